@@ -1,0 +1,96 @@
+//! Time and randomness, as one value that is handed down.
+//!
+//! Owns: the only places that ask the machine what time it is or for a random
+//! number (`tests/tidy.rs` refuses both elsewhere). Knows nothing of the rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A point on the monotonic clock, for deadlines and durations. Wall time is
+/// data, never control: a clock step must not end or lengthen a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Monotonic(tokio::time::Instant);
+
+impl Monotonic {
+    /// The time from `earlier` to `self`; zero when `earlier` is later.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    /// This point moved forward by `by`.
+    #[must_use]
+    pub(crate) fn plus(self, by: Duration) -> Self {
+        Self(self.0 + by)
+    }
+}
+
+/// Wall time, monotonic time, sleeping and jitter.
+///
+/// Cheap to clone; clones share one random stream. Under tokio's paused clock
+/// the monotonic part and `sleep` follow simulated time.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    random: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// The machine's clock, with a jitter stream that differs per process.
+    pub(crate) fn system() -> Self {
+        let nanos = Timestamp::now().as_nanosecond();
+        let seed = u64::try_from(nanos.rem_euclid(i128::from(u64::MAX))).unwrap_or(1);
+        Self::seeded(seed ^ u64::from(std::process::id()).rotate_left(32))
+    }
+
+    /// The machine's clock with a repeatable jitter stream.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { random: Arc::new(AtomicU64::new(seed)) }
+    }
+
+    /// Wall time. Data only: never decide the order of two things by it.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Monotonic time, for deadlines and durations.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    pub(crate) fn monotonic(&self) -> Monotonic {
+        Monotonic(tokio::time::Instant::now())
+    }
+
+    /// Waits for `duration`.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Waits until `deadline`; returns at once when it has passed.
+    pub async fn sleep_until(&self, deadline: Monotonic) {
+        tokio::time::sleep_until(deadline.0).await;
+    }
+
+    /// The next number of the jitter stream (SplitMix64). Not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A random GUID (version 4 layout) for ids that must differ per request.
+    pub(crate) fn guid(&self) -> uuid::Uuid {
+        uuid::Builder::from_random_bytes(
+            (u128::from(self.random()) << 64 | u128::from(self.random())).to_be_bytes(),
+        )
+        .into_uuid()
+    }
+
+    /// Full jitter: a duration between zero and `limit`.
+    pub(crate) fn jitter(&self, limit: Duration) -> Duration {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.random() % limit_ms.saturating_add(1))
+    }
+}

@@ -1,0 +1,108 @@
+//! The checked configuration: what the rest of the program may rely on.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use url::Url;
+
+use crate::mapping::spec::TableMapping;
+use crate::schedule::Schedule;
+use crate::secret::SecretSource;
+
+/// Everything the file says, with defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `[dynamics]`
+    pub(crate) dynamics: DynamicsSettings,
+    /// `[campaign]`
+    pub(crate) campaign: CampaignSettings,
+    /// `[store]`
+    pub(crate) store: StoreSettings,
+    /// `[ingress]`, where it is present
+    pub(crate) ingress: Option<IngressSettings>,
+}
+
+/// An origin and path prefix: `https`, or `http` to a loopback address; no
+/// user information, query or fragment; no trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BaseUrl(pub(crate) Url);
+
+/// `[dynamics]`
+#[derive(Clone, Debug)]
+pub(crate) struct DynamicsSettings {
+    /// The environment's address; `/api/data/v9.2/` is appended.
+    pub(crate) url: BaseUrl,
+    /// Tenant GUID or verified domain name.
+    pub(crate) tenant: String,
+    /// The app registration.
+    pub(crate) client_id: String,
+    /// How the app proves itself.
+    pub(crate) credential: DynamicsCredential,
+    /// Resource-owner password, for tenants that still need it.
+    pub(crate) user: Option<UserPassword>,
+    /// Where tokens come from.
+    pub(crate) authority: BaseUrl,
+    /// Most requests at one time.
+    pub(crate) max_in_flight: usize,
+    /// Most requests in any 300 seconds.
+    pub(crate) requests_per_5_minutes: u32,
+}
+
+/// How the app proves itself to Entra.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DynamicsCredential {
+    /// `client_secret`
+    Secret(SecretSource),
+    /// `certificate`: one PEM text with the private key and the certificate.
+    Certificate(SecretSource),
+    /// A public client; only with `username` and `password`.
+    Public,
+}
+
+/// `username` and `password`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserPassword {
+    /// User principal name.
+    pub(crate) username: String,
+    /// Where the password is.
+    pub(crate) password: SecretSource,
+}
+
+/// `[campaign]`
+#[derive(Clone, Debug)]
+pub(crate) struct CampaignSettings {
+    /// The instance's address with the tenant; `/campaign/…` is appended.
+    pub(crate) url: BaseUrl,
+    /// The credential's client id; also the `X-Api-Key` of each call.
+    pub(crate) client_id: String,
+    /// Where the client secret is.
+    pub(crate) client_secret: SecretSource,
+    /// `…@AdobeOrg`
+    pub(crate) organization_id: String,
+    /// As the Developer Console lists them.
+    pub(crate) scopes: Vec<String>,
+    /// Where tokens come from.
+    pub(crate) ims_url: BaseUrl,
+    /// Most requests at one time.
+    pub(crate) max_in_flight: usize,
+    /// Most requests in any second.
+    pub(crate) requests_per_second: u32,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub(crate) struct StoreSettings {
+    /// The database file.
+    pub(crate) path: PathBuf,
+}
+
+/// `[ingress]`
+#[derive(Clone, Debug)]
+pub(crate) struct IngressSettings {
+    /// When the daemon runs it.
+    pub(crate) schedule: Option<Schedule>,
+    /// The zone of the schedule.
+    pub(crate) time_zone: TimeZone,
+    /// `[[ingress.table]]`
+    pub(crate) tables: Vec<TableMapping>,
+}

@@ -1,0 +1,18 @@
+//! The domain's vocabulary: names, record ids, values, schemas, changes.
+//!
+//! Owns: one type per kind of name, key and position. No I/O and no wire
+//! format: JSON is turned into these types by the clients that read it.
+
+mod flow;
+mod name;
+mod record;
+mod source;
+mod target;
+mod value;
+
+pub(crate) use flow::{Flow, RunId};
+pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
+pub(crate) use record::{Change, RecordId, RecordIdError, RowVersion, SourceRow};
+pub(crate) use source::{Choice, Choices, Column, ColumnType, DateTimeBehavior, Label, TableSchema};
+pub(crate) use target::{ApiRoot, EnumValue, Field, FieldType, ResourceFilter, ResourceSchema};
+pub(crate) use value::{Decimal, DecimalError, TargetValue, Value};

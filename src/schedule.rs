@@ -1,0 +1,5 @@
+//! (to be written)
+
+/// A cron expression.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule;

@@ -1,0 +1,95 @@
+//! The macro behind every event type, and how a field's value is logged.
+
+use crate::model::{Flow, ResourceName, RecordId, RunId, TableName};
+
+/// What `docs/events.md` says of one event.
+#[derive(Debug)]
+pub(crate) struct EventDoc {
+    /// Stable dotted name.
+    pub(crate) name: &'static str,
+    /// Level, in capitals.
+    pub(crate) level: &'static str,
+    /// What it means.
+    pub(crate) meaning: &'static str,
+    /// What to do about it.
+    pub(crate) action: &'static str,
+    /// Names of its fields.
+    pub(crate) fields: &'static [&'static str],
+}
+
+/// A value that may stand in a log line: numbers stay numbers.
+pub(crate) trait Loggable {
+    /// The form that tracing records.
+    type Form: tracing::Value;
+    /// This value in that form.
+    fn form(&self) -> Self::Form;
+}
+
+macro_rules! loggable {
+    ($($type:ty => $form:ty, $of:expr;)*) => {
+        $(impl Loggable for $type {
+            type Form = $form;
+            fn form(&self) -> $form {
+                let of: fn(&$type) -> $form = $of;
+                of(self)
+            }
+        })*
+    };
+}
+
+loggable! {
+    u64 => u64, |v| *v;
+    i64 => i64, |v| *v;
+    u16 => u64, |v| u64::from(*v);
+    bool => bool, |v| *v;
+    String => String, Clone::clone;
+    &'static str => &'static str, |v| v;
+    Flow => &'static str, |v| v.as_str();
+    RunId => i64, |v| v.0;
+    TableName => String, ToString::to_string;
+    ResourceName => String, ToString::to_string;
+    RecordId => String, ToString::to_string;
+}
+
+impl<T: Loggable> Loggable for Option<T> {
+    type Form = Option<T::Form>;
+    fn form(&self) -> Self::Form {
+        self.as_ref().map(Loggable::form)
+    }
+}
+
+/// Declares events: doc comment = meaning, then type, name, level, what to do,
+/// fields. Makes the struct, its `emit`, and a `CATALOGUE` of [`EventDoc`].
+macro_rules! events {
+    ($catalogue:ident; $(
+        $(#[doc = $doc:literal])+
+        $type:ident = $name:literal $level:ident, $action:literal {
+            $( $(#[doc = $fdoc:literal])+ $field:ident : $ftype:ty ),* $(,)?
+        }
+    )*) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Debug)]
+            pub(crate) struct $type { $( $(#[doc = $fdoc])+ pub(crate) $field: $ftype ),* }
+
+            impl $type {
+                /// Writes the event to the log.
+                pub(crate) fn emit(&self) {
+                    tracing::event!(
+                        target: "cdsync", tracing::Level::$level, event = $name,
+                        $( $field = $crate::telemetry::Loggable::form(&self.$field) ),*
+                    );
+                }
+            }
+        )*
+        /// The events of this file, for `docs/events.md`.
+        pub(crate) const $catalogue: &[$crate::telemetry::EventDoc] = &[
+            $( $crate::telemetry::EventDoc {
+                name: $name, level: stringify!($level), meaning: concat!($($doc),+), action: $action,
+                fields: &[ $( stringify!($field) ),* ],
+            } ),*
+        ];
+    };
+}
+
+pub(crate) use events;

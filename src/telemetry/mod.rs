@@ -1,0 +1,11 @@
+//! What the program can report: one type per event, so that names and fields
+//! cannot drift, and `docs/events.md` is tested against the same list.
+//!
+//! Ids may stand in an event; names, addresses, mapped values, tokens and
+//! secrets may not.
+
+mod event;
+mod http;
+
+pub(crate) use event::{EventDoc, Loggable};
+pub(crate) use http::*;
