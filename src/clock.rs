@@ -94,3 +94,10 @@ impl Clock {
         Duration::from_millis(self.random() % limit_ms.saturating_add(1))
     }
 }
+
+/// Thirty-two bytes from the system's cryptographic generator, for a key.
+pub(crate) fn random_key() -> Result<[u8; 32], aws_lc_rs::error::Unspecified> {
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key)?;
+    Ok(key)
+}

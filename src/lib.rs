@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod delivery;
 mod dynamics;
+mod failpoint;
 mod flows;
 mod http;
 mod mapping;

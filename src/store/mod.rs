@@ -1,1 +1,130 @@
-//! (to be written)
+//! The SQLite store: checkpoints, mirror, outbox, dead letters, runs.
+//!
+//! Owns: the one connection, on its own thread, and every statement of SQL.
+//! Callers hand in closures over a transaction. Knows nothing of HTTP.
+
+mod checkpoint;
+mod connection;
+mod dead_letter;
+mod error;
+mod guard;
+mod lock;
+mod migrate;
+mod mirror;
+mod outbox;
+mod run;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod work;
+
+pub(crate) use checkpoint::{Checkpoint, Position};
+pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
+pub(crate) use error::StoreError;
+pub(crate) use guard::{Held, HeldWave};
+pub(crate) use mirror::{Inventory, Mirror, MirrorState};
+pub(crate) use outbox::{Action, Leased, NewWrite, Payload, PayloadField, Pending, Replaced};
+pub(crate) use run::{Counts, RunOutcome, RunRecord};
+pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
+pub(crate) use work::Work;
+
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use connection::Writer;
+
+/// Whether what is done shall last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Every transaction is committed with full durability.
+    Durable,
+    /// Nothing is: all transactions are parts of one that is rolled back at
+    /// the end. A dry run does what a run does, and leaves no trace.
+    Rehearsal,
+}
+
+type Job = Box<dyn FnOnce(&mut Writer) + Send>;
+
+/// A handle on the store; clones share its one writer thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    jobs: mpsc::Sender<Job>,
+    key: SealKey,
+    _thread: std::sync::Arc<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    handle: Option<JoinHandle<()>>,
+    jobs: Option<mpsc::Sender<Job>>,
+}
+
+impl Store {
+    /// Opens or creates the store at `path` and brings it to this program's
+    /// schema. Refuses a store that another process has, that a later program
+    /// wrote, or that is damaged.
+    pub(crate) async fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
+        /// Transactions that may wait for the writer.
+        const QUEUE: usize = 256;
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let (opened, answer) = oneshot::channel();
+        let (path, clock) = (path.to_owned(), clock.clone());
+        let handle = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || {
+                let mut writer = match Writer::open(&path, mode, &clock) {
+                    Ok(writer) => writer,
+                    Err(error) => {
+                        let _ = opened.send(Err(error));
+                        return;
+                    }
+                };
+                let _ = opened.send(Ok(writer.key()));
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut writer);
+                }
+            })
+            .map_err(|error| StoreError::Statement(error.to_string()))?;
+        let key = answer.await.map_err(|_| StoreError::Ended)??;
+        let thread = Thread { handle: Some(handle), jobs: Some(jobs.clone()) };
+        Ok(Self { jobs, key, _thread: std::sync::Arc::new(thread) })
+    }
+
+    /// Runs `work` in one IMMEDIATE transaction: all of it lasts, or nothing.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            let _ = done.send(writer.run(work));
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+
+    /// The key of this store's fingerprints.
+    pub(crate) fn key(&self) -> &SealKey {
+        &self.key
+    }
+
+    /// Waits until the writer thread has closed the file. Other clones must be
+    /// gone by then.
+    pub(crate) async fn close(self) {
+        let Self { jobs, _thread, .. } = self;
+        drop(jobs);
+        let _ = tokio::task::spawn_blocking(move || drop(_thread)).await;
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.jobs.take();
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
+        }
+    }
+}

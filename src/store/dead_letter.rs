@@ -1,0 +1,307 @@
+//! Dead letters: decisions that were given up, with the reason and a way back.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row};
+
+use crate::model::{Flow, RecordId, RowVersion, TableName};
+use crate::store::outbox::{decode, encode};
+use crate::store::work::{flow, record_id, table_name};
+use crate::store::{Action, NewWrite, Payload, StoreError, Work};
+
+/// A record on its way into the dead letters.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDeadLetter {
+    /// Whose work it was.
+    pub(crate) flow: Flow,
+    /// The table.
+    pub(crate) table: TableName,
+    /// The record.
+    pub(crate) record: RecordId,
+    /// What was to be done; none if the mapping itself failed.
+    pub(crate) write: Option<(Action, Payload)>,
+    /// The version the decision rested on.
+    pub(crate) version: Option<RowVersion>,
+    /// The read that saw it.
+    pub(crate) seen: i64,
+    /// Why; names fields, never values.
+    pub(crate) reason: String,
+    /// HTTP status of the last answer.
+    pub(crate) status: Option<u16>,
+    /// The remote's id of the last request.
+    pub(crate) request_id: Option<String>,
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    /// Whether an attempt ended without an answer.
+    pub(crate) uncertain: bool,
+}
+
+/// A dead letter as the commands show it.
+#[derive(Clone, Debug)]
+pub(crate) struct DeadLetter {
+    /// Its number.
+    pub(crate) id: i64,
+    /// Whose work it was.
+    pub(crate) flow: Flow,
+    /// The table.
+    pub(crate) table: TableName,
+    /// The record.
+    pub(crate) record: RecordId,
+    /// `write`, `delete`, or `map` where the mapping itself failed.
+    pub(crate) action: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// HTTP status of the last answer.
+    pub(crate) status: Option<u16>,
+    /// The remote's id of the last request.
+    pub(crate) request_id: Option<String>,
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    /// Since when.
+    pub(crate) created: Timestamp,
+    /// Names of the fields that were to be written.
+    pub(crate) fields: Vec<String>,
+}
+
+const COLUMNS: &str = "id, flow, table_name, record, action, payload, version, seen, reason,
+     status, request_id, attempts, uncertain, created_us, seal";
+
+struct Raw {
+    id: i64,
+    flow: String,
+    table: String,
+    record: Vec<u8>,
+    action: String,
+    payload: String,
+    version: Option<i64>,
+    seen: i64,
+    reason: String,
+    status: Option<u16>,
+    request_id: Option<String>,
+    attempts: u32,
+    uncertain: bool,
+    created_us: i64,
+    seal: Vec<u8>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            flow: row.get(1)?,
+            table: row.get(2)?,
+            record: row.get(3)?,
+            action: row.get(4)?,
+            payload: row.get(5)?,
+            version: row.get(6)?,
+            seen: row.get(7)?,
+            reason: row.get(8)?,
+            status: row.get(9)?,
+            request_id: row.get(10)?,
+            attempts: row.get(11)?,
+            uncertain: row.get(12)?,
+            created_us: row.get(13)?,
+            seal: row.get(14)?,
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Adds a dead letter, in place of an older one of the same record.
+    pub(crate) fn add_dead_letter(&mut self, new: &NewDeadLetter) -> Result<(), StoreError> {
+        let (action, payload) = match &new.write {
+            Some((action, payload)) => (action.as_str(), encode(payload)?),
+            None => ("map", String::new()),
+        };
+        let seal = self.key.seal(
+            "dead_letter",
+            &[new.record.as_bytes(), action.as_bytes(), payload.as_bytes()],
+        );
+        self.sql
+            .prepare_cached(
+                "INSERT OR REPLACE INTO dead_letter (flow, table_name, record, action, payload,
+                   version, seen, reason, status, request_id, attempts, uncertain, created_us, seal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            )?
+            .execute((
+                new.flow.as_str(),
+                new.table.as_str(),
+                new.record.as_bytes().as_slice(),
+                action,
+                payload,
+                new.version.map(|version| version.0),
+                new.seen,
+                &new.reason,
+                new.status,
+                &new.request_id,
+                new.attempts,
+                new.uncertain,
+                self.now_us(),
+                seal.as_slice(),
+            ))?;
+        Ok(())
+    }
+
+    /// A newer decision about a record takes its dead letter away. True if
+    /// there was one whose last attempt ended without an answer.
+    pub(crate) fn supersede_dead_letter(
+        &mut self,
+        flow: Flow,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<bool, StoreError> {
+        let uncertain: Option<bool> = self
+            .sql
+            .prepare_cached(
+                "DELETE FROM dead_letter WHERE flow = ?1 AND table_name = ?2 AND record = ?3
+                 RETURNING uncertain",
+            )?
+            .query_row((flow.as_str(), table.as_str(), record.as_bytes().as_slice()), |row| {
+                row.get(0)
+            })
+            .optional()?;
+        Ok(uncertain.unwrap_or(false))
+    }
+
+    /// All dead letters, oldest first.
+    pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
+        self.raw_dead_letters()?.into_iter().map(shown).collect()
+    }
+
+    /// One dead letter.
+    pub(crate) fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>, StoreError> {
+        self.raw_dead_letter(id)?.map(shown).transpose()
+    }
+
+    /// How many there are: of a flow, or of one of its tables.
+    pub(crate) fn dead_letter_count(
+        &self,
+        flow: Flow,
+        table: Option<&TableName>,
+    ) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached(
+                "SELECT count(*) FROM dead_letter
+                 WHERE flow = ?1 AND (?2 IS NULL OR table_name = ?2)",
+            )?
+            .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Puts a dead letter back to work: into the outbox, or, where the mapping
+    /// failed, on the list of records to be read again. False if there is none
+    /// of this number.
+    pub(crate) fn retry_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
+        let Some(raw) = self.raw_dead_letter(id)? else { return Ok(false) };
+        let (flow, table) = (flow(&raw.flow)?, table_name(&raw.table)?);
+        let record = record_id(&raw.record)?;
+        if raw.action == "map" {
+            self.request_reread(&table, record)?;
+        } else if self.pending(flow, &table, record)?.is_none() {
+            let action = Action::parse(&raw.action)?;
+            self.put(&NewWrite {
+                flow,
+                table: table.clone(),
+                record,
+                action,
+                payload: decode(&raw.payload)?,
+                version: raw.version.map(RowVersion),
+                seen: raw.seen,
+            })?;
+            self.sql.execute(
+                "UPDATE outbox SET uncertain = ?4, hold = 'free'
+                 WHERE flow = ?1 AND table_name = ?2 AND record = ?3",
+                (flow.as_str(), table.as_str(), record.as_bytes().as_slice(), raw.uncertain),
+            )?;
+        }
+        self.discard_dead_letter(id)?;
+        Ok(true)
+    }
+
+    /// Removes a dead letter for good. False if there is none of this number.
+    pub(crate) fn discard_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
+        Ok(self.sql.execute("DELETE FROM dead_letter WHERE id = ?1", [id])? > 0)
+    }
+
+    /// Puts a record on the list of those to be read again.
+    pub(crate) fn request_reread(
+        &mut self,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
+        self.sql.execute(
+            "INSERT OR IGNORE INTO reread (table_name, record) VALUES (?1, ?2)",
+            (table.as_str(), record.as_bytes().as_slice()),
+        )?;
+        Ok(())
+    }
+
+    /// Up to `limit` records of a table that are to be read again.
+    pub(crate) fn rereads(
+        &self,
+        table: &TableName,
+        limit: u32,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut statement = self
+            .sql
+            .prepare_cached("SELECT record FROM reread WHERE table_name = ?1 LIMIT ?2")?;
+        let rows =
+            statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
+        rows.map(|row| record_id(&row?)).collect()
+    }
+
+    /// Takes records off that list, in the transaction of their new decision.
+    pub(crate) fn reread_done(
+        &mut self,
+        table: &TableName,
+        records: &[RecordId],
+    ) -> Result<(), StoreError> {
+        for record in records {
+            self.sql
+                .prepare_cached("DELETE FROM reread WHERE table_name = ?1 AND record = ?2")?
+                .execute((table.as_str(), record.as_bytes().as_slice()))?;
+        }
+        Ok(())
+    }
+
+    fn raw_dead_letters(&self) -> Result<Vec<Raw>, StoreError> {
+        let mut statement =
+            self.sql.prepare(&format!("SELECT {COLUMNS} FROM dead_letter ORDER BY id"))?;
+        let rows = statement.query_map([], Raw::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn raw_dead_letter(&self, id: i64) -> Result<Option<Raw>, StoreError> {
+        let raw = self
+            .sql
+            .query_row(&format!("SELECT {COLUMNS} FROM dead_letter WHERE id = ?1"), [id], Raw::read)
+            .optional()?;
+        if let Some(raw) = &raw {
+            let parts = [raw.record.as_slice(), raw.action.as_bytes(), raw.payload.as_bytes()];
+            self.key.verify("dead_letter", &parts, &raw.seal)?;
+        }
+        Ok(raw)
+    }
+}
+
+fn shown(raw: Raw) -> Result<DeadLetter, StoreError> {
+    let fields = if raw.payload.is_empty() {
+        Vec::new()
+    } else {
+        decode(&raw.payload)?.fields.into_iter().map(|field| field.name).collect()
+    };
+    Ok(DeadLetter {
+        id: raw.id,
+        flow: flow(&raw.flow)?,
+        table: table_name(&raw.table)?,
+        record: record_id(&raw.record)?,
+        action: raw.action,
+        reason: raw.reason,
+        status: raw.status,
+        request_id: raw.request_id,
+        attempts: raw.attempts,
+        created: Timestamp::from_microsecond(raw.created_us)
+            .map_err(|_| StoreError::Corrupt("a dead letter has an impossible time".into()))?,
+        fields,
+    })
+}

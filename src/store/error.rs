@@ -1,0 +1,62 @@
+//! What can be wrong with the store. All of it ends the command with exit
+//! code 5; nothing is ever deleted or repaired behind the operator's back.
+
+use std::path::PathBuf;
+
+/// A failure of the store.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Another process has it.
+    #[error("the store {path} is in use by {holder}; wait for it to end, or stop it")]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+        /// Who holds it, as that process wrote it down.
+        holder: String,
+    },
+    /// It was written by a later program.
+    #[error(
+        "the store {path} has schema {found}, this program knows {known}; install the version of cdsync that wrote it, or a later one"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The latest schema of this program.
+        known: i64,
+    },
+    /// The file cannot be opened, created or written.
+    #[error("the store {path} cannot be used: {reason}")]
+    Unusable {
+        /// The database file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// What stands in it is not what was written.
+    #[error(
+        "the store is damaged: {0}; keep the file for inspection and start with a new one: the first run compares both sides and writes only what differs"
+    )]
+    Corrupt(String),
+    /// A statement failed; its transaction was rolled back.
+    #[error("the store refused a statement: {0}")]
+    Statement(String),
+    /// COMMIT failed, so nobody knows whether the work is durable.
+    #[error("the store could not confirm a commit ({0}); cdsync ends and re-reads the store at its next start")]
+    CommitUnknown(String),
+    /// The writer thread is gone, after one of the failures above.
+    #[error("the store has been closed after an earlier failure")]
+    Ended,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase,
+            ) => Self::Corrupt(error.to_string()),
+            _ => Self::Statement(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Held work: deletion waves the guard keeps back, and reads that came back
+//! empty; both wait for a person.
+
+use rusqlite::OptionalExtension;
+
+use crate::model::TableName;
+use crate::store::{StoreError, Work};
+
+/// The deletions of one table that are not free to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeldWave {
+    /// Not looked at, or larger than the guard lets pass.
+    pub(crate) held: u64,
+    /// Released by a person, for the next pass.
+    pub(crate) approved: u64,
+}
+
+/// State of an empty read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Waits for a person.
+    Held,
+    /// A person said that the table really is empty.
+    Approved,
+}
+
+impl Work<'_> {
+    /// The held deletions of a table.
+    pub(crate) fn held_wave(&self, table: &TableName) -> Result<HeldWave, StoreError> {
+        let (held, approved): (i64, i64) = self
+            .sql
+            .prepare_cached(
+                "SELECT coalesce(sum(hold = 'held'), 0), coalesce(sum(hold = 'approved'), 0)
+                 FROM outbox WHERE table_name = ?1 AND hold <> 'free'",
+            )?
+            .query_row([table.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let count = |n| u64::try_from(n).unwrap_or(0);
+        Ok(HeldWave { held: count(held), approved: count(approved) })
+    }
+
+    /// Lets the wave go that a person approved. Gives its size.
+    pub(crate) fn release_approved(&mut self, table: &TableName) -> Result<usize, StoreError> {
+        self.rehold(table, "approved", "free")
+    }
+
+    /// Lets the held wave go.
+    pub(crate) fn release_held(&mut self, table: &TableName) -> Result<usize, StoreError> {
+        self.rehold(table, "held", "free")
+    }
+
+    /// A person approves the held wave, and an empty read if there was one.
+    /// Gives the number of deletions and whether an empty read was approved.
+    pub(crate) fn approve(&mut self, table: &TableName) -> Result<(usize, bool), StoreError> {
+        let deletions = self.rehold(table, "held", "approved")?;
+        let empty = self.empty_read(table)? == Some(Held::Held);
+        if empty {
+            self.set_empty_read(table, Some(Held::Approved))?;
+        }
+        Ok((deletions, empty))
+    }
+
+    fn rehold(&mut self, table: &TableName, from: &str, to: &str) -> Result<usize, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("UPDATE outbox SET hold = ?3 WHERE table_name = ?1 AND hold = ?2")?
+            .execute((table.as_str(), from, to))?)
+    }
+
+    /// Whether the last full read of a table came back empty where it must not.
+    pub(crate) fn empty_read(&self, table: &TableName) -> Result<Option<Held>, StoreError> {
+        let value: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+            .query_row([empty_name(table)], |row| row.get(0))
+            .optional()?;
+        match value.as_deref() {
+            None => Ok(None),
+            Some(b"held") => Ok(Some(Held::Held)),
+            Some(b"approved") => Ok(Some(Held::Approved)),
+            Some(_) => Err(StoreError::Corrupt("an empty read has an unknown state".into())),
+        }
+    }
+
+    /// Notes or forgets an empty read.
+    pub(crate) fn set_empty_read(
+        &mut self,
+        table: &TableName,
+        held: Option<Held>,
+    ) -> Result<(), StoreError> {
+        let value: &[u8] = match held {
+            None => {
+                self.sql
+                    .prepare_cached("DELETE FROM meta WHERE name = ?1")?
+                    .execute([empty_name(table)])?;
+                return Ok(());
+            }
+            Some(Held::Held) => b"held",
+            Some(Held::Approved) => b"approved",
+        };
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
+            .execute((empty_name(table), value))?;
+        Ok(())
+    }
+}
+
+fn empty_name(table: &TableName) -> String {
+    format!("empty-read:{table}")
+}

@@ -1,0 +1,56 @@
+//! Brings a database to this program's schema, in one transaction; refuses one
+//! that a later program wrote, and one that is not ours.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::store::StoreError;
+
+/// "cdsy" in the header of the file: tells our database from another's.
+const APPLICATION_ID: i64 = 0x6364_7379;
+
+/// All migrations in order; the position plus one is the schema they lead to.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+
+/// The schema of this program.
+pub(crate) fn latest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Runs what is missing; `key` goes into a new store.
+pub(crate) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    key: &[u8; 32],
+) -> Result<(), StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if found > latest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: latest() });
+    }
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(StoreError::Unusable {
+            path: path.to_owned(),
+            reason: "it is a database of another program; name another file in [store] path".into(),
+        });
+    }
+    if found == latest() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = usize::try_from(found).unwrap_or(0);
+    for sql in &MIGRATIONS[done..] {
+        transaction.execute_batch(sql)?;
+    }
+    if found == 0 {
+        transaction
+            .execute("INSERT INTO meta (name, value) VALUES ('key', ?1)", [key.as_slice()])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", latest())?;
+    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))
+}

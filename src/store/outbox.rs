@@ -1,0 +1,443 @@
+//! The outbox: writes decided but not yet acknowledged, one row per record.
+//!
+//! A row that a process works on is leased. A newer decision replaces the
+//! payload and raises the revision; when the leased revision is settled and is
+//! no longer the newest, the row goes back to waiting. So two writes to one
+//! record are never in flight together, and the last decision wins.
+
+use rusqlite::{OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::model::{Flow, RecordId, RowVersion, TableName};
+use crate::store::work::{record_id, table_name};
+use crate::store::{Fingerprint, Mirror, StoreError, Work};
+
+/// What is to be done to the target record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Create or update it.
+    Write,
+    /// Delete it.
+    Delete,
+}
+
+impl Action {
+    /// The word in the store and in outputs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Delete => "delete",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "write" => Ok(Self::Write),
+            "delete" => Ok(Self::Delete),
+            _ => Err(StoreError::Corrupt("an outbox row has an unknown action".into())),
+        }
+    }
+}
+
+/// What a write carries. Personal data: it lives here until it is delivered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    /// The record's key in Campaign.
+    pub(crate) key: String,
+    /// Whether fields with `updates = false` are written to a record that
+    /// exists already.
+    pub(crate) initial: bool,
+    /// All mapped fields that have something to say.
+    pub(crate) fields: Vec<PayloadField>,
+}
+
+/// One field of a write.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PayloadField {
+    /// Campaign's name.
+    pub(crate) name: String,
+    /// The value in its wire form.
+    pub(crate) json: Box<RawValue>,
+    /// Its fingerprint.
+    pub(crate) fingerprint: Fingerprint,
+    /// Whether later changes are carried (`updates`).
+    pub(crate) updates: bool,
+}
+
+/// A decision on its way into the outbox.
+#[derive(Clone, Debug)]
+pub(crate) struct NewWrite {
+    /// Whose work it is.
+    pub(crate) flow: Flow,
+    /// The table the record comes from.
+    pub(crate) table: TableName,
+    /// The record.
+    pub(crate) record: RecordId,
+    /// Write or delete.
+    pub(crate) action: Action,
+    /// What is written; for a deletion only the key counts.
+    pub(crate) payload: Payload,
+    /// The version the decision rests on.
+    pub(crate) version: Option<RowVersion>,
+    /// The read that saw it.
+    pub(crate) seen: i64,
+}
+
+/// What an outbox row for a record looks like to a new decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Row number.
+    pub(crate) id: i64,
+    /// What it wants.
+    pub(crate) action: Action,
+    /// Whether this very revision is being worked on.
+    pub(crate) in_flight: bool,
+    /// Whether some revision may have reached Campaign unacknowledged.
+    pub(crate) touched: bool,
+}
+
+/// A row taken for delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Leased {
+    /// Row number.
+    pub(crate) id: i64,
+    /// The table.
+    pub(crate) table: TableName,
+    /// The record.
+    pub(crate) record: RecordId,
+    /// Write or delete.
+    pub(crate) action: Action,
+    /// What is written.
+    pub(crate) payload: Payload,
+    /// The version the decision rests on.
+    pub(crate) version: Option<RowVersion>,
+    /// The read that saw it.
+    pub(crate) seen: i64,
+    /// Which decision this is.
+    pub(crate) revision: i64,
+    /// Whether an earlier attempt ended without an answer.
+    pub(crate) uncertain: bool,
+    /// Attempts that failed through Campaign's fault.
+    pub(crate) attempts: u32,
+    /// What Campaign was last told.
+    pub(crate) mirror: Option<Mirror>,
+}
+
+/// What a new decision found in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    /// Nothing.
+    Nothing,
+    /// A decision that nobody was working on; it is gone.
+    Waiting,
+    /// A decision in flight; it will be settled on its own.
+    InFlight,
+}
+
+const COLUMNS: &str = "id, flow, table_name, record, action, payload, version, seen, revision,
+     uncertain, attempts, seal";
+
+impl Work<'_> {
+    /// The outbox row of a record.
+    pub(crate) fn pending(
+        &self,
+        flow: Flow,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<Option<Pending>, StoreError> {
+        let row = self
+            .sql
+            .prepare_cached(
+                "SELECT id, action, revision, leased, uncertain FROM outbox
+                 WHERE flow = ?1 AND table_name = ?2 AND record = ?3",
+            )?
+            .query_row((flow.as_str(), table.as_str(), record.as_bytes().as_slice()), |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, i64>(2)?,
+                    row.get::<_, Option<i64>>(3)?,
+                    row.get::<_, bool>(4)?,
+                ))
+            })
+            .optional()?;
+        let Some((id, action, revision, leased, uncertain)) = row else { return Ok(None) };
+        Ok(Some(Pending {
+            id,
+            action: Action::parse(&action)?,
+            in_flight: leased == Some(revision),
+            touched: leased.is_some() || uncertain,
+        }))
+    }
+
+    /// Puts a decision into the outbox, in place of an older one. A deletion
+    /// is held until the delete guard has looked at its wave.
+    pub(crate) fn put(&mut self, new: &NewWrite) -> Result<Replaced, StoreError> {
+        let payload = encode(&new.payload)?;
+        let seal = self.outbox_seal(new.flow, &new.table, new.record, new.action, &payload);
+        let version = new.version.map(|version| version.0);
+        let existing = self.pending(new.flow, &new.table, new.record)?;
+        let Some(existing) = existing else {
+            let hold = if new.action == Action::Delete { "held" } else { "free" };
+            self.sql
+                .prepare_cached(
+                    "INSERT INTO outbox (flow, table_name, record, action, payload, version, seen,
+                       revision, leased, uncertain, hold, attempts, created_us, seal)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, NULL, 0, ?8, 0, ?9, ?10)",
+                )?
+                .execute((
+                    new.flow.as_str(),
+                    new.table.as_str(),
+                    new.record.as_bytes().as_slice(),
+                    new.action.as_str(),
+                    &payload,
+                    version,
+                    new.seen,
+                    hold,
+                    self.now_us(),
+                    seal.as_slice(),
+                ))?;
+            return Ok(Replaced::Nothing);
+        };
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET payload = ?2, version = ?3, seen = ?4, revision = revision + 1,
+                   attempts = 0, seal = ?5,
+                   hold = CASE WHEN ?6 = 'write' THEN 'free'
+                     WHEN action = 'delete' THEN hold ELSE 'held' END,
+                   action = ?6
+                 WHERE id = ?1",
+            )?
+            .execute((
+                existing.id,
+                &payload,
+                version,
+                new.seen,
+                seal.as_slice(),
+                new.action.as_str(),
+            ))?;
+        Ok(if existing.in_flight { Replaced::InFlight } else { Replaced::Waiting })
+    }
+
+    /// Takes a waiting decision back.
+    pub(crate) fn withdraw(&mut self, id: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Marks the row of a record as seen by a read.
+    pub(crate) fn mark_pending_seen(&mut self, id: i64, generation: i64) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE outbox SET seen = ?2 WHERE id = ?1")?
+            .execute((id, generation))?;
+        Ok(())
+    }
+
+    /// Takes up to `limit` waiting rows of a flow for delivery, oldest first.
+    pub(crate) fn lease(&mut self, flow: Flow, limit: usize) -> Result<Vec<Leased>, StoreError> {
+        let rows: Vec<Raw> = {
+            let mut statement = self.sql.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM outbox
+                 WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT ?2"
+            ))?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let mut leased = Vec::with_capacity(rows.len());
+        for raw in rows {
+            self.sql
+                .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1")?
+                .execute([raw.id])?;
+            leased.push(self.leased(flow, raw)?);
+        }
+        Ok(leased)
+    }
+
+    /// Takes a leased row anew, with the newest decision. None if that is a
+    /// deletion that the guard must see first; the lease is given back then.
+    pub(crate) fn release_again(&mut self, flow: Flow, id: i64) -> Result<Option<Leased>, StoreError> {
+        let changed = self
+            .sql
+            .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?
+            .execute([id])?;
+        if changed == 0 {
+            self.unlease(id)?;
+            return Ok(None);
+        }
+        let raw = self
+            .sql
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"))?
+            .query_row([id], Raw::read)?;
+        self.leased(flow, raw).map(Some)
+    }
+
+    /// Gives a lease back: the row waits again.
+    pub(crate) fn unlease(&mut self, id: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE outbox SET leased = NULL WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Ends the work on a leased revision. True if the row is gone; false if a
+    /// newer decision was waiting behind it.
+    pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
+        let gone = self
+            .sql
+            .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
+            .execute((leased.id, leased.revision))?;
+        if gone == 0 {
+            self.sql
+                .prepare_cached("UPDATE outbox SET leased = NULL, uncertain = 0 WHERE id = ?1")?
+                .execute([leased.id])?;
+        }
+        Ok(gone > 0)
+    }
+
+    /// Notes a failed attempt; the row stays leased until its next one.
+    pub(crate) fn note_attempt(
+        &mut self,
+        leased: &Leased,
+        attempts: u32,
+        uncertain: bool,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET uncertain = ?2,
+                   attempts = CASE WHEN revision = ?4 THEN ?3 ELSE attempts END WHERE id = ?1",
+            )?
+            .execute((leased.id, uncertain, attempts, leased.revision))?;
+        Ok(())
+    }
+
+    /// What an ended process was working on may have reached Campaign.
+    pub(crate) fn recover_leases(&mut self) -> Result<usize, StoreError> {
+        Ok(self.sql.execute(
+            "UPDATE outbox SET uncertain = 1, leased = NULL WHERE leased IS NOT NULL",
+            [],
+        )?)
+    }
+
+    /// How many decisions wait: of a flow, or of one of its tables; with the
+    /// age of the oldest.
+    pub(crate) fn backlog(
+        &self,
+        flow: Flow,
+        table: Option<&TableName>,
+    ) -> Result<(u64, Option<i64>), StoreError> {
+        let (count, oldest): (i64, Option<i64>) = self
+            .sql
+            .prepare_cached(
+                "SELECT count(*), min(created_us) FROM outbox
+                 WHERE flow = ?1 AND (?2 IS NULL OR table_name = ?2)",
+            )?
+            .query_row((flow.as_str(), table.map(TableName::as_str)), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        Ok((u64::try_from(count).unwrap_or(0), oldest))
+    }
+
+    /// All rows of a flow in order, for a dry run: `visit` is called for each.
+    pub(crate) fn each_pending(
+        &self,
+        flow: Flow,
+        mut visit: impl FnMut(Leased) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self
+            .sql
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE flow = ?1 ORDER BY id"))?;
+        let mut rows = statement.query([flow.as_str()])?;
+        while let Some(row) = rows.next()? {
+            visit(self.leased(flow, Raw::read(row)?)?)?;
+        }
+        Ok(())
+    }
+
+    fn leased(&self, flow: Flow, raw: Raw) -> Result<Leased, StoreError> {
+        let table = table_name(&raw.table)?;
+        let record = record_id(&raw.record)?;
+        let action = Action::parse(&raw.action)?;
+        let seal = self.outbox_seal(flow, &table, record, action, &raw.payload);
+        if seal.as_slice() != raw.seal {
+            return Err(StoreError::Corrupt(
+                "a row of `outbox` does not match its checksum".into(),
+            ));
+        }
+        let mirror = self.mirror(&table, record)?;
+        Ok(Leased {
+            id: raw.id,
+            table,
+            record,
+            action,
+            payload: decode(&raw.payload)?,
+            version: raw.version.map(RowVersion),
+            seen: raw.seen,
+            revision: raw.revision,
+            uncertain: raw.uncertain,
+            attempts: raw.attempts,
+            mirror,
+        })
+    }
+
+    pub(super) fn outbox_seal(
+        &self,
+        flow: Flow,
+        table: &TableName,
+        record: RecordId,
+        action: Action,
+        payload: &str,
+    ) -> Fingerprint {
+        self.key.seal(
+            "outbox",
+            &[
+                flow.as_str().as_bytes(),
+                table.as_str().as_bytes(),
+                record.as_bytes(),
+                action.as_str().as_bytes(),
+                payload.as_bytes(),
+            ],
+        )
+    }
+}
+
+/// A row as it stands in the file.
+struct Raw {
+    id: i64,
+    table: String,
+    record: Vec<u8>,
+    action: String,
+    payload: String,
+    version: Option<i64>,
+    seen: i64,
+    revision: i64,
+    uncertain: bool,
+    attempts: u32,
+    seal: Vec<u8>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            table: row.get(2)?,
+            record: row.get(3)?,
+            action: row.get(4)?,
+            payload: row.get(5)?,
+            version: row.get(6)?,
+            seen: row.get(7)?,
+            revision: row.get(8)?,
+            uncertain: row.get(9)?,
+            attempts: row.get(10)?,
+            seal: row.get(11)?,
+        })
+    }
+}
+
+pub(super) fn encode(payload: &Payload) -> Result<String, StoreError> {
+    serde_json::to_string(payload).map_err(|error| StoreError::Statement(error.to_string()))
+}
+
+pub(super) fn decode(payload: &str) -> Result<Payload, StoreError> {
+    serde_json::from_str(payload)
+        .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))
+}
