@@ -1,1 +1,19 @@
-//! (to be written)
+//! Adobe Campaign Standard's REST API, as far as cdsync needs it.
+//!
+//! Owns: its URLs, its JSON and the wire form of its values. Gives values of
+//! `model`; must not know Dynamics, the store, or what a mapping is.
+
+mod listing;
+mod metadata;
+mod reader;
+mod value;
+mod wire;
+mod writer;
+
+pub(crate) use listing::{Listed, ListingPage};
+pub(crate) use reader::{Reader, ResourceSummary};
+pub(crate) use value::{Clearing, decode, encode};
+pub(crate) use writer::{Address, Found, KeyLookup, Writer};
+
+/// What a call can end with; made by the transport, passed on as it is.
+pub(crate) use crate::http::{Failure, Outcome};

@@ -1,1 +1,18 @@
-//! (to be written)
+//! The Dataverse Web API v9.2, as far as cdsync needs it.
+//!
+//! Owns: its URLs and its JSON (wire types are private to it). Gives values of
+//! `model`; must not know Campaign, the store, or what a mapping is.
+
+mod changes;
+mod link;
+mod metadata;
+mod reader;
+mod rows;
+mod wire;
+
+pub(crate) use changes::{Page, Query};
+pub(crate) use metadata::TableSummary;
+pub(crate) use reader::{Reader, WhoAmI};
+
+/// What a read can end with; made by the transport, passed on as it is.
+pub(crate) use crate::http::{Failure, Outcome};

@@ -84,6 +84,8 @@ pub(crate) struct Field {
     pub(crate) kind: FieldType,
     /// Server-owned: writing it is an error.
     pub(crate) read_only: bool,
+    /// Whether a list may be ordered by it.
+    pub(crate) sortable: bool,
 }
 
 /// One filter of a resource, as its metadata offers it.

@@ -1,0 +1,139 @@
+//! Reading all records of a resource, page by page ("Pagination"): only the
+//! `next` of the answer leads on, and it comes for certain only when paging is
+//! forced.
+
+use std::collections::BTreeMap;
+
+use crate::campaign::value::decode;
+use crate::campaign::wire::{ListReply, Record, garbled};
+use crate::campaign::{Failure, Reader};
+use crate::http::Response;
+use crate::model::{FieldName, ResourceSchema, TargetValue};
+
+/// Records per page: more is not documented to work.
+const PAGE_RECORDS: u32 = 1000;
+
+/// One record of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// Its key, if it has one.
+    pub(crate) key: Option<String>,
+    /// Path of the record, for use in this process's life only.
+    pub(crate) href: Option<String>,
+    /// The values of the fields that were asked for and could be read.
+    pub(crate) fields: BTreeMap<FieldName, TargetValue>,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct ListingPage {
+    /// Its records.
+    pub(crate) records: Vec<Listed>,
+    /// Path and query of the next page.
+    pub(crate) next: Option<String>,
+}
+
+impl Reader {
+    /// A page of all records of a resource; the first, if `next` is none.
+    pub(crate) async fn listing(
+        &self,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        next: Option<&str>,
+    ) -> Result<ListingPage, Failure> {
+        let response = match next {
+            Some(next) => self.follow(next).await?,
+            None => {
+                let sortable = schema.fields.get(key).is_some_and(|field| field.sortable);
+                let order = if sortable { format!("&_order={key}") } else { String::new() };
+                self.get(&format!(
+                    "{}/{}?_lineCount={PAGE_RECORDS}&_forcePagination=true{order}",
+                    schema.root.as_str(),
+                    schema.name,
+                ))
+                .await?
+            }
+        };
+        let list: ListReply<'_> = serde_json::from_slice(&response.body)
+            .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
+        let records = list
+            .content
+            .iter()
+            .map(|record| self.listed(record, schema, key, fields, &response))
+            .collect::<Result<_, _>>()?;
+        let next = list.next.map(|next| self.storable(&next.href)).transpose()?;
+        Ok(ListingPage { records, next })
+    }
+
+    pub(super) fn listed(
+        &self,
+        record: &Record<'_>,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        response: &Response,
+    ) -> Result<Listed, Failure> {
+        let mut values = BTreeMap::new();
+        for name in fields {
+            if let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
+                && let Some(value) = decode(raw, &field.kind)
+            {
+                values.insert(name.clone(), value);
+            }
+        }
+        Ok(Listed {
+            key: record.get(key.as_str()).and_then(|raw| key_text(raw)),
+            href: self.href_of(record, schema, response)?,
+            fields: values,
+        })
+    }
+
+    /// Where the record is: its own link, or else built from its PKey.
+    fn href_of(
+        &self,
+        record: &Record<'_>,
+        schema: &ResourceSchema,
+        response: &Response,
+    ) -> Result<Option<String>, Failure> {
+        let text = |name: &str| -> Option<String> {
+            record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
+        };
+        let (href, pkey) = (text("href"), text("PKey"));
+        self.address(schema, href.as_deref(), pkey.as_deref())
+            .map_err(|failure| Failure { request_id: response.request_id.clone(), ..failure })
+    }
+
+    pub(super) fn address(
+        &self,
+        schema: &ResourceSchema,
+        href: Option<&str>,
+        pkey: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
+        if let Some(href) = href.filter(|href| !href.is_empty()) {
+            return self.storable(href).map(Some);
+        }
+        let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
+        let path = format!(
+            "/campaign/{}/{}/{}",
+            schema.root.as_str(),
+            schema.name,
+            super::writer::segment(pkey),
+        );
+        let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
+        Ok(Some(url.path_and_query().to_owned()))
+    }
+}
+
+/// A key as text, whatever the field's type; none if it is empty.
+fn key_text(raw: &serde_json::value::RawValue) -> Option<String> {
+    let text = match serde_json::from_str::<serde_json::Value>(raw.get()).ok()? {
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Number(number) => number.to_string(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}

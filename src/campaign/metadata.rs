@@ -1,0 +1,228 @@
+//! Resources, fields and filters from metadata ("Metadata mechanism").
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::campaign::reader::ResourceSummary;
+use crate::campaign::wire::{FieldReply, FilterReply, ResourceReply, parse};
+use crate::campaign::{Failure, Outcome, Reader};
+use crate::http::System;
+use crate::model::{
+    ApiRoot, EnumValue, Field, FieldName, FieldType, ResourceFilter, ResourceName, ResourceSchema,
+};
+
+/// `filters.href`
+#[derive(Deserialize)]
+struct FilterList {
+    content: Vec<FilterReply>,
+}
+
+impl Reader {
+    /// The resources that the published API offers, root by root.
+    pub(crate) async fn resources(&self) -> Result<Vec<ResourceSummary>, Failure> {
+        let mut resources: Vec<ResourceSummary> = Vec::new();
+        for root in [ApiRoot::ProfileAndServicesExt, ApiRoot::CustomResources, ApiRoot::ProfileAndServices] {
+            let response = match self.get(&format!("{}/", root.as_str())).await {
+                Ok(response) => response,
+                Err(failure) if is_absence(&failure) => continue,
+                Err(failure) => return Err(failure),
+            };
+            let listed: BTreeMap<String, Json> = parse(&response)?;
+            for (name, entry) in listed {
+                let is_resource = entry.get("data").is_some() || entry.get("href").is_some();
+                if is_resource && !resources.iter().any(|known| known.name == name) {
+                    let label = entry.get("label").or_else(|| entry.get("help"));
+                    resources.push(ResourceSummary {
+                        label: label.and_then(Json::as_str).unwrap_or_default().to_owned(),
+                        name,
+                        root,
+                    });
+                }
+            }
+        }
+        resources.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(resources)
+    }
+
+    /// One resource with its fields, under the root it is published in: the
+    /// extended API first, since only there custom fields and filters exist.
+    pub(crate) async fn resource_schema(
+        &self,
+        resource: &ResourceName,
+    ) -> Result<ResourceSchema, Failure> {
+        let second = if resource.as_str() == "profile" || resource.as_str() == "service" {
+            ApiRoot::ProfileAndServices
+        } else {
+            ApiRoot::CustomResources
+        };
+        for root in [ApiRoot::ProfileAndServicesExt, second] {
+            match self.resource_reply(root, resource).await {
+                Ok(reply) => return Ok(schema(resource, root, &reply)),
+                Err(failure) if is_absence(&failure) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::new(
+            System::Campaign,
+            Outcome::Setup,
+            &format!(
+                "there is no resource {resource}; `cdsync resources` lists those there are. A new one must be published with the Profiles & Services Ext API"
+            ),
+        ))
+    }
+
+    async fn resource_reply(
+        &self,
+        root: ApiRoot,
+        resource: &ResourceName,
+    ) -> Result<ResourceReply, Failure> {
+        parse(&self.get(&format!("{}/resourceType/{resource}", root.as_str())).await?)
+    }
+
+    /// The filters of a resource; none if its metadata does not list them.
+    pub(crate) async fn filters(
+        &self,
+        schema: &ResourceSchema,
+    ) -> Result<Option<Vec<ResourceFilter>>, Failure> {
+        let reply = self.resource_reply(schema.root, &schema.name).await?;
+        let Some(href) = reply.filters else { return Ok(None) };
+        let list: FilterList = parse(&self.follow(&href.href).await?)?;
+        Ok(Some(list.content.iter().filter_map(filter).collect()))
+    }
+}
+
+/// Whether a failure says "not published here". Campaign answers 404 with
+/// `rc=-2003`; a look-up under the wrong root can also be a client mistake.
+fn is_absence(failure: &Failure) -> bool {
+    matches!(failure.outcome, Outcome::Missing | Outcome::Setup) && failure.status.is_some()
+}
+
+/// `/profileAndServices/profile/byText?text=$value` → `byText`, `[text]`
+fn filter(reply: &FilterReply) -> Option<ResourceFilter> {
+    let data = reply.data.as_deref()?;
+    let (path, query) = data.split_once('?').unwrap_or((data, ""));
+    let name = path.trim_end_matches('/').rsplit('/').next()?.to_owned();
+    let names = query.split('&').filter_map(|pair| pair.split('=').next());
+    let parameters = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    Some(ResourceFilter { name, parameters })
+}
+
+fn schema(name: &ResourceName, root: ApiRoot, reply: &ResourceReply) -> ResourceSchema {
+    let fields = reply.content.iter().filter_map(|(name, field)| {
+        let name = FieldName::new(name).ok()?;
+        let field = Field {
+            name: name.clone(),
+            kind: field_type(field),
+            read_only: field.read_only.unwrap_or(false),
+            sortable: field.sortable.unwrap_or(false),
+        };
+        Some((name, field))
+    });
+    ResourceSchema { name: name.clone(), root, fields: fields.collect() }
+}
+
+fn field_type(field: &FieldReply) -> FieldType {
+    let high = field.high_type.as_deref().unwrap_or_default();
+    let technical = field.res_type.as_deref().unwrap_or_default();
+    if high == "collection" || field.unbound == Some(true) {
+        return FieldType::Collection;
+    }
+    if high == "link" || technical == "link" {
+        return FieldType::Link { target: field.res_target.clone() };
+    }
+    if high == "enumeration" || field.values.as_ref().is_some_and(|values| !values.is_empty()) {
+        return FieldType::Enumeration(enum_values(field));
+    }
+    let max_length = field.length.as_ref().and_then(super::wire::Number::get).filter(|n| *n > 0);
+    let by_name = |name: &str| {
+        Some(match name {
+            "string" => FieldType::Text { max_length },
+            "memo" => FieldType::Text { max_length: None },
+            "uuid" => FieldType::Text { max_length: Some(36) },
+            "byte" => FieldType::Integer { bits: 8 },
+            "short" => FieldType::Integer { bits: 16 },
+            "long" | "integer" => FieldType::Integer { bits: 32 },
+            "int64" => FieldType::Integer { bits: 64 },
+            "float" => FieldType::Float,
+            "double" | "number" => FieldType::Double,
+            "boolean" => FieldType::Boolean,
+            "date" => FieldType::Date,
+            "datetime" | "timestamp" | "timestamptz" | "datetimetz" => FieldType::DateTime,
+            _ => return None,
+        })
+    };
+    // A boolean may be kept as a byte; the high-level type says what it is.
+    let high_first = matches!(high, "boolean" | "date" | "datetime");
+    let (first, second) = if high_first { (high, technical) } else { (technical, high) };
+    by_name(first)
+        .or_else(|| by_name(second))
+        .unwrap_or_else(|| FieldType::Other(if high.is_empty() { technical } else { high }.into()))
+}
+
+fn enum_values(field: &FieldReply) -> Vec<EnumValue> {
+    let values = field.values.iter().flatten();
+    values
+        .map(|(key, reply)| {
+            let name = reply.name.clone().unwrap_or_else(|| key.clone());
+            EnumValue {
+                label: reply.label.clone().unwrap_or_else(|| name.clone()),
+                value: match &reply.value {
+                    Some(Json::String(text)) => text.clone(),
+                    Some(other) => other.to_string(),
+                    None => String::new(),
+                },
+                name,
+            }
+        })
+        .filter(|value| value.name != "__Invalid_value__")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fields_type_follows_its_metadata() {
+        let cases = [
+            (r#"{"type":"string","resType":"string","length":"128"}"#, FieldType::Text { max_length: Some(128) }),
+            (r#"{"type":"string","resType":"memo"}"#, FieldType::Text { max_length: None }),
+            (r#"{"type":"number","resType":"byte"}"#, FieldType::Integer { bits: 8 }),
+            (r#"{"type":"number","resType":"int64"}"#, FieldType::Integer { bits: 64 }),
+            (r#"{"type":"number","resType":"double"}"#, FieldType::Double),
+            (r#"{"type":"boolean","resType":"byte"}"#, FieldType::Boolean),
+            (r#"{"type":"datetime","resType":"timestamp"}"#, FieldType::DateTime),
+            (r#"{"type":"date","resType":"date"}"#, FieldType::Date),
+            (r#"{"type":"link","resType":"link","resTarget":"orgUnitBase","unbound":false}"#, FieldType::Link { target: Some("orgUnitBase".into()) }),
+            (r#"{"type":"collection","resType":"link","unbound":true}"#, FieldType::Collection),
+            (r#"{"type":"item"}"#, FieldType::Other("item".into())),
+        ];
+        for (json, expected) in cases {
+            let reply: FieldReply = serde_json::from_str(json).unwrap();
+            assert_eq!(field_type(&reply), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_enumeration_leaves_out_the_technical_value() {
+        let json = r#"{"type":"enumeration","resType":"byte","values":{
+            "male":{"name":"male","label":"Male","value":"1"},
+            "__Invalid_value__":{"name":"__Invalid_value__","label":"","value":"0"}}}"#;
+        let reply: FieldReply = serde_json::from_str(json).unwrap();
+        let expected =
+            EnumValue { name: "male".into(), label: "Male".into(), value: "1".into() };
+        assert_eq!(field_type(&reply), FieldType::Enumeration(vec![expected]));
+    }
+
+    #[test]
+    fn a_filter_is_read_from_its_url_template() {
+        let reply = FilterReply {
+            data: Some("/profileAndServicesExt/profile/byExternalId?externalId_parameter=$value".into()),
+        };
+        let filter = filter(&reply).unwrap();
+        assert_eq!(filter.name, "byExternalId");
+        assert_eq!(filter.parameters, ["externalId_parameter"]);
+    }
+}

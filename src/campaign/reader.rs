@@ -1,0 +1,63 @@
+//! The reading half of the client.
+
+use std::sync::Arc;
+
+use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
+use crate::model::ApiRoot;
+
+/// One line of the list of resources.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceSummary {
+    /// API name.
+    pub(crate) name: String,
+    /// Where it lives.
+    pub(crate) root: ApiRoot,
+    /// What the screen calls it.
+    pub(crate) label: String,
+}
+
+/// Reads resources and their metadata. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(super) client: Client,
+    pub(super) origin: Arc<Origin>,
+}
+
+impl Reader {
+    /// A reader over a connected client. `origin` is the instance's address
+    /// with the tenant, without `/campaign`.
+    pub(crate) fn new(client: Client, origin: Origin) -> Self {
+        Self { client, origin: Arc::new(origin) }
+    }
+
+    /// The client's counters.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// GET of a path below `/campaign/`.
+    pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
+        let url = self.origin.own(&format!("/campaign/{path}")).map_err(|error| {
+            Failure::new(System::Campaign, Outcome::Setup, &error.to_string())
+        })?;
+        self.client.read(Request::get(url)).await
+    }
+
+    /// GET of a link the remote gave, checked against the origin first.
+    pub(super) async fn follow(&self, link: &str) -> Result<Response, Failure> {
+        let url = self.origin.handed(link).map_err(|error| foreign(&error.to_string()))?;
+        self.client.read(Request::get(url)).await
+    }
+
+    /// The path and query of a link the remote gave: what may be stored.
+    pub(super) fn storable(&self, link: &str) -> Result<String, Failure> {
+        self.origin
+            .handed(link)
+            .map(|url| url.path_and_query().to_owned())
+            .map_err(|error| foreign(&error.to_string()))
+    }
+}
+
+pub(super) fn foreign(text: &str) -> Failure {
+    Failure::new(System::Campaign, Outcome::Foreign, text)
+}

@@ -1,0 +1,232 @@
+//! The writing half of the client: one record per call, found by its key.
+//!
+//! A record's PKey and link are never stored: they are an encryption of the
+//! row, differ from place to place and change with the instance.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::campaign::reader::foreign;
+use crate::campaign::wire::{ListReply, Record, Written, garbled};
+use crate::campaign::{Failure, Listed, Outcome, Reader};
+use crate::http::{Request, Response, System};
+use crate::model::{FieldName, ResourceSchema};
+
+/// How the record with a key is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyLookup {
+    /// The key stands in the URI.
+    InUri,
+    /// Through a custom filter.
+    Filter {
+        /// Path segment.
+        filter: String,
+        /// Query parameter.
+        parameter: String,
+    },
+}
+
+/// Where a record is, for one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// By its key in the URI.
+    Key(String),
+    /// By a path that Campaign gave in this process's life.
+    Path(String),
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    /// No record has the key.
+    Nothing,
+    /// One record has it.
+    One(Box<Listed>),
+    /// Several have it; which one is meant, nobody can say.
+    Several(usize),
+}
+
+/// Writes one resource. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    reader: Reader,
+    schema: Arc<ResourceSchema>,
+    key: FieldName,
+    lookup: KeyLookup,
+    fields: Arc<[FieldName]>,
+}
+
+impl Writer {
+    /// A writer of the records of `schema` that are known by `key`. `fields`
+    /// are those a look-up shall bring along.
+    pub(crate) fn new(
+        reader: Reader,
+        schema: Arc<ResourceSchema>,
+        key: FieldName,
+        lookup: KeyLookup,
+        fields: Vec<FieldName>,
+    ) -> Self {
+        Self { reader, schema, key, lookup, fields: fields.into() }
+    }
+
+    /// The resource's metadata.
+    pub(crate) fn schema(&self) -> &ResourceSchema {
+        &self.schema
+    }
+
+    /// Whether a record can be written by its key without a look-up.
+    pub(crate) fn by_uri(&self) -> bool {
+        self.lookup == KeyLookup::InUri
+    }
+
+    /// POST. Gives the path of the new record, where the answer has it.
+    pub(crate) async fn create(&self, body: String) -> Result<Option<String>, Failure> {
+        let path = format!("/campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
+        let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
+        let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
+        let written: Written = super::wire::parse(&response)?;
+        self.reader.address(&self.schema, written.href.as_deref(), written.pkey.as_deref())
+    }
+
+    /// PATCH.
+    pub(crate) async fn update(&self, address: &Address, body: String) -> Result<(), Failure> {
+        let url = self.url(address)?;
+        let response = self.reader.client.send(Request::patch(url, Bytes::from(body))).await?;
+        if !response.body.is_empty()
+            && serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).is_err()
+        {
+            return Err(garbled(&response, "the answer to the update is not JSON"));
+        }
+        Ok(())
+    }
+
+    /// DELETE. A record that is not there counts as deleted.
+    pub(crate) async fn delete(&self, address: &Address) -> Result<(), Failure> {
+        let url = self.url(address)?;
+        match self.reader.client.send(Request::delete(url)).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.outcome == Outcome::Missing => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The record that has this key now.
+    pub(crate) async fn find(&self, key: &str) -> Result<Found, Failure> {
+        match &self.lookup {
+            KeyLookup::InUri => self.find_in_uri(key).await,
+            KeyLookup::Filter { filter, parameter } => {
+                self.find_by_filter(key, filter, parameter).await
+            }
+        }
+    }
+
+    async fn find_in_uri(&self, key: &str) -> Result<Found, Failure> {
+        let path = self.path(&segment(key));
+        let response = match self.reader.get(&path).await {
+            Ok(response) => response,
+            Err(failure) if failure.outcome == Outcome::Missing => return Ok(Found::Nothing),
+            Err(failure) => return Err(failure),
+        };
+        let record: Record<'_> = serde_json::from_slice(&response.body)
+            .map_err(|_| garbled(&response, "the answer is not one record"))?;
+        let listed = self.listed(&record, &response)?;
+        self.check_key(&listed, key, "the record at this key's address has another key")?;
+        Ok(Found::One(Box::new(listed)))
+    }
+
+    async fn find_by_filter(
+        &self,
+        key: &str,
+        filter: &str,
+        parameter: &str,
+    ) -> Result<Found, Failure> {
+        let path = format!("{}?{}={}", self.path(filter), segment(parameter), segment(key));
+        let response = self.reader.get(&path).await?;
+        let list: ListReply<'_> = serde_json::from_slice(&response.body)
+            .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
+        let mut matching = Vec::new();
+        for record in &list.content {
+            let listed = self.listed(record, &response)?;
+            // A misspelt parameter makes a filter return every record.
+            let text = format!(
+                "the filter {filter} returns records whose {} is not the one asked for; check the filter and the parameter {parameter}",
+                self.key
+            );
+            self.check_key(&listed, key, &text)?;
+            matching.push(listed);
+        }
+        Ok(match (matching.len(), matching.pop()) {
+            (0, _) | (_, None) => Found::Nothing,
+            (1, Some(one)) => Found::One(Box::new(one)),
+            (several, Some(_)) => Found::Several(several),
+        })
+    }
+
+    fn listed(&self, record: &Record<'_>, response: &Response) -> Result<Listed, Failure> {
+        self.reader.listed(record, &self.schema, &self.key, &self.fields, response)
+    }
+
+    fn check_key(&self, listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
+        let same = listed.key.as_deref().is_some_and(|found| same_key(found, key));
+        if same { Ok(()) } else { Err(Failure::new(System::Campaign, Outcome::Setup, text)) }
+    }
+
+    /// Path below `/campaign/` of something below the resource.
+    fn path(&self, rest: &str) -> String {
+        format!("{}/{}/{rest}", self.schema.root.as_str(), self.schema.name)
+    }
+
+    fn url(&self, address: &Address) -> Result<crate::http::RemoteUrl, Failure> {
+        let url = match address {
+            Address::Key(key) => {
+                self.reader.origin.own(&format!("/campaign/{}", self.path(&segment(key))))
+            }
+            Address::Path(path) => self.reader.origin.handed(path),
+        };
+        url.map_err(|error| foreign(&error.to_string()))
+    }
+}
+
+/// Equal as text, or the same GUID in another spelling.
+fn same_key(found: &str, asked: &str) -> bool {
+    found == asked
+        || match (uuid::Uuid::try_parse(found), uuid::Uuid::try_parse(asked)) {
+            (Ok(found), Ok(asked)) => found == asked,
+            (Ok(_) | Err(_), _) => false,
+        }
+}
+
+/// Percent-encodes everything but unreserved characters.
+pub(super) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_cannot_leave_its_place_in_the_url() {
+        assert_eq!(segment("a+b@x.io/../?#"), "a%2Bb%40x.io%2F..%2F%3F%23");
+    }
+
+    #[test]
+    fn the_same_guid_in_another_spelling_is_the_same_key() {
+        assert!(same_key("2E451703-C286-E711-80EF-00155DB19E6D", "2e451703-c286-e711-80ef-00155db19e6d"));
+        assert!(!same_key("a-1", "A-1"));
+        assert!(!same_key("", "2e451703-c286-e711-80ef-00155db19e6d"));
+    }
+}
