@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::mapping::convert::{self, Conversion};
+use crate::mapping::convert::Conversion;
 use crate::mapping::filter::CompiledFilter;
+use crate::mapping::forms;
 use crate::mapping::matrix::column_words;
-use crate::mapping::spec::OnNull;
+use crate::mapping::spec::{OnNull, OnTooLong};
 use crate::model::{
-    Column, ColumnName, FieldName, FieldType, RecordId, SourceRow, TargetValue, Value,
+    Column, ColumnName, ColumnType, FieldName, FieldType, RecordId, SourceRow, TargetValue, Value,
 };
 
 /// A mapping that has passed every check against both schemas.
@@ -95,6 +96,21 @@ impl Compiled {
         &self.fields
     }
 
+    /// Text fields shorter than their column may be, where a long text would
+    /// fail its record: field, characters of the column, characters of the field.
+    pub(crate) fn narrow_fields(&self) -> Vec<(&CompiledField, u32, u32)> {
+        let narrow = |field: &CompiledField| {
+            let ColumnType::Text { max_length: Some(column) } = field.conversion.source.kind else {
+                return None;
+            };
+            let FieldType::Text { max_length: Some(limit) } = field.kind else { return None };
+            (column > limit && field.conversion.on_too_long == OnTooLong::Fail)
+                .then_some((column, limit))
+        };
+        let narrow = |field| narrow(field).map(|(column, limit)| (field, column, limit));
+        self.fields.iter().filter_map(narrow).collect()
+    }
+
     /// Maps one row. The filter decides first: a row that it leaves out fails
     /// for no other reason; a row whose filter columns are absent or unreadable
     /// always fails.
@@ -152,7 +168,7 @@ impl Compiled {
 
     fn key_text(&self, mapped: MappedField) -> Result<String, String> {
         let text = match mapped {
-            MappedField::Send(value) => convert::written(&value),
+            MappedField::Send(value) => forms::written(&value),
             MappedField::Keep => return Err("the row does not carry the key".to_owned()),
         };
         if text.is_empty() {
@@ -230,7 +246,7 @@ pub(super) fn misfit(column: &Column, value: &Value) -> Option<String> {
     if let Value::Unreadable(expected) = value {
         return Some(format!("the column `{}` could not be read: {expected}", column.name));
     }
-    (!convert::holds(&column.kind, value)).then(|| {
+    (!forms::holds(&column.kind, value)).then(|| {
         format!(
             "the value is not of the column's type: the metadata says {}",
             column_words(&column.kind)

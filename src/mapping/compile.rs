@@ -11,9 +11,7 @@ use crate::mapping::apply::{Compiled, CompiledField};
 use crate::mapping::convert::Conversion;
 use crate::mapping::matrix::{self, column_words, field_words};
 use crate::mapping::problem::{Place, Problem, did_you_mean};
-use crate::mapping::spec::{
-    FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping,
-};
+use crate::mapping::spec::{FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping};
 use crate::mapping::{filter_compile, replace};
 use crate::model::{
     Column, ColumnName, ColumnType, Field, FieldName, FieldType, ResourceSchema, TableSchema,
@@ -90,7 +88,8 @@ impl Compiler<'_> {
     /// The schemas are the mapping's own.
     fn names(&mut self) {
         if self.spec.dynamics != self.table.name {
-            let text = format!("the schema is `{}`'s, not `{}`'s", self.table.name, self.spec.dynamics);
+            let text =
+                format!("the schema is `{}`'s, not `{}`'s", self.table.name, self.spec.dynamics);
             self.problem(&Place::Table, "dynamics", text, "");
         }
         if self.spec.campaign != self.resource.name {
@@ -178,7 +177,16 @@ impl Compiler<'_> {
     /// Options that would have no effect are refused rather than ignored.
     fn options(&mut self, place: &Place, spec: &FieldMapping, column: &Column, field: &Field) {
         if spec.on_too_long == OnTooLong::Cut && !matches!(field.kind, FieldType::Text { .. }) {
-            let text = format!("only text can be cut; the field is of type {}", field_words(&field.kind));
+            let text =
+                format!("only text can be cut; the field is of type {}", field_words(&field.kind));
+            self.problem(place, "on_too_long", text, "leave `on_too_long` out");
+        }
+        let exact = !matches!(
+            column.kind,
+            ColumnType::Text { .. } | ColumnType::Choice(_) | ColumnType::MultiChoice(_)
+        );
+        if spec.on_too_long == OnTooLong::Cut && exact {
+            let text = format!("a {} cut short would be another value", column_words(&column.kind));
             self.problem(place, "on_too_long", text, "leave `on_too_long` out");
         }
         let timed = matches!(column.kind, ColumnType::DateTime(_))
@@ -205,8 +213,7 @@ impl Compiler<'_> {
         };
         let wanted = spec.picklists == Some(Picklists::Label);
         let language = self.spec.language;
-        let missing =
-            |value: i64| choices.get(value).and_then(|it| it.label(language)).is_none();
+        let missing = |value: i64| choices.get(value).and_then(|it| it.label(language)).is_none();
         if wanted && (missing(0) || missing(1)) {
             let text = format!("the column has no labels in language {language}");
             self.problem(place, "picklists", text, "leave `picklists` out to send true and false");
@@ -282,7 +289,11 @@ impl Compiler<'_> {
     fn one_to_one(&mut self) {
         let resolved = |name: &FieldName| {
             find_field(self.resource, name).map_or_else(
-                || other_spelling(name.as_str()).filter(|it| it.starts_with("black")).unwrap_or_else(|| name.to_string()),
+                || {
+                    other_spelling(name.as_str())
+                        .filter(|it| it.starts_with("black"))
+                        .unwrap_or_else(|| name.to_string())
+                },
                 |field| field.name.to_string(),
             )
         };

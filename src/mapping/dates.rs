@@ -74,7 +74,9 @@ pub(super) fn read(text: &str) -> Option<Moment> {
 
 /// Reads `2024-05-06`.
 pub(super) fn read_date(text: &str) -> Option<Date> {
-    if text.len() != 10 || text.as_bytes().get(4) != Some(&b'-') || text.as_bytes().get(7) != Some(&b'-')
+    if text.len() != 10
+        || text.as_bytes().get(4) != Some(&b'-')
+        || text.as_bytes().get(7) != Some(&b'-')
     {
         return None;
     }

@@ -71,10 +71,7 @@ pub(super) fn did_you_mean<'a>(
 
 /// The name with the fewest edits, ignoring case, if no more than a third of
 /// the wanted name's letters (at least two) must change.
-pub(super) fn nearest<'a>(
-    wanted: &str,
-    names: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
     let limit = (wanted.chars().count() / 3).max(2);
     names

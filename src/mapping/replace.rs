@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::mapping::convert::{Conversion, entry_names, parse_number, written};
+use crate::mapping::convert::Conversion;
 use crate::mapping::dates::{self, Moment};
+use crate::mapping::forms::{entry_names, parse_number, written};
 use crate::mapping::problem::{Place, Problem, listed, nearest};
 use crate::mapping::spec::Replacement;
 use crate::model::{
@@ -82,10 +83,8 @@ fn normal(value: &str, conversion: &Conversion) -> Result<String, String> {
         }
         ColumnType::Choice(choices) => number(value, choices),
         ColumnType::MultiChoice(choices) if conversion.labels => {
-            let labels: Result<Vec<_>, _> = value
-                .split("; ")
-                .map(|part| label(part, choices, conversion.language))
-                .collect();
+            let labels: Result<Vec<_>, _> =
+                value.split("; ").map(|part| label(part, choices, conversion.language)).collect();
             labels.map(|labels| labels.join("; "))
         }
         ColumnType::MultiChoice(choices) => {

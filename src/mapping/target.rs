@@ -3,8 +3,8 @@
 //!
 //! Knows nothing of Dynamics and nothing of JSON.
 
-use crate::mapping::convert::written;
 use crate::mapping::dates::cut_to_millis;
+use crate::mapping::forms::{usable, written};
 use crate::model::{Decimal, EnumValue, FieldType, TargetValue};
 
 /// The value that clears a field of this type.
@@ -31,10 +31,9 @@ pub(crate) fn resolve_empty(kind: &FieldType) -> TargetValue {
 }
 
 fn unset_entry(values: &[EnumValue]) -> Option<&EnumValue> {
-    values
-        .iter()
-        .find(|entry| entry.value == "0")
-        .or_else(|| values.iter().find(|entry| entry.name == "none"))
+    let mut entries = values.iter().filter(|entry| usable(entry));
+    let zero = entries.clone().find(|entry| entry.value == "0");
+    zero.or_else(|| entries.find(|entry| entry.name == "none"))
 }
 
 /// Bytes that are equal for two values if and only if a field of this type
@@ -54,10 +53,9 @@ pub(crate) fn canonical(value: &TargetValue, kind: &FieldType) -> Vec<u8> {
     match value {
         TargetValue::Number(number) => canonical_number(number, kind),
         TargetValue::Instant(instant) => cut_to_millis(*instant).to_string().into_bytes(),
-        TargetValue::Empty
-        | TargetValue::Bool(_)
-        | TargetValue::Text(_)
-        | TargetValue::Date(_) => written(value).into_bytes(),
+        TargetValue::Empty | TargetValue::Bool(_) | TargetValue::Text(_) | TargetValue::Date(_) => {
+            written(value).into_bytes()
+        }
     }
 }
 
