@@ -43,9 +43,9 @@ pub(crate) struct Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// The resource has a one-field identification key: the value stands in
-    /// the URI in place of the PKey.
+    /// the URI in place of the `PKey`.
     InUri,
-    /// Through a custom filter: one call to find the PKey, one to write.
+    /// Through a custom filter: one call to find the `PKey`, one to write.
     Filter {
         /// The path segment, `by…`.
         filter: String,

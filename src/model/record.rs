@@ -40,6 +40,12 @@ impl From<Uuid> for RecordId {
     }
 }
 
+impl From<RecordId> for Uuid {
+    fn from(id: RecordId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.as_hyphenated(), f)
@@ -58,7 +64,7 @@ pub(crate) struct RowVersion(pub(crate) i64);
 pub(crate) struct SourceRow {
     /// Its primary id.
     pub(crate) id: RecordId,
-    /// From the row's ETag, where the table has one.
+    /// From the row's `ETag`, where the table has one.
     pub(crate) version: Option<RowVersion>,
     /// The values by column.
     pub(crate) columns: BTreeMap<ColumnName, Value>,

@@ -1,5 +1,6 @@
 //! Values: as Dynamics means them, and as Campaign shall hold them.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -33,11 +34,17 @@ impl Decimal {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits: String = [whole, fraction].concat();
         let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        if !well_formed || digits.len() > 400 || exponent.abs() > 400 {
+        if !well_formed || digits.len() > 400 || exponent.unsigned_abs() > 400 {
             return Err(DecimalError);
         }
         let point = i32::try_from(whole.len()).map_err(|_| DecimalError)? + exponent;
         Ok(Self(canonical(negative, &digits, point)))
+    }
+
+    /// The shortest decimal number that reads back as `number`. `None` for
+    /// what is not finite.
+    pub(crate) fn from_f64(number: f64) -> Option<Self> {
+        if number.is_finite() { Self::parse(&format!("{number:e}")).ok() } else { None }
     }
 
     /// The canonical text.
@@ -49,6 +56,31 @@ impl Decimal {
     pub(crate) fn to_i64(&self) -> Option<i64> {
         self.0.parse().ok()
     }
+}
+
+impl Ord for Decimal {
+    /// By size, exactly: no digit is lost to a floating-point number.
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0.strip_prefix('-'), other.0.strip_prefix('-')) {
+            (Some(left), Some(right)) => magnitude(right).cmp(&magnitude(left)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => magnitude(&self.0).cmp(&magnitude(&other.0)),
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What orders canonical texts without a sign: digits before the point, then
+/// those digits, then the ones after it.
+fn magnitude(text: &str) -> (usize, &str, &str) {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    (whole.len(), whole, fraction)
 }
 
 impl From<i64> for Decimal {

@@ -1,0 +1,1 @@
+//! Tests of the mapping: tables first, properties after.
