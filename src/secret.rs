@@ -13,3 +13,18 @@ pub(crate) enum SecretSource {
     /// A file that only its owner may read.
     File(PathBuf),
 }
+
+/// A secret text (stub; the full type is being written elsewhere).
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,1 +1,34 @@
-//! (to be written)
+//! One transport for both remote systems.
+//!
+//! Owns: connections, time and size limits, host pinning, tokens, rate and
+//! concurrency, and what each answer means ([`classify`]). It must not know what
+//! a table, a record or a flow is, and never touches the store.
+//!
+//! Promises: a credential goes to the configured origin only; redirects are not
+//! followed; proxies named in the environment are not used; nothing secret and
+//! no remote personal datum is in a [`Failure`] or an event.
+
+mod assertion;
+mod auth;
+mod body;
+mod classify;
+mod classify_campaign;
+mod classify_dynamics;
+mod clean;
+mod client;
+mod credentials;
+mod failure;
+mod gate;
+mod message;
+mod origin;
+mod retry_after;
+mod transport;
+
+pub(crate) use auth::{Auth, ClientProof, SecretLoader};
+pub(crate) use classify::classify;
+pub(crate) use client::{Client, Stats};
+pub(crate) use failure::{Failure, Outcome, System};
+pub(crate) use gate::Limits;
+pub(crate) use message::{Request, Response};
+pub(crate) use origin::{ForeignUrl, Origin, RemoteUrl};
+pub(crate) use transport::{Broken, LocalAnswer, LocalService, Transport};

@@ -12,4 +12,38 @@ events! { HTTP_EVENTS;
         /// Until the next request goes out.
         wait_ms: u64,
     }
+
+    /// A remote does not answer: several requests in a row failed.
+    RemoteUnreachable = "remote.unreachable" WARN, "Nothing at first: requests are repeated. If it lasts, look at the network, the firewall and the vendor's status page." {
+        /// `dynamics` or `campaign`.
+        system: &'static str,
+        /// What the last request met.
+        problem: String,
+    }
+
+    /// A remote answers again after it did not.
+    RemoteBack = "remote.back" INFO, "Nothing." {
+        /// `dynamics` or `campaign`.
+        system: &'static str,
+        /// How long it did not answer.
+        silent_ms: u64,
+    }
+
+    /// A new access token was obtained.
+    TokenObtained = "auth.token" DEBUG, "Nothing." {
+        /// `dynamics` or `campaign`.
+        system: &'static str,
+        /// How long it is used before the next one is asked for.
+        use_ms: u64,
+    }
+
+    /// The token endpoint or the system refuses our credentials.
+    AuthRefused = "auth.refused" ERROR, "Look at the code: an expired or wrong secret or certificate, a missing application user, or a wrong clock. The next try follows after a minute." {
+        /// `dynamics` or `campaign`.
+        system: &'static str,
+        /// The vendor's code, where one was given.
+        code: Option<String>,
+        /// What was refused.
+        problem: String,
+    }
 }

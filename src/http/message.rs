@@ -1,0 +1,115 @@
+//! A request and its answer, as the clients of both systems see them.
+//!
+//! Must not know credentials or what a body means.
+
+use ::http::{HeaderMap, Method, header};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::origin::RemoteUrl;
+
+/// The content type of both systems' bodies. Campaign garbles non-ASCII text
+/// without the charset (KA-16136).
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
+/// One request. The baseline headers of the system, the credentials and a
+/// request id are added when it is sent.
+#[derive(Clone)]
+pub(crate) struct Request {
+    /// The verb.
+    pub(crate) method: Method,
+    /// Where to; always of a configured system.
+    pub(crate) url: RemoteUrl,
+    /// Further headers.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// Body and its content type.
+    pub(crate) body: Option<(Bytes, String)>,
+}
+
+impl Request {
+    fn new(method: Method, url: RemoteUrl) -> Self {
+        Self { method, url, headers: Vec::new(), body: None }
+    }
+
+    /// A read.
+    pub(crate) fn get(url: RemoteUrl) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// A POST with a JSON body.
+    pub(crate) fn post(url: RemoteUrl, json: impl Into<Bytes>) -> Self {
+        Self::new(Method::POST, url).body(json, JSON)
+    }
+
+    /// A PATCH with a JSON body.
+    pub(crate) fn patch(url: RemoteUrl, json: impl Into<Bytes>) -> Self {
+        Self::new(Method::PATCH, url).body(json, JSON)
+    }
+
+    /// A deletion.
+    pub(crate) fn delete(url: RemoteUrl) -> Self {
+        Self::new(Method::DELETE, url)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets the body, with another content type than JSON where needed (`$batch`).
+    #[must_use]
+    pub(crate) fn body(mut self, body: impl Into<Bytes>, content_type: impl Into<String>) -> Self {
+        self.body = Some((body.into(), content_type.into()));
+        self
+    }
+}
+
+/// A complete answer that means success (2xx, or 304).
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    /// 200–299 or 304.
+    pub(crate) status: u16,
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// Its body, decompressed.
+    pub(crate) body: Bytes,
+    /// The vendor's id of this exchange, for a support case.
+    pub(crate) request_id: Option<String>,
+    /// The server's clock (header `Date`).
+    pub(crate) date: Option<Timestamp>,
+}
+
+impl Response {
+    pub(super) fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+        let request_id = request_id(&headers);
+        let date = text(&headers, header::DATE.as_str()).and_then(http_date);
+        Self { status, headers, body, request_id, date }
+    }
+
+    /// A header's value, when it is there and plain text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+}
+
+/// A header's value, when it is there and plain text.
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The vendor's id of an exchange: Dataverse's, then the Adobe gateway's.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-ms-service-request-id", "req_id", "x-request-id", "x-ms-request-id"]
+        .into_iter()
+        .find_map(|name| text(headers, name))
+        .map(|id| id.chars().filter(|c| c.is_ascii_graphic()).take(80).collect::<String>())
+        .filter(|id| !id.is_empty())
+}
+
+/// An HTTP date (RFC 9110, 5.6.7; the two obsolete forms are not read).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    static PARSER: jiff::fmt::rfc2822::DateTimeParser = jiff::fmt::rfc2822::DateTimeParser::new();
+    PARSER.parse_timestamp(text).ok()
+}

@@ -1,0 +1,1 @@
+//! Tests of `origin.rs`.
