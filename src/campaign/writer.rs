@@ -76,6 +76,11 @@ impl Writer {
         &self.schema
     }
 
+    /// The field that holds the key.
+    pub(crate) fn key(&self) -> &FieldName {
+        &self.key
+    }
+
     /// Whether a record can be written by its key without a look-up.
     pub(crate) fn by_uri(&self) -> bool {
         self.lookup == KeyLookup::InUri

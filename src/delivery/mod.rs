@@ -1,1 +1,10 @@
-//! (to be written)
+//! Delivery: drains the outbox, and is the only code that writes to a remote
+//! system. Lease → send → settle; one write per record in flight.
+
+mod drain;
+mod paths;
+mod policy;
+mod send;
+mod settle;
+
+pub(crate) use drain::{Delivery, DrainReport, Target};

@@ -1,1 +1,8 @@
-//! (to be written)
+//! Flows: read one system, decide, and commit decisions and cursor in one
+//! transaction. They write to the store only; delivery writes to the systems.
+
+mod commit;
+mod decide;
+pub(crate) mod ingress;
+mod prepare;
+mod steps;

@@ -73,6 +73,12 @@ pub(crate) struct Stats {
     pub(crate) limit: u64,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
 impl Client {
     /// A client for the system at `origin`, over the network.
     ///

@@ -8,6 +8,7 @@ mod name;
 mod record;
 mod source;
 mod target;
+mod tally;
 mod value;
 
 pub(crate) use flow::{Flow, RunId};
@@ -15,4 +16,5 @@ pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName}
 pub(crate) use record::{Change, RecordId, RecordIdError, RowVersion, SourceRow};
 pub(crate) use source::{Choice, Choices, Column, ColumnType, DateTimeBehavior, Label, TableSchema};
 pub(crate) use target::{ApiRoot, EnumValue, Field, FieldType, ResourceFilter, ResourceSchema};
+pub(crate) use tally::{Tally, TallyDelta};
 pub(crate) use value::{Decimal, DecimalError, TargetValue, Value};

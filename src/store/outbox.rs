@@ -220,17 +220,34 @@ impl Work<'_> {
         Ok(if existing.in_flight { Replaced::InFlight } else { Replaced::Waiting })
     }
 
-    /// Takes a waiting decision back.
-    pub(crate) fn withdraw(&mut self, id: i64) -> Result<(), StoreError> {
-        self.sql.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?;
+    /// The key that a waiting write carries.
+    pub(crate) fn pending_key(&self, id: i64) -> Result<String, StoreError> {
+        let payload: String = self
+            .sql
+            .prepare_cached("SELECT payload FROM outbox WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        Ok(decode(&payload)?.key)
+    }
+
+    /// The next attempt must look the key up first.
+    pub(crate) fn mark_uncertain(
+        &mut self,
+        flow: Flow,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET uncertain = 1
+                 WHERE flow = ?1 AND table_name = ?2 AND record = ?3",
+            )?
+            .execute((flow.as_str(), table.as_str(), record.as_bytes().as_slice()))?;
         Ok(())
     }
 
-    /// Marks the row of a record as seen by a read.
-    pub(crate) fn mark_pending_seen(&mut self, id: i64, generation: i64) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("UPDATE outbox SET seen = ?2 WHERE id = ?1")?
-            .execute((id, generation))?;
+    /// Takes a waiting decision back.
+    pub(crate) fn withdraw(&mut self, id: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?;
         Ok(())
     }
 

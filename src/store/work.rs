@@ -18,6 +18,11 @@ impl<'a> Work<'a> {
         Self { sql, key, clock }
     }
 
+    /// The key of fingerprints.
+    pub(crate) fn key(&self) -> &'a SealKey {
+        self.key
+    }
+
     /// Now, in the store's unit.
     pub(super) fn now_us(&self) -> i64 {
         self.clock.now().as_microsecond()

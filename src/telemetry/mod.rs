@@ -6,6 +6,8 @@
 
 mod event;
 mod http;
+mod ingress;
 
 pub(crate) use event::{EventDoc, Loggable};
 pub(crate) use http::*;
+pub(crate) use ingress::*;

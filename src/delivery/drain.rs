@@ -1,0 +1,324 @@
+//! The loop: takes waiting decisions, keeps a bounded number of them on the
+//! way, and settles what comes back in groups.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::campaign::{Failure, Writer};
+use crate::clock::{Clock, Monotonic};
+use crate::model::{Flow, RecordId, Tally, TableName};
+use crate::store::{Leased, Store, StoreError};
+use crate::telemetry::{RecordDeadLettered, TableFailed};
+
+use super::paths::Paths;
+use super::policy::{Evidence, Verdict, verdict};
+use super::send::{Delivered, Destination};
+use super::settle::{Attempt, End, settle};
+
+/// Different records that must fail in a row to make it the system's trouble.
+const OUTAGE_RECORDS: usize = 5;
+
+/// Attempts that are settled in one transaction, at most.
+const GROUP: usize = 256;
+
+/// One table's way into Campaign.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Writes its resource.
+    pub(crate) writer: Writer,
+}
+
+/// How the work of a pass ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DrainReport {
+    /// Tables whose writes cannot go on.
+    pub(crate) failed: Vec<TableName>,
+    /// What ended the flow, if something did.
+    pub(crate) stopped: Option<Failure>,
+}
+
+/// Delivers the decisions of one flow.
+pub(crate) struct Delivery {
+    flow: Flow,
+    store: Store,
+    clock: Clock,
+    destinations: HashMap<TableName, Destination>,
+    tally: Tally,
+    window: usize,
+    work_ready: Arc<Notify>,
+    settled: Arc<Notify>,
+}
+
+/// What the loop remembers between its turns.
+#[derive(Default)]
+struct Loop {
+    active: JoinSet<(Leased, Result<Delivered, Failure>)>,
+    /// Leased rows that wait for their next attempt.
+    waiting: BTreeMap<(Monotonic, i64), ()>,
+    failing: HashSet<RecordId>,
+    successes: u64,
+    /// Successes at each waiting row's last attempt.
+    marks: HashMap<i64, u64>,
+    stopped_tables: HashSet<TableName>,
+    report: DrainReport,
+}
+
+impl Delivery {
+    /// A delivery of `flow` into these targets, with at most `max_in_flight`
+    /// requests at one time below it.
+    pub(crate) fn new(
+        flow: Flow,
+        store: &Store,
+        clock: &Clock,
+        tally: &Tally,
+        targets: HashMap<TableName, Target>,
+        max_in_flight: usize,
+    ) -> Self {
+        let key = store.key().clone();
+        let destinations = targets.into_iter().map(|(table, target)| {
+            let paths = Arc::new(Paths::default());
+            (table, Destination { writer: target.writer, paths, key: key.clone() })
+        });
+        Self {
+            flow,
+            store: store.clone(),
+            clock: clock.clone(),
+            destinations: destinations.collect(),
+            tally: tally.clone(),
+            window: (max_in_flight * 8).clamp(32, 1024),
+            work_ready: Arc::new(Notify::new()),
+            settled: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Tell it when there may be new work.
+    pub(crate) fn work_ready(&self) -> Arc<Notify> {
+        self.work_ready.clone()
+    }
+
+    /// It tells when it has settled something.
+    pub(crate) fn settled(&self) -> Arc<Notify> {
+        self.settled.clone()
+    }
+
+    /// Delivers until nothing is left that may go now and `finished` says that
+    /// no more will come.
+    pub(crate) async fn drain(
+        &self,
+        finished: impl Fn() -> bool,
+    ) -> Result<DrainReport, StoreError> {
+        let mut state = Loop::default();
+        loop {
+            // Asked before the store is: what is added later shows as work.
+            let last = finished();
+            let took = self.fill(&mut state).await?;
+            if state.active.is_empty() && state.waiting.is_empty() {
+                if state.report.stopped.is_some() || (last && took == 0) {
+                    return Ok(state.report);
+                }
+                if took == 0 {
+                    self.work_ready.notified().await;
+                }
+                continue;
+            }
+            self.turn(&mut state).await?;
+        }
+    }
+
+    /// Takes more work, if there is room.
+    async fn fill(&self, state: &mut Loop) -> Result<usize, StoreError> {
+        let room = self.window.saturating_sub(state.active.len() + state.waiting.len());
+        if room < self.window / 2 || state.report.stopped.is_some() {
+            return Ok(0);
+        }
+        let flow = self.flow;
+        let leased = self.store.call(move |work| work.lease(flow, room)).await?;
+        let took = leased.len();
+        let mut parked = Vec::new();
+        for leased in leased {
+            if state.stopped_tables.contains(&leased.table)
+                || !self.destinations.contains_key(&leased.table)
+            {
+                parked.push(leased);
+            } else {
+                self.begin(state, leased);
+            }
+        }
+        // Rows of a table that cannot be written keep their lease until the
+        // drain ends, so that they are not taken again and again.
+        state.report_parked(parked);
+        Ok(took)
+    }
+
+    fn begin(&self, state: &mut Loop, leased: Leased) {
+        let Some(destination) = self.destinations.get(&leased.table).cloned() else { return };
+        state.active.spawn(async move {
+            let result = destination.deliver(&leased).await;
+            (leased, result)
+        });
+    }
+
+    /// One turn: waits for what comes first, and settles what has come.
+    async fn turn(&self, state: &mut Loop) -> Result<(), StoreError> {
+        let next_due = state.waiting.keys().next().map(|(due, _)| *due);
+        let due = async {
+            match next_due {
+                Some(due) => self.clock.sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        let room = state.active.len() + state.waiting.len() <= self.window / 2;
+        tokio::select! {
+            Some(first) = state.active.join_next() => {
+                let mut group = vec![first];
+                while group.len() < GROUP
+                    && let Some(more) = state.active.try_join_next()
+                {
+                    group.push(more);
+                }
+                self.settle_group(state, group).await?;
+            }
+            () = due => self.resume(state).await?,
+            () = self.work_ready.notified(), if room => {}
+        }
+        Ok(())
+    }
+
+    async fn settle_group(
+        &self,
+        state: &mut Loop,
+        group: Vec<Result<(Leased, Result<Delivered, Failure>), tokio::task::JoinError>>,
+    ) -> Result<(), StoreError> {
+        let mut attempts = Vec::with_capacity(group.len());
+        for joined in group {
+            match joined {
+                Ok((leased, result)) => attempts.push(self.judge(state, leased, result)),
+                // A panic is a bug and ends the process.
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        let flow = self.flow;
+        let (settled, attempts) = self
+            .store
+            .call(move |work| settle(work, flow, &attempts).map(|settled| (settled, attempts)))
+            .await?;
+        self.tally.add(settled.tally);
+        for record in settled.given_up {
+            RecordDeadLettered {
+                flow,
+                table: record.table,
+                id: record.record,
+                reason: record.reason,
+                status: record.status,
+                request_id: record.request_id,
+                attempts: u64::from(record.attempts),
+            }
+            .emit();
+        }
+        let now = self.clock.monotonic();
+        for attempt in attempts {
+            let id = attempt.leased.id;
+            if let End::Retry { wait, .. } = attempt.end {
+                let due = now.plus(wait / 2 + self.clock.jitter(wait / 2));
+                state.waiting.insert((due, id), ());
+                state.marks.insert(id, state.successes);
+            } else {
+                state.marks.remove(&id);
+            }
+        }
+        self.settled.notify_one();
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        state: &mut Loop,
+        leased: Leased,
+        result: Result<Delivered, Failure>,
+    ) -> Attempt {
+        let failure = match result {
+            Ok(delivered) => {
+                state.successes += 1;
+                state.failing.clear();
+                return Attempt { leased, end: End::Done(delivered) };
+            }
+            Err(failure) => failure,
+        };
+        state.failing.insert(leased.record);
+        let evidence = Evidence {
+            outage: state.failing.len() >= OUTAGE_RECORDS,
+            others_succeed: state
+                .marks
+                .get(&leased.id)
+                .is_some_and(|before| state.successes > *before),
+        };
+        let verdict = verdict(failure.outcome, leased.attempts, leased.uncertain, evidence);
+        let end = match verdict {
+            Verdict::Retry { attempts, uncertain, wait } => {
+                End::Retry { attempts, uncertain, wait }
+            }
+            Verdict::GiveUp => End::GiveUp {
+                reason: failure.message,
+                status: failure.status,
+                request_id: failure.request_id,
+            },
+            Verdict::StopTable => {
+                self.stop_table(state, &leased.table, &failure);
+                End::Stopped { uncertain: leased.uncertain }
+            }
+            Verdict::StopFlow => {
+                let uncertain = leased.uncertain || failure.outcome.may_be_applied();
+                state.report.stopped.get_or_insert(failure);
+                End::Stopped { uncertain }
+            }
+        };
+        Attempt { leased, end }
+    }
+
+    fn stop_table(&self, state: &mut Loop, table: &TableName, failure: &Failure) {
+        if state.stopped_tables.insert(table.clone()) {
+            let reason = failure.to_string();
+            TableFailed { flow: self.flow, table: table.clone(), reason }.emit();
+            state.report.failed.push(table.clone());
+        }
+    }
+
+    /// Takes up the rows whose wait is over, with the newest decision.
+    async fn resume(&self, state: &mut Loop) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
+        while let Some(entry) = state.waiting.first_entry() {
+            let (due, id) = *entry.key();
+            if due > now {
+                break;
+            }
+            entry.remove();
+            let flow = self.flow;
+            let leased = self.store.call(move |work| work.release_again(flow, id)).await?;
+            match leased {
+                Some(leased)
+                    if state.report.stopped.is_some()
+                        || state.stopped_tables.contains(&leased.table) =>
+                {
+                    self.store.call(move |work| work.unlease(leased.id)).await?;
+                }
+                Some(leased) => self.begin(state, leased),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Loop {
+    fn report_parked(&mut self, parked: Vec<Leased>) {
+        for leased in parked {
+            if !self.report.failed.contains(&leased.table) {
+                self.report.failed.push(leased.table);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! When a failed write is repeated, given up, or ends the work: pure, and
+//! tested for every outcome.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::http::Outcome;
+
+/// Attempts that may fail through Campaign's fault before a record is given up.
+pub(crate) const MAX_ATTEMPTS: u32 = 6;
+
+/// First wait of a record's back-off.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// Longest wait of a record's back-off.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What is known of the system besides this one failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// Several different records have failed since the last success: the
+    /// system is in trouble, not the record.
+    pub(crate) outage: bool,
+    /// Another record succeeded since this one's last attempt.
+    pub(crate) others_succeed: bool,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Try again.
+    Retry {
+        /// Attempts that count, so far.
+        attempts: u32,
+        /// Whether the write may have been applied: look the key up first.
+        uncertain: bool,
+        /// Not before this has passed.
+        wait: Duration,
+    },
+    /// To the dead letters.
+    GiveUp,
+    /// The mapping or the resource is wrong: the table stops.
+    StopTable,
+    /// Nobody's write will succeed: the flow stops.
+    StopFlow,
+}
+
+/// Decides. `attempts` have failed before this one; `uncertain` is what was
+/// known before it.
+pub(crate) fn verdict(
+    outcome: Outcome,
+    attempts: u32,
+    uncertain: bool,
+    evidence: Evidence,
+) -> Verdict {
+    let counts = match outcome {
+        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => {
+            return Verdict::StopFlow;
+        }
+        Outcome::Setup => return Verdict::StopTable,
+        Outcome::BadRecord | Outcome::Missing | Outcome::DuplicateKey | Outcome::CursorExpired => {
+            return Verdict::GiveUp;
+        }
+        Outcome::Throttled | Outcome::NotSent => false,
+        // The remote's trouble, unless it has none with the others.
+        Outcome::Unknown | Outcome::Unavailable => evidence.others_succeed,
+        Outcome::ServerError
+        | Outcome::Garbled
+        | Outcome::TooLarge
+        | Outcome::VersionConflict => !evidence.outage,
+    };
+    let attempts = attempts + u32::from(counts);
+    if attempts >= MAX_ATTEMPTS {
+        return Verdict::GiveUp;
+    }
+    Verdict::Retry {
+        attempts,
+        uncertain: uncertain || outcome.may_be_applied(),
+        wait: wait(attempts, evidence.outage),
+    }
+}
+
+/// Exponential, bounded; the longest while the system is in trouble.
+fn wait(attempts: u32, outage: bool) -> Duration {
+    let steps = ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_factor(2.0)
+        .without_max_times()
+        .build();
+    let step = if outage { 4 } else { attempts.saturating_sub(1) };
+    let mut steps = steps.skip(usize::try_from(step).unwrap_or(usize::MAX));
+    steps.next().unwrap_or(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALONE: Evidence = Evidence { outage: false, others_succeed: false };
+    const OTHERS_FINE: Evidence = Evidence { outage: false, others_succeed: true };
+    const OUTAGE: Evidence = Evidence { outage: true, others_succeed: false };
+
+    #[test]
+    fn every_outcome_has_its_consequence() {
+        for outcome in Outcome::ALL {
+            let verdict = verdict(outcome, 0, false, OTHERS_FINE);
+            let text = match verdict {
+                Verdict::Retry { attempts, uncertain, .. } => {
+                    format!("retry, counts {attempts}, look up {uncertain}")
+                }
+                Verdict::GiveUp => "give up".into(),
+                Verdict::StopTable => "stop the table".into(),
+                Verdict::StopFlow => "stop the flow".into(),
+            };
+            let expected = match outcome {
+                Outcome::Throttled | Outcome::NotSent => "retry, counts 0, look up false",
+                Outcome::Unknown
+                | Outcome::Unavailable
+                | Outcome::ServerError
+                | Outcome::Garbled
+                | Outcome::TooLarge => "retry, counts 1, look up true",
+                Outcome::VersionConflict => "retry, counts 1, look up false",
+                Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => "stop the flow",
+                Outcome::Setup => "stop the table",
+                Outcome::Missing
+                | Outcome::DuplicateKey
+                | Outcome::CursorExpired
+                | Outcome::BadRecord => "give up",
+            };
+            assert_eq!(text, expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_outage_uses_up_no_attempts() {
+        for outcome in [Outcome::ServerError, Outcome::Unknown, Outcome::Unavailable] {
+            let verdict = verdict(outcome, 5, false, OUTAGE);
+            assert!(matches!(verdict, Verdict::Retry { attempts: 5, .. }), "{outcome:?}");
+        }
+        let alone = verdict(Outcome::Unavailable, 5, false, ALONE);
+        assert!(matches!(alone, Verdict::Retry { attempts: 5, .. }));
+    }
+
+    #[test]
+    fn a_record_that_fails_alone_is_given_up_in_the_end() {
+        assert_eq!(verdict(Outcome::ServerError, MAX_ATTEMPTS - 1, true, ALONE), Verdict::GiveUp);
+        assert_eq!(verdict(Outcome::Unknown, MAX_ATTEMPTS - 1, true, OTHERS_FINE), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_doubt_about_an_earlier_attempt_stays() {
+        let verdict = verdict(Outcome::NotSent, 0, true, ALONE);
+        assert!(matches!(verdict, Verdict::Retry { uncertain: true, .. }));
+    }
+
+    #[test]
+    fn waits_double_and_end_at_the_longest() {
+        let waits: Vec<u128> = (1..9).map(|n| wait(n, false).as_millis()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+    }
+}

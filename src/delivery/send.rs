@@ -1,0 +1,250 @@
+//! One record: which calls it takes to make Campaign hold what was decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
+use crate::http::System;
+use crate::mapping::canonical;
+use crate::store::{Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey, UNKNOWN};
+
+use super::paths::Paths;
+
+/// Where the records of one table go.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub(crate) writer: Writer,
+    pub(crate) paths: Arc<Paths>,
+    pub(crate) key: SealKey,
+}
+
+/// What Campaign holds now.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivered {
+    /// The record, as the mirror shall remember it; with the number of writes
+    /// it took.
+    Holds(Mirror),
+    /// Nothing: deleted, or not there.
+    Gone,
+}
+
+impl Destination {
+    /// Carries out a decision.
+    pub(crate) async fn deliver(&self, leased: &Leased) -> Result<Delivered, Failure> {
+        match leased.action {
+            Action::Write => self.write(leased).await.map(Delivered::Holds),
+            Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
+        }
+    }
+
+    async fn write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+        if leased.uncertain {
+            return self.look_then_write(leased).await;
+        }
+        let Some(mirror) = &leased.mirror else { return self.create_or_adopt(leased).await };
+        let changed = changed(leased, &mirror.fields);
+        if changed.is_empty() {
+            return Ok(remember(leased, &mirror.fields));
+        }
+        let known_key = mirror.key.as_deref().unwrap_or(&leased.payload.key);
+        let moved = known_key != leased.payload.key;
+        let address = match self.paths.get(known_key) {
+            Some(path) => Address::Path(path),
+            None if self.writer.by_uri() && !moved => Address::Key(known_key.to_owned()),
+            None => return self.look_then_write(leased).await,
+        };
+        let told = match self.update(leased, &address, &changed).await {
+            Err(failure) if failure.outcome == Outcome::Missing => {
+                // Deleted in Campaign, or the path has gone stale.
+                self.paths.forget(known_key);
+                return match address {
+                    Address::Path(_) => self.look_then_write(leased).await,
+                    Address::Key(_) => self.create_or_adopt(leased).await,
+                };
+            }
+            told => told,
+        };
+        told.map(|()| remember(leased, &mirror.fields))
+    }
+
+    /// A record that nobody knows yet: one call. If its key is taken after
+    /// all, the record that has it becomes ours.
+    async fn create_or_adopt(&self, leased: &Leased) -> Result<Mirror, Failure> {
+        match self.create(leased).await {
+            Err(failure) if failure.outcome == Outcome::DuplicateKey => {
+                match self.writer.find(&leased.payload.key).await? {
+                    Found::One(found) => self.adjust(leased, *found).await,
+                    // Another unique field is taken: nothing we could mend.
+                    Found::Nothing => Err(failure),
+                    Found::Several(copies) => Err(ambiguous(copies)),
+                }
+            }
+            mirror => mirror,
+        }
+    }
+
+    /// Looks the key up first, because an earlier attempt may have been
+    /// applied, or because only Campaign knows where the record is.
+    async fn look_then_write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+        let old_key = leased.mirror.as_ref().and_then(|mirror| mirror.key.as_deref());
+        let mut found = self.writer.find(&leased.payload.key).await?;
+        if let (Found::Nothing, Some(old_key)) = (&found, old_key)
+            && old_key != leased.payload.key
+        {
+            found = self.writer.find(old_key).await?;
+        }
+        match found {
+            Found::Nothing => self.create_or_adopt(leased).await,
+            Found::One(found) => self.adjust(leased, *found).await,
+            Found::Several(copies) => Err(ambiguous(copies)),
+        }
+    }
+
+    /// Updates what differs from what was found; no call if nothing does.
+    async fn adjust(&self, leased: &Leased, found: Listed) -> Result<Mirror, Failure> {
+        let holds = self.fingerprints(&found);
+        let changed = changed(leased, &holds);
+        let address = match &found.href {
+            Some(path) => {
+                self.paths.put(&leased.payload.key, path.clone());
+                Address::Path(path.clone())
+            }
+            None if self.writer.by_uri() => Address::Key(leased.payload.key.clone()),
+            None => {
+                return Err(Failure::garbled(
+                    System::Campaign,
+                    "a record came without PKey and link",
+                    None,
+                ));
+            }
+        };
+        if !changed.is_empty() {
+            self.update(leased, &address, &changed).await?;
+        }
+        Ok(remember(leased, &holds))
+    }
+
+    fn fingerprints(&self, found: &Listed) -> BTreeMap<String, Fingerprint> {
+        let fields = &self.writer.schema().fields;
+        let known = found.fields.iter().filter_map(|(name, value)| {
+            let kind = &fields.get(name)?.kind;
+            Some((name.to_string(), self.key.fingerprint(&canonical(value, kind))))
+        });
+        known.collect()
+    }
+
+    async fn create(&self, leased: &Leased) -> Result<Mirror, Failure> {
+        let all: Vec<&PayloadField> = leased.payload.fields.iter().collect();
+        let path = self.writer.create(body(&all)).await?;
+        if let Some(path) = path {
+            self.paths.put(&leased.payload.key, path);
+        }
+        Ok(remember(leased, &BTreeMap::new()))
+    }
+
+    async fn update(
+        &self,
+        leased: &Leased,
+        address: &Address,
+        changed: &[&PayloadField],
+    ) -> Result<(), Failure> {
+        // Through its own key in the URI a record's key cannot be changed, and
+        // need not be: it was found by it.
+        let key = self.writer.key().as_str();
+        let by_key = matches!(address, Address::Key(_));
+        let fields: Vec<&PayloadField> =
+            changed.iter().copied().filter(|field| !by_key || field.name != key).collect();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        self.writer.update(address, body(&fields)).await.inspect_err(|failure| {
+            if failure.outcome != Outcome::BadRecord {
+                self.paths.forget(&leased.payload.key);
+            }
+        })
+    }
+
+    async fn delete(&self, leased: &Leased) -> Result<(), Failure> {
+        let key = &leased.payload.key;
+        let address = match self.paths.get(key) {
+            Some(path) => Address::Path(path),
+            None if self.writer.by_uri() => Address::Key(key.clone()),
+            None => match self.writer.find(key).await? {
+                Found::Nothing => return Ok(()),
+                Found::One(found) => match found.href {
+                    Some(path) => Address::Path(path),
+                    None => {
+                        return Err(Failure::garbled(
+                            System::Campaign,
+                            "a record came without PKey and link",
+                            None,
+                        ));
+                    }
+                },
+                Found::Several(copies) => return Err(ambiguous(copies)),
+            },
+        };
+        self.paths.forget(key);
+        self.writer.delete(&address).await
+    }
+}
+
+fn ambiguous(copies: usize) -> Failure {
+    Failure::new(
+        System::Campaign,
+        Outcome::BadRecord,
+        &format!("{copies} records of Campaign have this record's key; remove all but one"),
+    )
+}
+
+/// The fields that this write carries and that Campaign does not hold so.
+fn changed<'l>(
+    leased: &'l Leased,
+    holds: &BTreeMap<String, Fingerprint>,
+) -> Vec<&'l PayloadField> {
+    let fields = leased.payload.fields.iter();
+    fields
+        .filter(|field| match holds.get(&field.name) {
+            Some(held) if *held == UNKNOWN => true,
+            Some(held) => {
+                (field.updates || leased.payload.initial) && *held != field.fingerprint
+            }
+            None => true,
+        })
+        .collect()
+}
+
+/// What the mirror shall remember after a successful write over `before`.
+fn remember(leased: &Leased, before: &BTreeMap<String, Fingerprint>) -> Mirror {
+    let mut fields = before.clone();
+    for field in &leased.payload.fields {
+        let kept = before.contains_key(&field.name) && !field.updates && !leased.payload.initial;
+        if !kept {
+            fields.insert(field.name.clone(), field.fingerprint);
+        }
+    }
+    let key = &leased.payload.key;
+    Mirror {
+        key: (*key != leased.record.to_string()).then(|| key.clone()),
+        state: MirrorState::Present,
+        fields,
+        version: leased.version,
+        seen: leased.seen,
+    }
+}
+
+/// The JSON object of these fields.
+fn body(fields: &[&PayloadField]) -> String {
+    let mut json = String::with_capacity(fields.len() * 32 + 2);
+    json.push('{');
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(&serde_json::Value::from(field.name.as_str()).to_string());
+        json.push(':');
+        json.push_str(field.json.get());
+    }
+    json.push('}');
+    json
+}

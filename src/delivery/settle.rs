@@ -1,0 +1,141 @@
+//! What finished attempts mean for the store: one transaction for a group of
+//! them, so that the cost of durability is shared.
+
+use std::time::Duration;
+
+use crate::model::{Flow, RecordId, TableName, TallyDelta};
+use crate::store::{Action, Leased, MirrorState, NewDeadLetter, StoreError, Work};
+
+use super::send::Delivered;
+
+/// A finished attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) leased: Leased,
+    pub(crate) end: End,
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// Campaign holds what was decided.
+    Done(Delivered),
+    /// To be repeated after a wait.
+    Retry { attempts: u32, uncertain: bool, wait: Duration },
+    /// Given up.
+    GiveUp { reason: String, status: Option<u16>, request_id: Option<String> },
+    /// Not to be repeated in this pass; the decision stays.
+    Stopped { uncertain: bool },
+}
+
+/// What a settled group changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) tally: TallyDelta,
+    /// Given up: table, record, reason, status, request id, attempts.
+    pub(crate) given_up: Vec<GivenUp>,
+}
+
+/// A record on its way to the dead letters, for the log.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) table: TableName,
+    pub(crate) record: RecordId,
+    pub(crate) reason: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) attempts: u32,
+}
+
+/// Settles a group.
+pub(crate) fn settle(
+    work: &mut Work<'_>,
+    flow: Flow,
+    attempts: &[Attempt],
+) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
+    for attempt in attempts {
+        let leased = &attempt.leased;
+        match &attempt.end {
+            End::Done(delivered) => done(work, leased, delivered, &mut settled)?,
+            End::Retry { attempts, uncertain, .. } => {
+                work.note_attempt(leased, *attempts, *uncertain)?;
+            }
+            End::Stopped { uncertain } => {
+                work.note_attempt(leased, leased.attempts, *uncertain)?;
+                work.unlease(leased.id)?;
+            }
+            End::GiveUp { reason, status, request_id } => {
+                let given_up = GivenUp {
+                    table: leased.table.clone(),
+                    record: leased.record,
+                    reason: reason.clone(),
+                    status: *status,
+                    request_id: request_id.clone(),
+                    attempts: leased.attempts + 1,
+                };
+                give_up(work, flow, leased, given_up, &mut settled)?;
+            }
+        }
+    }
+    Ok(settled)
+}
+
+fn done(
+    work: &mut Work<'_>,
+    leased: &Leased,
+    delivered: &Delivered,
+    settled: &mut Settled,
+) -> Result<(), StoreError> {
+    match delivered {
+        Delivered::Holds(mirror) => {
+            // A decision that came meanwhile may have marked the record gone.
+            let gone = work
+                .mirror(&leased.table, leased.record)?
+                .is_some_and(|now| now.state == MirrorState::Gone)
+                && leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present);
+            let mut mirror = mirror.clone();
+            if gone {
+                mirror.state = MirrorState::Gone;
+            }
+            work.set_mirror(&leased.table, leased.record, &mirror)?;
+        }
+        Delivered::Gone => work.remove_mirror(&leased.table, leased.record)?,
+    }
+    work.finish(leased)?;
+    match leased.action {
+        Action::Write => settled.tally.written += 1,
+        Action::Delete => settled.tally.deleted += 1,
+    }
+    Ok(())
+}
+
+fn give_up(
+    work: &mut Work<'_>,
+    flow: Flow,
+    leased: &Leased,
+    given_up: GivenUp,
+    settled: &mut Settled,
+) -> Result<(), StoreError> {
+    if !work.finish(leased)? {
+        // A newer decision waits and takes its place.
+        settled.tally.unchanged += 1;
+        return Ok(());
+    }
+    work.add_dead_letter(&NewDeadLetter {
+        flow,
+        table: leased.table.clone(),
+        record: leased.record,
+        write: Some((leased.action, leased.payload.clone())),
+        version: leased.version,
+        seen: leased.seen,
+        reason: given_up.reason.clone(),
+        status: given_up.status,
+        request_id: given_up.request_id.clone(),
+        attempts: given_up.attempts,
+        uncertain: leased.uncertain,
+    })?;
+    settled.tally.dead_lettered += 1;
+    settled.given_up.push(given_up);
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! One transaction: decides a page of changes against what the store knows,
+//! and carries the decisions out, together with the cursor.
+
+use crate::campaign::ListingPage;
+use crate::mapping::canonical;
+use crate::model::{Flow, RecordId, TallyDelta};
+use crate::store::{
+    Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Payload,
+    Pending, Replaced, SealKey, StoreError, Work,
+};
+
+use super::decide::{Decision, Known, decide};
+use super::prepare::{Content, Prepared, Table};
+
+const FLOW: Flow = Flow::Ingress;
+
+/// What a transaction did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Committed {
+    /// For the run's counts.
+    pub(crate) tally: TallyDelta,
+    /// Records given up, with the reason, to be reported once it lasts.
+    pub(crate) given_up: Vec<(RecordId, String)>,
+    /// Live records among the changes.
+    pub(crate) live: u64,
+}
+
+/// Decides a page and stores the cursor behind it.
+pub(crate) fn commit_page(
+    work: &mut Work<'_>,
+    table: &Table,
+    page: &[Prepared],
+    checkpoint: &Checkpoint,
+) -> Result<Committed, StoreError> {
+    let mut committed = Committed::default();
+    for prepared in page {
+        let mut step = Step { work, table, generation: checkpoint.generation };
+        step.run(prepared, &mut committed)?;
+    }
+    work.set_checkpoint(&table.name, checkpoint)?;
+    Ok(committed)
+}
+
+struct Step<'w, 's> {
+    work: &'w mut Work<'s>,
+    table: &'w Table,
+    generation: i64,
+}
+
+impl Step<'_, '_> {
+    fn run(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<(), StoreError> {
+        let name = &self.table.name;
+        let pending = self.work.pending(FLOW, name, prepared.id)?;
+        let mirror = self.mirror(prepared, out)?;
+        let Some(mirror) = mirror else { return Ok(()) };
+        out.tally.read += 1;
+        let alive = !matches!(prepared.content, Content::Deleted);
+        if alive {
+            out.live += 1;
+            if mirror.is_some() {
+                self.work.mark_seen(name, prepared.id, self.generation)?;
+            }
+        }
+        let known = Known { mirror: mirror.as_ref(), pending };
+        let decision = decide(prepared.content.incoming(), known, self.table.deletions);
+        let uncertain = self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
+        match decision {
+            Decision::Write => self.write(prepared, pending, uncertain, out),
+            Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
+            Decision::Unchanged => {
+                out.tally.unchanged += 1;
+                self.revive(prepared.id, mirror, alive)?;
+                self.withdraw(pending, out)
+            }
+            Decision::LeaveOut => {
+                out.tally.filtered += 1;
+                self.withdraw(pending, out)
+            }
+            Decision::Forget => {
+                out.tally.filtered += 1;
+                if let Some(mirror) = mirror {
+                    let gone = Mirror { state: MirrorState::Gone, ..mirror };
+                    self.work.set_mirror(name, prepared.id, &gone)?;
+                }
+                self.withdraw(pending, out)
+            }
+            Decision::GiveUp => self.give_up(prepared, pending, out),
+        }
+    }
+
+    /// The mirror row; where there is none, what the listing of Campaign
+    /// showed becomes one. The outer `None`: the record was given up because
+    /// Campaign has its key more than once.
+    fn mirror(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut Committed,
+    ) -> Result<Option<Option<Mirror>>, StoreError> {
+        let name = &self.table.name;
+        if let Some(mirror) = self.work.mirror(name, prepared.id)? {
+            return Ok(Some(Some(mirror)));
+        }
+        let Content::Record(payload) = &prepared.content else { return Ok(Some(None)) };
+        let hash = key_hash(self.work.key(), &payload.key);
+        let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Some(None)) };
+        if listed.copies > 1 {
+            let reason = format!(
+                "{} records of Campaign have this record's key; remove all but one",
+                listed.copies
+            );
+            out.tally.read += 1;
+            out.live += 1;
+            self.dead_letter(prepared, Some(payload), reason, out)?;
+            return Ok(None);
+        }
+        let mirror = Mirror {
+            key: self.target_key(prepared.id, &payload.key),
+            state: MirrorState::Present,
+            fields: listed.fields,
+            version: None,
+            seen: self.generation,
+        };
+        self.work.set_mirror(name, prepared.id, &mirror)?;
+        Ok(Some(Some(mirror)))
+    }
+
+    /// The key, where it is not simply the record id.
+    fn target_key(&self, record: RecordId, key: &str) -> Option<String> {
+        (self.table.mapping.key_of_id(record).as_deref() != Some(key)).then(|| key.to_owned())
+    }
+
+    fn write(
+        &mut self,
+        prepared: &Prepared,
+        pending: Option<Pending>,
+        uncertain: bool,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let Content::Record(payload) = &prepared.content else { return Ok(()) };
+        self.put(prepared, Action::Write, payload.clone(), out)?;
+        if uncertain && pending.is_none() {
+            self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
+        }
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        prepared: &Prepared,
+        mirror: Option<&Mirror>,
+        pending: Option<Pending>,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let filtered_key = match &prepared.content {
+            Content::FilteredOut(key) => key.clone(),
+            Content::Record(_) | Content::Deleted | Content::Failed(_) => None,
+        };
+        let key = mirror
+            .and_then(|mirror| mirror.key.clone())
+            .or_else(|| self.table.mapping.key_of_id(prepared.id))
+            .or(filtered_key);
+        let key = match (key, pending) {
+            (Some(key), _) => key,
+            // The key of a record that was never acknowledged is in its write.
+            (None, Some(pending)) => self.work.pending_key(pending.id)?,
+            (None, None) => return Ok(()),
+        };
+        let payload = Payload { key, initial: false, fields: Vec::new() };
+        self.put(prepared, Action::Delete, payload, out)
+    }
+
+    fn put(
+        &mut self,
+        prepared: &Prepared,
+        action: Action,
+        payload: Payload,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let replaced = self.work.put(&NewWrite {
+            flow: FLOW,
+            table: self.table.name.clone(),
+            record: prepared.id,
+            action,
+            payload,
+            version: prepared.version,
+            seen: self.generation,
+        })?;
+        if replaced == Replaced::Waiting {
+            out.tally.unchanged += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes back what waits, unless it is being worked on.
+    fn withdraw(
+        &mut self,
+        pending: Option<Pending>,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        if let Some(pending) = pending
+            && !pending.touched
+        {
+            self.work.withdraw(pending.id)?;
+            out.tally.unchanged += 1;
+        }
+        Ok(())
+    }
+
+    /// A record that Dynamics has again is no longer gone.
+    fn revive(
+        &mut self,
+        record: RecordId,
+        mirror: Option<Mirror>,
+        alive: bool,
+    ) -> Result<(), StoreError> {
+        match mirror {
+            Some(mirror) if alive && mirror.state == MirrorState::Gone => {
+                let present =
+                    Mirror { state: MirrorState::Present, seen: self.generation, ..mirror };
+                self.work.set_mirror(&self.table.name, record, &present)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        prepared: &Prepared,
+        pending: Option<Pending>,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let Content::Failed(reason) = &prepared.content else { return Ok(()) };
+        self.dead_letter(prepared, None, reason.clone(), out)?;
+        self.withdraw(pending, out)
+    }
+
+    fn dead_letter(
+        &mut self,
+        prepared: &Prepared,
+        payload: Option<&Payload>,
+        reason: String,
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        self.work.add_dead_letter(&NewDeadLetter {
+            flow: FLOW,
+            table: self.table.name.clone(),
+            record: prepared.id,
+            write: payload.map(|payload| (Action::Write, payload.clone())),
+            version: prepared.version,
+            seen: self.generation,
+            reason: reason.clone(),
+            status: None,
+            request_id: None,
+            attempts: 0,
+            // Several copies: a later attempt must look before it writes.
+            uncertain: payload.is_some(),
+        })?;
+        out.tally.dead_lettered += 1;
+        out.given_up.push((prepared.id, reason));
+        Ok(())
+    }
+}
+
+/// Notes a page of Campaign's listing.
+pub(crate) fn commit_inventory(
+    work: &mut Work<'_>,
+    table: &Table,
+    page: &ListingPage,
+    checkpoint: &Checkpoint,
+) -> Result<(), StoreError> {
+    for listed in &page.records {
+        let Some(key) = &listed.key else { continue };
+        let canonical_key = canonical_key(key);
+        let hash = key_hash(work.key(), &canonical_key);
+        let fields = table
+            .mapping
+            .fields()
+            .iter()
+            .filter_map(|field| {
+                let value = listed.fields.get(&field.name)?;
+                let fingerprint = work.key().fingerprint(&canonical(value, &field.kind));
+                Some((field.name.to_string(), fingerprint))
+            })
+            .collect();
+        work.add_inventory(&table.name, hash, &fields)?;
+    }
+    work.set_checkpoint(&table.name, checkpoint)
+}
+
+/// A key that is a GUID may be spelled differently in Campaign.
+fn canonical_key(key: &str) -> String {
+    RecordId::parse(key).map_or_else(|_| key.to_owned(), |id| id.to_string())
+}
+
+fn key_hash(seal: &SealKey, key: &str) -> Fingerprint {
+    seal.fingerprint(canonical_key(key).as_bytes())
+}

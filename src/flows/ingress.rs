@@ -1,0 +1,253 @@
+//! The ingress flow: all mapped tables, one after the other. A table that
+//! cannot go on stops alone.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::campaign;
+use crate::clock::Clock;
+use crate::dynamics::{self, Failure, Outcome};
+use crate::model::{Flow, Tally, TableName};
+use crate::store::{Checkpoint, Position, Store, StoreError};
+use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
+
+pub(crate) use super::decide::{Deletions, differs};
+pub(crate) use super::prepare::Table;
+use super::steps::TableRun;
+
+const FLOW: Flow = Flow::Ingress;
+
+/// Decisions that may wait before reading pauses: a limit on what lies on disk
+/// while Campaign is slower than Dynamics.
+const MAX_BACKLOG: u64 = 200_000;
+
+/// What the reading of a pass needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    /// Reads tables.
+    pub(crate) dynamics: dynamics::Reader,
+    /// Lists resources.
+    pub(crate) campaign: campaign::Reader,
+    /// Takes decisions and cursors.
+    pub(crate) store: Store,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// The run's counts.
+    pub(crate) tally: Tally,
+    /// Told whenever there may be new work for delivery.
+    pub(crate) work_ready: Arc<Notify>,
+    /// Told whenever delivery has settled something; none in a dry run, where
+    /// nothing is delivered and reading never pauses.
+    pub(crate) settled: Option<Arc<Notify>>,
+    /// How long Dynamics keeps deleted rows, if it said.
+    pub(crate) retention_days: Option<u32>,
+}
+
+/// Why a table, or all of them, cannot go on.
+#[derive(Debug)]
+pub(crate) enum IntakeError {
+    /// A system would not.
+    Remote(Failure),
+    /// The store would not: everything ends.
+    Store(StoreError),
+    /// This table cannot go on.
+    Table(String),
+    /// A person must say how to go on; reported already.
+    Held,
+}
+
+impl From<StoreError> for IntakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How the tables of a pass ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IntakeReport {
+    /// Tables that could not go on.
+    pub(crate) failed: Vec<TableName>,
+    /// Tables with held deletions or an empty read.
+    pub(crate) held: Vec<TableName>,
+    /// A refusal of credentials or privileges, if there was one.
+    pub(crate) refused: Option<Failure>,
+}
+
+impl Intake {
+    /// Reads all tables up to date.
+    pub(crate) async fn run(&self, tables: &[Table]) -> Result<IntakeReport, StoreError> {
+        let mut report = IntakeReport::default();
+        for table in tables {
+            match self.table(table).await {
+                Ok(false) => {}
+                Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
+                Err(IntakeError::Store(error)) => return Err(error),
+                Err(IntakeError::Remote(failure)) => {
+                    self.failed(table, failure.to_string());
+                    report.failed.push(table.name.clone());
+                    if failure.outcome == Outcome::Refused {
+                        report.refused = Some(failure);
+                    }
+                }
+                Err(IntakeError::Table(reason)) => {
+                    self.failed(table, reason);
+                    report.failed.push(table.name.clone());
+                }
+            }
+            self.work_ready.notify_one();
+        }
+        Ok(report)
+    }
+
+    fn failed(&self, table: &Table, reason: String) {
+        TableFailed { flow: FLOW, table: table.name.clone(), reason }.emit();
+    }
+
+    /// One table up to date. True if deletions are held.
+    async fn table(&self, table: &Table) -> Result<bool, IntakeError> {
+        self.release_approved(table).await?;
+        let checkpoint = self.checkpoint(table).await?;
+        self.watch_age(table, &checkpoint);
+        let mut run = TableRun::new(self, table);
+        run.run(checkpoint).await?;
+        run.rereads().await?;
+        self.guard(table).await
+    }
+
+    async fn release_approved(&self, table: &Table) -> Result<(), IntakeError> {
+        let name = table.name.clone();
+        let released = self.store.call(move |work| work.release_approved(&name)).await?;
+        if released > 0 {
+            let released = released as u64;
+            DeletesReleased { flow: FLOW, table: table.name.clone(), released }.emit();
+        }
+        Ok(())
+    }
+
+    /// Where the table goes on. A mapping that was changed makes a full read;
+    /// one that names another target needs another store.
+    async fn checkpoint(&self, table: &Table) -> Result<Checkpoint, IntakeError> {
+        let name = table.name.clone();
+        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
+        let mapping = format!("{}|{}", table.identity, table.digest);
+        let Some(stored) = stored else {
+            let position = Position::Inventory { next: None };
+            return Ok(Checkpoint { position, generation: 1, mapping });
+        };
+        if stored.mapping == mapping {
+            return Ok(stored);
+        }
+        let identity = stored.mapping.split('|').next().unwrap_or_default();
+        if identity != table.identity {
+            return Err(IntakeError::Table(format!(
+                "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
+                table.identity
+            )));
+        }
+        let position = match stored.position {
+            position @ Position::Inventory { .. } => position,
+            Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
+                self.from_the_start(initial)
+            }
+            Position::Sweep { .. } | Position::Delta { .. } => self.from_the_start(false),
+        };
+        let next = Checkpoint { position, generation: stored.generation + 1, mapping };
+        let (name, saved) = (table.name.clone(), next.clone());
+        self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
+        Ok(next)
+    }
+
+    fn from_the_start(&self, initial: bool) -> Position {
+        let started = self.clock.now();
+        Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
+    }
+
+    fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {
+        let (Some(obtained), Some(days)) =
+            (checkpoint.position.obtained(), self.retention_days)
+        else {
+            return;
+        };
+        let retention_seconds = u64::from(days) * 86_400;
+        let age = self.clock.now().duration_since(obtained).as_secs();
+        let age_seconds = u64::try_from(age).unwrap_or(0);
+        if retention_seconds > 0 && age_seconds * 2 > retention_seconds {
+            CursorAging { flow: FLOW, table: table.name.clone(), age_seconds, retention_seconds }
+                .emit();
+        }
+    }
+
+    /// Looks at the wave of deletions: lets it go, or holds it. True if held.
+    async fn guard(&self, table: &Table) -> Result<bool, IntakeError> {
+        let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
+        let held = self
+            .store
+            .call(move |work| {
+                let wave = work.held_wave(&name)?.held;
+                let mapped = work.mapped_records(&name)?;
+                let limit = exceeded(wave, mapped, guard.rows, guard.percent, floor);
+                if limit.is_none() && wave > 0 {
+                    work.release_held(&name)?;
+                }
+                Ok(limit.map(|limit| (wave, mapped, limit)))
+            })
+            .await?;
+        let Some((held, mapped, limit)) = held else { return Ok(false) };
+        DeletesHeld { flow: FLOW, table: table.name.clone(), held, mapped, limit }.emit();
+        Ok(true)
+    }
+
+    /// Waits while too much is waiting to be delivered.
+    pub(super) async fn backpressure(&self) -> Result<(), StoreError> {
+        let Some(settled) = &self.settled else { return Ok(()) };
+        loop {
+            let waiting = settled.notified();
+            let (backlog, _) = self.store.call(|work| work.backlog(FLOW, None)).await?;
+            if backlog < MAX_BACKLOG {
+                return Ok(());
+            }
+            self.work_ready.notify_one();
+            waiting.await;
+        }
+    }
+}
+
+/// Which limit of the delete guard a wave passes, if it does.
+fn exceeded(
+    wave: u64,
+    mapped: u64,
+    rows: Option<u64>,
+    percent: Option<f64>,
+    floor: u64,
+) -> Option<&'static str> {
+    if rows.is_some_and(|rows| wave > rows) {
+        return Some("rows");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share in percent needs no exact count")]
+    let share = if mapped == 0 { 0.0 } else { wave as f64 * 100.0 / mapped as f64 };
+    (wave > floor && percent.is_some_and(|percent| share > percent)).then_some("percent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exceeded;
+
+    #[test]
+    fn a_wave_larger_than_either_limit_is_held() {
+        let cases = [
+            (0, 100, Some(0), Some(0.0), 0, None),
+            (5, 100, Some(5), None, 0, None),
+            (6, 100, Some(5), None, 0, Some("rows")),
+            (5, 100, None, Some(5.0), 0, None),
+            (6, 100, None, Some(5.0), 0, Some("percent")),
+            (6, 100, Some(1000), Some(5.0), 50, None),
+            (51, 100, Some(1000), Some(5.0), 50, Some("percent")),
+            (3, 0, None, Some(5.0), 0, None),
+            (9, 9, None, None, 0, None),
+        ];
+        for (wave, mapped, rows, percent, floor, expected) in cases {
+            assert_eq!(exceeded(wave, mapped, rows, percent, floor), expected, "{wave} of {mapped}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! From a change to what the store is asked to decide: the mapping is applied
+//! and the values are brought into their wire form and fingerprinted.
+
+use std::sync::Arc;
+
+use crate::campaign::{Clearing, encode};
+use crate::dynamics::Query;
+use crate::mapping::spec::DeleteGuard;
+use crate::mapping::{Applied, Compiled, MappedField, MappedRecord, canonical, resolve_empty};
+use crate::model::{
+    Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
+};
+use crate::store::{Payload, PayloadField, SealKey};
+
+use super::decide::{Deletions, Incoming};
+
+/// A table mapping ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    /// The Dynamics table.
+    pub(crate) name: TableName,
+    /// The mapping, compiled against both schemas.
+    pub(crate) mapping: Arc<Compiled>,
+    /// What is read.
+    pub(crate) query: Arc<Query>,
+    /// What is written.
+    pub(crate) resource: Arc<ResourceSchema>,
+    /// The Campaign field that holds the key.
+    pub(crate) key: FieldName,
+    /// What happens to deletions.
+    pub(crate) deletions: Deletions,
+    /// When a wave of deletions is held.
+    pub(crate) guard: DeleteGuard,
+    /// The share counts only beyond this many deletions: small tables are not
+    /// held for one record, unless the configuration says so.
+    pub(crate) guard_floor: u64,
+    /// What identifies the target: another one needs another store.
+    pub(crate) identity: String,
+    /// Digest of everything that decides what is written.
+    pub(crate) digest: String,
+    /// What empties a field.
+    pub(crate) clearing: Clearing,
+}
+
+/// A change after the mapping.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    /// The record.
+    pub(crate) id: RecordId,
+    /// Its version.
+    pub(crate) version: Option<RowVersion>,
+    /// What it came to.
+    pub(crate) content: Content,
+}
+
+/// What a change came to.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// A record for Campaign.
+    Record(Payload),
+    /// Left out by the filter; with its key, if it has one.
+    FilteredOut(Option<String>),
+    /// Deleted.
+    Deleted,
+    /// Cannot be mapped; the text names fields, never values.
+    Failed(String),
+}
+
+impl Content {
+    /// The view that `decide` takes.
+    pub(crate) fn incoming(&self) -> Incoming<'_> {
+        match self {
+            Self::Record(payload) => Incoming::Record(payload),
+            Self::FilteredOut(_) => Incoming::FilteredOut,
+            Self::Deleted => Incoming::Deleted,
+            Self::Failed(_) => Incoming::Failed,
+        }
+    }
+}
+
+impl Table {
+    /// Applies the mapping to a change.
+    pub(crate) fn prepare(&self, change: &Change, initial: bool, key: &SealKey) -> Prepared {
+        match change {
+            Change::Delete(id) => Prepared { id: *id, version: None, content: Content::Deleted },
+            Change::Upsert(row) => {
+                let content = match self.mapping.apply(row) {
+                    Applied::Record(record) => Content::Record(self.payload(&record, initial, key)),
+                    Applied::FilteredOut => Content::FilteredOut(self.mapping.key(row).ok()),
+                    Applied::Failed(failures) => {
+                        let reasons: Vec<String> =
+                            failures.iter().map(|failure| match &failure.field {
+                                Some(field) => {
+                                    format!("{field} (from {}): {}", failure.column, failure.reason)
+                                }
+                                None => format!("{}: {}", failure.column, failure.reason),
+                            }).collect();
+                        Content::Failed(reasons.join("; "))
+                    }
+                };
+                Prepared { id: row.id, version: row.version, content }
+            }
+        }
+    }
+
+    fn payload(&self, record: &MappedRecord, initial: bool, key: &SealKey) -> Payload {
+        let fields = self.mapping.fields().iter().zip(&record.fields);
+        let fields = fields.filter_map(|(field, mapped)| {
+            let MappedField::Send(value) = mapped else { return None };
+            let resolved = match value {
+                TargetValue::Empty => resolve_empty(&field.kind),
+                TargetValue::Bool(_)
+                | TargetValue::Number(_)
+                | TargetValue::Text(_)
+                | TargetValue::Date(_)
+                | TargetValue::Instant(_) => value.clone(),
+            };
+            Some(PayloadField {
+                name: field.name.to_string(),
+                json: encode(&resolved, self.clearing),
+                fingerprint: key.fingerprint(&canonical(&resolved, &field.kind)),
+                updates: field.updates,
+            })
+        });
+        Payload { key: record.key.clone(), initial, fields: fields.collect() }
+    }
+
+    /// The fields whose values Campaign's listing is compared by.
+    pub(crate) fn field_names(&self) -> Vec<FieldName> {
+        self.mapping.fields().iter().map(|field| field.name.clone()).collect()
+    }
+}

@@ -1,0 +1,182 @@
+//! Events of reading Dynamics and deciding.
+
+use crate::model::{Flow, ResourceName, RecordId, RunId, TableName};
+use crate::telemetry::event::events;
+
+events! { INGRESS_EVENTS;
+    /// A pass of a flow begins.
+    FlowStarted = "flow.started" INFO, "Nothing." {
+        /// The flow.
+        flow: Flow,
+        /// The run.
+        run: RunId,
+        /// Records left over from earlier runs.
+        backlog: u64,
+    }
+    /// A pass of a flow is over. The first count equals the sum of the next six.
+    FlowFinished = "flow.finished" INFO, "Look at `pending` and `dead_lettered`: `cdsync status` and `cdsync dead-letters list` say more." {
+        /// The flow.
+        flow: Flow,
+        /// The run.
+        run: RunId,
+        /// `ok`, `incomplete` or `failed`.
+        outcome: &'static str,
+        /// Records taken up: read, or left over from earlier runs.
+        read: u64,
+        /// Created or updated in Campaign.
+        written: u64,
+        /// Nothing to do.
+        unchanged: u64,
+        /// Left out by filter or by configuration.
+        filtered: u64,
+        /// Deleted in Campaign.
+        deleted: u64,
+        /// Left waiting.
+        pending: u64,
+        /// Given up.
+        dead_lettered: u64,
+        /// HTTP requests to Campaign.
+        calls: u64,
+        /// HTTP requests to Dynamics.
+        source_calls: u64,
+        /// From start to end.
+        duration_ms: u64,
+    }
+    /// Where a pass is, every few seconds.
+    FlowProgress = "flow.progress" INFO, "Nothing." {
+        /// The flow.
+        flow: Flow,
+        /// The run.
+        run: RunId,
+        /// Records taken up so far.
+        read: u64,
+        /// Records written so far.
+        written: u64,
+        /// Decisions that wait.
+        backlog: u64,
+        /// Records written a second since the last such line.
+        rate_per_second: u64,
+    }
+    /// All rows of a table are read: at the first run, or because the cursor was lost.
+    LoadStarted = "load.started" INFO, "Nothing. A full read after `cursor.expired` writes only what differs." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// The resource.
+        resource: ResourceName,
+        /// `first-load`, `mapping-changed`, `cursor-expired` or `no-delta-link`.
+        reason: &'static str,
+    }
+    /// All rows of a table have been read.
+    LoadFinished = "load.finished" INFO, "Nothing." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// Rows read.
+        rows: u64,
+        /// Pages read.
+        pages: u64,
+    }
+    /// Dynamics no longer accepts the delta token: all rows are read again, and deletions are found by comparison.
+    CursorExpired = "cursor.expired" WARN, "Nothing is lost. If it happens often, run the flow more often or raise the retention of change tracking in Dynamics." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// When the lost token was obtained.
+        from: Option<String>,
+        /// Now.
+        to: String,
+    }
+    /// The delta token is older than half of what Dynamics keeps.
+    CursorAging = "cursor.aging" WARN, "Find out why the flow has not run; past the retention all rows must be read again." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// Age of the token.
+        age_seconds: u64,
+        /// How long Dynamics keeps deleted rows.
+        retention_seconds: u64,
+    }
+    /// A wave of deletions is larger than the delete guard lets pass. Nothing is deleted until a person approves it.
+    DeletesHeld = "deletes.held" WARN, "Find out why so many rows went away. If it is meant, run `cdsync approve-deletes TABLE`; the next pass carries it out." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// Deletions that wait.
+        held: u64,
+        /// Records of the table in Campaign.
+        mapped: u64,
+        /// `rows` or `percent`: which limit was passed.
+        limit: &'static str,
+    }
+    /// A person approved a wave of deletions, and it is on its way.
+    DeletesReleased = "deletes.released" INFO, "Nothing." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// Deletions set free.
+        released: u64,
+    }
+    /// A full read found no row although Campaign holds many. Taken for a fault: nothing is deleted.
+    ReadEmpty = "read.empty" ERROR, "Check the application user's organisation-wide read privilege on the table. If the table really is empty, run `cdsync approve-deletes TABLE`." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// Records of the table in Campaign.
+        mapped: u64,
+    }
+    /// A table cannot be read or written as it is configured. It stops; the other tables go on.
+    TableFailed = "table.failed" ERROR, "Do what `reason` says; the table resumes by itself at the next pass." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// What is wrong.
+        reason: String,
+    }
+    /// A mapped column or field is gone or has another type. The table stops, and no empty value is written in its place.
+    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back, or change the mapping; the table resumes by itself." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// What is wrong, and where.
+        reason: String,
+    }
+    /// A record was given up. It stops nobody else, and a newer version replaces it.
+    RecordDeadLettered = "record.dead_lettered" WARN, "`cdsync dead-letters show` tells more; mend the cause, then `cdsync dead-letters retry`." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// The record.
+        id: RecordId,
+        /// Why; names fields, never values.
+        reason: String,
+        /// HTTP status of the last answer.
+        status: Option<u16>,
+        /// The remote's id of the last request.
+        request_id: Option<String>,
+        /// Attempts that failed.
+        attempts: u64,
+    }
+    /// Records that an ended process was working on; each is looked up before it is written again.
+    LeasesRecovered = "delivery.recovered" INFO, "Nothing." {
+        /// How many.
+        records: u64,
+    }
+    /// The command gave up waiting for a remote.
+    PatienceEnded = "sync.gave_up" ERROR, "Check whether the systems can be reached; nothing is lost, the next run goes on where this one stopped." {
+        /// How long nothing had moved.
+        waited_ms: u64,
+        /// What stood in the way, where that is known.
+        reason: Option<String>,
+    }
+}
