@@ -1,0 +1,347 @@
+//! The file as a tree of values with places, walked key by key so that every
+//! unknown key and every wrong type is found, not only the first.
+//!
+//! Each getter records its own problem and answers `None`; the reader goes on
+//! with a default. Must not know what any key means, except which ones may
+//! hold secrets.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Problems, position};
+use super::suggest::{listed, near, nearest};
+
+/// What is collected while a file is walked.
+pub(super) struct Doc<'t> {
+    text: &'t str,
+    problems: RefCell<Vec<Problem>>,
+    masks: RefCell<Vec<Range<usize>>>,
+}
+
+impl<'t> Doc<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, problems: RefCell::default(), masks: RefCell::default() }
+    }
+
+    /// Records a problem at a span.
+    pub(super) fn problem(
+        &self,
+        span: &Range<usize>,
+        place: &str,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let (line, column) = position(self.text, span.start);
+        self.problems.borrow_mut().push(Problem {
+            place: place.to_owned(),
+            line,
+            column,
+            problem: problem.into(),
+            hint: hint.into(),
+            span: span.clone(),
+        });
+    }
+
+    pub(super) fn mask(&self, span: Range<usize>) {
+        self.masks.borrow_mut().push(span);
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// All that was found.
+    pub(super) fn finish(self) -> Problems {
+        Problems::new(self.problems.into_inner(), self.masks.into_inner())
+    }
+
+    /// Whether nothing was found.
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+}
+
+/// A value with its place.
+#[derive(Clone)]
+pub(super) struct Node<'d> {
+    pub(super) doc: &'d Doc<'d>,
+    pub(super) path: String,
+    pub(super) span: Range<usize>,
+    pub(super) value: &'d DeValue<'d>,
+}
+
+impl<'d> Node<'d> {
+    /// Records a problem with this value.
+    pub(super) fn problem(&self, problem: impl Into<String>, hint: impl Into<String>) {
+        self.doc.problem(&self.span, &self.path, problem, hint);
+    }
+
+    /// Lets no output show this value.
+    pub(super) fn mask(&self) {
+        mask_scalars(self.doc, &self.span, self.value);
+    }
+
+    fn wrong_type(&self, wanted: &str, hint: &str) {
+        let found = self.value.type_str();
+        let article = if found.starts_with(['a', 'i']) { "an" } else { "a" };
+        self.problem(format!("this is {article} {found}, it must be {wanted}"), hint);
+    }
+
+    pub(super) fn text(&self) -> Option<&'d str> {
+        let found = self.value.as_str();
+        if found.is_none() {
+            self.wrong_type("a string", "write it in double quotes");
+        }
+        found
+    }
+
+    pub(super) fn flag(&self) -> Option<bool> {
+        let found = self.value.as_bool();
+        if found.is_none() {
+            self.wrong_type("a boolean", "write `true` or `false`, without quotes");
+        }
+        found
+    }
+
+    /// An integer of the range.
+    pub(super) fn integer(&self, allowed: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let hint = format!("a whole number from {} to {}", allowed.start(), allowed.end());
+        let Some(integer) = self.value.as_integer() else {
+            self.wrong_type("an integer", &format!("write {hint}, without quotes"));
+            return None;
+        };
+        let number = as_i64(integer).filter(|number| allowed.contains(number));
+        if number.is_none() {
+            self.problem("this number is out of range", hint);
+        }
+        number
+    }
+
+    pub(super) fn list(&self) -> Option<Vec<Self>> {
+        let Some(list) = self.value.as_array() else {
+            self.wrong_type("an array", "write it in brackets: `[ … ]`");
+            return None;
+        };
+        let nodes = list.iter().enumerate().map(|(position, item)| Self {
+            doc: self.doc,
+            path: format!("{}[{position}]", self.path),
+            span: item.span(),
+            value: item.get_ref(),
+        });
+        Some(nodes.collect())
+    }
+
+    /// A table with whatever keys.
+    pub(super) fn any_keys(&self) -> Option<Keys<'d>> {
+        let Some(table) = self.value.as_table() else {
+            self.wrong_type("a table", &format!("write it as `[{}]`", self.path));
+            return None;
+        };
+        Some(Keys { doc: self.doc, path: self.path.clone(), span: self.span.clone(), table })
+    }
+
+    /// A table with these keys; any other is a problem.
+    pub(super) fn keys(&self, known: &'static [&'static str]) -> Option<Keys<'d>> {
+        let Some(table) = self.value.as_table() else {
+            let known = listed(known.iter().copied());
+            self.wrong_type("a table", &format!("write it in braces, with the keys {known}"));
+            return None;
+        };
+        let keys =
+            Keys { doc: self.doc, path: self.path.clone(), span: self.span.clone(), table };
+        keys.refuse_unknown(known);
+        Some(keys)
+    }
+
+    /// One of the words.
+    pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let hint = match nearest(text, words.iter().map(|(word, _)| *word)) {
+                Some(word) => format!("did you mean `{word}`? "),
+                None => String::new(),
+            };
+            let all = listed(words.iter().map(|(word, _)| *word));
+            self.problem(
+                format!("`{}` is not known here", shortened(text)),
+                format!("{hint}one of {all}"),
+            );
+        }
+        found
+    }
+}
+
+/// The keys of a table.
+pub(super) struct Keys<'d> {
+    pub(super) doc: &'d Doc<'d>,
+    pub(super) path: String,
+    span: Range<usize>,
+    table: &'d DeTable<'d>,
+}
+
+impl<'d> Keys<'d> {
+    /// The root of a document.
+    pub(super) fn root(
+        doc: &'d Doc<'d>,
+        table: &'d DeTable<'d>,
+        known: &'static [&'static str],
+    ) -> Self {
+        let keys = Self { doc, path: String::new(), span: 0..0, table };
+        keys.refuse_unknown(known);
+        keys
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Node<'d>> {
+        let (_, value) = self.table.iter().find(|(found, _)| found.get_ref() == key)?;
+        Some(Node {
+            doc: self.doc,
+            path: self.path_of(key),
+            span: value.span(),
+            value: value.get_ref(),
+        })
+    }
+
+    /// The keys that are present.
+    pub(super) fn present(&self) -> impl Iterator<Item = &'d str> {
+        self.table.iter().map(|(key, _)| key.get_ref().as_ref())
+    }
+
+    /// A key that must be there; `example` is its whole line.
+    pub(super) fn required(&self, key: &str, example: &str) -> Option<Node<'d>> {
+        let found = self.get(key);
+        if found.is_none() {
+            self.doc.problem(
+                &self.span,
+                &self.path_of(key),
+                format!("`{key}` is missing"),
+                format!("add `{example}`"),
+            );
+        }
+        found
+    }
+
+    /// Records a problem with the table as a whole.
+    pub(super) fn problem(&self, problem: impl Into<String>, hint: impl Into<String>) {
+        self.doc.problem(&self.span, &self.path, problem, hint);
+    }
+
+    /// Records a problem with a key, placed at the key itself.
+    pub(super) fn problem_at(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
+        let span = self
+            .table
+            .iter()
+            .find(|(found, _)| found.get_ref() == key)
+            .map_or_else(|| self.span.clone(), |(found, _)| found.span());
+        self.doc.problem(&span, &self.path_of(key), problem, hint);
+    }
+
+    fn refuse_unknown(&self, known: &'static [&'static str]) {
+        for (key, value) in self.table {
+            let word = key.get_ref().as_ref();
+            if known.contains(&word) {
+                if is_secret_key(word) {
+                    mask_secret(self.doc, &value.span(), value.get_ref());
+                }
+                continue;
+            }
+            // It may be a misspelt secret.
+            mask_scalars(self.doc, &value.span(), value.get_ref());
+            let hint = match (nearest(word, known.iter().copied()), home_of(word)) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some(home)) if home != self.path => {
+                    format!("`{word}` belongs to `{home}`; move it there")
+                }
+                (None, _) => format!("known here: {}", listed(known.iter().copied())),
+            };
+            self.problem_at(word, format!("unknown key `{}`", shortened(word)), hint);
+        }
+    }
+}
+
+/// Where a key belongs that stands in a wrong table: mostly one that was
+/// written after the header of the next table.
+fn home_of(key: &str) -> Option<&'static str> {
+    match key {
+        "tenant" | "username" | "password" | "certificate" | "authority_url"
+        | "requests_per_5_minutes" => Some("dynamics"),
+        "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("campaign"),
+        "path" => Some("store"),
+        "schedule" | "table" => Some("ingress"),
+        "apply_deletes" | "language" | "delete_guard" | "fields" | "key" => Some("ingress.table"),
+        "delete_filtered_out" | "rules" | "match" => Some("ingress.table.filter"),
+        "on_null" | "on_empty" | "on_too_long" | "updates" | "replace" => {
+            Some("ingress.table.fields")
+        }
+        "dynamics" | "campaign" | "store" | "ingress" | "egress" | "optout" | "metrics"
+        | "daemon" => Some("the top of the file"),
+        _ => None,
+    }
+}
+
+/// Whether a key of this name holds a secret, or something one should think is
+/// one.
+pub(super) fn is_secret_key(key: &str) -> bool {
+    let key = key.to_lowercase();
+    ["secret", "passw", "private_key", "certificate", "token", "passphrase"]
+        .iter()
+        .any(|part| key.contains(part))
+        || ["client_secret", "password", "private_key", "certificate"]
+            .iter()
+            .any(|name| near(&key, name, 2))
+}
+
+/// Masks what stands under a secret's key, except in the three forms that name
+/// a place.
+fn mask_secret(doc: &Doc<'_>, span: &Range<usize>, value: &DeValue<'_>) {
+    let Some(table) = value.as_table() else {
+        mask_scalars(doc, span, value);
+        return;
+    };
+    for (key, value) in table {
+        if !["credential", "env", "file"].contains(&key.get_ref().as_ref()) {
+            mask_scalars(doc, &value.span(), value.get_ref());
+        }
+    }
+}
+
+/// Masks every scalar; a table's own span may be its header, which may be seen.
+fn mask_scalars(doc: &Doc<'_>, span: &Range<usize>, value: &DeValue<'_>) {
+    match value {
+        DeValue::Array(items) => {
+            for item in items {
+                mask_scalars(doc, &item.span(), item.get_ref());
+            }
+        }
+        DeValue::Table(table) => {
+            for value in table.values() {
+                mask_scalars(doc, &value.span(), value.get_ref());
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => doc.mask(span.clone()),
+    }
+}
+
+/// A number of the file, if it fits.
+pub(super) fn as_i64(integer: &toml::de::DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A word of the file for a message.
+pub(super) fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
