@@ -160,7 +160,9 @@ impl SecretSource {
                     return Err(SecretError::CredentialName(name.clone()));
                 }
                 let directory = environment(CREDENTIALS_DIRECTORY).ok_or_else(|| {
-                    SecretError::NoCredentialsDirectory { source_name: self.to_string() }
+                    SecretError::NoCredentialsDirectory {
+                        source_name: self.to_string(),
+                    }
                 })?;
                 // systemd hands out 0400, or 0440 where an ACL is in force.
                 self.read(
@@ -209,7 +211,9 @@ impl SecretSource {
         // The whole capacity at once: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 64));
         let limit = u64::try_from(MAX_SECRET_BYTES + 1).unwrap_or(u64::MAX);
-        file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+        file.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         self.accept(&bytes)
     }
 
@@ -331,28 +335,47 @@ mod tests {
         assert!(load(&[b'x'; 65_537], 0o600).unwrap_err().contains("64 KiB"));
         assert_eq!(load(&[b'x'; 65_536], 0o600).unwrap().len(), 65_536);
         assert!(load(b"\xff\xfe", 0o600).unwrap_err().contains("not text"));
-        let absent = SecretSource::File("/nonexistent/secret".into()).load().unwrap_err();
-        assert!(absent.to_string().contains("`/nonexistent/secret`"), "{absent}");
+        let absent = SecretSource::File("/nonexistent/secret".into())
+            .load()
+            .unwrap_err();
+        assert!(
+            absent.to_string().contains("`/nonexistent/secret`"),
+            "{absent}"
+        );
         let directory = SecretSource::File("/".into()).load().unwrap_err();
-        assert!(directory.to_string().contains("not a regular file"), "{directory}");
+        assert!(
+            directory.to_string().contains("not a regular file"),
+            "{directory}"
+        );
     }
 
     #[test]
     fn a_credential_comes_from_the_directory_systemd_names_and_only_from_there() {
         let (directory, _path) = file(b"from systemd\n", 0o440);
         let at = directory.path().as_os_str().to_owned();
-        let environment =
-            move |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| at.clone());
-        let secret =
-            SecretSource::Credential("secret".into()).load_with(&environment).unwrap();
+        let environment = move |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| at.clone());
+        let secret = SecretSource::Credential("secret".into())
+            .load_with(&environment)
+            .unwrap();
         assert_eq!(secret.expose(), "from systemd");
         for name in ["../secret", "a/b", "", ".", ".."] {
-            let error =
-                SecretSource::Credential(name.into()).load_with(&environment).unwrap_err();
-            assert!(matches!(error, SecretError::CredentialName(_)), "{name}: {error}");
+            let error = SecretSource::Credential(name.into())
+                .load_with(&environment)
+                .unwrap_err();
+            assert!(
+                matches!(error, SecretError::CredentialName(_)),
+                "{name}: {error}"
+            );
         }
-        let error = SecretSource::Credential("x".into()).load_with(|_| None).unwrap_err();
-        assert!(error.to_string().contains("$CREDENTIALS_DIRECTORY is not set"), "{error}");
+        let error = SecretSource::Credential("x".into())
+            .load_with(|_| None)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("$CREDENTIALS_DIRECTORY is not set"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -362,7 +385,10 @@ mod tests {
         assert_eq!(secret.expose(), "abc");
         let error = source.load_with(|_| None).unwrap_err().to_string();
         assert!(error.contains("`DYNAMICS_SECRET` is not set"), "{error}");
-        let error = source.load_with(|_| Some("\n".into())).unwrap_err().to_string();
+        let error = source
+            .load_with(|_| Some("\n".into()))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`DYNAMICS_SECRET` is empty"), "{error}");
     }
 
@@ -374,8 +400,14 @@ mod tests {
     #[test]
     fn a_safe_url_shows_the_place_and_hides_every_value() {
         for (url, shown) in [
-            ("https://h.example/a/b?x=1&$filter=email eq 'a@b'", "https://h.example/a/b?x=…&$filter=…"),
-            ("https://u:p@h.example:8443/a#frag", "https://h.example:8443/a"),
+            (
+                "https://h.example/a/b?x=1&$filter=email eq 'a@b'",
+                "https://h.example/a/b?x=…&$filter=…",
+            ),
+            (
+                "https://u:p@h.example:8443/a#frag",
+                "https://h.example:8443/a",
+            ),
             ("http://127.0.0.1:8700/?token", "http://127.0.0.1:8700/?…"),
             ("http://[::1]:1/x?", "http://[::1]:1/x"),
             ("data:text/plain,hunter2", "data:…"),

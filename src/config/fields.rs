@@ -32,8 +32,12 @@ pub(super) fn fields(node: &Node<'_>, key_field: Option<&str>) -> Option<Vec<Fie
     let fields: Vec<_> = nodes.iter().map(field).collect();
     let mut first: HashMap<String, &str> = HashMap::new();
     for node in &nodes {
-        let Some(to) = node.value.get("to") else { continue };
-        let Some(text) = to.get_ref().as_str() else { continue };
+        let Some(to) = node.value.get("to") else {
+            continue;
+        };
+        let Some(text) = to.get_ref().as_str() else {
+            continue;
+        };
         let place = format!("{}.to", node.path);
         let name = canonical(text);
         if key_field.is_some_and(|key| canonical(key) == name) {
@@ -67,19 +71,37 @@ fn canonical(name: &str) -> String {
 
 fn field(node: &Node<'_>) -> Option<FieldMapping> {
     let keys = node.keys(FIELD_KEYS)?;
-    let from = keys.required("from", "from = \"firstname\"").and_then(|node| {
-        name(&node, ColumnName::new, "the column's logical name, such as `emailaddress1`")
-    });
+    let from = keys
+        .required("from", "from = \"firstname\"")
+        .and_then(|node| {
+            name(
+                &node,
+                ColumnName::new,
+                "the column's logical name, such as `emailaddress1`",
+            )
+        });
     let to = keys.required("to", "to = \"firstName\"").and_then(|node| {
-        name(&node, FieldName::new, "the field's API name, such as `firstName` or `cusCrmId`")
+        name(
+            &node,
+            FieldName::new,
+            "the field's API name, such as `firstName` or `cusCrmId`",
+        )
     });
     let replace = match keys.get("replace") {
         Some(node) => replacements(&node),
         None => Some(Vec::new()),
     };
-    let on_null = keys.get("on_null").and_then(|node| node.word(ON_NULL)).unwrap_or(OnNull::Clear);
-    let on_empty = keys.get("on_empty").and_then(|node| node.word(ON_NULL)).unwrap_or(on_null);
-    let on_too_long = keys.get("on_too_long").and_then(|node| node.word(ON_TOO_LONG));
+    let on_null = keys
+        .get("on_null")
+        .and_then(|node| node.word(ON_NULL))
+        .unwrap_or(OnNull::Clear);
+    let on_empty = keys
+        .get("on_empty")
+        .and_then(|node| node.word(ON_NULL))
+        .unwrap_or(on_null);
+    let on_too_long = keys
+        .get("on_too_long")
+        .and_then(|node| node.word(ON_TOO_LONG));
     let zone = keys.get("time_zone").map(|node| time_zone(&node));
     Some(FieldMapping {
         updates: flag_or(&keys, "updates", true),
@@ -102,7 +124,9 @@ fn replacements(node: &Node<'_>) -> Option<Vec<Replacement>> {
     let list: Vec<_> = nodes.iter().map(replacement).collect();
     let mut seen: HashMap<&str, &str> = HashMap::new();
     for (node, replacement) in nodes.iter().zip(&list) {
-        let Some(replacement) = replacement else { continue };
+        let Some(replacement) = replacement else {
+            continue;
+        };
         if let Some(earlier) = seen.insert(&replacement.value, &node.path) {
             node.problem(
                 format!("this value is replaced already, in `{earlier}`"),
@@ -115,9 +139,16 @@ fn replacements(node: &Node<'_>) -> Option<Vec<Replacement>> {
 
 fn replacement(node: &Node<'_>) -> Option<Replacement> {
     let keys = node.keys(REPLACE_KEYS)?;
-    let value = keys.required("value", "value = \"Male\"").and_then(|node| as_text(&node));
-    let with = keys.required("with", "with = \"male\"").and_then(|node| as_text(&node));
-    Some(Replacement { value: value?, with: with? })
+    let value = keys
+        .required("value", "value = \"Male\"")
+        .and_then(|node| as_text(&node));
+    let with = keys
+        .required("with", "with = \"male\"")
+        .and_then(|node| as_text(&node));
+    Some(Replacement {
+        value: value?,
+        with: with?,
+    })
 }
 
 /// A replacement is compared as text, so that numbers and booleans may be

@@ -34,7 +34,10 @@ const OPERATORS: &[(&str, Operator)] = &[
 pub(super) fn filter(node: &Node<'_>) -> Option<Filter> {
     let keys = node.keys(FILTER_KEYS)?;
     let delete_filtered_out = flag_or(&keys, "delete_filtered_out", false);
-    Some(Filter { delete_filtered_out, group: group(&keys)? })
+    Some(Filter {
+        delete_filtered_out,
+        group: group(&keys)?,
+    })
 }
 
 /// `match` (default `all`) and `rules`. The nesting is bounded by the TOML
@@ -44,8 +47,10 @@ fn group(keys: &Keys<'_>) -> Option<Group> {
         Some(node) => node.word(MATCH),
         None => Some(true),
     };
-    let node =
-        keys.required("rules", "rules = [ { column = \"statecode\", is = \"eq\", value = 0 } ]")?;
+    let node = keys.required(
+        "rules",
+        "rules = [ { column = \"statecode\", is = \"eq\", value = 0 } ]",
+    )?;
     let nodes = node.list()?;
     if nodes.is_empty() {
         node.problem(
@@ -54,7 +59,10 @@ fn group(keys: &Keys<'_>) -> Option<Group> {
         );
     }
     let rules: Vec<_> = nodes.iter().map(rule).collect();
-    Some(Group { all: all?, rules: rules.into_iter().collect::<Option<_>>()? })
+    Some(Group {
+        all: all?,
+        rules: rules.into_iter().collect::<Option<_>>()?,
+    })
 }
 
 fn rule(node: &Node<'_>) -> Option<Rule> {
@@ -62,12 +70,24 @@ fn rule(node: &Node<'_>) -> Option<Rule> {
         return group(&node.keys(GROUP_KEYS)?).map(Rule::Group);
     }
     let keys = node.keys(RULE_KEYS)?;
-    let column = keys.required("column", "column = \"statecode\"").and_then(|node| {
-        name(&node, ColumnName::new, "the column's logical name, such as `statecode`")
-    });
-    let operator = keys.required("is", "is = \"eq\"").and_then(|node| node.word(OPERATORS));
+    let column = keys
+        .required("column", "column = \"statecode\"")
+        .and_then(|node| {
+            name(
+                &node,
+                ColumnName::new,
+                "the column's logical name, such as `statecode`",
+            )
+        });
+    let operator = keys
+        .required("is", "is = \"eq\"")
+        .and_then(|node| node.word(OPERATORS));
     let operands = operands(&keys, operator?);
-    Some(Rule::Test(Test { column: column?, operator: operator?, operands: operands? }))
+    Some(Rule::Test(Test {
+        column: column?,
+        operator: operator?,
+        operands: operands?,
+    }))
 }
 
 /// As many and such operands as the operator takes.
@@ -94,7 +114,11 @@ fn operands(keys: &Keys<'_>, operator: Operator) -> Option<Vec<Operand>> {
                     "list at least one value",
                 );
             }
-            list.iter().map(operand).collect::<Vec<_>>().into_iter().collect()
+            list.iter()
+                .map(operand)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect()
         }
         Operator::Contains | Operator::BeginsWith | Operator::EndsWith => {
             let text = keys.required("value", "value = \"text\"")?.text()?;
@@ -126,7 +150,10 @@ fn operand(node: &Node<'_>) -> Option<Operand> {
         DeValue::Integer(integer) => as_i64(integer).map(Operand::Integer),
         DeValue::Float(_) => as_f64(node.value).map(Operand::Float),
         DeValue::Array(_) => {
-            node.problem("only `in` takes a list", "write one value, or `is = \"in\"`");
+            node.problem(
+                "only `in` takes a list",
+                "write one value, or `is = \"in\"`",
+            );
             return None;
         }
         DeValue::Table(_) => None,

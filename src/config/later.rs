@@ -30,7 +30,10 @@ pub(super) fn optout(node: &Node<'_>) {
     for key in keys.present() {
         let Some(value) = keys.get(key) else { continue };
         if key == "direction" {
-            if value.text().is_some_and(|direction| direction != "disabled") {
+            if value
+                .text()
+                .is_some_and(|direction| direction != "disabled")
+            {
                 value.problem(
                     "this version of cdsync does not have the flow `optout` yet",
                     "write `direction = \"disabled\"`, or remove `[optout]`; a later version brings it",
@@ -83,5 +86,9 @@ fn refuse_all(node: &Node<'_>, what: &str) {
 }
 
 fn refuse(keys: &Keys<'_>, key: &str, what: &str) {
-    keys.problem_at(key, format!("this version of cdsync does not have {what} yet"), REMOVE);
+    keys.problem_at(
+        key,
+        format!("this version of cdsync does not have {what} yet"),
+        REMOVE,
+    );
 }

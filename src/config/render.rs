@@ -15,7 +15,11 @@ impl Problems {
     /// Every problem with its line of `text` (the file's content), a caret and
     /// the hint; `path` is the name shown for the file.
     pub(crate) fn render(&self, text: &str, path: &str, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut out = String::new();
         for problem in &self.list {
             let (line, caret) = masked_line(text, problem, &self.masks);
@@ -43,13 +47,12 @@ impl Problems {
 }
 
 /// The problem's line, cut at its first masked byte, and the caret within it.
-fn masked_line(
-    text: &str,
-    problem: &Problem,
-    masks: &[Range<usize>],
-) -> (String, Range<usize>) {
+fn masked_line(text: &str, problem: &Problem, masks: &[Range<usize>]) -> (String, Range<usize>) {
     let at = problem.span.start.min(text.len());
-    let start = text.get(..at).and_then(|head| head.rfind('\n')).map_or(0, |found| found + 1);
+    let start = text
+        .get(..at)
+        .and_then(|head| head.rfind('\n'))
+        .map_or(0, |found| found + 1);
     let rest = text.get(start..).unwrap_or_default();
     let end = start + rest.find('\n').unwrap_or(rest.len());
     let visible = masks
@@ -57,8 +60,11 @@ fn masked_line(
         .filter(|mask| mask.start < end && mask.end > start)
         .map(|mask| mask.start.max(start))
         .min();
-    let mut line =
-        text.get(start..visible.unwrap_or(end)).unwrap_or_default().trim_end_matches('\r').to_owned();
+    let mut line = text
+        .get(start..visible.unwrap_or(end))
+        .unwrap_or_default()
+        .trim_end_matches('\r')
+        .to_owned();
     let kept = line.len();
     if visible.is_some() {
         line.push_str(MASK);

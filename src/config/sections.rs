@@ -62,14 +62,16 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         .required("tenant", "tenant = \"contoso.onmicrosoft.com\"")
         .and_then(|node| tenant(&node));
     let client_id = keys
-        .required("client_id", "client_id = \"…\"` (the application id of the app registration)`")
+        .required(
+            "client_id",
+            "client_id = \"6d0d8c4e-0000-0000-0000-000000000000\"",
+        )
         .and_then(|node| plain(&node, "the application (client) id of the app registration"));
     let user = user(&keys);
     let credential = credential(&keys);
     let authority = url_or(&keys, "authority_url", AUTHORITY);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 16);
-    let requests_per_5_minutes =
-        number_or(&keys, "requests_per_5_minutes", 1..=100_000, 6000);
+    let requests_per_5_minutes = number_or(&keys, "requests_per_5_minutes", 1..=100_000, 6000);
     Some(DynamicsSettings {
         url: url?,
         tenant: tenant?,
@@ -98,7 +100,9 @@ fn dynamics_url(node: &Node<'_>) -> Option<BaseUrl> {
 fn tenant(node: &Node<'_>) -> Option<String> {
     let hint = "the tenant's id (a GUID) or a verified domain, such as `contoso.onmicrosoft.com`";
     let text = plain(node, hint)?;
-    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    let valid = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
     if !valid || text.starts_with('.') {
         node.problem("this is not a tenant", hint);
         return None;
@@ -124,6 +128,7 @@ fn credential(keys: &Keys<'_>) -> Option<DynamicsCredential> {
         (None, None) if keys.get("username").is_some() || keys.get("password").is_some() => {
             Some(DynamicsCredential::Public)
         }
+        (None, None) if keys.misspelt("client_secret") || keys.misspelt("certificate") => None,
         (None, None) => {
             keys.problem(
                 "`client_secret` or `certificate` is missing",
@@ -142,9 +147,10 @@ fn user(keys: &Keys<'_>) -> Option<Option<UserPassword>> {
     let password = keys.get("password").map(|node| secret(&node));
     match (username, password) {
         (None, None) => Some(None),
-        (Some(username), Some(password)) => {
-            Some(Some(UserPassword { username: username?, password: password? }))
-        }
+        (Some(username), Some(password)) => Some(Some(UserPassword {
+            username: username?,
+            password: password?,
+        })),
         (Some(_), None) => {
             keys.problem_at(
                 "username",
@@ -171,10 +177,21 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         .required("url", "url = \"https://mc.adobe.io/TENANT\"")
         .and_then(|node| campaign_url(&node));
     let client_id = keys
-        .required("client_id", "client_id = \"…\"` (of the OAuth Server-to-Server credential)`")
-        .and_then(|node| plain(&node, "the client id of the OAuth Server-to-Server credential"));
+        .required(
+            "client_id",
+            "client_id = \"0123456789abcdef0123456789abcdef\"",
+        )
+        .and_then(|node| {
+            plain(
+                &node,
+                "the client id of the OAuth Server-to-Server credential",
+            )
+        });
     let client_secret = keys
-        .required("client_secret", "client_secret = { credential = \"campaign-client-secret\" }")
+        .required(
+            "client_secret",
+            "client_secret = { credential = \"campaign-client-secret\" }",
+        )
         .and_then(|node| secret(&node));
     let organization_id = keys
         .required("organization_id", "organization_id = \"…@AdobeOrg\"")
@@ -216,7 +233,10 @@ fn campaign_url(node: &Node<'_>) -> Option<BaseUrl> {
 fn organization(node: &Node<'_>) -> Option<String> {
     let hint = "the Developer Console shows it, as in `0123456789ABCDEF01234567@AdobeOrg`";
     let text = plain(node, hint)?;
-    if !text.strip_suffix("@AdobeOrg").is_some_and(|head| !head.is_empty()) {
+    if !text
+        .strip_suffix("@AdobeOrg")
+        .is_some_and(|head| !head.is_empty())
+    {
         node.problem("an organization id ends with `@AdobeOrg`", hint);
         return None;
     }
@@ -227,7 +247,10 @@ fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
     let hint = "one string for each scope that the Developer Console lists, such as `openid`";
     let list = node.list()?;
     if list.is_empty() {
-        node.problem("no scopes are listed", "list those of the Developer Console, or remove the key");
+        node.problem(
+            "no scopes are listed",
+            "list those of the Developer Console, or remove the key",
+        );
         return None;
     }
     let scopes = list.iter().map(|node| {
@@ -262,5 +285,7 @@ pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
         );
         return None;
     }
-    Some(StoreSettings { path: PathBuf::from(text) })
+    Some(StoreSettings {
+        path: PathBuf::from(text),
+    })
 }

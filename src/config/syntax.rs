@@ -25,8 +25,8 @@ pub(super) fn problems(doc: &Doc<'_>, errors: &[toml::de::Error]) {
 }
 
 /// Masks every line that names a secret, what follows it up to the next table
-/// header (it may be the rest of an unclosed text), and every line inside a
-/// text of several lines.
+/// header (it may be the rest of an unclosed text), every line inside a text
+/// of several lines, and what may be a URL with a password or token.
 fn mask_secret_lines(doc: &Doc<'_>) {
     let mut start = 0;
     let mut secret = false;
@@ -40,7 +40,9 @@ fn mask_secret_lines(doc: &Doc<'_>) {
             .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
             .any(|word| !word.is_empty() && is_secret_key(word));
         secret |= named;
-        if (secret || quoted) && end > start {
+        // A URL with user information or a query.
+        let url = line.contains(['@', '?']);
+        if (secret || quoted || url) && end > start {
             doc.mask(start..end);
         }
         let marks = line.matches("\"\"\"").count() + line.matches("'''").count();
@@ -55,5 +57,7 @@ fn is_header(line: &str) -> bool {
     line.starts_with('[')
         && line.ends_with(']')
         && line.len() <= 40
-        && line.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '[' | ']' | '.' | '_'))
+        && line
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || matches!(c, '[' | ']' | '.' | '_'))
 }

@@ -1,8 +1,8 @@
 //! Tests of the whole configuration: what loads, and every problem with its
 //! place and hint.
 
-mod good;
 mod bad;
+mod good;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

@@ -22,7 +22,11 @@ pub(super) struct Doc<'t> {
 
 impl<'t> Doc<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: RefCell::default(), masks: RefCell::default() }
+        Self {
+            text,
+            problems: RefCell::default(),
+            masks: RefCell::default(),
+        }
     }
 
     /// Records a problem at a span.
@@ -85,8 +89,15 @@ impl<'d> Node<'d> {
 
     fn wrong_type(&self, wanted: &str, hint: &str) {
         let found = self.value.type_str();
-        let article = if found.starts_with(['a', 'i']) { "an" } else { "a" };
-        self.problem(format!("this is {article} {found}, it must be {wanted}"), hint);
+        let article = if found.starts_with(['a', 'i']) {
+            "an"
+        } else {
+            "a"
+        };
+        self.problem(
+            format!("this is {article} {found}, it must be {wanted}"),
+            hint,
+        );
     }
 
     pub(super) fn text(&self) -> Option<&'d str> {
@@ -107,7 +118,11 @@ impl<'d> Node<'d> {
 
     /// An integer of the range.
     pub(super) fn integer(&self, allowed: std::ops::RangeInclusive<i64>) -> Option<i64> {
-        let hint = format!("a whole number from {} to {}", allowed.start(), allowed.end());
+        let hint = format!(
+            "a whole number from {} to {}",
+            allowed.start(),
+            allowed.end()
+        );
         let Some(integer) = self.value.as_integer() else {
             self.wrong_type("an integer", &format!("write {hint}, without quotes"));
             return None;
@@ -139,26 +154,45 @@ impl<'d> Node<'d> {
             self.wrong_type("a table", &format!("write it as `[{}]`", self.path));
             return None;
         };
-        Some(Keys { doc: self.doc, path: self.path.clone(), span: self.span.clone(), table })
+        let (doc, path, span) = (self.doc, self.path.clone(), self.span.clone());
+        Some(Keys {
+            doc,
+            path,
+            span,
+            table,
+            known: &[],
+        })
     }
 
     /// A table with these keys; any other is a problem.
     pub(super) fn keys(&self, known: &'static [&'static str]) -> Option<Keys<'d>> {
         let Some(table) = self.value.as_table() else {
             let known = listed(known.iter().copied());
-            self.wrong_type("a table", &format!("write it in braces, with the keys {known}"));
+            self.wrong_type(
+                "a table",
+                &format!("write it in braces, with the keys {known}"),
+            );
             return None;
         };
-        let keys =
-            Keys { doc: self.doc, path: self.path.clone(), span: self.span.clone(), table };
-        keys.refuse_unknown(known);
+        let (doc, path, span) = (self.doc, self.path.clone(), self.span.clone());
+        let keys = Keys {
+            doc,
+            path,
+            span,
+            table,
+            known,
+        };
+        keys.refuse_unknown();
         Some(keys)
     }
 
     /// One of the words.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        let found = words
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, meaning)| *meaning);
         if found.is_none() {
             let hint = match nearest(text, words.iter().map(|(word, _)| *word)) {
                 Some(word) => format!("did you mean `{word}`? "),
@@ -180,6 +214,7 @@ pub(super) struct Keys<'d> {
     pub(super) path: String,
     span: Range<usize>,
     table: &'d DeTable<'d>,
+    known: &'static [&'static str],
 }
 
 impl<'d> Keys<'d> {
@@ -189,17 +224,30 @@ impl<'d> Keys<'d> {
         table: &'d DeTable<'d>,
         known: &'static [&'static str],
     ) -> Self {
-        let keys = Self { doc, path: String::new(), span: 0..0, table };
-        keys.refuse_unknown(known);
+        let keys = Self {
+            doc,
+            path: String::new(),
+            span: 0..0,
+            table,
+            known,
+        };
+        keys.refuse_unknown();
         keys
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Node<'d>> {
-        let (_, value) = self.table.iter().find(|(found, _)| found.get_ref() == key)?;
+        let (_, value) = self
+            .table
+            .iter()
+            .find(|(found, _)| found.get_ref() == key)?;
         Some(Node {
             doc: self.doc,
             path: self.path_of(key),
@@ -216,15 +264,27 @@ impl<'d> Keys<'d> {
     /// A key that must be there; `example` is its whole line.
     pub(super) fn required(&self, key: &str, example: &str) -> Option<Node<'d>> {
         let found = self.get(key);
-        if found.is_none() {
+        if found.is_none() && !self.misspelt(key) {
+            let what = if example.starts_with('[') {
+                example
+            } else {
+                key
+            };
             self.doc.problem(
                 &self.span,
                 &self.path_of(key),
-                format!("`{key}` is missing"),
+                format!("`{what}` is missing"),
                 format!("add `{example}`"),
             );
         }
         found
+    }
+
+    /// Whether an unknown key is there that will have been reported as a
+    /// misspelling of `key`: one mistake is one problem.
+    pub(super) fn misspelt(&self, key: &str) -> bool {
+        let mut unknown = self.present().filter(|word| !self.known.contains(word));
+        unknown.any(|word| nearest(word, self.known.iter().copied()) == Some(key))
     }
 
     /// Records a problem with the table as a whole.
@@ -233,7 +293,12 @@ impl<'d> Keys<'d> {
     }
 
     /// Records a problem with a key, placed at the key itself.
-    pub(super) fn problem_at(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn problem_at(
+        &self,
+        key: &str,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let span = self
             .table
             .iter()
@@ -242,7 +307,8 @@ impl<'d> Keys<'d> {
         self.doc.problem(&span, &self.path_of(key), problem, hint);
     }
 
-    fn refuse_unknown(&self, known: &'static [&'static str]) {
+    fn refuse_unknown(&self) {
+        let known = self.known;
         for (key, value) in self.table {
             let word = key.get_ref().as_ref();
             if known.contains(&word) {
@@ -255,8 +321,8 @@ impl<'d> Keys<'d> {
             mask_scalars(self.doc, &value.span(), value.get_ref());
             let hint = match (nearest(word, known.iter().copied()), home_of(word)) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
-                (None, Some(home)) if home != self.path => {
-                    format!("`{word}` belongs to `{home}`; move it there")
+                (None, Some(home)) => {
+                    format!("`{word}` belongs to {home}; move it there")
                 }
                 (None, _) => format!("known here: {}", listed(known.iter().copied())),
             };
@@ -269,18 +335,24 @@ impl<'d> Keys<'d> {
 /// written after the header of the next table.
 fn home_of(key: &str) -> Option<&'static str> {
     match key {
-        "tenant" | "username" | "password" | "certificate" | "authority_url"
-        | "requests_per_5_minutes" => Some("dynamics"),
-        "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("campaign"),
-        "path" => Some("store"),
-        "schedule" | "table" => Some("ingress"),
-        "apply_deletes" | "language" | "delete_guard" | "fields" | "key" => Some("ingress.table"),
-        "delete_filtered_out" | "rules" | "match" => Some("ingress.table.filter"),
+        "tenant"
+        | "username"
+        | "password"
+        | "certificate"
+        | "authority_url"
+        | "requests_per_5_minutes" => Some("`[dynamics]`"),
+        "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("`[campaign]`"),
+        "path" => Some("`[store]`"),
+        "schedule" | "table" => Some("`[ingress]`"),
+        "apply_deletes" | "language" | "delete_guard" | "fields" | "key" => {
+            Some("`[[ingress.table]]`")
+        }
+        "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),
         "on_null" | "on_empty" | "on_too_long" | "updates" | "replace" => {
-            Some("ingress.table.fields")
+            Some("an entry of `fields`")
         }
         "dynamics" | "campaign" | "store" | "ingress" | "egress" | "optout" | "metrics"
-        | "daemon" => Some("the top of the file"),
+        | "daemon" => Some("the top of the file, as `[name]`"),
         _ => None,
     }
 }
@@ -289,9 +361,16 @@ fn home_of(key: &str) -> Option<&'static str> {
 /// one.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["secret", "passw", "private_key", "certificate", "token", "passphrase"]
-        .iter()
-        .any(|part| key.contains(part))
+    [
+        "secret",
+        "passw",
+        "private_key",
+        "certificate",
+        "token",
+        "passphrase",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
         || ["client_secret", "password", "private_key", "certificate"]
             .iter()
             .any(|name| near(&key, name, 2))
