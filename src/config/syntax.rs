@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::masks::is_secret_key;
 use super::problem::position;
-use super::tree::{Doc, is_secret_key};
+use super::tree::Doc;
 
 /// Records the parser's errors, one for each line.
 pub(super) fn problems(doc: &Doc<'_>, errors: &[toml::de::Error]) {

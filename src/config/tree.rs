@@ -2,16 +2,17 @@
 //! unknown key and every wrong type is found, not only the first.
 //!
 //! Each getter records its own problem and answers `None`; the reader goes on
-//! with a default. Must not know what any key means, except which ones may
-//! hold secrets.
+//! with a default. Must not know what any key means; only, for a hint, in which
+//! section it is at home.
 
 use std::cell::RefCell;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::masks::{is_secret_key, mask_scalars, mask_secret};
 use super::problem::{Problem, Problems, position};
-use super::suggest::{listed, near, nearest};
+use super::suggest::{listed, nearest};
 
 /// What is collected while a file is walked.
 pub(super) struct Doc<'t> {
@@ -354,60 +355,6 @@ fn home_of(key: &str) -> Option<&'static str> {
         "dynamics" | "campaign" | "store" | "ingress" | "egress" | "optout" | "metrics"
         | "daemon" => Some("the top of the file, as `[name]`"),
         _ => None,
-    }
-}
-
-/// Whether a key of this name holds a secret, or something one should think is
-/// one.
-pub(super) fn is_secret_key(key: &str) -> bool {
-    let key = key.to_lowercase();
-    [
-        "secret",
-        "passw",
-        "private_key",
-        "certificate",
-        "token",
-        "passphrase",
-    ]
-    .iter()
-    .any(|part| key.contains(part))
-        || ["client_secret", "password", "private_key", "certificate"]
-            .iter()
-            .any(|name| near(&key, name, 2))
-}
-
-/// Masks what stands under a secret's key, except in the three forms that name
-/// a place.
-fn mask_secret(doc: &Doc<'_>, span: &Range<usize>, value: &DeValue<'_>) {
-    let Some(table) = value.as_table() else {
-        mask_scalars(doc, span, value);
-        return;
-    };
-    for (key, value) in table {
-        if !["credential", "env", "file"].contains(&key.get_ref().as_ref()) {
-            mask_scalars(doc, &value.span(), value.get_ref());
-        }
-    }
-}
-
-/// Masks every scalar; a table's own span may be its header, which may be seen.
-fn mask_scalars(doc: &Doc<'_>, span: &Range<usize>, value: &DeValue<'_>) {
-    match value {
-        DeValue::Array(items) => {
-            for item in items {
-                mask_scalars(doc, &item.span(), item.get_ref());
-            }
-        }
-        DeValue::Table(table) => {
-            for value in table.values() {
-                mask_scalars(doc, &value.span(), value.get_ref());
-            }
-        }
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => doc.mask(span.clone()),
     }
 }
 

@@ -17,11 +17,12 @@ const SECRET_KEYS: &[&str] = &["credential", "env", "file"];
 
 /// A base URL. `appended` is what cdsync adds, which may not stand there yet.
 pub(super) fn base_url(node: &Node<'_>, appended: &str) -> Option<BaseUrl> {
-    let text = node.text()?;
-    // Between these, passwords are written.
-    if text.contains(['@', '?', '#']) {
+    // Between these marks, passwords are written.
+    let marks = ['@', '?', '#'];
+    if node.value.as_str().is_none_or(|text| text.contains(marks)) {
         node.mask();
     }
+    let text = node.text()?;
     let refuse = |problem: &str, hint: &str| {
         node.problem(problem, hint);
         None
