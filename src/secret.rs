@@ -1,7 +1,47 @@
 //! Secrets and URLs that may not leak: values without `Display` and without a
-//! telling `Debug`.
+//! telling `Debug`, and where secrets are loaded from.
+//!
+//! Must not know what a secret is for. Imports nothing of the crate.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// Most bytes of a secret, the trailing newline included. A PEM key with its
+/// certificate chain stays far below.
+const MAX_SECRET_BYTES: usize = 64 * 1024;
+
+/// Set by systemd for a unit with `LoadCredential=` or the like.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// A secret text. Zeroed when dropped; its `Debug` tells nothing.
+#[derive(Clone)]
+pub(crate) struct Secret(SecretString);
+
+impl Secret {
+    /// Takes a text over as a secret.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself. For the request that needs it, and nothing else.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
 
 /// Where a secret is to be found; never the text itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,17 +54,238 @@ pub(crate) enum SecretSource {
     File(PathBuf),
 }
 
-/// A secret text (stub; the full type is being written elsewhere).
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, for the one place that sends it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
+/// As the configuration names it.
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(name) => write!(f, "the systemd credential `{name}`"),
+            Self::Env(name) => write!(f, "the environment variable `{name}`"),
+            Self::File(path) => write!(f, "the file `{}`", path.display()),
+        }
     }
 }
+
+/// Why a secret could not be loaded. Names the place and the remedy, never
+/// the content.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    /// A credential's name that would leave the directory.
+    #[error("`{0}` is not the name of a systemd credential: it is one file name, without `/`")]
+    CredentialName(String),
+    /// Not started by systemd with credentials.
+    #[error(
+        "{source_name} cannot be read: $CREDENTIALS_DIRECTORY is not set; start cdsync through its systemd unit with `LoadCredential=`, or name the secret by `env` or `file`"
+    )]
+    NoCredentialsDirectory {
+        /// The source, as the configuration names it.
+        source_name: String,
+    },
+    /// The variable is absent.
+    #[error("{source_name} is not set; set it for the user that runs cdsync")]
+    NotSet {
+        /// The source, as the configuration names it.
+        source_name: String,
+    },
+    /// The file is absent or closed to us.
+    #[error("{source_name} cannot be read from `{}`: {error}; {remedy}", path.display())]
+    Unreadable {
+        /// The source, as the configuration names it.
+        source_name: String,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A directory, a pipe, a device.
+    #[error("{source_name} is not a regular file: `{}`", path.display())]
+    NotAFile {
+        /// The source, as the configuration names it.
+        source_name: String,
+        /// What was found there.
+        path: PathBuf,
+    },
+    /// Others may read the file.
+    #[error("{source_name} may be read by others (mode {mode:03o}); run `chmod 600 {}`", path.display())]
+    ReadableByOthers {
+        /// The source, as the configuration names it.
+        source_name: String,
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Nothing but, at most, a newline.
+    #[error("{source_name} is empty; write the secret into it")]
+    Empty {
+        /// The source, as the configuration names it.
+        source_name: String,
+    },
+    /// More than [`MAX_SECRET_BYTES`].
+    #[error("{source_name} is larger than 64 KiB, which no secret is; is it the right place?")]
+    TooLarge {
+        /// The source, as the configuration names it.
+        source_name: String,
+    },
+    /// Not UTF-8.
+    #[error(
+        "{source_name} is not text (UTF-8); a binary key (DER, PKCS #12) must be converted to PEM"
+    )]
+    NotText {
+        /// The source, as the configuration names it.
+        source_name: String,
+    },
+}
+
+impl SecretSource {
+    /// Reads the secret from its place. Blocks on the file system.
+    pub(crate) fn load(&self) -> Result<Secret, SecretError> {
+        self.load_with(|name| std::env::var_os(name))
+    }
+
+    fn load_with(
+        &self,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Secret, SecretError> {
+        match self {
+            Self::Env(name) => {
+                let text = environment(name).ok_or_else(|| SecretError::NotSet {
+                    source_name: self.to_string(),
+                })?;
+                self.accept(&Zeroizing::new(text.into_encoded_bytes()))
+            }
+            Self::Credential(name) => {
+                if !is_credential_name(name) {
+                    return Err(SecretError::CredentialName(name.clone()));
+                }
+                let directory = environment(CREDENTIALS_DIRECTORY).ok_or_else(|| {
+                    SecretError::NoCredentialsDirectory {
+                        source_name: self.to_string(),
+                    }
+                })?;
+                // systemd hands out 0400, or 0440 where an ACL is in force.
+                self.read(
+                    &Path::new(&directory).join(name),
+                    0o007,
+                    "name it in the unit with `LoadCredential=` or `LoadCredentialEncrypted=`",
+                )
+            }
+            Self::File(path) => self.read(
+                path,
+                0o077,
+                "create it, owned by the user that runs cdsync, with mode 600",
+            ),
+        }
+    }
+
+    fn read(
+        &self,
+        path: &Path,
+        forbidden_mode: u32,
+        remedy: &'static str,
+    ) -> Result<Secret, SecretError> {
+        let unreadable = |error| SecretError::Unreadable {
+            source_name: self.to_string(),
+            path: path.to_owned(),
+            error,
+            remedy,
+        };
+        // Before opening: to open a pipe would wait for its writer.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(SecretError::NotAFile {
+                source_name: self.to_string(),
+                path: path.to_owned(),
+            });
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        // Of the open file: the path may name another one by now.
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+        if mode & forbidden_mode != 0 {
+            return Err(SecretError::ReadableByOthers {
+                source_name: self.to_string(),
+                path: path.to_owned(),
+                mode,
+            });
+        }
+        // The whole capacity at once: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 64));
+        let limit = u64::try_from(MAX_SECRET_BYTES + 1).unwrap_or(u64::MAX);
+        file.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        self.accept(&bytes)
+    }
+
+    fn accept(&self, bytes: &[u8]) -> Result<Secret, SecretError> {
+        let source_name = self.to_string();
+        if bytes.len() > MAX_SECRET_BYTES {
+            return Err(SecretError::TooLarge { source_name });
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Err(SecretError::NotText { source_name });
+        };
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err(SecretError::Empty { source_name });
+        }
+        Ok(Secret::new(text))
+    }
+}
+
+/// Whether `name` is one file name in the credentials directory.
+pub(crate) fn is_credential_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 255
+        && name != "."
+        && name != ".."
+        && !name.contains(|c: char| c == '/' || c.is_control())
+}
+
+/// A URL as errors and logs may show it: scheme, host, port and path; the
+/// query's keys without their values (filters hold personal data); neither
+/// user information nor fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SafeUrl(Url);
+
+impl SafeUrl {
+    /// Wraps a URL for showing.
+    pub(crate) fn new(url: &Url) -> Self {
+        Self(url.clone())
+    }
+}
+
+impl fmt::Display for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.0;
+        let Some(host) = url.host_str() else {
+            return write!(f, "{}:…", url.scheme());
+        };
+        write!(f, "{}://{host}", url.scheme())?;
+        if let Some(port) = url.port() {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(url.path())?;
+        for (position, pair) in url.query().unwrap_or_default().split('&').enumerate() {
+            let mark = if position == 0 { '?' } else { '&' };
+            match pair.split_once('=') {
+                Some((key, _)) => write!(f, "{mark}{key}=…")?,
+                None if pair.is_empty() => {}
+                // Without `=` it may be all value.
+                None => write!(f, "{mark}…")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+#[path = "secret_tests.rs"]
+mod tests;

@@ -1,9 +1,34 @@
-//! The configuration file: raw (serde mirror, unknown keys refused) → check
-//! (raw → [`Config`], every problem with place and hint).
+//! The configuration file: text → tree with places (`tree`, unknown keys
+//! refused) → check (every problem with place and hint) → [`Config`]; and the
+//! annotated example. Contacts nothing and reads no secret.
+//!
+//! May import `schedule`, `mapping`, `model`, `secret` only.
 
+mod check;
+mod example;
+mod fields;
+mod filter;
+mod ingress;
+mod later;
+mod masks;
+mod problem;
+mod render;
+mod runs;
+mod sections;
 mod settings;
+mod suggest;
+mod syntax;
+mod tree;
+mod values;
 
+pub(crate) use check::{ReadError, load, read};
+pub(crate) use example::{Example, annotated, guess_key, table_block};
+pub(crate) use problem::{Problem, Problems};
+pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, IngressSettings,
     StoreSettings, UserPassword,
 };
+
+#[cfg(test)]
+mod tests;

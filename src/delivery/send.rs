@@ -1,6 +1,7 @@
 //! One record: which calls it takes to make Campaign hold what was decided.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
@@ -30,11 +31,19 @@ pub(crate) enum Delivered {
 
 impl Destination {
     /// Carries out a decision.
-    pub(crate) async fn deliver(&self, leased: &Leased) -> Result<Delivered, Failure> {
-        match leased.action {
-            Action::Write => self.write(leased).await.map(Delivered::Holds),
-            Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
-        }
+    ///
+    /// Boxed with one named lifetime: the compiler cannot see through the
+    /// borrows of the inner calls that their future may move between threads.
+    pub(crate) fn deliver<'a>(
+        &'a self,
+        leased: &'a Leased,
+    ) -> Pin<Box<dyn Future<Output = Result<Delivered, Failure>> + Send + 'a>> {
+        Box::pin(async move {
+            match leased.action {
+                Action::Write => self.write(leased).await.map(Delivered::Holds),
+                Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
+            }
+        })
     }
 
     async fn write(&self, leased: &Leased) -> Result<Mirror, Failure> {

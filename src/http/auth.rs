@@ -186,8 +186,7 @@ pub(super) async fn ask(
         }
     }
     let scope = Scope::new(auth.scope(resource));
-    let seen: Seen = Mutex::new(None);
-    let http = |request: oauth2::HttpRequest| exchange(transport, clock, request, &seen);
+    let http = Exchange { transport, clock, seen: Mutex::new(None) };
     let granted = if let Auth::EntraPassword { username, password, .. } = auth {
         let username = ResourceOwnerUsername::new(username.clone());
         let password = ResourceOwnerPassword::new(password().map_err(local)?.expose().to_owned());
@@ -203,11 +202,27 @@ pub(super) async fn ask(
         }
         request.request_async(&http).await
     };
-    let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let seen = http.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     granted.map_err(|error| failed(system, &error, seen))
 }
 
 /// The OAuth library's HTTP client: our transport, under the endpoint's own caps.
+struct Exchange<'t> {
+    transport: &'t Transport,
+    clock: &'t Clock,
+    seen: Seen,
+}
+
+impl<'c, 't: 'c> oauth2::AsyncHttpClient<'c> for Exchange<'t> {
+    type Error = Broken;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, Broken>> + Send + 'c>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(exchange(self.transport, self.clock, request, &self.seen))
+    }
+}
+
 async fn exchange(
     transport: &Transport,
     clock: &Clock,

@@ -1,0 +1,105 @@
+//! The whole file: syntax first, then every section, all problems at once.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::problem::Problems;
+use super::settings::Config;
+use super::tree::{Doc, Keys, Node};
+use super::{ingress, later, sections, syntax};
+
+/// Largest configuration file, in bytes.
+const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+
+const ROOT_KEYS: &[&str] = &[
+    "dynamics", "campaign", "store", "ingress", "egress", "optout", "metrics", "daemon",
+];
+
+/// Why the file could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// Absent, a directory, or closed to us.
+    #[error("the configuration `{}` cannot be read: {error}; name another with --config or CDSYNC_CONFIG, or write one with `cdsync init`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// Not UTF-8.
+    #[error("the configuration `{}` is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// Larger than 4 MiB.
+    #[error("the configuration `{}` is larger than 4 MiB; is it the right file?", .0.display())]
+    TooLarge(PathBuf),
+}
+
+/// Reads the file's text. Its mode does not matter: it holds no secrets.
+pub(crate) fn read(path: &Path) -> Result<String, ReadError> {
+    let unreadable = |error| ReadError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let limit = u64::try_from(MAX_FILE_BYTES + 1).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ReadError::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| ReadError::NotText(path.to_owned()))
+}
+
+/// Checks the text of a file; contacts nothing, reads no secret.
+pub(crate) fn load(text: &str) -> Result<Config, Problems> {
+    let doc = Doc::new(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What a damaged tree would say beyond this is guesswork.
+        syntax::problems(&doc, &errors);
+        return Err(doc.finish());
+    }
+    let config = root_section(&doc, root.get_ref());
+    match config {
+        Some(config) if doc.is_clean() => Ok(config),
+        Some(_) | None => Err(doc.finish()),
+    }
+}
+
+fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
+    let keys = Keys::root(doc, root, ROOT_KEYS);
+    let dynamics = keys
+        .required("dynamics", "[dynamics]")
+        .and_then(|node| sections::dynamics(&node));
+    let campaign = keys
+        .required("campaign", "[campaign]")
+        .and_then(|node| sections::campaign(&node));
+    let store = keys
+        .required("store", "[store]")
+        .and_then(|node| sections::store(&node));
+    let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
+    let later: [(&str, fn(&Node<'_>)); 4] = [
+        ("egress", later::egress),
+        ("optout", later::optout),
+        ("metrics", later::metrics),
+        ("daemon", later::daemon),
+    ];
+    for (key, check) in later {
+        if let Some(node) = keys.get(key) {
+            check(&node);
+        }
+    }
+    Some(Config {
+        dynamics: dynamics?,
+        campaign: campaign?,
+        store: store?,
+        ingress: match ingress {
+            Some(ingress) => Some(ingress?),
+            None => None,
+        },
+    })
+}

@@ -1,0 +1,291 @@
+//! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
+
+use std::path::PathBuf;
+
+use super::settings::{
+    BaseUrl, CampaignSettings, DynamicsCredential, DynamicsSettings, StoreSettings, UserPassword,
+};
+use super::tree::{Keys, Node};
+use super::values::{base_url, number_or, plain, secret};
+
+/// Tokens of commercial tenants; sovereign clouds have their own.
+const AUTHORITY: &str = "https://login.microsoftonline.com";
+
+/// Adobe IMS.
+const IMS: &str = "https://ims-na1.adobelogin.com";
+
+/// The smallest set with which Campaign alone answers (Campaign sheet, 1.1).
+pub(super) const SCOPES: [&str; 7] = [
+    "AdobeID",
+    "openid",
+    "read_organizations",
+    "additional_info.projectedProductContext",
+    "campaign_sdk",
+    "campaign_config_server_general",
+    "deliverability_service_general",
+];
+
+const DYNAMICS_KEYS: &[&str] = &[
+    "url",
+    "tenant",
+    "client_id",
+    "client_secret",
+    "certificate",
+    "username",
+    "password",
+    "authority_url",
+    "max_in_flight",
+    "requests_per_5_minutes",
+];
+
+const CAMPAIGN_KEYS: &[&str] = &[
+    "url",
+    "client_id",
+    "client_secret",
+    "organization_id",
+    "scopes",
+    "ims_url",
+    "max_in_flight",
+    "requests_per_second",
+    "sftp",
+];
+
+const STORE_KEYS: &[&str] = &["path"];
+
+/// `[dynamics]`; every key is looked at even where an earlier one is wrong.
+pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
+    let keys = node.keys(DYNAMICS_KEYS)?;
+    let url = keys
+        .required("url", "url = \"https://contoso.crm4.dynamics.com\"")
+        .and_then(|node| dynamics_url(&node));
+    let tenant = keys
+        .required("tenant", "tenant = \"contoso.onmicrosoft.com\"")
+        .and_then(|node| tenant(&node));
+    let client_id = keys
+        .required(
+            "client_id",
+            "client_id = \"6d0d8c4e-0000-0000-0000-000000000000\"",
+        )
+        .and_then(|node| plain(&node, "the application (client) id of the app registration"));
+    let user = user(&keys);
+    let credential = credential(&keys);
+    let authority = url_or(&keys, "authority_url", AUTHORITY);
+    let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 16);
+    let requests_per_5_minutes = number_or(&keys, "requests_per_5_minutes", 1..=100_000, 6000);
+    Some(DynamicsSettings {
+        url: url?,
+        tenant: tenant?,
+        client_id: client_id?,
+        credential: credential?,
+        user: user?,
+        authority: authority?,
+        max_in_flight,
+        requests_per_5_minutes,
+    })
+}
+
+fn dynamics_url(node: &Node<'_>) -> Option<BaseUrl> {
+    let url = base_url(node, "/api/data/v9.2")?;
+    if url.0.path() != "/" {
+        node.problem(
+            "the environment's address has no path",
+            "only scheme and host, as in `https://contoso.crm4.dynamics.com`",
+        );
+        return None;
+    }
+    Some(url)
+}
+
+/// The tenant becomes a segment of the token URL.
+fn tenant(node: &Node<'_>) -> Option<String> {
+    let hint = "the tenant's id (a GUID) or a verified domain, such as `contoso.onmicrosoft.com`";
+    let text = plain(node, hint)?;
+    let valid = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    if !valid || text.starts_with('.') {
+        node.problem("this is not a tenant", hint);
+        return None;
+    }
+    Some(text)
+}
+
+/// Exactly one of the two, or neither for a public client with a password.
+fn credential(keys: &Keys<'_>) -> Option<DynamicsCredential> {
+    let client_secret = keys.get("client_secret").map(|node| secret(&node));
+    let certificate = keys.get("certificate").map(|node| secret(&node));
+    match (client_secret, certificate) {
+        (Some(_), Some(_)) => {
+            keys.problem_at(
+                "certificate",
+                "`client_secret` and `certificate` exclude each other",
+                "remove one of the two",
+            );
+            None
+        }
+        (Some(source), None) => source.map(DynamicsCredential::Secret),
+        (None, Some(source)) => source.map(DynamicsCredential::Certificate),
+        (None, None) if keys.get("username").is_some() || keys.get("password").is_some() => {
+            Some(DynamicsCredential::Public)
+        }
+        (None, None) if keys.misspelt("client_secret") || keys.misspelt("certificate") => None,
+        (None, None) => {
+            keys.problem(
+                "`client_secret` or `certificate` is missing",
+                "add `client_secret = { credential = \"dynamics-client-secret\" }`, or `certificate = { file = \"…\" }`",
+            );
+            None
+        }
+    }
+}
+
+/// The outer option: whether it is in order; the inner one: whether it is there.
+fn user(keys: &Keys<'_>) -> Option<Option<UserPassword>> {
+    let username = keys
+        .get("username")
+        .map(|node| plain(&node, "the user principal name, as in `sync@contoso.com`"));
+    let password = keys.get("password").map(|node| secret(&node));
+    match (username, password) {
+        (None, None) => Some(None),
+        (Some(username), Some(password)) => Some(Some(UserPassword {
+            username: username?,
+            password: password?,
+        })),
+        (Some(_), None) => {
+            keys.problem_at(
+                "username",
+                "`username` needs `password`",
+                "add `password = { credential = \"dynamics-password\" }`, or remove `username`",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            keys.problem_at(
+                "password",
+                "`password` needs `username`",
+                "add `username = \"…\"`, or remove `password`",
+            );
+            None
+        }
+    }
+}
+
+/// `[campaign]`
+pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
+    let keys = node.keys(CAMPAIGN_KEYS)?;
+    let url = keys
+        .required("url", "url = \"https://mc.adobe.io/TENANT\"")
+        .and_then(|node| campaign_url(&node));
+    let client_id = keys
+        .required(
+            "client_id",
+            "client_id = \"0123456789abcdef0123456789abcdef\"",
+        )
+        .and_then(|node| {
+            plain(
+                &node,
+                "the client id of the OAuth Server-to-Server credential",
+            )
+        });
+    let client_secret = keys
+        .required(
+            "client_secret",
+            "client_secret = { credential = \"campaign-client-secret\" }",
+        )
+        .and_then(|node| secret(&node));
+    let organization_id = keys
+        .required("organization_id", "organization_id = \"…@AdobeOrg\"")
+        .and_then(|node| organization(&node));
+    let scopes = match keys.get("scopes") {
+        Some(node) => scopes(&node),
+        None => Some(SCOPES.iter().map(|scope| (*scope).to_owned()).collect()),
+    };
+    let ims_url = url_or(&keys, "ims_url", IMS);
+    let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 8);
+    let requests_per_second = number_or(&keys, "requests_per_second", 1..=10_000, 50);
+    if keys.get("sftp").is_some() {
+        super::later::refuse_sftp(&keys);
+    }
+    Some(CampaignSettings {
+        url: url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        organization_id: organization_id?,
+        scopes: scopes?,
+        ims_url: ims_url?,
+        max_in_flight,
+        requests_per_second,
+    })
+}
+
+fn campaign_url(node: &Node<'_>) -> Option<BaseUrl> {
+    let url = base_url(node, "/campaign")?;
+    if url.0.host_str() == Some("mc.adobe.io") && url.0.path() == "/" {
+        node.problem(
+            "the tenant is missing",
+            "append it, as in `https://mc.adobe.io/contoso` or, for stage, `https://mc.adobe.io/contoso-mkt-stage`",
+        );
+        return None;
+    }
+    Some(url)
+}
+
+fn organization(node: &Node<'_>) -> Option<String> {
+    let hint = "the Developer Console shows it, as in `0123456789ABCDEF01234567@AdobeOrg`";
+    let text = plain(node, hint)?;
+    if !text
+        .strip_suffix("@AdobeOrg")
+        .is_some_and(|head| !head.is_empty())
+    {
+        node.problem("an organization id ends with `@AdobeOrg`", hint);
+        return None;
+    }
+    Some(text)
+}
+
+fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
+    let hint = "one string for each scope that the Developer Console lists, such as `openid`";
+    let list = node.list()?;
+    if list.is_empty() {
+        node.problem(
+            "no scopes are listed",
+            "list those of the Developer Console, or remove the key",
+        );
+        return None;
+    }
+    let scopes = list.iter().map(|node| {
+        let scope = plain(node, hint)?;
+        if scope.contains(',') {
+            node.problem("a scope has no comma", hint);
+            return None;
+        }
+        Some(scope)
+    });
+    // Collected before the verdict, so that each is looked at.
+    scopes.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// A base URL that has a default.
+fn url_or(keys: &Keys<'_>, key: &str, default: &str) -> Option<BaseUrl> {
+    match keys.get(key) {
+        Some(node) => base_url(&node, ""),
+        None => url::Url::parse(default).ok().map(BaseUrl),
+    }
+}
+
+/// `[store]`. A relative path is taken from the working directory.
+pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
+    let keys = node.keys(STORE_KEYS)?;
+    let node = keys.required("path", "path = \"/var/lib/cdsync/cdsync.db\"")?;
+    let text = node.text()?;
+    if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
+        node.problem(
+            "this is not the path of a file",
+            "the database file, as in `/var/lib/cdsync/cdsync.db`",
+        );
+        return None;
+    }
+    Some(StoreSettings {
+        path: PathBuf::from(text),
+    })
+}
