@@ -186,7 +186,7 @@ pub(super) async fn ask(
         }
     }
     let scope = Scope::new(auth.scope(resource));
-    let http = Exchange { transport, clock, seen: Mutex::new(None) };
+    let http = Exchange { transport: transport.clone(), clock: clock.clone(), seen: Mutex::new(None) };
     let granted = if let Auth::EntraPassword { username, password, .. } = auth {
         let username = ResourceOwnerUsername::new(username.clone());
         let password = ResourceOwnerPassword::new(password().map_err(local)?.expose().to_owned());
@@ -207,19 +207,21 @@ pub(super) async fn ask(
 }
 
 /// The OAuth library's HTTP client: our transport, under the endpoint's own caps.
-struct Exchange<'t> {
-    transport: &'t Transport,
-    clock: &'t Clock,
+/// Owns what it uses: with a borrowed transport the compiler cannot tell that
+/// the future may move between threads.
+struct Exchange {
+    transport: Transport,
+    clock: Clock,
     seen: Seen,
 }
 
-impl<'c, 't: 'c> oauth2::AsyncHttpClient<'c> for Exchange<'t> {
+impl<'c> oauth2::AsyncHttpClient<'c> for Exchange {
     type Error = Broken;
     type Future =
         std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, Broken>> + Send + 'c>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(exchange(self.transport, self.clock, request, &self.seen))
+        Box::pin(exchange(&self.transport, &self.clock, request, &self.seen))
     }
 }
 
