@@ -55,7 +55,7 @@ pub(crate) fn compile(
 }
 
 /// The primary id's column, whether or not the metadata's list carries it.
-fn primary_column(table: &TableSchema) -> Column {
+pub(super) fn primary_column(table: &TableSchema) -> Column {
     table.columns.get(&table.primary_id).cloned().unwrap_or_else(|| Column {
         name: table.primary_id.clone(),
         kind: ColumnType::Guid,
