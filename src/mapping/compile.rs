@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::mapping::apply::{Compiled, CompiledField};
 use crate::mapping::convert::Conversion;
 use crate::mapping::matrix::{self, column_words, field_words};
+use crate::mapping::names::{self, find_field};
 use crate::mapping::problem::{Place, Problem, did_you_mean};
 use crate::mapping::spec::{FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping};
 use crate::mapping::{filter_compile, replace};
@@ -20,8 +21,8 @@ use crate::model::{
 /// Characters of an id as text.
 const GUID_LENGTH: u32 = 36;
 
-/// Compiles a table mapping. `Err` holds every problem, in the order of the
-/// mapping; it is never empty.
+/// Compiles a table mapping. `Err` holds every problem and is never empty: key
+/// and fields in their order, then fields filled twice, then the filter.
 pub(crate) fn compile(
     spec: &TableMapping,
     table: &TableSchema,
@@ -33,8 +34,8 @@ pub(crate) fn compile(
     for (index, field) in spec.fields.iter().enumerate() {
         fields.extend(compiler.field(index, field));
     }
-    compiler.one_to_one();
     let mut problems = compiler.problems;
+    names::one_to_one(spec, resource, &mut problems);
     let filter = spec
         .filter
         .as_ref()
@@ -54,27 +55,12 @@ pub(crate) fn compile(
 }
 
 /// The primary id's column, whether or not the metadata's list carries it.
-fn primary_column(table: &TableSchema) -> Column {
+pub(super) fn primary_column(table: &TableSchema) -> Column {
     table.columns.get(&table.primary_id).cloned().unwrap_or_else(|| Column {
         name: table.primary_id.clone(),
         kind: ColumnType::Guid,
         readable: true,
     })
-}
-
-/// The other spelling of an opt-out field: `denyListEmail` for
-/// `blackListEmail` and the reverse (Campaign sheet, section 4).
-fn other_spelling(name: &str) -> Option<String> {
-    let swap = |from, to| name.strip_prefix(from).map(|rest| format!("{to}{rest}"));
-    swap("denyList", "blackList").or_else(|| swap("blackList", "denyList"))
-}
-
-/// The field of this name, under whichever spelling the resource has it.
-pub(crate) fn find_field<'r>(resource: &'r ResourceSchema, name: &FieldName) -> Option<&'r Field> {
-    resource
-        .fields
-        .get(name)
-        .or_else(|| resource.fields.get(other_spelling(name.as_str())?.as_str()))
 }
 
 struct Compiler<'a> {
@@ -283,35 +269,6 @@ impl Compiler<'_> {
             return false;
         }
         true
-    }
-
-    /// No Campaign field is filled twice; one column may fill several fields.
-    fn one_to_one(&mut self) {
-        let resolved = |name: &FieldName| {
-            find_field(self.resource, name).map_or_else(
-                || {
-                    other_spelling(name.as_str())
-                        .filter(|it| it.starts_with("black"))
-                        .unwrap_or_else(|| name.to_string())
-                },
-                |field| field.name.to_string(),
-            )
-        };
-        let mut taken = BTreeMap::from([(resolved(&self.spec.key.to), "the key".to_owned())]);
-        let mut found = Vec::new();
-        for (index, field) in self.spec.fields.iter().enumerate() {
-            let name = resolved(&field.to);
-            if let Some(by) = taken.get(&name) {
-                let text = format!("the field `{name}` is already filled from {by}");
-                found.push((index, text));
-            } else {
-                taken.insert(name, format!("`{}`", field.from));
-            }
-        }
-        for (index, text) in found {
-            let hint = "each Campaign field takes one column: keep one of the two";
-            self.problem(&Place::Field(index), "to", text, hint);
-        }
     }
 
     fn problem(

@@ -2,6 +2,7 @@
 //!
 //! Knows rules and columns; `operand` reads the values, `filter` decides on rows.
 
+use crate::mapping::compile::primary_column;
 use crate::mapping::filter::{CompiledFilter, Node};
 use crate::mapping::matrix::{column_words, unreadable_source};
 use crate::mapping::operand::operands;
@@ -78,7 +79,12 @@ impl Compiler<'_> {
     }
 
     fn column(&mut self, rule: &Test, path: &[usize]) -> Option<Column> {
-        let Some(column) = self.table.columns.get(&rule.column) else {
+        let found = if rule.column == self.table.primary_id {
+            Some(primary_column(self.table))
+        } else {
+            self.table.columns.get(&rule.column).cloned()
+        };
+        let Some(column) = found else {
             let names = self.table.columns.keys().map(ColumnName::as_str);
             let hint = did_you_mean(
                 rule.column.as_str(),
@@ -98,7 +104,7 @@ impl Compiler<'_> {
             self.problem(path, "column", &text, "filter on another column");
             return None;
         }
-        Some(column.clone())
+        Some(column)
     }
 
     fn count(&mut self, rule: &Test, path: &[usize]) -> Option<()> {

@@ -33,6 +33,7 @@ mod filter;
 mod filter_compile;
 mod forms;
 mod matrix;
+mod names;
 mod operand;
 mod problem;
 mod replace;
@@ -42,6 +43,7 @@ mod target;
 mod tests;
 
 pub(crate) use apply::{Applied, Compiled, CompiledField, FieldFailure, MappedField, MappedRecord};
-pub(crate) use compile::{compile, find_field};
+pub(crate) use compile::compile;
+pub(crate) use names::find_field;
 pub(crate) use problem::{Place, Problem};
 pub(crate) use target::{canonical, resolve_empty};
