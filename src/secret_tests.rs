@@ -44,8 +44,12 @@ fn a_file_that_others_may_read_is_refused_with_the_remedy() {
 fn empty_large_binary_absent_and_odd_files_are_refused_without_their_content() {
     assert!(load(b"\n", 0o600).unwrap_err().contains("is empty"));
     assert!(load(b"", 0o600).unwrap_err().contains("is empty"));
-    assert!(load(&[b'x'; 65_537], 0o600).unwrap_err().contains("64 KiB"));
-    assert_eq!(load(&[b'x'; 65_536], 0o600).unwrap().len(), 65_536);
+    assert!(
+        load(&vec![b'x'; 65_537], 0o600)
+            .unwrap_err()
+            .contains("64 KiB")
+    );
+    assert_eq!(load(&vec![b'x'; 65_536], 0o600).unwrap().len(), 65_536);
     assert!(load(b"\xff\xfe", 0o600).unwrap_err().contains("not text"));
     let absent = SecretSource::File("/nonexistent/secret".into())
         .load()

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::problem::Problems;
 use super::settings::Config;
-use super::tree::{Doc, Keys, Node};
+use super::tree::{Doc, Keys};
 use super::{ingress, later, sections, syntax};
 
 /// Largest configuration file, in bytes.
@@ -82,17 +82,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         .required("store", "[store]")
         .and_then(|node| sections::store(&node));
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
-    let later: [(&str, fn(&Node<'_>)); 4] = [
-        ("egress", later::egress),
-        ("optout", later::optout),
-        ("metrics", later::metrics),
-        ("daemon", later::daemon),
-    ];
-    for (key, check) in later {
-        if let Some(node) = keys.get(key) {
-            check(&node);
-        }
-    }
+    keys.get("egress").inspect(later::egress);
+    keys.get("optout").inspect(later::optout);
+    keys.get("metrics").inspect(later::metrics);
+    keys.get("daemon").inspect(later::daemon);
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,

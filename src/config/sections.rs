@@ -52,6 +52,9 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path"];
 
+/// A problem has been recorded.
+struct Reported;
+
 /// `[dynamics]`; every key is looked at even where an earlier one is wrong.
 pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
     let keys = node.keys(DYNAMICS_KEYS)?;
@@ -77,7 +80,7 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         tenant: tenant?,
         client_id: client_id?,
         credential: credential?,
-        user: user?,
+        user: user.ok()?,
         authority: authority?,
         max_in_flight,
         requests_per_5_minutes,
@@ -139,17 +142,17 @@ fn credential(keys: &Keys<'_>) -> Option<DynamicsCredential> {
     }
 }
 
-/// The outer option: whether it is in order; the inner one: whether it is there.
-fn user(keys: &Keys<'_>) -> Option<Option<UserPassword>> {
+/// None, where neither is there; an error, where a problem has been recorded.
+fn user(keys: &Keys<'_>) -> Result<Option<UserPassword>, Reported> {
     let username = keys
         .get("username")
         .map(|node| plain(&node, "the user principal name, as in `sync@contoso.com`"));
     let password = keys.get("password").map(|node| secret(&node));
     match (username, password) {
-        (None, None) => Some(None),
-        (Some(username), Some(password)) => Some(Some(UserPassword {
-            username: username?,
-            password: password?,
+        (None, None) => Ok(None),
+        (Some(username), Some(password)) => Ok(Some(UserPassword {
+            username: username.ok_or(Reported)?,
+            password: password.ok_or(Reported)?,
         })),
         (Some(_), None) => {
             keys.problem_at(
@@ -157,7 +160,7 @@ fn user(keys: &Keys<'_>) -> Option<Option<UserPassword>> {
                 "`username` needs `password`",
                 "add `password = { credential = \"dynamics-password\" }`, or remove `username`",
             );
-            None
+            Err(Reported)
         }
         (None, Some(_)) => {
             keys.problem_at(
@@ -165,7 +168,7 @@ fn user(keys: &Keys<'_>) -> Option<Option<UserPassword>> {
                 "`password` needs `username`",
                 "add `username = \"…\"`, or remove `password`",
             );
-            None
+            Err(Reported)
         }
     }
 }
@@ -233,10 +236,7 @@ fn campaign_url(node: &Node<'_>) -> Option<BaseUrl> {
 fn organization(node: &Node<'_>) -> Option<String> {
     let hint = "the Developer Console shows it, as in `0123456789ABCDEF01234567@AdobeOrg`";
     let text = plain(node, hint)?;
-    if !text
-        .strip_suffix("@AdobeOrg")
-        .is_some_and(|head| !head.is_empty())
-    {
+    if text.strip_suffix("@AdobeOrg").is_none_or(str::is_empty) {
         node.problem("an organization id ends with `@AdobeOrg`", hint);
         return None;
     }

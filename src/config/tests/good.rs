@@ -167,6 +167,12 @@ fn the_contracts_example_becomes_what_it_says() {
     );
     assert_eq!(flag.to.as_str(), "blackListEmail");
     assert_eq!(vehicle.key.lookup, Lookup::InUri);
+}
+
+#[test]
+fn the_contracts_filter_becomes_groups_and_tests() {
+    let config = loaded(&format!("{BASE}{CONTRACT}"));
+    let contact = &config.ingress.as_ref().unwrap().tables[0];
     let test = |column: &str, operator, operands: &[Operand]| {
         let column = ColumnName::new(column).unwrap();
         Rule::Test(Test {
