@@ -107,20 +107,14 @@ impl Schedule {
             fields.insert(0, "0");
         }
         if !(6..=7).contains(&fields.len()) {
-            return Err(ScheduleError::FieldCount(
-                expression.split_whitespace().count(),
-            ));
+            return Err(ScheduleError::FieldCount(expression.split_whitespace().count()));
         }
         let matcher = matcher(&fields)?;
-        let interval = fields.get(2).is_some_and(|hour| {
-            hour.split(',')
-                .any(|item| item == "*" || item.starts_with("*/"))
-        }) || matcher.hours().count() == 24;
-        let schedule = Self {
-            text: text.to_owned(),
-            matcher,
-            interval,
-        };
+        let interval = fields
+            .get(2)
+            .is_some_and(|hour| hour.split(',').any(|item| item == "*" || item.starts_with("*/")))
+            || matcher.hours().count() == 24;
+        let schedule = Self { text: text.to_owned(), matcher, interval };
         if schedule.civil_at_or_after(0).is_none() {
             return Err(ScheduleError::NeverRuns);
         }
@@ -146,11 +140,7 @@ impl Schedule {
                 return Some(change.timestamp());
             }
             // Civil times before this have had their turn under the old offset.
-            floor = if self.interval {
-                i64::MIN
-            } else {
-                floor.max(end + offset)
-            };
+            floor = if self.interval { i64::MIN } else { floor.max(end + offset) };
             (offset, from) = (new, end);
         }
         let civil = self.civil_at_or_after(from.checked_add(offset)?.max(floor))?;
@@ -170,28 +160,18 @@ impl Schedule {
         let Some(change) = zone.preceding(just_after).next() else {
             return i64::MIN;
         };
-        let Ok(before) = change
-            .timestamp()
-            .checked_sub(jiff::SignedDuration::from_secs(1))
-        else {
+        let Ok(before) = change.timestamp().checked_sub(jiff::SignedDuration::from_secs(1)) else {
             return i64::MIN;
         };
         let old = seconds(zone.to_offset(before));
-        if old > offset {
-            change.timestamp().as_second() + old
-        } else {
-            i64::MIN
-        }
+        if old > offset { change.timestamp().as_second() + old } else { i64::MIN }
     }
 
     /// The first match at or after a civil time, both as seconds of UTC.
     fn civil_at_or_after(&self, civil: i64) -> Option<i64> {
         // Before 1970 the matcher's calendar is empty.
         let after = DateTime::<Utc>::from_timestamp(civil.max(0) - 1, 0)?;
-        self.matcher
-            .after(&after)
-            .next()
-            .map(|found| found.timestamp())
+        self.matcher.after(&after).next().map(|found| found.timestamp())
     }
 }
 
@@ -213,16 +193,9 @@ fn floor_second(time: Timestamp) -> i64 {
 fn matcher(fields: &[&str]) -> Result<cron::Schedule, ScheduleError> {
     let mut written = Vec::with_capacity(fields.len());
     for (position, (field, (name, allowed))) in fields.iter().zip(FIELDS).enumerate() {
-        let invalid = || ScheduleError::Field {
-            name,
-            text: (*field).to_owned(),
-            allowed,
-        };
-        let field = if position == 5 {
-            weekdays(field).ok_or_else(invalid)?
-        } else {
-            (*field).to_owned()
-        };
+        let invalid = || ScheduleError::Field { name, text: (*field).to_owned(), allowed };
+        let field =
+            if position == 5 { weekdays(field).ok_or_else(invalid)? } else { (*field).to_owned() };
         let mut alone = ["*"; 7];
         if let Some(slot) = alone.get_mut(position) {
             *slot = &field;
@@ -262,32 +235,20 @@ fn weekdays(field: &str) -> Option<String> {
     if chosen == [true; 7] {
         return Some("*".to_owned());
     }
-    let names: Vec<&str> = DAYS
-        .iter()
-        .zip(chosen)
-        .filter_map(|(name, on)| on.then_some(*name))
-        .collect();
+    let names: Vec<&str> =
+        DAYS.iter().zip(chosen).filter_map(|(name, on)| on.then_some(*name)).collect();
     Some(names.join(","))
 }
 
 /// 0 (Sunday) to 7 (Sunday again).
 fn weekday(text: &str) -> Option<usize> {
-    const LONG: [&str; 7] = [
-        "SUNDAY",
-        "MONDAY",
-        "TUESDAY",
-        "WEDNESDAY",
-        "THURSDAY",
-        "FRIDAY",
-        "SATURDAY",
-    ];
+    const LONG: [&str; 7] =
+        ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
     if text.len() == 1 {
         return text.parse().ok().filter(|day| *day <= 7);
     }
     let upper = text.to_ascii_uppercase();
-    LONG.iter()
-        .zip(DAYS)
-        .position(|(long, short)| upper == *long || upper == short)
+    LONG.iter().zip(DAYS).position(|(long, short)| upper == *long || upper == short)
 }
 
 #[cfg(test)]

@@ -21,11 +21,7 @@ fn runs(expression: &str, zone_name: &str, from: &str, count: usize) -> Vec<Stri
         };
         assert!(next > now);
         now = next;
-        shown.push(
-            next.to_zoned(zone.clone())
-                .strftime("%a %d %b %H:%M:%S %z")
-                .to_string(),
-        );
+        shown.push(next.to_zoned(zone.clone()).strftime("%a %d %b %H:%M:%S %z").to_string());
     }
     shown
 }
@@ -41,14 +37,8 @@ fn five_fields_start_with_the_minute_and_six_with_the_second() {
         runs("*/15 * * * * *", "UTC", from, 2),
         ["Sat 21 Nov 10:00:15 +0000", "Sat 21 Nov 10:00:30 +0000"]
     );
-    assert_eq!(
-        runs("* * * * * *", "UTC", from, 1),
-        ["Sat 21 Nov 10:00:01 +0000"]
-    );
-    assert_eq!(
-        runs("@daily", "Asia/Kathmandu", from, 1),
-        ["Sun 22 Nov 00:00:00 +0545"]
-    );
+    assert_eq!(runs("* * * * * *", "UTC", from, 1), ["Sat 21 Nov 10:00:01 +0000"]);
+    assert_eq!(runs("@daily", "Asia/Kathmandu", from, 1), ["Sun 22 Nov 00:00:00 +0545"]);
 }
 
 #[test]
@@ -76,15 +66,10 @@ fn weekdays_are_counted_from_sunday_as_in_cron() {
     ] {
         assert_eq!(weekdays(field).as_deref(), Some(cron), "{field}");
     }
-    for field in [
-        "8", "1-8", "x", "", "1,", "*/0", "1/8", "1--2", "5#2", "5L", "-1", "+1",
-    ] {
+    for field in ["8", "1-8", "x", "", "1,", "*/0", "1/8", "1--2", "5#2", "5L", "-1", "+1"] {
         assert_eq!(weekdays(field), None, "{field}");
     }
-    assert_eq!(
-        runs("0 6 * * 1", "UTC", "2026-11-21T00:00:00Z", 1),
-        ["Mon 23 Nov 06:00:00 +0000"]
-    );
+    assert_eq!(runs("0 6 * * 1", "UTC", "2026-11-21T00:00:00Z", 1), ["Mon 23 Nov 06:00:00 +0000"]);
 }
 
 #[test]
@@ -97,10 +82,7 @@ fn an_error_names_the_field_at_fault() {
     insta::assert_snapshot!(error("@reboot"), @"`@reboot` is not known; there are @hourly, @daily, @weekly, @monthly and @yearly");
     insta::assert_snapshot!(error("0 0 30 2 *"), @"no day of the calendar ever matches this schedule");
     insta::assert_snapshot!(error(""), @"a schedule has 5 fields (minute first), 6 (second first) or 7 (year last), this one has 0");
-    assert_eq!(
-        Schedule::parse(&"* ".repeat(200)).unwrap_err(),
-        ScheduleError::TooLong
-    );
+    assert_eq!(Schedule::parse(&"* ".repeat(200)).unwrap_err(), ScheduleError::TooLong);
 }
 
 #[test]
@@ -132,11 +114,7 @@ fn a_repeated_civil_time_runs_once_at_its_first_occurrence() {
     );
     assert_eq!(
         runs("*/20 1-3 * * *", "Europe/Berlin", "2026-10-25T00:20:00Z", 3),
-        [
-            "Sun 25 Oct 02:40:00 +0200",
-            "Sun 25 Oct 03:00:00 +0100",
-            "Sun 25 Oct 03:20:00 +0100"
-        ]
+        ["Sun 25 Oct 02:40:00 +0200", "Sun 25 Oct 03:00:00 +0100", "Sun 25 Oct 03:20:00 +0100"]
     );
 }
 
@@ -161,11 +139,7 @@ fn after_the_last_year_there_is_no_next_run() {
     assert_eq!(schedule.next_after(now, &TimeZone::UTC), None);
     for extreme in [Timestamp::MIN, Timestamp::MAX] {
         let every = Schedule::parse("* * * * * *").unwrap();
-        assert!(
-            every
-                .next_after(extreme, &zone("Europe/Berlin"))
-                .is_none_or(|t| t > extreme)
-        );
+        assert!(every.next_after(extreme, &zone("Europe/Berlin")).is_none_or(|t| t > extreme));
     }
 }
 
@@ -196,11 +170,8 @@ fn slow(schedule: &Schedule, from: Timestamp, until: Timestamp, zone: &TimeZone)
     let mut seen = std::collections::BTreeSet::new();
     let mut found = Vec::new();
     let civil = |t: Timestamp| t.as_second() + seconds(zone.to_offset(t));
-    let hits = |second: i64| {
-        schedule
-            .matcher
-            .includes(DateTime::from_timestamp(second, 0).unwrap())
-    };
+    let hits =
+        |second: i64| schedule.matcher.includes(DateTime::from_timestamp(second, 0).unwrap());
     let mut now = from;
     while now <= until {
         let (old, new) = (civil(now - 1.second()), civil(now));
@@ -218,17 +189,12 @@ fn slow(schedule: &Schedule, from: Timestamp, until: Timestamp, zone: &TimeZone)
 
 #[test]
 fn next_is_strictly_later_and_as_described_over_every_zone_change_of_five_years() {
-    let (start, end): (Timestamp, Timestamp) = (
-        "2026-01-01T00:00:00Z".parse().unwrap(),
-        "2031-01-01T00:00:00Z".parse().unwrap(),
-    );
+    let (start, end): (Timestamp, Timestamp) =
+        ("2026-01-01T00:00:00Z".parse().unwrap(), "2031-01-01T00:00:00Z".parse().unwrap());
     for zone_name in ZONES {
         let zone = zone(zone_name);
-        let mut changes: Vec<_> = zone
-            .following(start)
-            .map(|c| c.timestamp())
-            .take_while(|t| *t < end)
-            .collect();
+        let mut changes: Vec<_> =
+            zone.following(start).map(|c| c.timestamp()).take_while(|t| *t < end).collect();
         changes.push("2026-06-30T23:00:00Z".parse().unwrap());
         if zone_name == "America/Sao_Paulo" {
             changes.push("2018-11-04T03:00:00Z".parse().unwrap());
@@ -254,11 +220,7 @@ fn next_is_strictly_later_and_as_described_over_every_zone_change_of_five_years(
                     fast.push(next);
                     now = next;
                 }
-                assert_eq!(
-                    fast,
-                    slow(&schedule, from, until, &zone),
-                    "{expression} {zone_name}"
-                );
+                assert_eq!(fast, slow(&schedule, from, until, &zone), "{expression} {zone_name}");
             }
         }
     }

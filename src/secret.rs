@@ -150,9 +150,8 @@ impl SecretSource {
     ) -> Result<Secret, SecretError> {
         match self {
             Self::Env(name) => {
-                let text = environment(name).ok_or_else(|| SecretError::NotSet {
-                    source_name: self.to_string(),
-                })?;
+                let text = environment(name)
+                    .ok_or_else(|| SecretError::NotSet { source_name: self.to_string() })?;
                 self.accept(&Zeroizing::new(text.into_encoded_bytes()))
             }
             Self::Credential(name) => {
@@ -160,9 +159,7 @@ impl SecretSource {
                     return Err(SecretError::CredentialName(name.clone()));
                 }
                 let directory = environment(CREDENTIALS_DIRECTORY).ok_or_else(|| {
-                    SecretError::NoCredentialsDirectory {
-                        source_name: self.to_string(),
-                    }
+                    SecretError::NoCredentialsDirectory { source_name: self.to_string() }
                 })?;
                 // systemd hands out 0400, or 0440 where an ACL is in force.
                 self.read(
@@ -211,9 +208,7 @@ impl SecretSource {
         // The whole capacity at once: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 64));
         let limit = u64::try_from(MAX_SECRET_BYTES + 1).unwrap_or(u64::MAX);
-        file.take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
         self.accept(&bytes)
     }
 

@@ -44,25 +44,13 @@ fn a_file_that_others_may_read_is_refused_with_the_remedy() {
 fn empty_large_binary_absent_and_odd_files_are_refused_without_their_content() {
     assert!(load(b"\n", 0o600).unwrap_err().contains("is empty"));
     assert!(load(b"", 0o600).unwrap_err().contains("is empty"));
-    assert!(
-        load(&vec![b'x'; 65_537], 0o600)
-            .unwrap_err()
-            .contains("64 KiB")
-    );
+    assert!(load(&vec![b'x'; 65_537], 0o600).unwrap_err().contains("64 KiB"));
     assert_eq!(load(&vec![b'x'; 65_536], 0o600).unwrap().len(), 65_536);
     assert!(load(b"\xff\xfe", 0o600).unwrap_err().contains("not text"));
-    let absent = SecretSource::File("/nonexistent/secret".into())
-        .load()
-        .unwrap_err();
-    assert!(
-        absent.to_string().contains("`/nonexistent/secret`"),
-        "{absent}"
-    );
+    let absent = SecretSource::File("/nonexistent/secret".into()).load().unwrap_err();
+    assert!(absent.to_string().contains("`/nonexistent/secret`"), "{absent}");
     let directory = SecretSource::File("/".into()).load().unwrap_err();
-    assert!(
-        directory.to_string().contains("not a regular file"),
-        "{directory}"
-    );
+    assert!(directory.to_string().contains("not a regular file"), "{directory}");
 }
 
 #[test]
@@ -70,28 +58,14 @@ fn a_credential_comes_from_the_directory_systemd_names_and_only_from_there() {
     let (directory, _path) = file(b"from systemd\n", 0o440);
     let at = directory.path().as_os_str().to_owned();
     let environment = move |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| at.clone());
-    let secret = SecretSource::Credential("secret".into())
-        .load_with(&environment)
-        .unwrap();
+    let secret = SecretSource::Credential("secret".into()).load_with(&environment).unwrap();
     assert_eq!(secret.expose(), "from systemd");
     for name in ["../secret", "a/b", "", ".", ".."] {
-        let error = SecretSource::Credential(name.into())
-            .load_with(&environment)
-            .unwrap_err();
-        assert!(
-            matches!(error, SecretError::CredentialName(_)),
-            "{name}: {error}"
-        );
+        let error = SecretSource::Credential(name.into()).load_with(&environment).unwrap_err();
+        assert!(matches!(error, SecretError::CredentialName(_)), "{name}: {error}");
     }
-    let error = SecretSource::Credential("x".into())
-        .load_with(|_| None)
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("$CREDENTIALS_DIRECTORY is not set"),
-        "{error}"
-    );
+    let error = SecretSource::Credential("x".into()).load_with(|_| None).unwrap_err();
+    assert!(error.to_string().contains("$CREDENTIALS_DIRECTORY is not set"), "{error}");
 }
 
 #[test]
@@ -101,10 +75,7 @@ fn a_variable_that_is_absent_or_empty_is_refused_by_name() {
     assert_eq!(secret.expose(), "abc");
     let error = source.load_with(|_| None).unwrap_err().to_string();
     assert!(error.contains("`DYNAMICS_SECRET` is not set"), "{error}");
-    let error = source
-        .load_with(|_| Some("\n".into()))
-        .unwrap_err()
-        .to_string();
+    let error = source.load_with(|_| Some("\n".into())).unwrap_err().to_string();
     assert!(error.contains("`DYNAMICS_SECRET` is empty"), "{error}");
 }
 
@@ -116,14 +87,8 @@ fn debug_of_a_secret_tells_nothing() {
 #[test]
 fn a_safe_url_shows_the_place_and_hides_every_value() {
     for (url, shown) in [
-        (
-            "https://h.example/a/b?x=1&$filter=email eq 'a@b'",
-            "https://h.example/a/b?x=…&$filter=…",
-        ),
-        (
-            "https://u:p@h.example:8443/a#frag",
-            "https://h.example:8443/a",
-        ),
+        ("https://h.example/a/b?x=1&$filter=email eq 'a@b'", "https://h.example/a/b?x=…&$filter=…"),
+        ("https://u:p@h.example:8443/a#frag", "https://h.example:8443/a"),
         ("http://127.0.0.1:8700/?token", "http://127.0.0.1:8700/?…"),
         ("http://[::1]:1/x?", "http://[::1]:1/x"),
         ("data:text/plain,hunter2", "data:…"),

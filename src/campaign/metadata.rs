@@ -23,7 +23,9 @@ impl Reader {
     /// The resources that the published API offers, root by root.
     pub(crate) async fn resources(&self) -> Result<Vec<ResourceSummary>, Failure> {
         let mut resources: Vec<ResourceSummary> = Vec::new();
-        for root in [ApiRoot::ProfileAndServicesExt, ApiRoot::CustomResources, ApiRoot::ProfileAndServices] {
+        for root in
+            [ApiRoot::ProfileAndServicesExt, ApiRoot::CustomResources, ApiRoot::ProfileAndServices]
+        {
             let response = match self.get(&format!("{}/", root.as_str())).await {
                 Ok(response) => response,
                 Err(failure) if is_absence(&failure) => continue,
@@ -187,7 +189,10 @@ mod tests {
     #[test]
     fn a_fields_type_follows_its_metadata() {
         let cases = [
-            (r#"{"type":"string","resType":"string","length":"128"}"#, FieldType::Text { max_length: Some(128) }),
+            (
+                r#"{"type":"string","resType":"string","length":"128"}"#,
+                FieldType::Text { max_length: Some(128) },
+            ),
             (r#"{"type":"string","resType":"memo"}"#, FieldType::Text { max_length: None }),
             (r#"{"type":"number","resType":"byte"}"#, FieldType::Integer { bits: 8 }),
             (r#"{"type":"number","resType":"int64"}"#, FieldType::Integer { bits: 64 }),
@@ -195,7 +200,10 @@ mod tests {
             (r#"{"type":"boolean","resType":"byte"}"#, FieldType::Boolean),
             (r#"{"type":"datetime","resType":"timestamp"}"#, FieldType::DateTime),
             (r#"{"type":"date","resType":"date"}"#, FieldType::Date),
-            (r#"{"type":"link","resType":"link","resTarget":"orgUnitBase","unbound":false}"#, FieldType::Link { target: Some("orgUnitBase".into()) }),
+            (
+                r#"{"type":"link","resType":"link","resTarget":"orgUnitBase","unbound":false}"#,
+                FieldType::Link { target: Some("orgUnitBase".into()) },
+            ),
             (r#"{"type":"collection","resType":"link","unbound":true}"#, FieldType::Collection),
             (r#"{"type":"item"}"#, FieldType::Other("item".into())),
         ];
@@ -211,15 +219,16 @@ mod tests {
             "male":{"name":"male","label":"Male","value":"1"},
             "__Invalid_value__":{"name":"__Invalid_value__","label":"","value":"0"}}}"#;
         let reply: FieldReply = serde_json::from_str(json).unwrap();
-        let expected =
-            EnumValue { name: "male".into(), label: "Male".into(), value: "1".into() };
+        let expected = EnumValue { name: "male".into(), label: "Male".into(), value: "1".into() };
         assert_eq!(field_type(&reply), FieldType::Enumeration(vec![expected]));
     }
 
     #[test]
     fn a_filter_is_read_from_its_url_template() {
         let reply = FilterReply {
-            data: Some("/profileAndServicesExt/profile/byExternalId?externalId_parameter=$value".into()),
+            data: Some(
+                "/profileAndServicesExt/profile/byExternalId?externalId_parameter=$value".into(),
+            ),
         };
         let filter = filter(&reply).unwrap();
         assert_eq!(filter.name, "byExternalId");

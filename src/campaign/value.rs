@@ -83,7 +83,11 @@ mod tests {
         let text = FieldType::Text { max_length: None };
         let cases = [
             (TargetValue::Empty, text.clone(), "\"\""),
-            (TargetValue::Text("Zoë \"Q\" \u{1F600}\n".into()), text, "\"Zoë \\\"Q\\\" \u{1F600}\\n\""),
+            (
+                TargetValue::Text("Zoë \"Q\" \u{1F600}\n".into()),
+                text,
+                "\"Zoë \\\"Q\\\" \u{1F600}\\n\"",
+            ),
             (TargetValue::Bool(true), FieldType::Boolean, "true"),
             (
                 TargetValue::Number(Decimal::parse("12345678901234567.25").unwrap()),

@@ -230,7 +230,10 @@ mod tests {
 
     #[test]
     fn the_same_guid_in_another_spelling_is_the_same_key() {
-        assert!(same_key("2E451703-C286-E711-80EF-00155DB19E6D", "2e451703-c286-e711-80ef-00155db19e6d"));
+        assert!(same_key(
+            "2E451703-C286-E711-80EF-00155DB19E6D",
+            "2e451703-c286-e711-80ef-00155db19e6d"
+        ));
         assert!(!same_key("a-1", "A-1"));
         assert!(!same_key("", "2e451703-c286-e711-80ef-00155db19e6d"));
     }

@@ -13,9 +13,8 @@ use super::{ingress, later, sections, syntax};
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
-const ROOT_KEYS: &[&str] = &[
-    "dynamics", "campaign", "store", "ingress", "egress", "optout", "metrics", "daemon",
-];
+const ROOT_KEYS: &[&str] =
+    &["dynamics", "campaign", "store", "ingress", "egress", "optout", "metrics", "daemon"];
 
 /// Why the file could not be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -38,16 +37,11 @@ pub(crate) enum ReadError {
 
 /// Reads the file's text. Its mode does not matter: it holds no secrets.
 pub(crate) fn read(path: &Path) -> Result<String, ReadError> {
-    let unreadable = |error| ReadError::Unreadable {
-        path: path.to_owned(),
-        error,
-    };
+    let unreadable = |error| ReadError::Unreadable { path: path.to_owned(), error };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let limit = u64::try_from(MAX_FILE_BYTES + 1).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(ReadError::TooLarge(path.to_owned()));
     }
@@ -72,15 +66,11 @@ pub(crate) fn load(text: &str) -> Result<Config, Problems> {
 
 fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let keys = Keys::root(doc, root, ROOT_KEYS);
-    let dynamics = keys
-        .required("dynamics", "[dynamics]")
-        .and_then(|node| sections::dynamics(&node));
-    let campaign = keys
-        .required("campaign", "[campaign]")
-        .and_then(|node| sections::campaign(&node));
-    let store = keys
-        .required("store", "[store]")
-        .and_then(|node| sections::store(&node));
+    let dynamics =
+        keys.required("dynamics", "[dynamics]").and_then(|node| sections::dynamics(&node));
+    let campaign =
+        keys.required("campaign", "[campaign]").and_then(|node| sections::campaign(&node));
+    let store = keys.required("store", "[store]").and_then(|node| sections::store(&node));
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     keys.get("egress").inspect(later::egress);
     keys.get("optout").inspect(later::optout);

@@ -70,12 +70,7 @@ pub(crate) fn annotated(example: &Example) -> String {
          # An unknown key is an error. No secret stands in this file: each is named by\n\
          # { credential = \"NAME\" } (systemd), { env = \"NAME\" } or { file = \"PATH\" }.\n\n",
     );
-    let sections = [
-        dynamics(example),
-        campaign(example),
-        store(example),
-        ingress(example),
-    ];
+    let sections = [dynamics(example), campaign(example), store(example), ingress(example)];
     out.push_str(&sections.join("\n"));
     if example.tables.is_empty() {
         out.push_str(CONTACTS);
@@ -119,10 +114,7 @@ fn dynamics(example: &Example) -> String {
 }
 
 fn campaign(example: &Example) -> String {
-    let scopes: Vec<String> = super::sections::SCOPES
-        .iter()
-        .map(|scope| quoted(scope))
-        .collect();
+    let scopes: Vec<String> = super::sections::SCOPES.iter().map(|scope| quoted(scope)).collect();
     format!(
         "[campaign]\n\
          # With the tenant; /campaign/… is appended.\n\
@@ -141,11 +133,7 @@ fn campaign(example: &Example) -> String {
         secret = source(&example.campaign_secret),
         organization = quoted(&example.organization_id),
         scopes = scopes.join(", "),
-        ims = optional(
-            "ims_url",
-            example.ims_url.as_deref(),
-            "https://ims-na1.adobelogin.com"
-        ),
+        ims = optional("ims_url", example.ims_url.as_deref(), "https://ims-na1.adobelogin.com"),
     )
 }
 
@@ -228,18 +216,10 @@ pub(crate) fn table_block(
     let lookup = match &key.lookup {
         Lookup::InUri => "in_uri = true".to_owned(),
         Lookup::Filter { filter, parameter } => {
-            format!(
-                "filter = {}, parameter = {}",
-                quoted(filter),
-                quoted(parameter)
-            )
+            format!("filter = {}, parameter = {}", quoted(filter), quoted(parameter))
         }
     };
-    let _ = writeln!(
-        out,
-        "key = {{ from = \"{}\", to = \"{}\", {lookup} }}",
-        key.from, key.to
-    );
+    let _ = writeln!(out, "key = {{ from = \"{}\", to = \"{}\", {lookup} }}", key.from, key.to);
     out.push_str(
         "apply_deletes = false\ndelete_guard = { rows = 1000, percent = 5 }\nfields = [\n",
     );
@@ -254,11 +234,7 @@ pub(crate) fn table_block(
 /// other's in a field of the resource that holds the id, asked by a filter of
 /// the usual name.
 pub(crate) fn guess_key(table: &TableName, resource: &ResourceName) -> Result<Key, NameError> {
-    let to = if resource.as_str() == "profile" {
-        "externalId"
-    } else {
-        "cusCrmId"
-    };
+    let to = if resource.as_str() == "profile" { "externalId" } else { "cusCrmId" };
     let short = to.trim_start_matches("cus");
     let (head, tail) = short.split_at_checked(1).unwrap_or((short, ""));
     Ok(Key {

@@ -71,37 +71,19 @@ fn canonical(name: &str) -> String {
 
 fn field(node: &Node<'_>) -> Option<FieldMapping> {
     let keys = node.keys(FIELD_KEYS)?;
-    let from = keys
-        .required("from", "from = \"firstname\"")
-        .and_then(|node| {
-            name(
-                &node,
-                ColumnName::new,
-                "the column's logical name, such as `emailaddress1`",
-            )
-        });
+    let from = keys.required("from", "from = \"firstname\"").and_then(|node| {
+        name(&node, ColumnName::new, "the column's logical name, such as `emailaddress1`")
+    });
     let to = keys.required("to", "to = \"firstName\"").and_then(|node| {
-        name(
-            &node,
-            FieldName::new,
-            "the field's API name, such as `firstName` or `cusCrmId`",
-        )
+        name(&node, FieldName::new, "the field's API name, such as `firstName` or `cusCrmId`")
     });
     let replace = match keys.get("replace") {
         Some(node) => replacements(&node),
         None => Some(Vec::new()),
     };
-    let on_null = keys
-        .get("on_null")
-        .and_then(|node| node.word(ON_NULL))
-        .unwrap_or(OnNull::Clear);
-    let on_empty = keys
-        .get("on_empty")
-        .and_then(|node| node.word(ON_NULL))
-        .unwrap_or(on_null);
-    let on_too_long = keys
-        .get("on_too_long")
-        .and_then(|node| node.word(ON_TOO_LONG));
+    let on_null = keys.get("on_null").and_then(|node| node.word(ON_NULL)).unwrap_or(OnNull::Clear);
+    let on_empty = keys.get("on_empty").and_then(|node| node.word(ON_NULL)).unwrap_or(on_null);
+    let on_too_long = keys.get("on_too_long").and_then(|node| node.word(ON_TOO_LONG));
     let zone = keys.get("time_zone").map(|node| time_zone(&node));
     Some(FieldMapping {
         updates: flag_or(&keys, "updates", true),
@@ -139,16 +121,9 @@ fn replacements(node: &Node<'_>) -> Option<Vec<Replacement>> {
 
 fn replacement(node: &Node<'_>) -> Option<Replacement> {
     let keys = node.keys(REPLACE_KEYS)?;
-    let value = keys
-        .required("value", "value = \"Male\"")
-        .and_then(|node| as_text(&node));
-    let with = keys
-        .required("with", "with = \"male\"")
-        .and_then(|node| as_text(&node));
-    Some(Replacement {
-        value: value?,
-        with: with?,
-    })
+    let value = keys.required("value", "value = \"Male\"").and_then(|node| as_text(&node));
+    let with = keys.required("with", "with = \"male\"").and_then(|node| as_text(&node));
+    Some(Replacement { value: value?, with: with? })
 }
 
 /// A replacement is compared as text, so that numbers and booleans may be

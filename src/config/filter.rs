@@ -34,10 +34,7 @@ const OPERATORS: &[(&str, Operator)] = &[
 pub(super) fn filter(node: &Node<'_>) -> Option<Filter> {
     let keys = node.keys(FILTER_KEYS)?;
     let delete_filtered_out = flag_or(&keys, "delete_filtered_out", false);
-    Some(Filter {
-        delete_filtered_out,
-        group: group(&keys)?,
-    })
+    Some(Filter { delete_filtered_out, group: group(&keys)? })
 }
 
 /// `match` (default `all`) and `rules`. The nesting is bounded by the TOML
@@ -47,10 +44,8 @@ fn group(keys: &Keys<'_>) -> Option<Group> {
         Some(node) => node.word(MATCH),
         None => Some(true),
     };
-    let node = keys.required(
-        "rules",
-        "rules = [ { column = \"statecode\", is = \"eq\", value = 0 } ]",
-    )?;
+    let node =
+        keys.required("rules", "rules = [ { column = \"statecode\", is = \"eq\", value = 0 } ]")?;
     let nodes = node.list()?;
     if nodes.is_empty() {
         node.problem(
@@ -59,10 +54,7 @@ fn group(keys: &Keys<'_>) -> Option<Group> {
         );
     }
     let rules: Vec<_> = nodes.iter().map(rule).collect();
-    Some(Group {
-        all: all?,
-        rules: rules.into_iter().collect::<Option<_>>()?,
-    })
+    Some(Group { all: all?, rules: rules.into_iter().collect::<Option<_>>()? })
 }
 
 fn rule(node: &Node<'_>) -> Option<Rule> {
@@ -70,24 +62,12 @@ fn rule(node: &Node<'_>) -> Option<Rule> {
         return group(&node.keys(GROUP_KEYS)?).map(Rule::Group);
     }
     let keys = node.keys(RULE_KEYS)?;
-    let column = keys
-        .required("column", "column = \"statecode\"")
-        .and_then(|node| {
-            name(
-                &node,
-                ColumnName::new,
-                "the column's logical name, such as `statecode`",
-            )
-        });
-    let operator = keys
-        .required("is", "is = \"eq\"")
-        .and_then(|node| node.word(OPERATORS));
+    let column = keys.required("column", "column = \"statecode\"").and_then(|node| {
+        name(&node, ColumnName::new, "the column's logical name, such as `statecode`")
+    });
+    let operator = keys.required("is", "is = \"eq\"").and_then(|node| node.word(OPERATORS));
     let operands = operands(&keys, operator?);
-    Some(Rule::Test(Test {
-        column: column?,
-        operator: operator?,
-        operands: operands?,
-    }))
+    Some(Rule::Test(Test { column: column?, operator: operator?, operands: operands? }))
 }
 
 /// As many and such operands as the operator takes.
@@ -96,11 +76,7 @@ fn operands(keys: &Keys<'_>, operator: Operator) -> Option<Vec<Operand>> {
     match operator {
         Operator::Null | Operator::NotNull => {
             if value.is_some() {
-                keys.problem_at(
-                    "value",
-                    "`null` and `not-null` take no `value`",
-                    "remove `value`",
-                );
+                keys.problem_at("value", "`null` and `not-null` take no `value`", "remove `value`");
                 return None;
             }
             Some(Vec::new())
@@ -114,11 +90,7 @@ fn operands(keys: &Keys<'_>, operator: Operator) -> Option<Vec<Operand>> {
                     "list at least one value",
                 );
             }
-            list.iter()
-                .map(operand)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect()
+            list.iter().map(operand).collect::<Vec<_>>().into_iter().collect()
         }
         Operator::Contains | Operator::BeginsWith | Operator::EndsWith => {
             let text = keys.required("value", "value = \"text\"")?.text()?;
@@ -150,10 +122,7 @@ fn operand(node: &Node<'_>) -> Option<Operand> {
         DeValue::Integer(integer) => as_i64(integer).map(Operand::Integer),
         DeValue::Float(_) => as_f64(node.value).map(Operand::Float),
         DeValue::Array(_) => {
-            node.problem(
-                "only `in` takes a list",
-                "write one value, or `is = \"in\"`",
-            );
+            node.problem("only `in` takes a list", "write one value, or `is = \"in\"`");
             return None;
         }
         DeValue::Table(_) => None,

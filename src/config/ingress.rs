@@ -91,24 +91,12 @@ fn refuse_twice(tables: &[Node<'_>], key: &str, what: &str) {
 
 fn table(node: &Node<'_>) -> Option<TableMapping> {
     let keys = node.keys(TABLE_KEYS)?;
-    let dynamics = keys
-        .required("dynamics", "dynamics = \"contact\"")
-        .and_then(|node| {
-            name(
-                &node,
-                TableName::new,
-                "the table's logical name, such as `contact`",
-            )
-        });
-    let campaign = keys
-        .required("campaign", "campaign = \"profile\"")
-        .and_then(|node| {
-            name(
-                &node,
-                ResourceName::new,
-                "the resource's API name, such as `profile` or `cusVehicle`",
-            )
-        });
+    let dynamics = keys.required("dynamics", "dynamics = \"contact\"").and_then(|node| {
+        name(&node, TableName::new, "the table's logical name, such as `contact`")
+    });
+    let campaign = keys.required("campaign", "campaign = \"profile\"").and_then(|node| {
+        name(&node, ResourceName::new, "the resource's API name, such as `profile` or `cusVehicle`")
+    });
     let key = keys
         .required(
             "key",
@@ -121,10 +109,9 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
     let guard = keys.get("delete_guard").map(|node| delete_guard(&node));
     let key_field = keys.get("key").and_then(|node| node.value.get("to"));
     let key_field = key_field.and_then(|to| to.get_ref().as_str());
-    let fields = match keys.required(
-        "fields",
-        "fields = [ { from = \"firstname\", to = \"firstName\" } ]",
-    ) {
+    let fields = match keys
+        .required("fields", "fields = [ { from = \"firstname\", to = \"firstName\" } ]")
+    {
         Some(node) => fields::fields(&node, key_field),
         None => None,
     };
@@ -153,28 +140,14 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
 
 fn key(node: &Node<'_>) -> Option<Key> {
     let keys = node.keys(KEY_KEYS)?;
-    let from = keys
-        .required("from", "from = \"contactid\"")
-        .and_then(|node| {
-            name(
-                &node,
-                ColumnName::new,
-                "the column's logical name, such as `contactid`",
-            )
-        });
+    let from = keys.required("from", "from = \"contactid\"").and_then(|node| {
+        name(&node, ColumnName::new, "the column's logical name, such as `contactid`")
+    });
     let to = keys.required("to", "to = \"externalId\"").and_then(|node| {
-        name(
-            &node,
-            FieldName::new,
-            "the field's API name, such as `externalId` or `cusCrmId`",
-        )
+        name(&node, FieldName::new, "the field's API name, such as `externalId` or `cusCrmId`")
     });
     let lookup = lookup(&keys);
-    Some(Key {
-        from: from?,
-        to: to?,
-        lookup: lookup?,
-    })
+    Some(Key { from: from?, to: to?, lookup: lookup? })
 }
 
 /// In the URI, or through a filter: exactly one of the two.
@@ -188,15 +161,8 @@ fn lookup(keys: &Keys<'_>) -> Option<Lookup> {
         name(&node, FieldName::new, example).map(|name| name.as_str().to_owned())
     };
     let filter = segment("filter", "the filter's API name, such as `byExternalId`");
-    let parameter = segment(
-        "parameter",
-        "the parameter's name, such as `externalId_parameter`",
-    );
-    match (
-        in_uri,
-        keys.get("filter").is_some(),
-        keys.get("parameter").is_some(),
-    ) {
+    let parameter = segment("parameter", "the parameter's name, such as `externalId_parameter`");
+    match (in_uri, keys.get("filter").is_some(), keys.get("parameter").is_some()) {
         (true, false, false) => Some(Lookup::InUri),
         (true, _, _) => {
             keys.problem_at(
@@ -206,10 +172,7 @@ fn lookup(keys: &Keys<'_>) -> Option<Lookup> {
             );
             None
         }
-        (false, true, true) => Some(Lookup::Filter {
-            filter: filter?,
-            parameter: parameter?,
-        }),
+        (false, true, true) => Some(Lookup::Filter { filter: filter?, parameter: parameter? }),
         (false, true, false) => {
             keys.problem(
                 "`filter` needs `parameter`",
@@ -236,9 +199,7 @@ fn lookup(keys: &Keys<'_>) -> Option<Lookup> {
 
 fn delete_guard(node: &Node<'_>) -> Option<DeleteGuard> {
     let keys = node.keys(GUARD_KEYS)?;
-    let rows = keys
-        .get("rows")
-        .map(|node| node.integer(0..=1_000_000_000_000));
+    let rows = keys.get("rows").map(|node| node.integer(0..=1_000_000_000_000));
     let percent = keys.get("percent").map(|node| percent(&node));
     if rows.is_none() && percent.is_none() {
         keys.problem(
@@ -262,11 +223,8 @@ fn delete_guard(node: &Node<'_>) -> Option<DeleteGuard> {
 /// From 0 to 100, whole or not.
 fn percent(node: &Node<'_>) -> Option<f64> {
     let hint = "a number from 0 to 100, such as `5` or `0.5`";
-    let number = node
-        .value
-        .as_integer()
-        .and_then(as_i64)
-        .and_then(|whole| i32::try_from(whole).ok());
+    let number =
+        node.value.as_integer().and_then(as_i64).and_then(|whole| i32::try_from(whole).ok());
     let number = number.map(f64::from).or_else(|| filter::as_f64(node.value));
     let Some(number) = number.filter(|number| (0.0..=100.0).contains(number)) else {
         node.problem("this is not a percentage", hint);

@@ -30,10 +30,7 @@ pub(super) fn optout(node: &Node<'_>) {
     for key in keys.present() {
         let Some(value) = keys.get(key) else { continue };
         if key == "direction" {
-            if value
-                .text()
-                .is_some_and(|direction| direction != "disabled")
-            {
+            if value.text().is_some_and(|direction| direction != "disabled") {
                 value.problem(
                     "this version of cdsync does not have the flow `optout` yet",
                     "write `direction = \"disabled\"`, or remove `[optout]`; a later version brings it",
@@ -65,11 +62,7 @@ pub(super) fn refuse_sftp(campaign: &Keys<'_>) {
 
 /// `links`
 pub(super) fn refuse_links(table: &Keys<'_>) {
-    table.problem_at(
-        "links",
-        "links between tables come with a later version",
-        "remove `links`",
-    );
+    table.problem_at("links", "links between tables come with a later version", "remove `links`");
 }
 
 fn section<'d>(node: &Node<'d>) -> Option<Keys<'d>> {
@@ -86,9 +79,5 @@ fn refuse_all(node: &Node<'_>, what: &str) {
 }
 
 fn refuse(keys: &Keys<'_>, key: &str, what: &str) {
-    keys.problem_at(
-        key,
-        format!("this version of cdsync does not have {what} yet"),
-        REMOVE,
-    );
+    keys.problem_at(key, format!("this version of cdsync does not have {what} yet"), REMOVE);
 }

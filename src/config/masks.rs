@@ -12,16 +12,9 @@ use super::tree::Doc;
 /// one.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key = key.to_lowercase();
-    [
-        "secret",
-        "passw",
-        "private_key",
-        "certificate",
-        "token",
-        "passphrase",
-    ]
-    .iter()
-    .any(|part| key.contains(part))
+    ["secret", "passw", "private_key", "certificate", "token", "passphrase"]
+        .iter()
+        .any(|part| key.contains(part))
         || ["client_secret", "password", "private_key", "certificate"]
             .iter()
             .any(|name| near(&key, name, 2))

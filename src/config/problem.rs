@@ -6,10 +6,7 @@ use std::ops::Range;
 
 /// One problem, placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "`problem` is the word of `check --json`"
-)]
+#[expect(clippy::struct_field_names, reason = "`problem` is the word of `check --json`")]
 pub(crate) struct Problem {
     /// The key path, as in `ingress.table[0].fields[2].to`; empty for a
     /// problem of the file's syntax.

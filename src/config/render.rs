@@ -15,11 +15,7 @@ impl Problems {
     /// Every problem with its line of `text` (the file's content), a caret and
     /// the hint; `path` is the name shown for the file.
     pub(crate) fn render(&self, text: &str, path: &str, colour: bool) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for problem in &self.list {
             let (line, caret) = masked_line(text, problem, &self.masks);
@@ -49,10 +45,7 @@ impl Problems {
 /// The problem's line, cut at its first masked byte, and the caret within it.
 fn masked_line(text: &str, problem: &Problem, masks: &[Range<usize>]) -> (String, Range<usize>) {
     let at = problem.span.start.min(text.len());
-    let start = text
-        .get(..at)
-        .and_then(|head| head.rfind('\n'))
-        .map_or(0, |found| found + 1);
+    let start = text.get(..at).and_then(|head| head.rfind('\n')).map_or(0, |found| found + 1);
     let rest = text.get(start..).unwrap_or_default();
     let end = start + rest.find('\n').unwrap_or(rest.len());
     let visible = masks

@@ -13,9 +13,7 @@ pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(Flow, Vec<Times
     let ingress = config.ingress.as_ref().and_then(|ingress| {
         let schedule = ingress.schedule.as_ref()?;
         let next = |after: &Timestamp| schedule.next_after(*after, &ingress.time_zone);
-        let runs = std::iter::successors(next(&now), next)
-            .take(RUNS_SHOWN)
-            .collect();
+        let runs = std::iter::successors(next(&now), next).take(RUNS_SHOWN).collect();
         Some((Flow::Ingress, runs))
     });
     ingress.into_iter().collect()

@@ -65,10 +65,7 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         .required("tenant", "tenant = \"contoso.onmicrosoft.com\"")
         .and_then(|node| tenant(&node));
     let client_id = keys
-        .required(
-            "client_id",
-            "client_id = \"6d0d8c4e-0000-0000-0000-000000000000\"",
-        )
+        .required("client_id", "client_id = \"6d0d8c4e-0000-0000-0000-000000000000\"")
         .and_then(|node| plain(&node, "the application (client) id of the app registration"));
     let user = user(&keys);
     let credential = credential(&keys);
@@ -103,9 +100,7 @@ fn dynamics_url(node: &Node<'_>) -> Option<BaseUrl> {
 fn tenant(node: &Node<'_>) -> Option<String> {
     let hint = "the tenant's id (a GUID) or a verified domain, such as `contoso.onmicrosoft.com`";
     let text = plain(node, hint)?;
-    let valid = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
     if !valid || text.starts_with('.') {
         node.problem("this is not a tenant", hint);
         return None;
@@ -180,21 +175,10 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         .required("url", "url = \"https://mc.adobe.io/TENANT\"")
         .and_then(|node| campaign_url(&node));
     let client_id = keys
-        .required(
-            "client_id",
-            "client_id = \"0123456789abcdef0123456789abcdef\"",
-        )
-        .and_then(|node| {
-            plain(
-                &node,
-                "the client id of the OAuth Server-to-Server credential",
-            )
-        });
+        .required("client_id", "client_id = \"0123456789abcdef0123456789abcdef\"")
+        .and_then(|node| plain(&node, "the client id of the OAuth Server-to-Server credential"));
     let client_secret = keys
-        .required(
-            "client_secret",
-            "client_secret = { credential = \"campaign-client-secret\" }",
-        )
+        .required("client_secret", "client_secret = { credential = \"campaign-client-secret\" }")
         .and_then(|node| secret(&node));
     let organization_id = keys
         .required("organization_id", "organization_id = \"…@AdobeOrg\"")
@@ -285,7 +269,5 @@ pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
         );
         return None;
     }
-    Some(StoreSettings {
-        path: PathBuf::from(text),
-    })
+    Some(StoreSettings { path: PathBuf::from(text) })
 }

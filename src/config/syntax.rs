@@ -58,7 +58,5 @@ fn is_header(line: &str) -> bool {
     line.starts_with('[')
         && line.ends_with(']')
         && line.len() <= 40
-        && line
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || matches!(c, '[' | ']' | '.' | '_'))
+        && line.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '[' | ']' | '.' | '_'))
 }

@@ -23,11 +23,7 @@ pub(super) struct Doc<'t> {
 
 impl<'t> Doc<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            problems: RefCell::default(),
-            masks: RefCell::default(),
-        }
+        Self { text, problems: RefCell::default(), masks: RefCell::default() }
     }
 
     /// Records a problem at a span.
@@ -90,15 +86,8 @@ impl<'d> Node<'d> {
 
     fn wrong_type(&self, wanted: &str, hint: &str) {
         let found = self.value.type_str();
-        let article = if found.starts_with(['a', 'i']) {
-            "an"
-        } else {
-            "a"
-        };
-        self.problem(
-            format!("this is {article} {found}, it must be {wanted}"),
-            hint,
-        );
+        let article = if found.starts_with(['a', 'i']) { "an" } else { "a" };
+        self.problem(format!("this is {article} {found}, it must be {wanted}"), hint);
     }
 
     pub(super) fn text(&self) -> Option<&'d str> {
@@ -119,11 +108,7 @@ impl<'d> Node<'d> {
 
     /// An integer of the range.
     pub(super) fn integer(&self, allowed: std::ops::RangeInclusive<i64>) -> Option<i64> {
-        let hint = format!(
-            "a whole number from {} to {}",
-            allowed.start(),
-            allowed.end()
-        );
+        let hint = format!("a whole number from {} to {}", allowed.start(), allowed.end());
         let Some(integer) = self.value.as_integer() else {
             self.wrong_type("an integer", &format!("write {hint}, without quotes"));
             return None;
@@ -156,33 +141,18 @@ impl<'d> Node<'d> {
             return None;
         };
         let (doc, path, span) = (self.doc, self.path.clone(), self.span.clone());
-        Some(Keys {
-            doc,
-            path,
-            span,
-            table,
-            known: &[],
-        })
+        Some(Keys { doc, path, span, table, known: &[] })
     }
 
     /// A table with these keys; any other is a problem.
     pub(super) fn keys(&self, known: &'static [&'static str]) -> Option<Keys<'d>> {
         let Some(table) = self.value.as_table() else {
             let known = listed(known.iter().copied());
-            self.wrong_type(
-                "a table",
-                &format!("write it in braces, with the keys {known}"),
-            );
+            self.wrong_type("a table", &format!("write it in braces, with the keys {known}"));
             return None;
         };
         let (doc, path, span) = (self.doc, self.path.clone(), self.span.clone());
-        let keys = Keys {
-            doc,
-            path,
-            span,
-            table,
-            known,
-        };
+        let keys = Keys { doc, path, span, table, known };
         keys.refuse_unknown();
         Some(keys)
     }
@@ -190,10 +160,7 @@ impl<'d> Node<'d> {
     /// One of the words.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
-        let found = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, meaning)| *meaning);
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let hint = match nearest(text, words.iter().map(|(word, _)| *word)) {
                 Some(word) => format!("did you mean `{word}`? "),
@@ -225,30 +192,17 @@ impl<'d> Keys<'d> {
         table: &'d DeTable<'d>,
         known: &'static [&'static str],
     ) -> Self {
-        let keys = Self {
-            doc,
-            path: String::new(),
-            span: 0..0,
-            table,
-            known,
-        };
+        let keys = Self { doc, path: String::new(), span: 0..0, table, known };
         keys.refuse_unknown();
         keys
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Node<'d>> {
-        let (_, value) = self
-            .table
-            .iter()
-            .find(|(found, _)| found.get_ref() == key)?;
+        let (_, value) = self.table.iter().find(|(found, _)| found.get_ref() == key)?;
         Some(Node {
             doc: self.doc,
             path: self.path_of(key),
@@ -266,11 +220,7 @@ impl<'d> Keys<'d> {
     pub(super) fn required(&self, key: &str, example: &str) -> Option<Node<'d>> {
         let found = self.get(key);
         if found.is_none() && !self.misspelt(key) {
-            let what = if example.starts_with('[') {
-                example
-            } else {
-                key
-            };
+            let what = if example.starts_with('[') { example } else { key };
             self.doc.problem(
                 &self.span,
                 &self.path_of(key),

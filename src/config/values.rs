@@ -59,10 +59,7 @@ pub(super) fn base_url(node: &Node<'_>, appended: &str) -> Option<BaseUrl> {
         );
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return refuse(
-            "a query or fragment may not stand here",
-            "remove `?…` and `#…`",
-        );
+        return refuse("a query or fragment may not stand here", "remove `?…` and `#…`");
     }
     let path = url.path().trim_end_matches('/').to_owned();
     if !appended.is_empty() && path.to_ascii_lowercase().ends_with(appended) {
@@ -125,10 +122,7 @@ pub(super) fn secret(node: &Node<'_>) -> Option<SecretSource> {
         };
     }
     if text.is_empty() || text.contains(char::is_control) {
-        return refuse(
-            "this is not a path",
-            "as in `{ file = \"/etc/cdsync/secret\" }`",
-        );
+        return refuse("this is not a path", "as in `{ file = \"/etc/cdsync/secret\" }`");
     }
     Some(SecretSource::File(PathBuf::from(text)))
 }
@@ -139,10 +133,8 @@ pub(super) fn time_zone(node: &Node<'_>) -> Option<TimeZone> {
     if let Ok(zone) = TimeZone::get(text) {
         return Some(zone);
     }
-    let names: Vec<String> = jiff::tz::db()
-        .available()
-        .map(|name| name.as_str().to_owned())
-        .collect();
+    let names: Vec<String> =
+        jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
     let hint = if names.is_empty() {
         "no time zones are installed: install the package `tzdata`".to_owned()
     } else {
@@ -192,10 +184,7 @@ pub(super) fn plain(node: &Node<'_>, hint: &str) -> Option<String> {
         return None;
     }
     if text.len() > 512 || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        node.problem(
-            "this has spaces or control characters, or is too long",
-            hint,
-        );
+        node.problem("this has spaces or control characters, or is too long", hint);
         return None;
     }
     Some(text.to_owned())
@@ -203,9 +192,7 @@ pub(super) fn plain(node: &Node<'_>, hint: &str) -> Option<String> {
 
 /// A switch with a default.
 pub(super) fn flag_or(keys: &Keys<'_>, key: &str, default: bool) -> bool {
-    keys.get(key)
-        .and_then(|node| node.flag())
-        .unwrap_or(default)
+    keys.get(key).and_then(|node| node.flag()).unwrap_or(default)
 }
 
 /// A number with a range and a default.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::campaign::{Failure, Writer};
 use crate::clock::{Clock, Monotonic};
-use crate::model::{Flow, RecordId, Tally, TableName};
+use crate::model::{Flow, RecordId, TableName, Tally};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{RecordDeadLettered, TableFailed};
 

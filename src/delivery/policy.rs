@@ -65,10 +65,9 @@ pub(crate) fn verdict(
         Outcome::Throttled | Outcome::NotSent => false,
         // The remote's trouble, unless it has none with the others.
         Outcome::Unknown | Outcome::Unavailable => evidence.others_succeed,
-        Outcome::ServerError
-        | Outcome::Garbled
-        | Outcome::TooLarge
-        | Outcome::VersionConflict => !evidence.outage,
+        Outcome::ServerError | Outcome::Garbled | Outcome::TooLarge | Outcome::VersionConflict => {
+            !evidence.outage
+        }
     };
     let attempts = attempts + u32::from(counts);
     if attempts >= MAX_ATTEMPTS {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
-use crate::store::{Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey, UNKNOWN};
+use crate::store::{
+    Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey, UNKNOWN,
+};
 
 use super::paths::Paths;
 
@@ -207,17 +209,12 @@ fn ambiguous(copies: usize) -> Failure {
 }
 
 /// The fields that this write carries and that Campaign does not hold so.
-fn changed<'l>(
-    leased: &'l Leased,
-    holds: &BTreeMap<String, Fingerprint>,
-) -> Vec<&'l PayloadField> {
+fn changed<'l>(leased: &'l Leased, holds: &BTreeMap<String, Fingerprint>) -> Vec<&'l PayloadField> {
     let fields = leased.payload.fields.iter();
     fields
         .filter(|field| match holds.get(&field.name) {
             Some(held) if *held == UNKNOWN => true,
-            Some(held) => {
-                (field.updates || leased.payload.initial) && *held != field.fingerprint
-            }
+            Some(held) => (field.updates || leased.payload.initial) && *held != field.fingerprint,
             None => true,
         })
         .collect()

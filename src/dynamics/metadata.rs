@@ -32,9 +32,7 @@ pub(crate) struct TableSummary {
 impl Reader {
     /// All tables that have a name in data URLs.
     pub(crate) async fn tables(&self) -> Result<Vec<TableSummary>, Failure> {
-        let response = self
-            .get(&format!("EntityDefinitions?$select={ENTITY}"))
-            .await?;
+        let response = self.get(&format!("EntityDefinitions?$select={ENTITY}")).await?;
         let list: List<EntityReply> = parse(&response)?;
         let mut tables: Vec<TableSummary> = list
             .value
@@ -162,8 +160,7 @@ impl Cast {
     }
 
     fn path(self) -> (&'static str, &'static str) {
-        const OPTIONS: &str =
-            "$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet($select=Options)";
+        const OPTIONS: &str = "$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet($select=Options)";
         const OWN_OPTIONS: &str = "$select=LogicalName&$expand=OptionSet($select=Options)";
         match self {
             Self::Text => ("StringAttributeMetadata", "$select=LogicalName,MaxLength"),
@@ -200,9 +197,9 @@ fn column(attribute: &AttributeReply, casts: &HashMap<String, CastReply>) -> Opt
         "Picklist" | "State" | "Status" => ColumnType::Choice(choices(cast)),
         "DateTime" => ColumnType::DateTime(behavior(cast)),
         "Uniqueidentifier" => ColumnType::Guid,
-        "Lookup" | "Customer" | "Owner" => ColumnType::Lookup {
-            targets: cast.and_then(|c| c.targets.clone()).unwrap_or_default(),
-        },
+        "Lookup" | "Customer" | "Owner" => {
+            ColumnType::Lookup { targets: cast.and_then(|c| c.targets.clone()).unwrap_or_default() }
+        }
         "Virtual" if is_multi_select(attribute) => ColumnType::MultiChoice(choices(cast)),
         other => ColumnType::Other(other.to_owned()),
     };
@@ -256,8 +253,6 @@ fn choice(option: &OptionReply) -> Option<Choice> {
 
 fn labels(label: &LabelReply) -> Vec<Label> {
     let all = label.localized_labels.iter().flatten();
-    all.filter_map(|one| {
-        Some(Label { language: one.language_code?, text: one.label.clone()? })
-    })
-    .collect()
+    all.filter_map(|one| Some(Label { language: one.language_code?, text: one.label.clone()? }))
+        .collect()
 }

@@ -37,9 +37,10 @@ impl Reader {
 
     /// GET of a path below the API root.
     pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
-        let url = self.origin.own(&format!("{API}/{path}")).map_err(|error| {
-            Failure::new(System::Dynamics, Outcome::Setup, &error.to_string())
-        })?;
+        let url = self
+            .origin
+            .own(&format!("{API}/{path}"))
+            .map_err(|error| Failure::new(System::Dynamics, Outcome::Setup, &error.to_string()))?;
         self.client.read(Request::get(url)).await
     }
 

@@ -83,18 +83,16 @@ fn value(raw: &RawValue, kind: &ColumnType) -> Value {
         ColumnType::Decimal => {
             or(Decimal::parse(raw.get()).ok().map(Value::Decimal), "a decimal number")
         }
-        ColumnType::Double => or(
-            read::<f64>(raw).filter(|number| number.is_finite()).map(Value::Double),
-            "a number",
-        ),
+        ColumnType::Double => {
+            or(read::<f64>(raw).filter(|number| number.is_finite()).map(Value::Double), "a number")
+        }
         ColumnType::Boolean(_) => or(read(raw).map(Value::Bool), "true or false"),
         ColumnType::Choice(_) => or(integer(raw).map(Value::Choice), "the number of a choice"),
         ColumnType::MultiChoice(_) => or(multi_choice(raw), "numbers joined by commas"),
         ColumnType::DateTime(behavior) => date_time(raw, *behavior),
-        ColumnType::Guid | ColumnType::Lookup { .. } => or(
-            text(raw).and_then(|text| Uuid::try_parse(&text).ok()).map(Value::Guid),
-            "a GUID",
-        ),
+        ColumnType::Guid | ColumnType::Lookup { .. } => {
+            or(text(raw).and_then(|text| Uuid::try_parse(&text).ok()).map(Value::Guid), "a GUID")
+        }
         ColumnType::Other(_) => Value::Unreadable("a type that can be mapped"),
     }
 }
@@ -145,11 +143,7 @@ mod tests {
             ("\"\"", ColumnType::Text { max_length: None }, Value::Text(String::new())),
             ("7", ColumnType::Integer, Value::Integer(7)),
             ("7.5", ColumnType::Integer, Value::Unreadable("a whole number")),
-            (
-                "20000.0000",
-                ColumnType::Decimal,
-                Value::Decimal(Decimal::parse("20000").unwrap()),
-            ),
+            ("20000.0000", ColumnType::Decimal, Value::Decimal(Decimal::parse("20000").unwrap())),
             (
                 "0.1234567890123456789",
                 ColumnType::Decimal,

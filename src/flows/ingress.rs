@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
-use crate::model::{Flow, Tally, TableName};
+use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
 
@@ -164,8 +164,7 @@ impl Intake {
     }
 
     fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {
-        let (Some(obtained), Some(days)) =
-            (checkpoint.position.obtained(), self.retention_days)
+        let (Some(obtained), Some(days)) = (checkpoint.position.obtained(), self.retention_days)
         else {
             return;
         };
@@ -247,7 +246,11 @@ mod tests {
             (9, 9, None, None, 0, None),
         ];
         for (wave, mapped, rows, percent, floor, expected) in cases {
-            assert_eq!(exceeded(wave, mapped, rows, percent, floor), expected, "{wave} of {mapped}");
+            assert_eq!(
+                exceeded(wave, mapped, rows, percent, floor),
+                expected,
+                "{wave} of {mapped}"
+            );
         }
     }
 }

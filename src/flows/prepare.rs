@@ -88,13 +88,15 @@ impl Table {
                     Applied::Record(record) => Content::Record(self.payload(&record, initial, key)),
                     Applied::FilteredOut => Content::FilteredOut(self.mapping.key(row).ok()),
                     Applied::Failed(failures) => {
-                        let reasons: Vec<String> =
-                            failures.iter().map(|failure| match &failure.field {
+                        let reasons: Vec<String> = failures
+                            .iter()
+                            .map(|failure| match &failure.field {
                                 Some(field) => {
                                     format!("{field} (from {}): {}", failure.column, failure.reason)
                                 }
                                 None => format!("{}: {}", failure.column, failure.reason),
-                            }).collect();
+                            })
+                            .collect();
                         Content::Failed(reasons.join("; "))
                     }
                 };

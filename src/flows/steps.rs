@@ -9,9 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::dynamics::{Failure, Outcome, Page};
 use crate::model::{Change, Flow, RecordId};
 use crate::store::{Checkpoint, Held, Position};
-use crate::telemetry::{
-    CursorExpired, LoadFinished, LoadStarted, ReadEmpty, RecordDeadLettered,
-};
+use crate::telemetry::{CursorExpired, LoadFinished, LoadStarted, ReadEmpty, RecordDeadLettered};
 
 use super::commit::{Committed, commit_inventory, commit_page};
 use super::ingress::{Intake, IntakeError};
@@ -69,9 +67,7 @@ impl<'a> TableRun<'a> {
             checkpoint = match step {
                 Ok(Next::Go(checkpoint)) => checkpoint,
                 Ok(Next::Done) => return Ok(()),
-                Err(IntakeError::Remote(failure))
-                    if failure.outcome == Outcome::CursorExpired =>
-                {
+                Err(IntakeError::Remote(failure)) if failure.outcome == Outcome::CursorExpired => {
                     self.expired(&checkpoint).await?
                 }
                 Err(IntakeError::Remote(failure))
@@ -176,10 +172,7 @@ impl<'a> TableRun<'a> {
         };
         let next = Checkpoint { position, ..checkpoint.clone() };
         let (table, stored) = (self.table.clone(), next.clone());
-        self.intake
-            .store
-            .call(move |work| commit_inventory(work, &table, &page, &stored))
-            .await?;
+        self.intake.store.call(move |work| commit_inventory(work, &table, &page, &stored)).await?;
         Ok(Next::Go(next))
     }
 
@@ -207,13 +200,9 @@ impl<'a> TableRun<'a> {
         let pages = pages + 1;
         let seen = rows + live_rows(&page);
         let position = match (&page.next, &page.delta) {
-            (Some(next), _) => Position::FullRead {
-                next: Some(next.clone()),
-                started,
-                pages,
-                rows: seen,
-                initial,
-            },
+            (Some(next), _) => {
+                Position::FullRead { next: Some(next.clone()), started, pages, rows: seen, initial }
+            }
             (None, Some(delta)) => {
                 if let Some(alarm) = self.empty_alarm(checkpoint, seen).await? {
                     return Err(alarm);
@@ -377,9 +366,7 @@ impl<'a> TableRun<'a> {
                 (Position::Delta { link: delta, obtained: now, within: false }, true)
             }
             // Nothing new and no new link: the old one stays good.
-            (None, None) if !within => {
-                (Position::Delta { link, obtained, within: false }, true)
-            }
+            (None, None) if !within => (Position::Delta { link, obtained, within: false }, true),
             (None, None) => {
                 return self
                     .begin_full_read(checkpoint, false, "no-delta-link")
@@ -432,8 +419,7 @@ impl<'a> TableRun<'a> {
     pub(super) async fn rereads(&mut self) -> Result<(), IntakeError> {
         loop {
             let name = self.table.name.clone();
-            let asked =
-                self.intake.store.call(move |work| work.rereads(&name, SWEEP_IDS)).await?;
+            let asked = self.intake.store.call(move |work| work.rereads(&name, SWEEP_IDS)).await?;
             if asked.is_empty() {
                 return Ok(());
             }

@@ -5,7 +5,9 @@ use std::fmt;
 
 /// A name that is not an identifier of either system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a name: a letter or underscore, then at most 127 letters, digits or underscores")]
+#[error(
+    "`{0}` is not a name: a letter or underscore, then at most 127 letters, digits or underscores"
+)]
 pub(crate) struct NameError(String);
 
 fn checked(text: &str) -> Result<String, NameError> {

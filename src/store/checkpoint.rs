@@ -126,8 +126,9 @@ impl Work<'_> {
             mapping.as_bytes(),
         ];
         self.key.verify("checkpoint", &parts, &seal)?;
-        let position = serde_json::from_str(&position)
-            .map_err(|error| StoreError::Corrupt(format!("a checkpoint cannot be read: {error}")))?;
+        let position = serde_json::from_str(&position).map_err(|error| {
+            StoreError::Corrupt(format!("a checkpoint cannot be read: {error}"))
+        })?;
         Ok(Some(Checkpoint { position, generation, mapping }))
     }
 

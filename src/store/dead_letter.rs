@@ -112,10 +112,9 @@ impl Work<'_> {
             Some((action, payload)) => (action.as_str(), encode(payload)?),
             None => ("map", String::new()),
         };
-        let seal = self.key.seal(
-            "dead_letter",
-            &[new.record.as_bytes(), action.as_bytes(), payload.as_bytes()],
-        );
+        let seal = self
+            .key
+            .seal("dead_letter", &[new.record.as_bytes(), action.as_bytes(), payload.as_bytes()]);
         self.sql
             .prepare_cached(
                 "INSERT OR REPLACE INTO dead_letter (flow, table_name, record, action, payload,
@@ -242,11 +241,9 @@ impl Work<'_> {
         table: &TableName,
         limit: u32,
     ) -> Result<Vec<RecordId>, StoreError> {
-        let mut statement = self
-            .sql
-            .prepare_cached("SELECT record FROM reread WHERE table_name = ?1 LIMIT ?2")?;
-        let rows =
-            statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
+        let mut statement =
+            self.sql.prepare_cached("SELECT record FROM reread WHERE table_name = ?1 LIMIT ?2")?;
+        let rows = statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
         rows.map(|row| record_id(&row?)).collect()
     }
 

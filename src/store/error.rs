@@ -43,7 +43,9 @@ pub(crate) enum StoreError {
     #[error("the store refused a statement: {0}")]
     Statement(String),
     /// COMMIT failed, so nobody knows whether the work is durable.
-    #[error("the store could not confirm a commit ({0}); cdsync ends and re-reads the store at its next start")]
+    #[error(
+        "the store could not confirm a commit ({0}); cdsync ends and re-reads the store at its next start"
+    )]
     CommitUnknown(String),
     /// The writer thread is gone, after one of the failures above.
     #[error("the store has been closed after an earlier failure")]
@@ -53,9 +55,9 @@ pub(crate) enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(
-                rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase,
-            ) => Self::Corrupt(error.to_string()),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::Corrupt(error.to_string())
+            }
             _ => Self::Statement(error.to_string()),
         }
     }

@@ -270,7 +270,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn pack(&mut self, fields: &BTreeMap<String, Fingerprint>) -> Result<(i64, Vec<u8>), StoreError> {
+    fn pack(
+        &mut self,
+        fields: &BTreeMap<String, Fingerprint>,
+    ) -> Result<(i64, Vec<u8>), StoreError> {
         let names: Vec<String> = fields.keys().cloned().collect();
         let layout = self.layout(&names)?;
         Ok((layout, fields.values().flatten().copied().collect()))

@@ -274,7 +274,11 @@ impl Work<'_> {
 
     /// Takes a leased row anew, with the newest decision. None if that is a
     /// deletion that the guard must see first; the lease is given back then.
-    pub(crate) fn release_again(&mut self, flow: Flow, id: i64) -> Result<Option<Leased>, StoreError> {
+    pub(crate) fn release_again(
+        &mut self,
+        flow: Flow,
+        id: i64,
+    ) -> Result<Option<Leased>, StoreError> {
         let changed = self
             .sql
             .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?

@@ -50,7 +50,12 @@ impl SealKey {
     }
 
     /// Refuses a row whose seal does not match.
-    pub(crate) fn verify(&self, table: &str, parts: &[&[u8]], seal: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn verify(
+        &self,
+        table: &str,
+        parts: &[&[u8]],
+        seal: &[u8],
+    ) -> Result<(), StoreError> {
         if self.seal(table, parts) == seal {
             Ok(())
         } else {

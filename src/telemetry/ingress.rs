@@ -1,6 +1,6 @@
 //! Events of reading Dynamics and deciding.
 
-use crate::model::{Flow, ResourceName, RecordId, RunId, TableName};
+use crate::model::{Flow, RecordId, ResourceName, RunId, TableName};
 use crate::telemetry::event::events;
 
 events! { INGRESS_EVENTS;

@@ -4,17 +4,12 @@ use super::{BASE, TABLE, problems, with};
 
 /// For each replacement of `old`: what is found.
 fn each(old: &str, news: &[&str]) -> String {
-    let found = news
-        .iter()
-        .map(|new| format!("{new}\n{}\n", indented(&problems(&with(old, new)))));
+    let found = news.iter().map(|new| format!("{new}\n{}\n", indented(&problems(&with(old, new)))));
     found.collect()
 }
 
 fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The same with a line put before another.

@@ -18,18 +18,9 @@ fn loaded(text: &str) -> Config {
 fn defaults_are_those_of_the_contract() {
     let config = loaded(&format!("{BASE}{TABLE}"));
     let dynamics = &config.dynamics;
-    assert_eq!(
-        dynamics.url.0.as_str(),
-        "https://contoso.crm4.dynamics.com/"
-    );
-    assert_eq!(
-        dynamics.authority.0.as_str(),
-        "https://login.microsoftonline.com/"
-    );
-    assert_eq!(
-        (dynamics.max_in_flight, dynamics.requests_per_5_minutes),
-        (16, 6000)
-    );
+    assert_eq!(dynamics.url.0.as_str(), "https://contoso.crm4.dynamics.com/");
+    assert_eq!(dynamics.authority.0.as_str(), "https://login.microsoftonline.com/");
+    assert_eq!((dynamics.max_in_flight, dynamics.requests_per_5_minutes), (16, 6000));
     assert_eq!(
         dynamics.credential,
         DynamicsCredential::Secret(SecretSource::Env("DYNAMICS_SECRET".into()))
@@ -37,14 +28,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(dynamics.user, None);
     let campaign = &config.campaign;
     assert_eq!(campaign.url.0.as_str(), "https://mc.adobe.io/contoso");
-    assert_eq!(
-        campaign.ims_url.0.as_str(),
-        "https://ims-na1.adobelogin.com/"
-    );
-    assert_eq!(
-        (campaign.max_in_flight, campaign.requests_per_second),
-        (8, 50)
-    );
+    assert_eq!(campaign.ims_url.0.as_str(), "https://ims-na1.adobelogin.com/");
+    assert_eq!((campaign.max_in_flight, campaign.requests_per_second), (8, 50));
     assert_eq!(
         campaign.scopes.join(","),
         "AdobeID,openid,read_organizations,additional_info.projectedProductContext,campaign_sdk,campaign_config_server_general,deliverability_service_general"
@@ -59,12 +44,7 @@ fn defaults_are_those_of_the_contract() {
     let field = &table.fields[0];
     assert!(field.updates && field.replace.is_empty() && field.time_zone.is_none());
     assert_eq!(
-        (
-            field.on_null,
-            field.on_empty,
-            field.on_too_long,
-            field.picklists
-        ),
+        (field.on_null, field.on_empty, field.on_too_long, field.picklists),
         (OnNull::Clear, OnNull::Clear, OnTooLong::Fail, None)
     );
 }
@@ -117,54 +97,26 @@ fn the_contracts_example_becomes_what_it_says() {
     let config = loaded(&format!("{BASE}{CONTRACT}"));
     let ingress = config.ingress.as_ref().unwrap();
     assert_eq!(ingress.time_zone.iana_name(), Some("Europe/Berlin"));
-    assert_eq!(
-        ingress.schedule.as_ref().unwrap().to_string(),
-        "*/15 * * * * *"
-    );
-    let [contact, vehicle] = ingress.tables.as_slice() else {
-        panic!("two tables")
-    };
+    assert_eq!(ingress.schedule.as_ref().unwrap().to_string(), "*/15 * * * * *");
+    let [contact, vehicle] = ingress.tables.as_slice() else { panic!("two tables") };
     assert_eq!(contact.dynamics.as_str(), "contact");
     assert_eq!(contact.campaign.as_str(), "profile");
     assert!(contact.apply_deletes);
-    assert_eq!(
-        contact.delete_guard,
-        Some(DeleteGuard {
-            rows: Some(1000),
-            percent: Some(5.0)
-        })
-    );
-    let [first, email, gender, since, flag] = contact.fields.as_slice() else {
-        panic!("five")
-    };
-    assert_eq!(
-        (first.on_null, first.on_empty),
-        (OnNull::Keep, OnNull::Keep)
-    );
+    assert_eq!(contact.delete_guard, Some(DeleteGuard { rows: Some(1000), percent: Some(5.0) }));
+    let [first, email, gender, since, flag] = contact.fields.as_slice() else { panic!("five") };
+    assert_eq!((first.on_null, first.on_empty), (OnNull::Keep, OnNull::Keep));
     assert_eq!(first.on_too_long, OnTooLong::Cut);
-    assert_eq!(
-        (email.on_null, email.on_empty),
-        (OnNull::Clear, OnNull::Keep)
-    );
+    assert_eq!((email.on_null, email.on_empty), (OnNull::Clear, OnNull::Keep));
     assert_eq!(gender.picklists, Some(Picklists::Value));
     assert_eq!(
         gender.replace,
         [
-            Replacement {
-                value: "Male".into(),
-                with: "male".into()
-            },
-            Replacement {
-                value: "2".into(),
-                with: "true".into()
-            }
+            Replacement { value: "Male".into(), with: "male".into() },
+            Replacement { value: "2".into(), with: "true".into() }
         ]
     );
     assert!(!since.updates);
-    assert_eq!(
-        since.time_zone.as_ref().unwrap().iana_name(),
-        Some("Asia/Kathmandu")
-    );
+    assert_eq!(since.time_zone.as_ref().unwrap().iana_name(), Some("Asia/Kathmandu"));
     assert_eq!(flag.to.as_str(), "blackListEmail");
     assert_eq!(vehicle.key.lookup, Lookup::InUri);
 }
@@ -175,19 +127,11 @@ fn the_contracts_filter_becomes_groups_and_tests() {
     let contact = &config.ingress.as_ref().unwrap().tables[0];
     let test = |column: &str, operator, operands: &[Operand]| {
         let column = ColumnName::new(column).unwrap();
-        Rule::Test(Test {
-            column,
-            operator,
-            operands: operands.to_vec(),
-        })
+        Rule::Test(Test { column, operator, operands: operands.to_vec() })
     };
     let any = [
         test("emailaddress1", Operator::NotNull, &[]),
-        test(
-            "birthdate",
-            Operator::Lt,
-            &[Operand::Text("2000-01-01".into())],
-        ),
+        test("birthdate", Operator::Lt, &[Operand::Text("2000-01-01".into())]),
         test(
             "new_kind",
             Operator::In,
@@ -201,66 +145,39 @@ fn the_contracts_filter_becomes_groups_and_tests() {
     ];
     let all = vec![
         test("statecode", Operator::Eq, &[Operand::Integer(0)]),
-        Rule::Group(Group {
-            all: false,
-            rules: any.to_vec(),
-        }),
+        Rule::Group(Group { all: false, rules: any.to_vec() }),
     ];
     assert_eq!(
         contact.filter,
-        Some(Filter {
-            delete_filtered_out: false,
-            group: Group {
-                all: true,
-                rules: all
-            }
-        })
+        Some(Filter { delete_filtered_out: false, group: Group { all: true, rules: all } })
     );
 }
 
 #[test]
 fn http_is_accepted_for_loopback_addresses() {
-    for url in [
-        "http://localhost:8700",
-        "http://127.0.0.1:8700/",
-        "http://127.1.2.3",
-        "http://[::1]:1",
-    ] {
+    for url in
+        ["http://localhost:8700", "http://127.0.0.1:8700/", "http://127.1.2.3", "http://[::1]:1"]
+    {
         loaded(&with("https://contoso.crm4.dynamics.com", url));
-        loaded(&with(
-            "https://mc.adobe.io/contoso",
-            &format!("{url}/contoso/"),
-        ));
+        loaded(&with("https://mc.adobe.io/contoso", &format!("{url}/contoso/")));
     }
 }
 
 #[test]
 fn trailing_slashes_of_base_urls_are_dropped() {
-    let config = loaded(&with(
-        "https://mc.adobe.io/contoso",
-        "https://mc.adobe.io/contoso/",
-    ));
-    assert_eq!(
-        config.campaign.url.0.as_str(),
-        "https://mc.adobe.io/contoso"
-    );
+    let config = loaded(&with("https://mc.adobe.io/contoso", "https://mc.adobe.io/contoso/"));
+    assert_eq!(config.campaign.url.0.as_str(), "https://mc.adobe.io/contoso");
 }
 
 #[test]
 fn a_certificate_and_a_password_are_accepted_in_place_of_a_secret() {
     let secret = "client_secret = { env = \"DYNAMICS_SECRET\" }";
-    let config = loaded(&with(
-        secret,
-        "certificate = { file = \"/etc/cdsync/a.pem\" }",
-    ));
+    let config = loaded(&with(secret, "certificate = { file = \"/etc/cdsync/a.pem\" }"));
     assert_eq!(
         config.dynamics.credential,
         DynamicsCredential::Certificate(SecretSource::File("/etc/cdsync/a.pem".into()))
     );
-    let config = loaded(&with(
-        secret,
-        "username = \"a@b.c\"\npassword = { env = \"P\" }",
-    ));
+    let config = loaded(&with(secret, "username = \"a@b.c\"\npassword = { env = \"P\" }"));
     assert_eq!(config.dynamics.credential, DynamicsCredential::Public);
     assert_eq!(config.dynamics.user.unwrap().username, "a@b.c");
 }
@@ -296,10 +213,7 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
     let table = TableName::new("new_vehicle").unwrap();
     let resource = ResourceName::new("cusVehicle").unwrap();
     let key = guess_key(&table, &resource).unwrap();
-    let pairs = [(
-        ColumnName::new("new_name").unwrap(),
-        FieldName::new("cusName").unwrap(),
-    )];
+    let pairs = [(ColumnName::new("new_name").unwrap(), FieldName::new("cusName").unwrap())];
     let example = Example {
         dynamics_url: "http://127.0.0.1:8700".into(),
         authority_url: Some("http://127.0.0.1:8701".into()),
@@ -311,23 +225,14 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
     let table = &config.ingress.as_ref().unwrap().tables[0];
     assert_eq!(table.key, key);
     assert_eq!(table.fields[0].from, pairs[0].0);
-    assert_eq!(
-        config.dynamics.authority.0.as_str(),
-        "http://127.0.0.1:8701/"
-    );
-    assert_eq!(
-        config.dynamics.credential,
-        DynamicsCredential::Secret(example.dynamics_secret)
-    );
+    assert_eq!(config.dynamics.authority.0.as_str(), "http://127.0.0.1:8701/");
+    assert_eq!(config.dynamics.credential, DynamicsCredential::Secret(example.dynamics_secret));
     let contact = TableName::new("contact").unwrap();
     let key = guess_key(&contact, &ResourceName::new("profile").unwrap()).unwrap();
     assert_eq!(key.from.as_str(), "contactid");
     assert_eq!(
         key.lookup,
-        Lookup::Filter {
-            filter: "byExternalId".into(),
-            parameter: "externalId_parameter".into()
-        }
+        Lookup::Filter { filter: "byExternalId".into(), parameter: "externalId_parameter".into() }
     );
 }
 
@@ -343,15 +248,7 @@ fn the_next_five_runs_are_told_for_each_schedule() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_with_the_remedy() {
-    let error = read(Path::new("/nonexistent/cdsync.toml"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`/nonexistent/cdsync.toml`") && error.contains("--config"),
-        "{error}"
-    );
-    assert!(matches!(
-        read(Path::new("/")),
-        Err(ReadError::Unreadable { .. })
-    ));
+    let error = read(Path::new("/nonexistent/cdsync.toml")).unwrap_err().to_string();
+    assert!(error.contains("`/nonexistent/cdsync.toml`") && error.contains("--config"), "{error}");
+    assert!(matches!(read(Path::new("/")), Err(ReadError::Unreadable { .. })));
 }

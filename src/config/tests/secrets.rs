@@ -4,15 +4,8 @@ use super::{BASE, TABLE, problems, with};
 use crate::config::load;
 
 fn rendered(text: &str) -> String {
-    let shown = load(text)
-        .map(|_| ())
-        .unwrap_err()
-        .render(text, "cdsync.toml", false);
-    shown
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let shown = load(text).map(|_| ()).unwrap_err().render(text, "cdsync.toml", false);
+    shown.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
