@@ -6,6 +6,7 @@
 //! at any instruction leaves either "page not taken" or "page taken, writes
 //! pending", and every write may be repeated without harm.
 
+mod app;
 mod campaign;
 mod clock;
 mod config;
@@ -17,7 +18,6 @@ mod http;
 mod mapping;
 mod model;
 mod schedule;
-mod scheduler;
 mod secret;
 mod store;
 mod telemetry;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::Config;
+use super::settings::{Config, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{ingress, later, sections, syntax};
 
@@ -70,7 +70,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         keys.required("dynamics", "[dynamics]").and_then(|node| sections::dynamics(&node));
     let campaign =
         keys.required("campaign", "[campaign]").and_then(|node| sections::campaign(&node));
-    let store = keys.required("store", "[store]").and_then(|node| sections::store(&node));
+    let store = match keys.get("store") {
+        Some(node) => sections::store(&node),
+        None => Some(StoreSettings::default()),
+    };
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     keys.get("egress").inspect(later::egress);
     keys.get("optout").inspect(later::optout);

@@ -36,6 +36,7 @@ const DYNAMICS_KEYS: &[&str] = &[
     "authority_url",
     "max_in_flight",
     "requests_per_5_minutes",
+    "page_rows",
 ];
 
 const CAMPAIGN_KEYS: &[&str] = &[
@@ -47,6 +48,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "ims_url",
     "max_in_flight",
     "requests_per_second",
+    "clear_with",
     "sftp",
 ];
 
@@ -81,12 +83,14 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         authority: authority?,
         max_in_flight,
         requests_per_5_minutes,
+        page_rows: number_or(&keys, "page_rows", 1..=5000, 5000),
     })
 }
 
 fn dynamics_url(node: &Node<'_>) -> Option<BaseUrl> {
     let url = base_url(node, "/api/data/v9.2")?;
-    if url.0.path() != "/" {
+    let local = url.0.scheme() == "http";
+    if url.0.path() != "/" && !local {
         node.problem(
             "the environment's address has no path",
             "only scheme and host, as in `https://contoso.crm4.dynamics.com`",
@@ -190,6 +194,9 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     let ims_url = url_or(&keys, "ims_url", IMS);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 8);
     let requests_per_second = number_or(&keys, "requests_per_second", 1..=10_000, 50);
+    let clear_with_null = keys.get("clear_with").is_some_and(|node| {
+        node.word(&[("empty", false), ("null", true)]).unwrap_or(false)
+    });
     if keys.get("sftp").is_some() {
         super::later::refuse_sftp(&keys);
     }
@@ -202,6 +209,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         ims_url: ims_url?,
         max_in_flight,
         requests_per_second,
+        clear_with_null,
     })
 }
 
@@ -260,7 +268,7 @@ fn url_or(keys: &Keys<'_>, key: &str, default: &str) -> Option<BaseUrl> {
 /// `[store]`. A relative path is taken from the working directory.
 pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
     let keys = node.keys(STORE_KEYS)?;
-    let node = keys.required("path", "path = \"/var/lib/cdsync/cdsync.db\"")?;
+    let Some(node) = keys.get("path") else { return Some(StoreSettings::default()) };
     let text = node.text()?;
     if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
         node.problem(

@@ -46,6 +46,8 @@ pub(crate) struct DynamicsSettings {
     pub(crate) max_in_flight: usize,
     /// Most requests in any 300 seconds.
     pub(crate) requests_per_5_minutes: u32,
+    /// Rows of a page that are asked for; Dataverse gives at most 5000.
+    pub(crate) page_rows: u32,
 }
 
 /// How the app proves itself to Entra.
@@ -87,13 +89,22 @@ pub(crate) struct CampaignSettings {
     pub(crate) max_in_flight: usize,
     /// Most requests in any second.
     pub(crate) requests_per_second: u32,
+    /// Whether an emptied text or date is sent as `null` in place of `""`:
+    /// which of them clears is not confirmed by the vendor.
+    pub(crate) clear_with_null: bool,
 }
 
 /// `[store]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreSettings {
     /// The database file.
     pub(crate) path: PathBuf,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { path: PathBuf::from("/var/lib/cdsync/cdsync.db") }
+    }
 }
 
 /// `[ingress]`

@@ -201,12 +201,16 @@ impl Delivery {
                 Err(_) => {}
             }
         }
-        let flow = self.flow;
+        let (flow, tally) = (self.flow, self.tally.clone());
         let (settled, attempts) = self
             .store
-            .call(move |work| settle(work, flow, &attempts).map(|settled| (settled, attempts)))
+            .call(move |work| {
+                let settled = settle(work, flow, &attempts)?;
+                // Counted here: the caller may be gone when this has lasted.
+                tally.add(settled.tally);
+                Ok((settled, attempts))
+            })
             .await?;
-        self.tally.add(settled.tally);
         for record in settled.given_up {
             RecordDeadLettered {
                 flow,

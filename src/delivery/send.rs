@@ -53,7 +53,7 @@ impl Destination {
             return self.look_then_write(leased).await;
         }
         let Some(mirror) = &leased.mirror else { return self.create_or_adopt(leased).await };
-        let changed = changed(leased, &mirror.fields);
+        let changed: Vec<&PayloadField> = leased.payload.changed(&mirror.fields).collect();
         if changed.is_empty() {
             return Ok(remember(leased, &mirror.fields));
         }
@@ -114,7 +114,7 @@ impl Destination {
     /// Updates what differs from what was found; no call if nothing does.
     async fn adjust(&self, leased: &Leased, found: Listed) -> Result<Mirror, Failure> {
         let holds = self.fingerprints(&found);
-        let changed = changed(leased, &holds);
+        let changed: Vec<&PayloadField> = leased.payload.changed(&holds).collect();
         let address = match &found.href {
             Some(path) => {
                 self.paths.put(&leased.payload.key, path.clone());
@@ -206,18 +206,6 @@ fn ambiguous(copies: usize) -> Failure {
         Outcome::BadRecord,
         &format!("{copies} records of Campaign have this record's key; remove all but one"),
     )
-}
-
-/// The fields that this write carries and that Campaign does not hold so.
-fn changed<'l>(leased: &'l Leased, holds: &BTreeMap<String, Fingerprint>) -> Vec<&'l PayloadField> {
-    let fields = leased.payload.fields.iter();
-    fields
-        .filter(|field| match holds.get(&field.name) {
-            Some(held) if *held == UNKNOWN => true,
-            Some(held) => (field.updates || leased.payload.initial) && *held != field.fingerprint,
-            None => true,
-        })
-        .collect()
 }
 
 /// What the mirror shall remember after a successful write over `before`.

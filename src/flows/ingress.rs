@@ -12,7 +12,7 @@ use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
 
-pub(crate) use super::decide::{Deletions, differs};
+pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
 use super::steps::TableRun;
 

@@ -428,7 +428,7 @@ impl<'a> TableRun<'a> {
                 changes.push(self.reread(*id).await?);
             }
             let prepared = self.prepare(&changes, true);
-            let table = self.table.clone();
+            let (table, tally) = (self.table.clone(), self.intake.tally.clone());
             let committed = self
                 .intake
                 .store
@@ -437,6 +437,7 @@ impl<'a> TableRun<'a> {
                         return Ok(Committed::default());
                     };
                     let committed = commit_page(work, &table, &prepared, &checkpoint)?;
+                    tally.add(committed.tally);
                     work.reread_done(&table.name, &asked)?;
                     Ok(committed)
                 })
@@ -458,17 +459,22 @@ impl<'a> TableRun<'a> {
     ) -> Result<(), IntakeError> {
         let prepared = self.prepare(changes, initial);
         let (table, checkpoint) = (self.table.clone(), checkpoint.clone());
+        let tally = self.intake.tally.clone();
         let committed = self
             .intake
             .store
-            .call(move |work| commit_page(work, &table, &prepared, &checkpoint))
+            .call(move |work| {
+                let committed = commit_page(work, &table, &prepared, &checkpoint)?;
+                // Counted here: the caller may be gone when this has lasted.
+                tally.add(committed.tally);
+                Ok(committed)
+            })
             .await?;
         self.report(committed);
         Ok(())
     }
 
     fn report(&self, committed: Committed) {
-        self.intake.tally.add(committed.tally);
         for (id, reason) in committed.given_up {
             RecordDeadLettered {
                 flow: FLOW,

@@ -5,13 +5,15 @@
 //! no longer the newest, the row goes back to waiting. So two writes to one
 //! record are never in flight together, and the last decision wins.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
 use crate::store::work::{record_id, table_name};
-use crate::store::{Fingerprint, Mirror, StoreError, Work};
+use crate::store::{Fingerprint, Mirror, StoreError, UNKNOWN, Work};
 
 /// What is to be done to the target record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,22 @@ pub(crate) struct Payload {
     pub(crate) initial: bool,
     /// All mapped fields that have something to say.
     pub(crate) fields: Vec<PayloadField>,
+}
+
+impl Payload {
+    /// The fields that this write carries and that Campaign does not hold so.
+    /// A field with `updates = false` that Campaign was never told is carried
+    /// once.
+    pub(crate) fn changed<'p>(
+        &'p self,
+        holds: &'p BTreeMap<String, Fingerprint>,
+    ) -> impl Iterator<Item = &'p PayloadField> {
+        self.fields.iter().filter(|field| match holds.get(&field.name) {
+            Some(held) if *held == UNKNOWN => true,
+            Some(held) => (field.updates || self.initial) && *held != field.fingerprint,
+            None => true,
+        })
+    }
 }
 
 /// One field of a write.

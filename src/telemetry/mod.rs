@@ -7,7 +7,9 @@
 mod event;
 mod http;
 mod ingress;
+mod log;
 
 pub(crate) use event::{EventDoc, Loggable};
 pub(crate) use http::*;
 pub(crate) use ingress::*;
+pub(crate) use log::{LogFormat, start};

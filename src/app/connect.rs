@@ -1,0 +1,162 @@
+//! Clients of both systems, from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::campaign;
+use crate::clock::Clock;
+use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
+use crate::dynamics;
+use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
+use crate::secret::SecretSource;
+use crate::store::{Mode, Store, StoreError};
+use crate::telemetry::LeasesRecovered;
+
+/// Why the program cannot begin: the machine or a secret, not the file's form.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    /// A secret cannot be read.
+    #[error("{place}: {reason}")]
+    Secret {
+        /// The configuration key.
+        place: &'static str,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// No HTTP client can be made here.
+    #[error("no connection can be made: {0}")]
+    Transport(String),
+}
+
+/// Everything that stays for the life of the process.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    /// The checked configuration.
+    pub(crate) config: Arc<Config>,
+    /// Time and randomness.
+    pub(crate) clock: Clock,
+    /// Reads Dynamics.
+    pub(crate) dynamics: dynamics::Reader,
+    /// Reads Campaign.
+    pub(crate) campaign: campaign::Reader,
+}
+
+impl App {
+    /// Builds the clients; contacts nobody. All secrets are read once, so that
+    /// a missing one is found now and not at the first request.
+    pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
+        try_secrets(&config)?;
+        let dynamics_origin = Origin::new(&config.dynamics.url.0);
+        let dynamics = Client::new(
+            System::Dynamics,
+            dynamics_origin.clone(),
+            Limits {
+                max_in_flight: config.dynamics.max_in_flight,
+                window: (config.dynamics.requests_per_5_minutes, Duration::from_secs(300)),
+            },
+            dynamics_auth(&config.dynamics)?,
+            clock.clone(),
+        )
+        .map_err(SetupError::Transport)?;
+        let campaign_origin = Origin::new(&config.campaign.url.0);
+        let campaign = Client::new(
+            System::Campaign,
+            campaign_origin.clone(),
+            Limits {
+                max_in_flight: config.campaign.max_in_flight,
+                window: (config.campaign.requests_per_second, Duration::from_secs(1)),
+            },
+            campaign_auth(&config.campaign)?,
+            clock.clone(),
+        )
+        .map_err(SetupError::Transport)?;
+        Ok(Self {
+            config: Arc::new(config),
+            clock,
+            dynamics: dynamics::Reader::new(dynamics, dynamics_origin),
+            campaign: campaign::Reader::new(campaign, campaign_origin),
+        })
+    }
+
+    /// Opens the store. What an ended process was working on is marked: it may
+    /// have reached Campaign.
+    pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
+        let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
+        let records = store.call(|work| work.recover_leases()).await? as u64;
+        if records > 0 {
+            LeasesRecovered { records }.emit();
+        }
+        Ok(store)
+    }
+}
+
+fn loader(source: &SecretSource) -> SecretLoader {
+    let source = source.clone();
+    Arc::new(move || source.load().map_err(|error| error.to_string()))
+}
+
+fn token_url(base: &BaseUrl, path: &str) -> Result<Url, SetupError> {
+    let text = format!("{}{path}", base.0.as_str().trim_end_matches('/'));
+    Url::parse(&text).map_err(|_| SetupError::Transport("a token address is not a URL".into()))
+}
+
+fn dynamics_auth(settings: &DynamicsSettings) -> Result<Auth, SetupError> {
+    let token_url =
+        token_url(&settings.authority, &format!("/{}/oauth2/v2.0/token", settings.tenant))?;
+    let client_id = settings.client_id.clone();
+    if let Some(user) = &settings.user {
+        let proof = match &settings.credential {
+            DynamicsCredential::Secret(source) => ClientProof::Secret(loader(source)),
+            DynamicsCredential::Certificate(source) => ClientProof::Certificate(loader(source)),
+            DynamicsCredential::Public => ClientProof::None,
+        };
+        return Ok(Auth::EntraPassword {
+            token_url,
+            client_id,
+            username: user.username.clone(),
+            password: loader(&user.password),
+            proof,
+        });
+    }
+    match &settings.credential {
+        DynamicsCredential::Secret(source) => {
+            Ok(Auth::EntraSecret { token_url, client_id, secret: loader(source) })
+        }
+        DynamicsCredential::Certificate(source) => {
+            Ok(Auth::EntraCertificate { token_url, client_id, pem: loader(source) })
+        }
+        DynamicsCredential::Public => Err(SetupError::Secret {
+            place: "dynamics",
+            reason: "a public client needs `username` and `password`".into(),
+        }),
+    }
+}
+
+fn campaign_auth(settings: &CampaignSettings) -> Result<Auth, SetupError> {
+    Ok(Auth::Ims {
+        token_url: token_url(&settings.ims_url, "/ims/token/v3")?,
+        client_id: settings.client_id.clone(),
+        secret: loader(&settings.client_secret),
+        scopes: settings.scopes.clone(),
+        organization_id: settings.organization_id.clone(),
+    })
+}
+
+fn try_secrets(config: &Config) -> Result<(), SetupError> {
+    let mut sources = vec![("campaign.client_secret", &config.campaign.client_secret)];
+    match &config.dynamics.credential {
+        DynamicsCredential::Secret(source) => sources.push(("dynamics.client_secret", source)),
+        DynamicsCredential::Certificate(source) => sources.push(("dynamics.certificate", source)),
+        DynamicsCredential::Public => {}
+    }
+    if let Some(user) = &config.dynamics.user {
+        sources.push(("dynamics.password", &user.password));
+    }
+    for (place, source) in sources {
+        let loaded = source.load();
+        loaded.map_err(|error| SetupError::Secret { place, reason: error.to_string() })?;
+    }
+    Ok(())
+}

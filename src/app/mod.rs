@@ -1,0 +1,15 @@
+//! The composition root: builds clients, tables and passes from a
+//! configuration and a clock. The only place that knows all parts.
+
+mod connect;
+mod explore;
+mod pass;
+mod rehearsal;
+mod report;
+mod tables;
+
+pub(crate) use connect::{App, SetupError};
+pub(crate) use explore::{Finding, FindingKind, check};
+pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync_ingress};
+pub(crate) use rehearsal::{Planned, Rehearsal, plan_ingress};
+pub(crate) use report::{FlowStatus, Status, TableStatus, status};

@@ -1,0 +1,183 @@
+//! From a table mapping as written to one that can run: both schemas are read
+//! and the mapping is compiled against them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::campaign::{Clearing, KeyLookup, Writer};
+use crate::delivery::Target;
+use crate::dynamics::Query;
+use crate::flows::ingress::{Deletions, Table};
+use crate::http::{Failure, Outcome};
+use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping};
+use crate::mapping::{Compiled, Problem, compile};
+use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
+use crate::telemetry::{SchemaDrifted, TableFailed};
+
+/// Deletions that pass the share of the default guard in any case: a small
+/// table is not held for one record.
+const DEFAULT_FLOOR: u64 = 50;
+
+/// The guard where the configuration names none.
+const DEFAULT_GUARD: DeleteGuard = DeleteGuard { rows: Some(1000), percent: Some(5.0) };
+
+/// Why a table cannot run.
+#[derive(Clone, Debug)]
+pub(crate) enum TableError {
+    /// A system would not say what it has.
+    Remote(Failure),
+    /// The mapping does not fit what they have.
+    Mapping(Vec<Problem>),
+    /// Dynamics does not track the table's changes.
+    NotTracked {
+        /// Whether that can be turned on.
+        possible: bool,
+    },
+}
+
+impl std::fmt::Display for TableError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Remote(failure) => failure.fmt(f),
+            Self::Mapping(problems) => {
+                for (index, problem) in problems.iter().enumerate() {
+                    let separator = if index > 0 { "; " } else { "" };
+                    write!(f, "{separator}{}", problem.text)?;
+                    if !problem.hint.is_empty() {
+                        write!(f, " ({})", problem.hint)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::NotTracked { possible: true } => f.write_str(
+                "change tracking is off for this table; turn on \"Track changes\" in its advanced options and publish it",
+            ),
+            Self::NotTracked { possible: false } => {
+                f.write_str("change tracking is off for this table and cannot be turned on")
+            }
+        }
+    }
+}
+
+/// The tables of a pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prepared {
+    /// Those that can run.
+    pub(crate) tables: Vec<Table>,
+    /// Where their records go.
+    pub(crate) targets: HashMap<TableName, Target>,
+    /// Those that cannot.
+    pub(crate) failed: Vec<TableName>,
+    /// A refusal of credentials or privileges.
+    pub(crate) refused: Option<Failure>,
+}
+
+impl App {
+    /// Prepares all mapped tables. One that cannot run is reported and left
+    /// out; it resumes by itself when its cause is gone.
+    pub(crate) async fn prepare(&self) -> Prepared {
+        let mut prepared = Prepared::default();
+        let Some(ingress) = &self.config.ingress else { return prepared };
+        for spec in &ingress.tables {
+            match self.prepare_table(spec).await {
+                Ok((table, target)) => {
+                    prepared.targets.insert(table.name.clone(), target);
+                    prepared.tables.push(table);
+                }
+                Err(error) => {
+                    let (table, reason) = (spec.dynamics.clone(), error.to_string());
+                    if matches!(error, TableError::Mapping(_)) {
+                        SchemaDrifted { flow: Flow::Ingress, table, reason }.emit();
+                    } else {
+                        TableFailed { flow: Flow::Ingress, table, reason }.emit();
+                    }
+                    prepared.failed.push(spec.dynamics.clone());
+                    if let TableError::Remote(failure) = error
+                        && failure.outcome == Outcome::Refused
+                    {
+                        prepared.refused = Some(failure);
+                    }
+                }
+            }
+        }
+        prepared
+    }
+
+    /// Both schemas of a mapping.
+    pub(crate) async fn schemas(
+        &self,
+        spec: &TableMapping,
+    ) -> Result<(TableSchema, ResourceSchema), Failure> {
+        let table = self.dynamics.table_schema(&spec.dynamics).await?;
+        let resource = self.campaign.resource_schema(&spec.campaign).await?;
+        Ok((table, resource))
+    }
+
+    async fn prepare_table(&self, spec: &TableMapping) -> Result<(Table, Target), TableError> {
+        let (schema, resource) = self.schemas(spec).await.map_err(TableError::Remote)?;
+        let compiled = compile(spec, &schema, &resource).map_err(TableError::Mapping)?;
+        if !schema.change_tracking {
+            let possible = schema.change_tracking_possible;
+            return Err(TableError::NotTracked { possible });
+        }
+        let resource = Arc::new(resource);
+        let clearing = if self.config.campaign.clear_with_null {
+            Clearing::Null
+        } else {
+            Clearing::EmptyText
+        };
+        let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+        let digest = digest(spec, &compiled, clearing);
+        let table = Table {
+            name: spec.dynamics.clone(),
+            query: Arc::new(Query {
+                table: schema,
+                columns,
+                page_rows: self.config.dynamics.page_rows,
+            }),
+            resource: resource.clone(),
+            key: spec.key.to.clone(),
+            deletions: Deletions {
+                apply: spec.apply_deletes,
+                filtered_out: spec.filter.as_ref().is_some_and(|f| f.delete_filtered_out),
+            },
+            guard: spec.delete_guard.unwrap_or(DEFAULT_GUARD),
+            guard_floor: if spec.delete_guard.is_some() { 0 } else { DEFAULT_FLOOR },
+            identity: format!("{}.{}", spec.campaign, spec.key.to),
+            digest,
+            clearing,
+            mapping: Arc::new(compiled),
+        };
+        let writer = Writer::new(
+            self.campaign.clone(),
+            resource,
+            spec.key.to.clone(),
+            lookup(&spec.key.lookup),
+            table.field_names(),
+        );
+        Ok((table, Target { writer }))
+    }
+}
+
+/// How Campaign is asked for a key.
+pub(crate) fn lookup(lookup: &Lookup) -> KeyLookup {
+    match lookup {
+        Lookup::InUri => KeyLookup::InUri,
+        Lookup::Filter { filter, parameter } => {
+            KeyLookup::Filter { filter: filter.clone(), parameter: parameter.clone() }
+        }
+    }
+}
+
+/// Changes whenever a row could come to another record than before: fields,
+/// replacements, filter, columns and their labels.
+fn digest(spec: &TableMapping, compiled: &Compiled, clearing: Clearing) -> String {
+    let text = format!(
+        "{:?}|{:?}|{:?}|{:?}|{:?}|{clearing:?}",
+        spec.fields, spec.filter, spec.key, spec.picklists, spec.language,
+    );
+    let types: Vec<String> =
+        compiled.columns().into_iter().map(|column| format!("{column:?}")).collect();
+    blake3::hash(format!("{text}|{}", types.join("|")).as_bytes()).to_hex()[..32].to_owned()
+}

@@ -1,0 +1,62 @@
+//! Where events go: JSON lines, lines for people, or the journal.
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The forms of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Lines for people; with colour, if so told.
+    Pretty {
+        /// Whether escape sequences may be written.
+        colour: bool,
+    },
+    /// The journal's native protocol, with real fields.
+    Journald,
+}
+
+/// Starts the log. Only this program's own events are written: what libraries
+/// would say at these levels may hold what must not be logged.
+///
+/// # Errors
+/// Where the journal was asked for and is not there.
+pub(crate) fn start<W>(format: LogFormat, level: Level, writer: W) -> Result<(), std::io::Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = Targets::new().with_target("cdsync", level);
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = match format {
+        LogFormat::Json => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_target(false)
+                    .with_writer(writer),
+            )
+            .try_init(),
+        LogFormat::Pretty { colour } => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .compact()
+                    .with_target(false)
+                    .with_ansi(colour)
+                    .with_writer(writer),
+            )
+            .try_init(),
+        LogFormat::Journald => {
+            registry.with(tracing_journald::layer()?.with_field_prefix(None)).try_init()
+        }
+    };
+    // A second start in one process (tests) leaves the first in place.
+    drop(started);
+    Ok(())
+}
