@@ -23,6 +23,8 @@ mod message;
 mod origin;
 mod retry_after;
 mod transport;
+#[cfg(test)]
+mod test_support;
 
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
 pub(crate) use classify::classify;
