@@ -94,10 +94,15 @@ impl Gate {
             state.epoch
         };
         let place = Place { gate: self, permit, epoch };
-        while let Some(until) = self.lock().paused_until.filter(|until| *until > self.clock.monotonic()) {
+        while let Some(until) = self.pause() {
             self.clock.sleep_until(until).await;
         }
         place
+    }
+
+    fn pause(&self) -> Option<Monotonic> {
+        let now = self.clock.monotonic();
+        self.lock().paused_until.filter(|until| *until > now)
     }
 
     /// Waits for the pause and the rate, and counts a request as sent. Nothing

@@ -124,6 +124,7 @@ fn hostile_links_are_refused_before_anything_connects() {
     for text in hostile {
         let error = pin.handed(text).expect_err(text);
         assert!(pin.own(text).is_err(), "{text}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
         let shown = error.to_string();
         assert!(!shown.contains("secret") && !shown.contains("contacts"), "{shown}");
     }
