@@ -7,7 +7,7 @@ use super::times;
 #[test]
 fn a_token_is_replaced_before_its_end_whatever_its_lifetime() {
     for (given, use_for, lifetime) in [
-        (Some(3599), 3299, 3599),
+        (Some(3599), 3239, 3599),
         (Some(86_399), 77_759, 86_399),
         (Some(86_399_992), 77_760, 86_400),
         (Some(400), 320, 400),
