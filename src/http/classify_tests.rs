@@ -218,7 +218,7 @@ fn a_page_or_half_an_answer_is_no_success() {
 
 #[test]
 fn an_answer_of_any_bytes_is_judged_without_a_panic_and_shown_in_one_line() {
-    for body in [&[0xff_u8, 0xfe, 0][..], b"{", b"\"", b"[]", b"null", &[b'['; 200_000], b"{\"error\":7}", b"{\"error\":{\"code\":{}}}"] {
+    for body in [&[0xff_u8, 0xfe, 0][..], b"{", b"\"", b"[]", b"null", &vec![b'['; 200_000], b"{\"error\":7}", b"{\"error\":{\"code\":{}}}"] {
         for system in [System::Dynamics, System::Campaign] {
             for status in [400, 404, 500, 999] {
                 let shown = classify(system, status, &HeaderMap::new(), body).unwrap().to_string();

@@ -43,6 +43,14 @@ async fn together(client: &Client, count: usize) -> Vec<Result<(), Outcome>> {
     futures_util::future::join_all(sends).await
 }
 
+#[test]
+fn exchanges_can_run_on_any_worker_thread() {
+    fn is_send<T: Send>(_: T) {}
+    let (client, ..) = remote(|_, _| reply(204, &[], ""));
+    is_send(client.send(get(&client)));
+    is_send(client.read(get(&client)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_workers_share_one_token() {
     let (client, tokens, calls) = remote(|_, _| reply(204, &[], ""));
@@ -148,7 +156,7 @@ async fn half_an_hour_of_429s_costs_few_requests() {
     let start = clock.monotonic();
     let inner = clock.clone();
     let (client, _, calls) = remote(move |_, _| {
-        if inner.monotonic().since(start) < Duration::from_secs(1800) { reply(429, &[], "") } else { reply(204, &[], "") }
+        if inner.monotonic().since(start) < Duration::from_mins(30) { reply(429, &[], "") } else { reply(204, &[], "") }
     });
     assert!(together(&client, 32).await.iter().all(Result::is_ok));
     assert!(calls.lines().len() < 60, "{}", calls.lines().len());

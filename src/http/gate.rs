@@ -17,7 +17,7 @@ const START: usize = 4;
 /// The window is counted in this many slots.
 const SLOTS: u32 = 50;
 /// Longest pause where the remote names none.
-const MAX_OWN_PAUSE: Duration = Duration::from_secs(300);
+const MAX_OWN_PAUSE: Duration = Duration::from_mins(5);
 
 /// Upper bounds of one system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ async fn no_window_ever_holds_more_requests_than_configured() {
         clock.sleep(Duration::from_millis(7)).await;
     }
     for (index, at) in sent.iter().enumerate().skip(100) {
-        assert!(*at - sent[index - 100] >= Duration::from_secs(10), "request {index} at {at:?}");
+        assert!(*at >= sent[index - 100] + Duration::from_secs(10), "request {index} at {at:?}");
     }
     assert!(sent[999] < Duration::from_secs(115), "the bound is used: {:?}", sent[999]);
 }
@@ -81,17 +81,16 @@ async fn a_pause_holds_for_all_and_is_new_once() {
     let start = clock.monotonic();
     assert_eq!(gate.throttled(Some(&first), Some(Duration::from_secs(30))), (Duration::from_secs(30), true));
     assert_eq!(gate.throttled(Some(&second), Some(Duration::from_secs(10))), (Duration::from_secs(30), false));
-    assert_eq!(gate.throttled(Some(&second), Some(Duration::from_secs(60))), (Duration::from_secs(60), false));
+    assert_eq!(gate.throttled(Some(&second), Some(Duration::from_mins(1))), (Duration::from_mins(1), false));
     drop(second);
     let mut third = gate.enter().await;
     gate.depart(&mut third).await;
     gate.depart(&mut first).await;
-    assert!(clock.monotonic().since(start) >= Duration::from_secs(60));
+    assert!(clock.monotonic().since(start) >= Duration::from_mins(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn pauses_without_a_named_length_grow_and_are_bounded() {
-    let clock = Clock::seeded(1);
     let gate = gate(16, 1_000_000, 1);
     let mut waits = Vec::new();
     for _ in 0..14 {
@@ -101,8 +100,7 @@ async fn pauses_without_a_named_length_grow_and_are_bounded() {
     }
     assert!(waits[0] <= Duration::from_secs(1) && waits[0] >= Duration::from_millis(500));
     assert!(waits[5] > Duration::from_secs(15));
-    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(300)));
-    let _ = clock;
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_mins(5)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,12 +20,13 @@ pub(super) const TOKEN_URL: &str = "https://login.test/t/oauth2/v2.0/token";
 pub(super) const BASE: &str = "https://org.test/api/data/v9.2/";
 
 /// Enough for tests that are not about limits.
-pub(super) const LIMITS: Limits = Limits { max_in_flight: 16, window: (1_000_000, Duration::from_secs(300)) };
+pub(super) const LIMITS: Limits = Limits { max_in_flight: 16, window: (1_000_000, Duration::from_mins(5)) };
 
 /// What a scripted remote answers.
 pub(super) type Reply = Result<::http::Response<Bytes>, Broken>;
 
 /// An answer.
+#[expect(clippy::unnecessary_wraps, reason = "scripts answer or break")]
 pub(super) fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     let mut response = ::http::Response::builder().status(status);
     for (name, value) in headers {
