@@ -34,7 +34,12 @@ struct Claims<'c> {
 ///
 /// # Errors
 /// Says what is missing in the PEM text; never quotes it.
-pub(super) fn assertion(pem: &Secret, client_id: &str, audience: &str, clock: &Clock) -> Result<String, String> {
+pub(super) fn assertion(
+    pem: &Secret,
+    client_id: &str,
+    audience: &str,
+    clock: &Clock,
+) -> Result<String, String> {
     let certificate = CertificateDer::from_pem_slice(pem.expose().as_bytes())
         .map_err(|_| "the certificate file holds no certificate (PEM)".to_owned())?;
     let key = EncodingKey::from_rsa_pem(private_key(pem.expose())?.as_bytes())
@@ -52,7 +57,8 @@ pub(super) fn assertion(pem: &Secret, client_id: &str, audience: &str, clock: &C
         iat: now,
         exp: now + LIFETIME_SECONDS,
     };
-    encode(&header, &claims, &key).map_err(|_| "the certificate's private key cannot sign (PS256)".to_owned())
+    encode(&header, &claims, &key)
+        .map_err(|_| "the certificate's private key cannot sign (PS256)".to_owned())
 }
 
 /// The private key's block: the JWT library reads the first block only.
@@ -81,7 +87,10 @@ mod tests {
     /// A throw-away key pair, both orders of blocks.
     fn pem() -> (String, rcgen::Certificate) {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["cdsync".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["cdsync".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
         (format!("{}{}", certificate.pem(), key.serialize_pem()), certificate)
     }
 
@@ -94,7 +103,8 @@ mod tests {
     fn an_assertion_is_what_entra_documents() {
         let (pem, certificate) = pem();
         let clock = Clock::seeded(1);
-        let jwt = assertion(&Secret::new(pem), "app", "https://login/t/oauth2/v2.0/token", &clock).unwrap();
+        let jwt = assertion(&Secret::new(pem), "app", "https://login/t/oauth2/v2.0/token", &clock)
+            .unwrap();
         let header = part(&jwt, 0);
         assert_eq!(header["alg"], "PS256");
         assert_eq!(header["typ"], "JWT");
@@ -112,7 +122,11 @@ mod tests {
         let (pem, _) = pem();
         let cut = pem.find("-----BEGIN PRIVATE").unwrap();
         let clock = Clock::seeded(1);
-        for (text, what) in [(&pem[..cut], "no private key"), (&pem[cut..], "no certificate"), ("hunter2", "no certificate")] {
+        for (text, what) in [
+            (&pem[..cut], "no private key"),
+            (&pem[cut..], "no certificate"),
+            ("hunter2", "no certificate"),
+        ] {
             let error = assertion(&Secret::new(text.to_owned()), "a", "b", &clock).unwrap_err();
             assert!(error.contains(what) && !error.contains("hunter2"), "{error}");
         }

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType};
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
 use oauth2::{
-    AccessToken, AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RefreshToken, RequestTokenError,
-    ResourceOwnerPassword, ResourceOwnerUsername, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
+    AccessToken, AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, EndpointNotSet,
+    EndpointSet, RefreshToken, RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername,
+    Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
@@ -50,9 +54,21 @@ pub(crate) enum Auth {
     /// Entra, client credentials with a certificate (PEM: key and certificate).
     EntraCertificate { token_url: Url, client_id: String, pem: SecretLoader },
     /// Entra, user name and password (ROPC).
-    EntraPassword { token_url: Url, client_id: String, username: String, password: SecretLoader, proof: ClientProof },
+    EntraPassword {
+        token_url: Url,
+        client_id: String,
+        username: String,
+        password: SecretLoader,
+        proof: ClientProof,
+    },
     /// Adobe IMS, OAuth server-to-server.
-    Ims { token_url: Url, client_id: String, secret: SecretLoader, scopes: Vec<String>, organization_id: String },
+    Ims {
+        token_url: Url,
+        client_id: String,
+        secret: SecretLoader,
+        scopes: Vec<String>,
+        organization_id: String,
+    },
 }
 
 impl Auth {
@@ -81,13 +97,17 @@ impl Auth {
             Self::Ims { client_id, organization_id, .. } => {
                 vec![("x-api-key", client_id.as_str()), ("x-ims-org-id", organization_id.as_str())]
             }
-            Self::EntraSecret { .. } | Self::EntraCertificate { .. } | Self::EntraPassword { .. } => Vec::new(),
+            Self::EntraSecret { .. }
+            | Self::EntraCertificate { .. }
+            | Self::EntraPassword { .. } => Vec::new(),
         }
     }
 
     fn proof(&self) -> ClientProof {
         match self {
-            Self::EntraSecret { secret, .. } | Self::Ims { secret, .. } => ClientProof::Secret(Arc::clone(secret)),
+            Self::EntraSecret { secret, .. } | Self::Ims { secret, .. } => {
+                ClientProof::Secret(Arc::clone(secret))
+            }
             Self::EntraCertificate { pem, .. } => ClientProof::Certificate(Arc::clone(pem)),
             Self::EntraPassword { proof, .. } => proof.clone(),
         }
@@ -97,7 +117,9 @@ impl Auth {
     /// so the list goes as one scope.
     fn scope(&self, resource: &str) -> String {
         match self {
-            Self::EntraSecret { .. } | Self::EntraCertificate { .. } | Self::EntraPassword { .. } => {
+            Self::EntraSecret { .. }
+            | Self::EntraCertificate { .. }
+            | Self::EntraPassword { .. } => {
                 format!("{resource}/.default")
             }
             Self::Ims { scopes, .. } => scopes.join(","),
@@ -178,12 +200,18 @@ pub(super) async fn ask(
     match auth.proof() {
         ClientProof::None => {}
         ClientProof::Secret(load) => {
-            endpoint = endpoint.set_client_secret(ClientSecret::new(load().map_err(local)?.expose().to_owned()));
+            endpoint = endpoint
+                .set_client_secret(ClientSecret::new(load().map_err(local)?.expose().to_owned()));
         }
         ClientProof::Certificate(load) => {
             let pem = load().map_err(local)?;
-            let jwt = assertion::assertion(&pem, auth.client_id(), auth.token_url().as_str(), clock).map_err(local)?;
-            extra = vec![("client_assertion_type", assertion::TYPE.to_owned()), ("client_assertion", jwt)];
+            let jwt =
+                assertion::assertion(&pem, auth.client_id(), auth.token_url().as_str(), clock)
+                    .map_err(local)?;
+            extra = vec![
+                ("client_assertion_type", assertion::TYPE.to_owned()),
+                ("client_assertion", jwt),
+            ];
         }
     }
     let scope = Scope::new(auth.scope(resource));
@@ -219,7 +247,12 @@ impl<'c> AsyncHttpClient<'c> for Adapter {
     type Future = BoxFuture<'static, Result<oauth2::HttpResponse, Broken>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(exchange(self.transport.clone(), self.clock.clone(), request, Arc::clone(&self.seen)))
+        Box::pin(exchange(
+            self.transport.clone(),
+            self.clock.clone(),
+            request,
+            Arc::clone(&self.seen),
+        ))
     }
 }
 
@@ -230,7 +263,8 @@ async fn exchange(
     seen: Arc<Seen>,
 ) -> Result<oauth2::HttpResponse, Broken> {
     let (parts, body) = request.into_parts();
-    let url = Url::parse(&parts.uri.to_string()).map_err(|_| Broken::NotSent("the token URL is wrong".to_owned()))?;
+    let url = Url::parse(&parts.uri.to_string())
+        .map_err(|_| Broken::NotSent("the token URL is wrong".to_owned()))?;
     let attempt = Attempt {
         method: parts.method,
         url,
@@ -244,8 +278,8 @@ async fn exchange(
     *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((status, wait));
     let mut response = oauth2::HttpResponse::new(body.to_vec());
     *response.headers_mut() = headers;
-    *response.status_mut() =
-        ::http::StatusCode::from_u16(status).map_err(|_| Broken::Garbled("a status that is none".to_owned()))?;
+    *response.status_mut() = ::http::StatusCode::from_u16(status)
+        .map_err(|_| Broken::Garbled("a status that is none".to_owned()))?;
     Ok(response)
 }
 
@@ -254,9 +288,11 @@ async fn exchange(
 fn failed(system: System, error: &TokenError, seen: Option<(u16, Option<Duration>)>) -> Failure {
     let (status, retry_after) = seen.unzip();
     let (name, description, problem) = match error {
-        RequestTokenError::ServerResponse(answer) => {
-            (Some(answer.error().as_ref().to_owned()), answer.error_description().cloned(), String::new())
-        }
+        RequestTokenError::ServerResponse(answer) => (
+            Some(answer.error().as_ref().to_owned()),
+            answer.error_description().cloned(),
+            String::new(),
+        ),
         RequestTokenError::Request(broken) => (None, None, broken.to_string()),
         RequestTokenError::Parse(..) => (None, None, "an answer that is not OAuth's".to_owned()),
         RequestTokenError::Other(_) => (None, None, "no OAuth answer".to_owned()),
@@ -267,7 +303,8 @@ fn failed(system: System, error: &TokenError, seen: Option<(u16, Option<Duration
     let words = [name.as_deref(), number.as_deref(), Some(hint), Some(problem.as_str())];
     let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
     let message = format!("no token from the identity service: {}", words.join(", "));
-    let outcome = if is_refusal(status, name.as_deref()) { Outcome::Refused } else { Outcome::NotSent };
+    let outcome =
+        if is_refusal(status, name.as_deref()) { Outcome::Refused } else { Outcome::NotSent };
     Failure {
         status,
         code: number.or(name),
@@ -307,7 +344,9 @@ fn meaning(number: &str) -> &'static str {
         "AADSTS70011" | "AADSTS500011" => "the environment's address is not known to the tenant",
         "AADSTS90002" => "the tenant does not exist",
         "AADSTS50126" => "user name or password is wrong",
-        "AADSTS50076" | "AADSTS50079" => "the user must use multi-factor authentication, which this grant cannot",
+        "AADSTS50076" | "AADSTS50079" => {
+            "the user must use multi-factor authentication, which this grant cannot"
+        }
         "AADSTS65001" => "consent is missing",
         "AADSTS700024" => "the assertion's time is not accepted; is this machine's clock right?",
         "AADSTS700027" => "the certificate is not registered for the application, or has expired",

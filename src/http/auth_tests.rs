@@ -58,7 +58,10 @@ async fn each_grant_sends_the_fields_its_vendor_documents() {
 #[tokio::test(start_paused = true)]
 async fn a_certificate_takes_the_place_of_the_secret() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["cdsync".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["cdsync".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     let pem: &'static str = format!("{}{}", key.serialize_pem(), certificate.pem()).leak();
     let auth = Auth::EntraCertificate {
         token_url: Url::parse(TOKEN_URL).unwrap(),
@@ -93,7 +96,8 @@ async fn any_lifetime_is_read_without_stopping() {
             let body = body.clone();
             async move { reply(200, &[("content-type", "application/json; charset=utf-8")], &body) }
         });
-        let granted = ask(System::Campaign, &ims(TOKEN_URL), "", &transport, &Clock::seeded(1)).await;
+        let granted =
+            ask(System::Campaign, &ims(TOKEN_URL), "", &transport, &Clock::seeded(1)).await;
         if text.contains("1e400") {
             assert_eq!(granted.unwrap_err().outcome, Outcome::NotSent);
         } else {
@@ -105,7 +109,8 @@ async fn any_lifetime_is_read_without_stopping() {
 #[tokio::test(start_paused = true)]
 async fn refusals_stop_and_trouble_passes() {
     let description = "AADSTS7000222: The provided client secret keys for app 'anna@example.com' are expired.\\r\\nTrace ID: x";
-    let json = |error: &str| format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
+    let json =
+        |error: &str| format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
     for (status, body, outcome) in [
         (400, json("invalid_client"), Outcome::Refused),
         (401, json("invalid_client"), Outcome::Refused),
@@ -133,11 +138,16 @@ async fn refusals_stop_and_trouble_passes() {
             let answer = answer.clone();
             async move { reply(status, &[("retry-after", "7")], &answer) }
         });
-        let failure = ask(System::Dynamics, &entra(TOKEN_URL), "", &transport, &Clock::seeded(1)).await.unwrap_err();
+        let failure = ask(System::Dynamics, &entra(TOKEN_URL), "", &transport, &Clock::seeded(1))
+            .await
+            .unwrap_err();
         assert_eq!(failure.outcome, outcome, "{status} {body}");
         assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
         let shown = format!("{failure} {failure:?}");
-        assert!(!shown.contains("anna") && !shown.contains("hunter2") && !shown.contains("Trace"), "{shown}");
+        assert!(
+            !shown.contains("anna") && !shown.contains("hunter2") && !shown.contains("Trace"),
+            "{shown}"
+        );
         if body.contains("AADSTS") {
             assert_eq!(failure.code.as_deref(), Some("AADSTS7000222"));
             assert!(shown.contains("the client secret has expired"));
@@ -153,6 +163,10 @@ async fn a_secret_that_cannot_be_read_is_a_refusal() {
         secret: std::sync::Arc::new(|| Err("the file does not exist".to_owned())),
     };
     let transport = local(|_| async { granted("t", 1) });
-    let failure = ask(System::Dynamics, &auth, "", &transport, &Clock::seeded(1)).await.unwrap_err();
-    assert_eq!((failure.outcome, failure.message.as_str()), (Outcome::Refused, "the file does not exist"));
+    let failure =
+        ask(System::Dynamics, &auth, "", &transport, &Clock::seeded(1)).await.unwrap_err();
+    assert_eq!(
+        (failure.outcome, failure.message.as_str()),
+        (Outcome::Refused, "the file does not exist")
+    );
 }

@@ -47,9 +47,11 @@ impl Collector {
         let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
         let state = match encoding.as_str() {
             "" | "identity" => State::Plain(None, Vec::new()),
-            "gzip" | "x-gzip" => {
-                State::Gzip(Box::new(MultiGzDecoder::new(Capped { out: Vec::new(), received: 0, cap })))
-            }
+            "gzip" | "x-gzip" => State::Gzip(Box::new(MultiGzDecoder::new(Capped {
+                out: Vec::new(),
+                received: 0,
+                cap,
+            }))),
             _ => return Err(BodyError::Garbled("a content encoding that was not asked for")),
         };
         Ok(Self { state, cap })

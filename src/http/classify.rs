@@ -22,7 +22,12 @@ pub(super) struct Verdict {
 
 /// What a complete answer means; `None` for success (2xx and 304). Also for the
 /// parts of a batch, with the part's own status, headers and body.
-pub(crate) fn classify(system: System, status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Failure> {
+pub(crate) fn classify(
+    system: System,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<Failure> {
     let verdict = match status {
         200..=299 | 304 => Verdict {
             outcome: Outcome::Garbled,
@@ -38,7 +43,8 @@ pub(crate) fn classify(system: System, status: u16, headers: &HeaderMap, body: &
             }
         }
     };
-    let message = if verdict.message.is_empty() { by_status(status).to_owned() } else { verdict.message };
+    let message =
+        if verdict.message.is_empty() { by_status(status).to_owned() } else { verdict.message };
     Some(Failure {
         status: Some(status),
         code: verdict.code,
@@ -93,7 +99,8 @@ fn by_status(status: u16) -> &'static str {
 fn garbled(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     let content_type = message::text(headers, "content-type").unwrap_or_default().trim();
-    let starts = |with: &str| content_type.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
+    let starts =
+        |with: &str| content_type.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
     if starts("text/html") || is_html(body) {
         return Some("an HTML page instead of an answer");
     }
@@ -132,7 +139,10 @@ pub(super) fn object(body: &[u8]) -> Option<serde_json::Map<String, Value>> {
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Some(object),
-        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => None,
+        Ok(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+        )
+        | Err(_) => None,
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
 
 /// The gateway's JSON: `error_code` (a text) or, from its router, `code` (a number).
 fn gateway(status: u16, object: &Map<String, Value>) -> Verdict {
-    let message = ["message", "error_description", "error"].into_iter().find_map(|name| member(object, name));
+    let message =
+        ["message", "error_description", "error"].into_iter().find_map(|name| member(object, name));
     let message = message.unwrap_or_default();
     let code = member(object, "error_code");
     let outcome = match (status, code.as_deref()) {
@@ -35,7 +36,9 @@ fn gateway(status: u16, object: &Map<String, Value>) -> Verdict {
         (403, _) => Outcome::Refused,
         (_, Some(code)) if code.starts_with("403") => Outcome::Refused,
         (_, None) if is_routing(object) => Outcome::Setup,
-        (_, Some(_) | None) => return Verdict { code: code.and_then(|c| plain_code(&c)), ..server(status, message) },
+        (_, Some(_) | None) => {
+            return Verdict { code: code.and_then(|c| plain_code(&c)), ..server(status, message) };
+        }
     };
     let code = code.or_else(|| member(object, "code"));
     Verdict { outcome, code: code.and_then(|c| plain_code(&c)), message }

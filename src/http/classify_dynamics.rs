@@ -10,8 +10,13 @@ use super::failure::Outcome;
 /// What an answer with a status other than 2xx, 3xx means.
 pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
     let Some(object) = object(body) else {
-        let message = if is_html(body.trim_ascii()) { "" } else { std::str::from_utf8(body).unwrap_or("") };
-        return Verdict { outcome: by_status_outcome(status), code: None, message: message.to_owned() };
+        let message =
+            if is_html(body.trim_ascii()) { "" } else { std::str::from_utf8(body).unwrap_or("") };
+        return Verdict {
+            outcome: by_status_outcome(status),
+            code: None,
+            message: message.to_owned(),
+        };
     };
     let error = object.get("error").and_then(serde_json::Value::as_object).unwrap_or(&object);
     let message = ["message", "Message"]
@@ -27,10 +32,14 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
         _ => known.unwrap_or_else(|| unlisted(status, object.contains_key("error"), &message)),
     };
     let text = match privilege(&message) {
-        Some(name) if outcome == Outcome::Refused => format!("the privilege {name} is missing. {message}"),
+        Some(name) if outcome == Outcome::Refused => {
+            format!("the privilege {name} is missing. {message}")
+        }
         Some(_) | None => message,
     };
-    let code = code.map(|code| format!("{code:#010x}")).or_else(|| member(error, "code").and_then(|c| plain_code(&c)));
+    let code = code
+        .map(|code| format!("{code:#010x}"))
+        .or_else(|| member(error, "code").and_then(|c| plain_code(&c)));
     Verdict { outcome, code, message: text }
 }
 
@@ -54,8 +63,8 @@ fn by_code(status: u16, code: u32, message: &str) -> Option<Outcome> {
         0x8007_2321 | 0x8007_2322 | 0x8007_2326 | 0x8005_f103 => Outcome::Throttled,
         // busy, database limits, other throttling, SQL error / time-out / lock,
         // a solution or metadata operation is running
-        0x8004_a001 | 0x8007_2323 | 0x8007_2324 | 0x8006_0308 | 0x8004_4150 | 0x8004_4151 | 0x8004_4339
-        | 0x8007_1151 | 0x8007_1154 => Outcome::Unavailable,
+        0x8004_a001 | 0x8007_2323 | 0x8007_2324 | 0x8006_0308 | 0x8004_4150 | 0x8004_4151
+        | 0x8004_4339 | 0x8007_1151 | 0x8007_1154 => Outcome::Unavailable,
         0x8004_0216 | 0x8004_0224 if matches!(status, 400 | 500) => Outcome::ServerError,
         0x8004_0217 | 0x8006_0891 => Outcome::Missing,
         0x8004_0237 | 0x8006_0892 | 0x8007_3002 => Outcome::DuplicateKey,
@@ -63,16 +72,19 @@ fn by_code(status: u16, code: u32, message: &str) -> Option<Outcome> {
         0x8004_4352 => Outcome::CursorExpired,
         // privilege, row access, principal, access, user: denied, disabled, not
         // a member; column security
-        0x8004_0220 | 0x8004_8306 | 0x8004_0231 | 0x8004_8405 | 0x8004_0204 | 0x8004_0225 | 0x8007_2560
-        | 0x8004_f502 | 0x8004_f504 | 0x8004_f507 => Outcome::Refused,
+        0x8004_0220 | 0x8004_8306 | 0x8004_0231 | 0x8004_8405 | 0x8004_0204 | 0x8004_0225
+        | 0x8007_2560 | 0x8004_f502 | 0x8004_f504 | 0x8004_f507 => Outcome::Refused,
         // duplicate detection, several rows for a key, lengths, ranges, dates,
         // characters, argument, state, inactive, association, plug-in refusal
-        0x8004_0333 | 0x8006_089d | 0x8004_4331 | 0x8004_432f | 0x8004_4330 | 0x8004_431a | 0x8004_0239
-        | 0x8004_0278 | 0x8004_0203 | 0x8004_8408 | 0x8004_0230 | 0x8004_0227 | 0x8004_0265 => Outcome::BadRecord,
+        0x8004_0333 | 0x8006_089d | 0x8004_4331 | 0x8004_432f | 0x8004_4330 | 0x8004_431a
+        | 0x8004_0239 | 0x8004_0278 | 0x8004_0203 | 0x8004_8408 | 0x8004_0230 | 0x8004_0227
+        | 0x8004_0265 => Outcome::BadRecord,
         // key, version, concurrency, URL, table or column unknown; change
         // tracking off; name exists; storage full; query pattern blocked
-        0x8006_0890 | 0x8006_0883 | 0x8006_088d | 0x8006_0888 | 0x8004_1102 | 0x8004_1103 | 0x8007_2491
-        | 0x8007_2492 | 0x8004_7013 | 0x8004_700b | 0x8007_2325 | 0x8004_8544 => Outcome::Setup,
+        0x8006_0890 | 0x8006_0883 | 0x8006_088d | 0x8006_0888 | 0x8004_1102 | 0x8004_1103
+        | 0x8007_2491 | 0x8007_2492 | 0x8004_7013 | 0x8004_700b | 0x8007_2325 | 0x8004_8544 => {
+            Outcome::Setup
+        }
         // payload not understood: a name we made up, or a value of this record
         0x8004_8d19 => payload(message),
         // 0x8006088a is a generic wrapper: the status tells more
@@ -85,7 +97,9 @@ fn unlisted(status: u16, is_error: bool, message: &str) -> Outcome {
     let gone = message.to_ascii_lowercase();
     match status {
         // older servers give `""` or `0x0` as the code of a missing row
-        404 if is_error && (gone.contains("does not exist") || gone.contains("do not exist")) => Outcome::Missing,
+        404 if is_error && (gone.contains("does not exist") || gone.contains("do not exist")) => {
+            Outcome::Missing
+        }
         // plug-in refusal, validation and most else
         400 if is_error => payload(message),
         _ => by_status_outcome(status),

@@ -46,48 +46,147 @@ fn every_status_means_one_thing_in_both_systems() {
 }
 
 #[test]
+#[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one table, as the fact sheet has one")]
 fn every_dataverse_code_is_judged_as_the_sheet_says() {
     use Outcome::*;
     let table: &[(Outcome, &[(u16, &str)])] = &[
-        (Missing, &[(404, "0x80040217"), (404, "0x80060891"), (400, "0x80040217"), (404, "-2147220969")]),
-        (DuplicateKey, &[(412, "0x80040237"), (412, "0x80060892"), (400, "0x80060892"), (400, "0x80073002"), (500, "0x80040237")]),
+        (
+            Missing,
+            &[(404, "0x80040217"), (404, "0x80060891"), (400, "0x80040217"), (404, "-2147220969")],
+        ),
+        (
+            DuplicateKey,
+            &[
+                (412, "0x80040237"),
+                (412, "0x80060892"),
+                (400, "0x80060892"),
+                (400, "0x80073002"),
+                (500, "0x80040237"),
+            ],
+        ),
         (VersionConflict, &[(412, "0x80060882"), (412, ""), (412, "0x0")]),
-        (CursorExpired, &[(400, "0x80044352"), (410, "0x80044352"), (404, "0x80044352"), (403, "0x80044352"), (400, "-2147204270"), (400, "0X80044352"), (410, "0x0")]),
+        (
+            CursorExpired,
+            &[
+                (400, "0x80044352"),
+                (410, "0x80044352"),
+                (404, "0x80044352"),
+                (403, "0x80044352"),
+                (400, "-2147204270"),
+                (400, "0X80044352"),
+                (410, "0x0"),
+            ],
+        ),
         (
             Refused,
             &[
-                (403, "0x80040220"), (403, "0x80048306"), (403, "0x80040231"), (403, "0x80048405"), (403, "0x80040204"),
-                (403, "0x80040225"), (403, "0x80072560"), (403, "0x8004f502"), (403, "0x8004f504"), (403, "0x8004f507"),
-                (400, "0x80040220"), (403, "0x8badf00d"), (403, ""),
+                (403, "0x80040220"),
+                (403, "0x80048306"),
+                (403, "0x80040231"),
+                (403, "0x80048405"),
+                (403, "0x80040204"),
+                (403, "0x80040225"),
+                (403, "0x80072560"),
+                (403, "0x8004f502"),
+                (403, "0x8004f504"),
+                (403, "0x8004f507"),
+                (400, "0x80040220"),
+                (403, "0x8badf00d"),
+                (403, ""),
             ],
         ),
         (Unauthenticated, &[(401, "0x8005f101"), (401, "0x80040220"), (401, "")]),
-        (Throttled, &[(429, "0x80072321"), (429, "0x80072322"), (429, "0x80072326"), (429, "0x8005f103"), (429, "0x80060308"), (429, ""), (503, "0x80072322"), (429, "-2147015902")]),
+        (
+            Throttled,
+            &[
+                (429, "0x80072321"),
+                (429, "0x80072322"),
+                (429, "0x80072326"),
+                (429, "0x8005f103"),
+                (429, "0x80060308"),
+                (429, ""),
+                (503, "0x80072322"),
+                (429, "-2147015902"),
+            ],
+        ),
         (
             Unavailable,
             &[
-                (503, "0x80072323"), (503, "0x80072324"), (503, "0x8004a001"), (500, "0x8004a001"), (503, "0x80060308"),
-                (500, "0x80044150"), (400, "0x80044150"), (500, "0x80044151"), (400, "0x80044339"), (400, "0x80071151"),
-                (400, "0x80071154"), (502, "0x8006088a"), (503, "0x80040216"), (503, ""), (504, "0x0"),
+                (503, "0x80072323"),
+                (503, "0x80072324"),
+                (503, "0x8004a001"),
+                (500, "0x8004a001"),
+                (503, "0x80060308"),
+                (500, "0x80044150"),
+                (400, "0x80044150"),
+                (500, "0x80044151"),
+                (400, "0x80044339"),
+                (400, "0x80071151"),
+                (400, "0x80071154"),
+                (502, "0x8006088a"),
+                (503, "0x80040216"),
+                (503, ""),
+                (504, "0x0"),
             ],
         ),
-        (ServerError, &[(500, "0x80040216"), (400, "0x80040216"), (500, "0x80040224"), (400, "0x80040224"), (500, "0x8006088a"), (500, ""), (500, "0x8badf00d")]),
+        (
+            ServerError,
+            &[
+                (500, "0x80040216"),
+                (400, "0x80040216"),
+                (500, "0x80040224"),
+                (400, "0x80040224"),
+                (500, "0x8006088a"),
+                (500, ""),
+                (500, "0x8badf00d"),
+            ],
+        ),
         (
             BadRecord,
             &[
-                (412, "0x80040333"), (500, "0x80040333"), (400, "0x8006089d"), (400, "0x80044331"), (400, "0x8004432f"),
-                (400, "0x80044330"), (400, "0x8004431a"), (400, "0x80040239"), (400, "0x80040278"), (400, "0x80040203"),
-                (400, "0x80048408"), (400, "0x80040230"), (405, "0x80040227"), (400, "0x80040265"), (400, "0x80048d19"),
-                (400, "0x8006088a"), (400, "0x8badf00d"), (400, ""), (400, "0x0"),
+                (412, "0x80040333"),
+                (500, "0x80040333"),
+                (400, "0x8006089d"),
+                (400, "0x80044331"),
+                (400, "0x8004432f"),
+                (400, "0x80044330"),
+                (400, "0x8004431a"),
+                (400, "0x80040239"),
+                (400, "0x80040278"),
+                (400, "0x80040203"),
+                (400, "0x80048408"),
+                (400, "0x80040230"),
+                (405, "0x80040227"),
+                (400, "0x80040265"),
+                (400, "0x80048d19"),
+                (400, "0x8006088a"),
+                (400, "0x8badf00d"),
+                (400, ""),
+                (400, "0x0"),
             ],
         ),
         (
             Setup,
             &[
-                (400, "0x80060890"), (400, "0x80060883"), (400, "0x8006088d"), (404, "0x80060888"), (400, "0x80060888"),
-                (400, "0x80041102"), (400, "0x80041103"), (400, "0x80072491"), (400, "0x80072492"), (400, "0x80047013"),
-                (400, "0x8004700b"), (400, "0x80072325"), (429, "0x80048544"), (503, "0x80048544"), (405, "0x8badf00d"),
-                (404, ""), (404, "0x0"), (501, "0x0"),
+                (400, "0x80060890"),
+                (400, "0x80060883"),
+                (400, "0x8006088d"),
+                (404, "0x80060888"),
+                (400, "0x80060888"),
+                (400, "0x80041102"),
+                (400, "0x80041103"),
+                (400, "0x80072491"),
+                (400, "0x80072492"),
+                (400, "0x80047013"),
+                (400, "0x8004700b"),
+                (400, "0x80072325"),
+                (429, "0x80048544"),
+                (503, "0x80048544"),
+                (405, "0x8badf00d"),
+                (404, ""),
+                (404, "0x0"),
+                (501, "0x0"),
             ],
         ),
     ];
@@ -105,19 +204,39 @@ fn the_few_texts_of_dataverse_that_decide() {
     for (status, code, message, want) in [
         (404, "", "Contact With Id = 1 Does Not Exist", Missing),
         (404, "0x0", "Contact With Ids = 1 Do Not Exist", Missing),
-        (400, "0x80048d19", "The property 'new_x' does not exist on type 'Microsoft.Dynamics.CRM.contact'.", Setup),
+        (
+            400,
+            "0x80048d19",
+            "The property 'new_x' does not exist on type 'Microsoft.Dynamics.CRM.contact'.",
+            Setup,
+        ),
         (400, "0x0", "An undeclared property 'new_x' which only has property annotations", Setup),
-        (400, "0x80048d19", "Cannot convert the literal 'x' to the expected type 'Edm.Int32'.", BadRecord),
+        (
+            400,
+            "0x80048d19",
+            "Cannot convert the literal 'x' to the expected type 'Edm.Int32'.",
+            BadRecord,
+        ),
     ] {
-        assert_eq!(judge(System::Dynamics, status, &dynamics(code, message)).unwrap().outcome, want, "{message}");
+        assert_eq!(
+            judge(System::Dynamics, status, &dynamics(code, message)).unwrap().outcome,
+            want,
+            "{message}"
+        );
     }
     let refused = "Principal user (Id=1, type=8) is missing prvReadContact privilege (Id=2) on OTC=2 for entity 'contact'.";
     let failure = judge(System::Dynamics, 403, &dynamics("0x80040220", refused)).unwrap();
     assert!(failure.message.starts_with("the privilege prvReadContact is missing."), "{failure}");
     assert!(failure.message.contains("'contact'"));
-    let old = judge(System::Dynamics, 400, r#"{"error":{"code":"-2147220989","innererror":{"message":"inner"}}}"#).unwrap();
+    let old = judge(
+        System::Dynamics,
+        400,
+        r#"{"error":{"code":"-2147220989","innererror":{"message":"inner"}}}"#,
+    )
+    .unwrap();
     assert_eq!((old.message.as_str(), old.code.as_deref()), ("inner", Some("0x80040203")));
-    let gateway = judge(System::Dynamics, 404, r#"{"Message":"No HTTP resource was found"}"#).unwrap();
+    let gateway =
+        judge(System::Dynamics, 404, r#"{"Message":"No HTTP resource was found"}"#).unwrap();
     assert_eq!((gateway.outcome, gateway.message.as_str()), (Setup, "No HTTP resource was found"));
 }
 
@@ -147,16 +266,25 @@ fn every_answer_of_the_adobe_gateway_is_judged_as_the_sheet_says() {
     ] {
         let body = format!(r#"{{"error_code":"{code}","message":"text"}}"#);
         let failure = judge(System::Campaign, status, &body).unwrap();
-        assert_eq!((failure.outcome, failure.code.as_deref()), (want, Some(code)), "{status} {code}");
+        assert_eq!(
+            (failure.outcome, failure.code.as_deref()),
+            (want, Some(code)),
+            "{status} {code}"
+        );
     }
     for code in [500, 502] {
         for status in [400, 404, 500, 502] {
-            let body = format!(r#"{{"code":{code},"message":"Oops. Something went wrong. Check your URI and try again."}}"#);
+            let body = format!(
+                r#"{{"code":{code},"message":"Oops. Something went wrong. Check your URI and try again."}}"#
+            );
             assert_eq!(judge(System::Campaign, status, &body).unwrap().outcome, Setup);
         }
     }
     assert_eq!(judge(System::Campaign, 400, "Bad Request").unwrap().outcome, Setup);
-    assert_eq!(judge(System::Campaign, 410, "Events at position x have expired.").unwrap().outcome, CursorExpired);
+    assert_eq!(
+        judge(System::Campaign, 410, "Events at position x have expired.").unwrap().outcome,
+        CursorExpired
+    );
 }
 
 #[test]
@@ -212,13 +340,26 @@ fn a_page_or_half_an_answer_is_no_success() {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_str(content_type).unwrap());
         let failure = classify(System::Dynamics, 200, &headers, body.as_bytes());
-        assert_eq!(failure.map(|f| f.outcome), garbled.then_some(Outcome::Garbled), "{content_type} {body}");
+        assert_eq!(
+            failure.map(|f| f.outcome),
+            garbled.then_some(Outcome::Garbled),
+            "{content_type} {body}"
+        );
     }
 }
 
 #[test]
 fn an_answer_of_any_bytes_is_judged_without_a_panic_and_shown_in_one_line() {
-    for body in [&[0xff_u8, 0xfe, 0][..], b"{", b"\"", b"[]", b"null", &vec![b'['; 200_000], b"{\"error\":7}", b"{\"error\":{\"code\":{}}}"] {
+    for body in [
+        &[0xff_u8, 0xfe, 0][..],
+        b"{",
+        b"\"",
+        b"[]",
+        b"null",
+        &vec![b'['; 200_000],
+        b"{\"error\":7}",
+        b"{\"error\":{\"code\":{}}}",
+    ] {
         for system in [System::Dynamics, System::Campaign] {
             for status in [400, 404, 500, 999] {
                 let shown = classify(system, status, &HeaderMap::new(), body).unwrap().to_string();
@@ -242,6 +383,7 @@ fn a_redirect_names_the_host_and_nothing_more() {
 
 #[test]
 fn each_outcome_has_its_own_word() {
-    let words: std::collections::BTreeSet<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+    let words: std::collections::BTreeSet<_> =
+        Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
     assert_eq!(words.len(), Outcome::ALL.len());
 }

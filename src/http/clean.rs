@@ -12,12 +12,34 @@ const MAX_INPUT_BYTES: usize = 4096;
 const GONE: &str = "…";
 
 /// Words after a quoted text that say it is a name of the schema.
-const NAME_BEFORE: &[&str] =
-    &["property", "resource", "enumeration", "field", "attribute", "entity", "schema", "parameter", "column", "header", "expression"];
+const NAME_BEFORE: &[&str] = &[
+    "property",
+    "resource",
+    "enumeration",
+    "field",
+    "attribute",
+    "entity",
+    "schema",
+    "parameter",
+    "column",
+    "header",
+    "expression",
+];
 /// Words before a quoted text that say so, or that it is a limit (`of`).
 const NAME_AFTER: &[&str] = &[
-    "segment", "entity", "attribute", "property", "resource", "schema", "type", "table", "column", "constraint", "path",
-    "parameter", "named",
+    "segment",
+    "entity",
+    "attribute",
+    "property",
+    "resource",
+    "schema",
+    "type",
+    "table",
+    "column",
+    "constraint",
+    "path",
+    "parameter",
+    "named",
 ];
 
 /// One line of at most 300 characters without control characters, quoted
@@ -28,9 +50,11 @@ pub(super) fn clean(text: &str) -> String {
         end -= 1;
     }
     let text = text.get(..end).unwrap_or_default();
-    let line: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
     let line = without_quotes(&without_key_values(&line));
-    let words: Vec<&str> = line.split_whitespace().map(|word| if is_personal(word) { GONE } else { word }).collect();
+    let words: Vec<&str> =
+        line.split_whitespace().map(|word| if is_personal(word) { GONE } else { word }).collect();
     let line = words.join(" ");
     match line.char_indices().nth(MAX_CHARS) {
         Some((cut, _)) => format!("{}{GONE}", line.get(..cut).unwrap_or_default()),
@@ -53,9 +77,9 @@ fn without_key_values(text: &str) -> String {
 
 /// An e-mail address, or a telephone number with its plus sign.
 fn is_personal(word: &str) -> bool {
-    let address = word
-        .split_once('@')
-        .is_some_and(|(before, after)| before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && after.contains('.'));
+    let address = word.split_once('@').is_some_and(|(before, after)| {
+        before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && after.contains('.')
+    });
     let digits = word.chars().filter(char::is_ascii_digit).count();
     address || (word.contains('+') && digits >= 6)
 }
@@ -112,10 +136,13 @@ fn end_of_quote(text: &str, close: char) -> Option<usize> {
 /// around it.
 fn is_name(before: &str, inside: &str, after: &str) -> bool {
     let word = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-    let previous = before.split_whitespace().rev().map(word).find(|w| !w.is_empty()).unwrap_or_default();
+    let previous =
+        before.split_whitespace().rev().map(word).find(|w| !w.is_empty()).unwrap_or_default();
     let next = after.split_whitespace().next().map(word).unwrap_or_default();
-    let number = !inside.is_empty() && inside.len() <= 6 && inside.bytes().all(|b| b.is_ascii_digit());
-    let plain = inside.len() <= 128 && inside.chars().all(|c| c.is_ascii_alphanumeric() || "_:.@ ()".contains(c));
+    let number =
+        !inside.is_empty() && inside.len() <= 6 && inside.bytes().all(|b| b.is_ascii_digit());
+    let plain = inside.len() <= 128
+        && inside.chars().all(|c| c.is_ascii_alphanumeric() || "_:.@ ()".contains(c));
     let named = NAME_BEFORE.contains(&next.as_str()) || NAME_AFTER.contains(&previous.as_str());
     (number && previous == "of") || (plain && named)
 }
@@ -127,8 +154,14 @@ mod tests {
     #[test]
     fn names_of_the_schema_stay_and_values_go() {
         for (given, kept) in [
-            ("'xyz' property is not valid for the 'profile' resource.", "'xyz' property is not valid for the 'profile' resource."),
-            ("A 'Service' with the same key 'SVC4' already exists.", "A '…' with the same key '…' already exists."),
+            (
+                "'xyz' property is not valid for the 'profile' resource.",
+                "'xyz' property is not valid for the 'profile' resource.",
+            ),
+            (
+                "A 'Service' with the same key 'SVC4' already exists.",
+                "A '…' with the same key '…' already exists.",
+            ),
             (
                 "DETAIL: Key (semail)=(anna@example.com) already exists.",
                 "DETAIL: Key (semail)=(…) already exists.",
@@ -137,7 +170,10 @@ mod tests {
                 "The value 'O'Brien' is not valid for the 'nms:recipient:gender' enumeration of the '@gender' field",
                 "The value '…' is not valid for the 'nms:recipient:gender' enumeration of the '@gender' field",
             ),
-            ("Resource not found for the segment 'foo'.", "Resource not found for the segment 'foo'."),
+            (
+                "Resource not found for the segment 'foo'.",
+                "Resource not found for the segment 'foo'.",
+            ),
             ("maximum allowed length of '200'.", "maximum allowed length of '200'."),
             ("the record doesn't match", "the record doesn't match"),
             ("contact anna.berg@example.com is wrong", "contact … is wrong"),

@@ -78,7 +78,13 @@ impl Client {
     ///
     /// # Errors
     /// When the machine has no usable certificate store.
-    pub(crate) fn new(system: System, origin: Origin, limits: Limits, auth: Auth, clock: Clock) -> Result<Self, String> {
+    pub(crate) fn new(
+        system: System,
+        origin: Origin,
+        limits: Limits,
+        auth: Auth,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let plain = origin.is_plain() || auth.token_url().scheme() == "http";
         Ok(Self::with_transport(system, origin, limits, auth, clock, Transport::network(plain)?))
     }
@@ -93,7 +99,8 @@ impl Client {
         transport: Transport,
     ) -> Self {
         let resource = origin.as_str().to_owned();
-        let credentials = Credentials::new(system, auth, resource, transport.clone(), clock.clone());
+        let credentials =
+            Credentials::new(system, auth, resource, transport.clone(), clock.clone());
         Self::assemble(system, origin, limits, Arc::new(credentials), clock, transport)
     }
 
@@ -229,12 +236,20 @@ impl Client {
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
         let shared = &self.0;
         if request.url.origin() != &shared.origin {
-            return Err(Failure::new(shared.system, Outcome::Foreign, "the address belongs to another system"));
+            return Err(Failure::new(
+                shared.system,
+                Outcome::Foreign,
+                "the address belongs to another system",
+            ));
         }
         let mut refreshed = 0;
         loop {
             let mut place = shared.gate.enter().await;
-            let token = shared.credentials.token().await.inspect_err(|failure| shared.judge_health(Some(failure)))?;
+            let token = shared
+                .credentials
+                .token()
+                .await
+                .inspect_err(|failure| shared.judge_health(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
             shared.gate.depart(&mut place).await;
             let answer = shared.go(attempt).await;
@@ -287,10 +302,12 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let answer = self.transport.exchange(attempt, &self.clock).await;
         match answer {
-            Ok(Answer { status, headers, body }) => match classify(self.system, status, &headers, &body) {
-                None => Ok(Response::new(status, headers, body)),
-                Some(failure) => Err(failure),
-            },
+            Ok(Answer { status, headers, body }) => {
+                match classify(self.system, status, &headers, &body) {
+                    None => Ok(Response::new(status, headers, body)),
+                    Some(failure) => Err(failure),
+                }
+            }
             Err(broken) => Err(self.no_answer(broken)),
         }
     }
@@ -310,10 +327,14 @@ impl Shared {
         let wrong = |_| Failure::new(self.system, Outcome::Setup, "a header that cannot be sent");
         let mut headers = HeaderMap::with_capacity(self.baseline.len() + request.headers.len() + 4);
         if let Some((_, content_type)) = &request.body {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|e| wrong(e.into()))?);
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_str(content_type).map_err(|e| wrong(e.into()))?,
+            );
         }
         for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| wrong(::http::Error::from(e)))?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|e| wrong(::http::Error::from(e)))?;
             headers.append(name, HeaderValue::from_str(value).map_err(|e| wrong(e.into()))?);
         }
         for (name, value) in &self.baseline {
@@ -325,7 +346,8 @@ impl Shared {
             }
         }
         if self.system == System::Dynamics {
-            let id = HeaderValue::from_str(&self.clock.guid().to_string()).map_err(|e| wrong(e.into()))?;
+            let id = HeaderValue::from_str(&self.clock.guid().to_string())
+                .map_err(|e| wrong(e.into()))?;
             headers.insert("x-ms-client-request-id", id);
         }
         headers.insert(header::AUTHORIZATION, token.header.clone());
@@ -371,7 +393,8 @@ impl Shared {
             let tell = health.failures == TELL_AFTER;
             drop(health);
             if tell {
-                RemoteUnreachable { system: self.system.as_str(), problem: failure.to_string() }.emit();
+                RemoteUnreachable { system: self.system.as_str(), problem: failure.to_string() }
+                    .emit();
             }
             return;
         }

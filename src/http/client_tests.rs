@@ -2,16 +2,18 @@
 //! hostile or broken bytes lead to (a raw server on loopback).
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::http::Client;
 use crate::http::failure::Outcome;
 use crate::http::message::Request;
-use crate::http::test_support::{Log, Reply, dynamics, granted, local, networked, raw_server, reply};
+use crate::http::test_support::{
+    Log, Reply, dynamics, granted, local, networked, raw_server, reply,
+};
 use crate::http::transport::Broken;
-use crate::http::Client;
 
 fn get(client: &Client) -> Request {
     Request::get(client.origin().own("contacts").unwrap())
@@ -39,7 +41,8 @@ fn remote(api: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> (Client
 }
 
 async fn together(client: &Client, count: usize) -> Vec<Result<(), Outcome>> {
-    let sends = (0..count).map(|_| async { client.send(get(client)).await.map(drop).map_err(|f| f.outcome) });
+    let sends = (0..count)
+        .map(|_| async { client.send(get(client)).await.map(drop).map_err(|f| f.outcome) });
     futures_util::future::join_all(sends).await
 }
 
@@ -57,7 +60,10 @@ async fn all_workers_share_one_token() {
     assert!(together(&client, 50).await.iter().all(Result::is_ok));
     assert_eq!((tokens.lines().len(), calls.lines().len()), (1, 50));
     let stats = client.stats();
-    assert_eq!((stats.calls, stats.token_calls, stats.in_flight, client.progress()), (50, 1, 0, 50));
+    assert_eq!(
+        (stats.calls, stats.token_calls, stats.in_flight, client.progress()),
+        (50, 1, 0, 50)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +162,11 @@ async fn half_an_hour_of_429s_costs_few_requests() {
     let start = clock.monotonic();
     let inner = clock.clone();
     let (client, _, calls) = remote(move |_, _| {
-        if inner.monotonic().since(start) < Duration::from_mins(30) { reply(429, &[], "") } else { reply(204, &[], "") }
+        if inner.monotonic().since(start) < Duration::from_mins(30) {
+            reply(429, &[], "")
+        } else {
+            reply(204, &[], "")
+        }
     });
     assert!(together(&client, 32).await.iter().all(Result::is_ok));
     assert!(calls.lines().len() < 60, "{}", calls.lines().len());
@@ -181,7 +191,9 @@ async fn a_read_outlives_an_outage_and_a_write_does_not_repeat() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_gives_up_on_lasting_server_errors_and_at_once_on_mistakes() {
-    for (status, want, sent) in [(500, Outcome::ServerError, 5), (404, Outcome::Setup, 1), (410, Outcome::CursorExpired, 1)] {
+    for (status, want, sent) in
+        [(500, Outcome::ServerError, 5), (404, Outcome::Setup, 1), (410, Outcome::CursorExpired, 1)]
+    {
         let (client, _, calls) = remote(move |_, _| reply(status, &[], ""));
         assert_eq!(client.read(get(&client)).await.unwrap_err().outcome, want);
         assert_eq!(calls.lines().len(), sent);
@@ -195,7 +207,11 @@ async fn the_documented_headers_are_on_each_dataverse_call() {
     let client = dynamics(local(move |request| {
         let token = request.uri().host() == Some("login.test");
         if !token {
-            let mut names: Vec<_> = request.headers().iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
+            let mut names: Vec<_> = request
+                .headers()
+                .iter()
+                .map(|(n, v)| format!("{n}={}", v.to_str().unwrap()))
+                .collect();
             names.retain(|line| !line.starts_with("x-ms-client-request-id="));
             names.sort();
             log.add(names.join("|"));
@@ -203,7 +219,13 @@ async fn the_documented_headers_are_on_each_dataverse_call() {
         async move { if token { granted("t", 3600) } else { reply(204, &[], "") } }
     }));
     client.send(get(&client).header("Prefer", "odata.maxpagesize=5")).await.unwrap();
-    client.send(Request::patch(client.origin().own("contacts(1)").unwrap(), "{}").header("If-Match", "*")).await.unwrap();
+    client
+        .send(
+            Request::patch(client.origin().own("contacts(1)").unwrap(), "{}")
+                .header("If-Match", "*"),
+        )
+        .await
+        .unwrap();
     assert_eq!(
         seen.lines(),
         [
@@ -231,7 +253,8 @@ async fn a_silent_server_ends_after_two_minutes() {
 #[tokio::test(start_paused = true)]
 async fn an_address_of_another_system_is_never_sent() {
     let (client, tokens, calls) = remote(|_, _| reply(204, &[], ""));
-    let other = crate::http::Origin::new(&url::Url::parse("https://evil.test/api/data/v9.2/").unwrap());
+    let other =
+        crate::http::Origin::new(&url::Url::parse("https://evil.test/api/data/v9.2/").unwrap());
     let failure = client.send(Request::get(other.own("x").unwrap())).await.unwrap_err();
     assert_eq!(failure.outcome, Outcome::Foreign);
     assert_eq!((tokens.lines().len(), calls.lines().len()), (0, 0));
@@ -244,7 +267,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn answer(head: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())
+            .into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -269,7 +294,11 @@ async fn broken_and_hostile_bytes_end_in_the_right_outcome() {
         ("brotli", answer("200 OK\r\nContent-Encoding: br", b"x"), Some(Outcome::Garbled)),
         ("cut JSON", answer(json, br#"{"a":[1"#), Some(Outcome::Garbled)),
         ("page", answer("200 OK\r\nContent-Type: text/html", b"<html>"), Some(Outcome::Garbled)),
-        ("redirect", answer("302 Found\r\nLocation: http://127.0.0.1:9/x", b""), Some(Outcome::Foreign)),
+        (
+            "redirect",
+            answer("302 Found\r\nLocation: http://127.0.0.1:9/x", b""),
+            Some(Outcome::Foreign),
+        ),
         ("nothing", Vec::new(), Some(Outcome::Unknown)),
         ("no HTTP", b"SSH-2.0-OpenSSH_9\r\n\r\n".to_vec(), Some(Outcome::Unknown)),
         ("half a header", b"HTTP/1.1 200 OK\r\nContent-Le".to_vec(), Some(Outcome::Unknown)),
@@ -281,7 +310,10 @@ async fn broken_and_hostile_bytes_end_in_the_right_outcome() {
         assert_eq!(outcome.err(), want, "{name}");
         let calls = log.lines();
         let call = calls.last().unwrap();
-        assert!(call.contains("authorization: Bearer t\r\n") && call.contains("x-api-key: key\r\n"), "{call}");
+        assert!(
+            call.contains("authorization: Bearer t\r\n") && call.contains("x-api-key: key\r\n"),
+            "{call}"
+        );
         assert!(call.contains("user-agent: cdsync/") && !call.contains("referer"), "{call}");
     }
 }
@@ -294,12 +326,16 @@ async fn a_port_where_nobody_listens_is_not_sent() {
     let client = networked(&base);
     let failure = client.send(get(&client)).await.unwrap_err();
     assert_eq!(failure.outcome, Outcome::NotSent);
-    assert!(!failure.to_string().contains("127.0.0.1:") || !failure.to_string().contains("token?"), "{failure}");
+    assert!(
+        !failure.to_string().contains("127.0.0.1:") || !failure.to_string().contains("token?"),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
 async fn a_caller_that_stops_waiting_leaves_nothing_behind() {
-    let (base, _) = raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab".to_vec(), true).await;
+    let (base, _) =
+        raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab".to_vec(), true).await;
     let client = networked(&base);
     let request = get(&client);
     {

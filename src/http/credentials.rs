@@ -85,7 +85,13 @@ enum Look {
 
 impl Credentials {
     /// Tokens for `resource` (the origin of an Entra environment).
-    pub(super) fn new(system: System, auth: Auth, resource: String, transport: Transport, clock: Clock) -> Self {
+    pub(super) fn new(
+        system: System,
+        auth: Auth,
+        resource: String,
+        transport: Transport,
+        clock: Clock,
+    ) -> Self {
         Self {
             system,
             auth,
@@ -157,7 +163,12 @@ impl Credentials {
     /// `Refused` when another token would not help: a fresh one that never
     /// worked was rejected (remembered for a minute), or the request is rejected
     /// whatever the token.
-    pub(super) fn rejected(&self, token: &Token, repeats: u32, answer: Failure) -> Result<(), Failure> {
+    pub(super) fn rejected(
+        &self,
+        token: &Token,
+        repeats: u32,
+        answer: Failure,
+    ) -> Result<(), Failure> {
         let failure = Failure { outcome: Outcome::Refused, ..answer };
         let last = repeats >= MAX_REPEATS;
         let now = self.clock.monotonic();
@@ -203,7 +214,8 @@ impl Credentials {
     /// Asks the endpoint; the caller holds `asking`.
     async fn ask(&self) -> Result<Arc<Token>, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = auth::ask(self.system, &self.auth, &self.resource, &self.transport, &self.clock).await;
+        let answer =
+            auth::ask(self.system, &self.auth, &self.resource, &self.transport, &self.clock).await;
         let now = self.clock.monotonic();
         let answer = answer.and_then(|granted| self.token_of(&granted, now));
         let mut cache = self.lock();
@@ -221,20 +233,27 @@ impl Credentials {
                 cache.minted.retain(|at| now.since(*at) < MINT_WINDOW);
                 cache.minted.push_back(now);
                 drop(cache);
-                let use_ms = u64::try_from(token.refresh_at.since(now).as_millis()).unwrap_or(u64::MAX);
+                let use_ms =
+                    u64::try_from(token.refresh_at.since(now).as_millis()).unwrap_or(u64::MAX);
                 TokenObtained { system: self.system.as_str(), use_ms }.emit();
                 Ok(token)
             }
             Err(failure) => {
                 cache.failures += 1;
-                let pause = backoff(cache.failures, Duration::from_secs(1), Duration::from_mins(1), &self.clock);
+                let pause = backoff(
+                    cache.failures,
+                    Duration::from_secs(1),
+                    Duration::from_mins(1),
+                    &self.clock,
+                );
                 cache.not_before = Some(now.plus(failure.retry_after.unwrap_or(pause)));
                 cache.failure = Some(failure.clone());
                 if failure.outcome == Outcome::Refused {
                     let usable = cache.token.as_ref().is_some_and(|token| now < token.ends_at);
                     cache.not_before = Some(now.plus(REMEMBER_REFUSAL));
                     // A token that still works outlives the refusal of the next one.
-                    cache.refused = (!usable).then(|| (failure.clone(), now.plus(REMEMBER_REFUSAL)));
+                    cache.refused =
+                        (!usable).then(|| (failure.clone(), now.plus(REMEMBER_REFUSAL)));
                     drop(cache);
                     self.report(&failure);
                 }
@@ -244,9 +263,16 @@ impl Credentials {
     }
 
     fn token_of(&self, granted: &auth::Granted, now: Monotonic) -> Result<Token, Failure> {
-        let unusable = || Failure::new(self.system, Outcome::NotSent, "the identity service gave a token that cannot be sent");
+        let unusable = || {
+            Failure::new(
+                self.system,
+                Outcome::NotSent,
+                "the identity service gave a token that cannot be sent",
+            )
+        };
         let text = granted.access_token().secret();
-        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| unusable())?;
+        let mut header =
+            HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| unusable())?;
         if text.is_empty() {
             return Err(unusable());
         }
@@ -262,7 +288,12 @@ impl Credentials {
     }
 
     fn report(&self, failure: &Failure) {
-        AuthRefused { system: self.system.as_str(), code: failure.code.clone(), problem: failure.message.clone() }.emit();
+        AuthRefused {
+            system: self.system.as_str(),
+            code: failure.code.clone(),
+            problem: failure.message.clone(),
+        }
+        .emit();
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
@@ -274,7 +305,8 @@ impl Credentials {
 fn times(expires_in: Option<Duration>) -> (Duration, Duration) {
     let lifetime = expires_in.unwrap_or(DEFAULT_LIFETIME).clamp(LIFETIMES.0, LIFETIMES.1);
     let margin = MARGIN.max(lifetime / 10);
-    let use_for = if lifetime < margin * 2 { lifetime * 4 / 5 } else { lifetime.saturating_sub(margin) };
+    let use_for =
+        if lifetime < margin * 2 { lifetime * 4 / 5 } else { lifetime.saturating_sub(margin) };
     (use_for, lifetime)
 }
 

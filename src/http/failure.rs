@@ -120,7 +120,12 @@ impl Outcome {
     /// gateway time-out; campaign sheet, section 14, point 8).
     pub(crate) fn may_be_applied(self) -> bool {
         match self {
-            Self::Unknown | Self::Unavailable | Self::ServerError | Self::Garbled | Self::Foreign | Self::TooLarge => true,
+            Self::Unknown
+            | Self::Unavailable
+            | Self::ServerError
+            | Self::Garbled
+            | Self::Foreign
+            | Self::TooLarge => true,
             Self::Throttled
             | Self::NotSent
             | Self::Refused
@@ -158,7 +163,15 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure found on our side of the wire; `message` is cleaned.
     pub(crate) fn new(system: System, outcome: Outcome, message: &str) -> Self {
-        Self { system, outcome, status: None, code: None, message: clean(message), request_id: None, retry_after: None }
+        Self {
+            system,
+            outcome,
+            status: None,
+            code: None,
+            message: clean(message),
+            request_id: None,
+            retry_after: None,
+        }
     }
 
     /// A complete answer that does not hold what the protocol says. `what` is

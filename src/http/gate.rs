@@ -149,7 +149,11 @@ impl Gate {
 
     /// The system refused for now: a pause for all. Returns its length, and
     /// whether it is a new one (to be logged) rather than part of one that holds.
-    pub(super) fn throttled(&self, place: Option<&Place<'_>>, asked: Option<Duration>) -> (Duration, bool) {
+    pub(super) fn throttled(
+        &self,
+        place: Option<&Place<'_>>,
+        asked: Option<Duration>,
+    ) -> (Duration, bool) {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         let holds = state.paused_until.filter(|until| *until > now);
@@ -158,7 +162,9 @@ impl Gate {
             state.strikes += 1;
         }
         self.halve(&mut state, epoch);
-        let wait = asked.unwrap_or_else(|| backoff(state.strikes, Duration::from_secs(1), MAX_OWN_PAUSE, &self.clock));
+        let wait = asked.unwrap_or_else(|| {
+            backoff(state.strikes, Duration::from_secs(1), MAX_OWN_PAUSE, &self.clock)
+        });
         let until = now.plus(wait);
         let until = holds.map_or(until, |held| held.max(until));
         state.paused_until = Some(until);
@@ -236,7 +242,11 @@ impl Drop for Place<'_> {
 /// The `attempt`-th delay (from 1): doubling from `least` to `most`, half of it
 /// left to chance.
 pub(super) fn backoff(attempt: usize, least: Duration, most: Duration, clock: &Clock) -> Duration {
-    let delays = ExponentialBuilder::new().with_min_delay(least).with_max_delay(most).with_factor(2.0).without_max_times();
+    let delays = ExponentialBuilder::new()
+        .with_min_delay(least)
+        .with_max_delay(most)
+        .with_factor(2.0)
+        .without_max_times();
     let delay = delays.build().nth(attempt.saturating_sub(1).min(24)).unwrap_or(most);
     delay / 2 + clock.jitter(delay / 2)
 }

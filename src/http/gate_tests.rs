@@ -79,9 +79,18 @@ async fn a_pause_holds_for_all_and_is_new_once() {
     let mut second = gate.enter().await;
     gate.depart(&mut second).await;
     let start = clock.monotonic();
-    assert_eq!(gate.throttled(Some(&first), Some(Duration::from_secs(30))), (Duration::from_secs(30), true));
-    assert_eq!(gate.throttled(Some(&second), Some(Duration::from_secs(10))), (Duration::from_secs(30), false));
-    assert_eq!(gate.throttled(Some(&second), Some(Duration::from_mins(1))), (Duration::from_mins(1), false));
+    assert_eq!(
+        gate.throttled(Some(&first), Some(Duration::from_secs(30))),
+        (Duration::from_secs(30), true)
+    );
+    assert_eq!(
+        gate.throttled(Some(&second), Some(Duration::from_secs(10))),
+        (Duration::from_secs(30), false)
+    );
+    assert_eq!(
+        gate.throttled(Some(&second), Some(Duration::from_mins(1))),
+        (Duration::from_mins(1), false)
+    );
     drop(second);
     let mut third = gate.enter().await;
     gate.depart(&mut third).await;

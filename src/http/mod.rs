@@ -22,9 +22,9 @@ mod gate;
 mod message;
 mod origin;
 mod retry_after;
-mod transport;
 #[cfg(test)]
 mod test_support;
+mod transport;
 
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
 pub(crate) use classify::classify;

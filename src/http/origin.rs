@@ -101,7 +101,10 @@ impl Origin {
         let Ok(url) = self.0.base.join(text) else {
             return Err(self.foreign("it cannot be parsed", text));
         };
-        if url.origin() != self.0.base.origin() || !url.username().is_empty() || url.password().is_some() {
+        if url.origin() != self.0.base.origin()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
             return Err(self.foreign("another scheme, host or port", text));
         }
         let prefix = self.0.base.path();
@@ -126,8 +129,14 @@ impl Origin {
 
     fn foreign(&self, reason: &'static str, text: &str) -> ForeignUrl {
         let found = Url::parse(text).ok().or_else(|| self.0.base.join(text).ok());
-        let found = found.map(|url| url.origin().ascii_serialization()).filter(|found| *found != self.0.origin);
-        ForeignUrl { reason, expected: self.0.origin.clone(), found: found.map(|f| f.chars().take(100).collect()) }
+        let found = found
+            .map(|url| url.origin().ascii_serialization())
+            .filter(|found| *found != self.0.origin);
+        ForeignUrl {
+            reason,
+            expected: self.0.origin.clone(),
+            found: found.map(|f| f.chars().take(100).collect()),
+        }
     }
 }
 
@@ -175,7 +184,10 @@ fn suspicious(text: &str) -> Option<&'static str> {
         Some("too long")
     } else if text.is_empty() {
         Some("empty")
-    } else if text.contains(|c: char| c.is_control()) || text.trim() != text || before_query.contains(char::is_whitespace) {
+    } else if text.contains(|c: char| c.is_control())
+        || text.trim() != text
+        || before_query.contains(char::is_whitespace)
+    {
         Some("blanks or control characters")
     } else if before_query.contains('\\') {
         Some("a backslash")
@@ -196,7 +208,8 @@ fn climbs(path: &str) -> bool {
         if text.split(['/', '\\']).any(|segment| segment == ".." || segment == ".") {
             return true;
         }
-        text = text.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+        text =
+            text.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
     }
     text.split(['/', '\\']).any(|segment| segment == ".." || segment == ".")
 }

@@ -17,7 +17,10 @@ fn honest_links_of_the_system_pass_in_every_form() {
         ("contacts?$top=1", "/api/data/v9.2/contacts?$top=1"),
         ("/api/data/v9.2/contacts", "/api/data/v9.2/contacts"),
         ("contacts(new_key='a:b')", "/api/data/v9.2/contacts(new_key='a:b')"),
-        ("https://org.crm4.dynamics.com/api/data/v9.2/contacts?$skiptoken=%3Ccookie%20a%3D%22b%22%3E", "/api/data/v9.2/contacts?$skiptoken=%3Ccookie%20a%3D%22b%22%3E"),
+        (
+            "https://org.crm4.dynamics.com/api/data/v9.2/contacts?$skiptoken=%3Ccookie%20a%3D%22b%22%3E",
+            "/api/data/v9.2/contacts?$skiptoken=%3Ccookie%20a%3D%22b%22%3E",
+        ),
         ("https://ORG.crm4.Dynamics.com/api/data/v9.2/contacts", "/api/data/v9.2/contacts"),
         ("HTTPS://org.crm4.dynamics.com:443/api/data/v9.2/x", "/api/data/v9.2/x"),
         ("https://org.crm4.dynamics.com/api/data/v9.2", "/api/data/v9.2"),
@@ -29,11 +32,16 @@ fn honest_links_of_the_system_pass_in_every_form() {
         assert_eq!(pin.own(url.path_and_query()).unwrap(), url, "own form of {text}");
     }
     let pin = origin("https://mc.adobe.io/tenant/campaign/");
-    for text in ["https://mc.adobe.io/tenant/campaign//profileAndServices/profile/@a+b/", "/tenant/campaign/x//y"] {
+    for text in [
+        "https://mc.adobe.io/tenant/campaign//profileAndServices/profile/@a+b/",
+        "/tenant/campaign/x//y",
+    ] {
         assert!(pin.handed(text).is_ok(), "{text}");
     }
     let journal = origin("https://events-va6.adobe.io");
-    assert!(journal.handed("/events-fast/organizations/1/integrations/2/3?since=moose:e7:1").is_ok());
+    assert!(
+        journal.handed("/events-fast/organizations/1/integrations/2/3?since=moose:e7:1").is_ok()
+    );
     assert!(origin("http://127.0.0.1:8080/api/").handed("http://127.0.0.1:8080/api/x").is_ok());
 }
 

@@ -103,7 +103,11 @@ mod tests {
             for value in given {
                 headers.append("retry-after", HeaderValue::from_str(value).unwrap());
             }
-            assert_eq!(relative(&headers, body.as_bytes()), want.map(Duration::from_secs), "{given:?} {body}");
+            assert_eq!(
+                relative(&headers, body.as_bytes()),
+                want.map(Duration::from_secs),
+                "{given:?} {body}"
+            );
         }
     }
 }

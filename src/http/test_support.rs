@@ -20,7 +20,8 @@ pub(super) const TOKEN_URL: &str = "https://login.test/t/oauth2/v2.0/token";
 pub(super) const BASE: &str = "https://org.test/api/data/v9.2/";
 
 /// Enough for tests that are not about limits.
-pub(super) const LIMITS: Limits = Limits { max_in_flight: 16, window: (1_000_000, Duration::from_mins(5)) };
+pub(super) const LIMITS: Limits =
+    Limits { max_in_flight: 16, window: (1_000_000, Duration::from_mins(5)) };
 
 /// What a scripted remote answers.
 pub(super) type Reply = Result<::http::Response<Bytes>, Broken>;
@@ -37,7 +38,11 @@ pub(super) fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply 
 
 /// A token endpoint's answer.
 pub(super) fn granted(token: &str, expires_in: u64) -> Reply {
-    reply(200, &[("content-type", "application/json")], &format!(r#"{{"access_token":"{token}","expires_in":{expires_in}}}"#))
+    reply(
+        200,
+        &[("content-type", "application/json")],
+        &format!(r#"{{"access_token":"{token}","expires_in":{expires_in}}}"#),
+    )
 }
 
 /// A transport that answers by `script`.
@@ -54,7 +59,11 @@ pub(super) fn secret(text: &'static str) -> SecretLoader {
 }
 
 pub(super) fn entra(token_url: &str) -> Auth {
-    Auth::EntraSecret { token_url: Url::parse(token_url).unwrap(), client_id: "app".to_owned(), secret: secret("hunter2") }
+    Auth::EntraSecret {
+        token_url: Url::parse(token_url).unwrap(),
+        client_id: "app".to_owned(),
+        secret: secret("hunter2"),
+    }
 }
 
 pub(super) fn ims(token_url: &str) -> Auth {
@@ -70,7 +79,14 @@ pub(super) fn ims(token_url: &str) -> Auth {
 /// A Dynamics client over `transport`.
 pub(super) fn dynamics(transport: Transport) -> Client {
     let origin = Origin::new(&Url::parse(BASE).unwrap());
-    Client::with_transport(System::Dynamics, origin, LIMITS, entra(TOKEN_URL), Clock::seeded(7), transport)
+    Client::with_transport(
+        System::Dynamics,
+        origin,
+        LIMITS,
+        entra(TOKEN_URL),
+        Clock::seeded(7),
+        transport,
+    )
 }
 
 /// Records what was asked.
@@ -111,7 +127,9 @@ async fn serve(mut socket: TcpStream, answer: Vec<u8>, hold: bool, log: Log) {
         have.extend_from_slice(&piece[..read]);
         let text = String::from_utf8_lossy(&have).into_owned();
         let Some(end) = text.find("\r\n\r\n") else { continue };
-        let length = text.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = text
+            .lines()
+            .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if have.len() < end + 4 + length.unwrap_or(0) {
             continue;
         }

@@ -29,7 +29,8 @@ pub(super) const BODY_CAP: usize = 64 << 20;
 const MAX_HEADERS: usize = 200;
 
 /// The answer of a [`LocalService`].
-pub(crate) type LocalAnswer = Pin<Box<dyn Future<Output = Result<::http::Response<Bytes>, Broken>> + Send>>;
+pub(crate) type LocalAnswer =
+    Pin<Box<dyn Future<Output = Result<::http::Response<Bytes>, Broken>> + Send>>;
 /// A server in this process.
 pub(crate) type LocalService = Arc<dyn Fn(::http::Request<Bytes>) -> LocalAnswer + Send + Sync>;
 
@@ -106,7 +107,10 @@ impl Transport {
             .https_only(!plain)
             .tls_version_min(reqwest::tls::Version::TLS_1_2);
         let builder = if plain { builder.tls_certs_only([]) } else { builder };
-        builder.build().map(Self::Network).map_err(|error| format!("no HTTP client: {}", causes(&error.without_url())))
+        builder
+            .build()
+            .map(Self::Network)
+            .map_err(|error| format!("no HTTP client: {}", causes(&error.without_url())))
     }
 
     /// Sends one attempt and reads the whole answer under its limits.
@@ -149,8 +153,11 @@ async fn network(client: &reqwest::Client, attempt: Attempt) -> Result<Answer, B
 async fn local(service: &LocalService, attempt: Attempt, cap: usize) -> Result<Answer, Broken> {
     let mut request = ::http::Request::new(attempt.body.unwrap_or_default());
     *request.method_mut() = attempt.method;
-    *request.uri_mut() =
-        attempt.url.as_str().parse().map_err(|_| Broken::NotSent("the address cannot be used".to_owned()))?;
+    *request.uri_mut() = attempt
+        .url
+        .as_str()
+        .parse()
+        .map_err(|_| Broken::NotSent("the address cannot be used".to_owned()))?;
     *request.headers_mut() = attempt.headers;
     let (parts, body) = service(request).await?.into_parts();
     let mut collector = Collector::new(encoding(&parts.headers), cap)?;
@@ -159,7 +166,9 @@ async fn local(service: &LocalService, attempt: Attempt, cap: usize) -> Result<A
 }
 
 fn encoding(headers: &HeaderMap) -> Option<&str> {
-    headers.get(::http::header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("unreadable"))
+    headers
+        .get(::http::header::CONTENT_ENCODING)
+        .map(|value| value.to_str().unwrap_or("unreadable"))
 }
 
 /// What a library error says about the request's fate. A URL is taken out first:
