@@ -6,14 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
     BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    RefreshToken, RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername, Scope,
-    StandardRevocableToken, TokenResponse, TokenUrl,
+    AccessToken, AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, EndpointNotSet,
+    EndpointSet, RefreshToken, RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername,
+    Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
@@ -143,7 +144,7 @@ fn bearer() -> BasicTokenType {
 
 fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
-    let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Ok(text.trim().parse::<u64>().ok().filter(|seconds| *seconds > 0))
 }
 
@@ -214,8 +215,7 @@ pub(super) async fn ask(
         }
     }
     let scope = Scope::new(auth.scope(resource));
-    let http =
-        Exchange { transport: transport.clone(), clock: clock.clone(), seen: Mutex::new(None) };
+    let http = Adapter { transport: transport.clone(), clock: clock.clone(), seen: Arc::default() };
     let granted = if let Auth::EntraPassword { username, password, .. } = auth {
         let username = ResourceOwnerUsername::new(username.clone());
         let password = ResourceOwnerPassword::new(password().map_err(local)?.expose().to_owned());
@@ -231,34 +231,36 @@ pub(super) async fn ask(
         }
         request.request_async(&http).await
     };
-    let seen = http.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let seen = *http.seen.lock().unwrap_or_else(PoisonError::into_inner);
     granted.map_err(|error| failed(system, &error, seen))
 }
 
 /// The OAuth library's HTTP client: our transport, under the endpoint's own caps.
-/// Owns what it uses: with a borrowed transport the compiler cannot tell that
-/// the future may move between threads.
-struct Exchange {
+struct Adapter {
     transport: Transport,
     clock: Clock,
-    seen: Seen,
+    seen: Arc<Seen>,
 }
 
-impl<'c> oauth2::AsyncHttpClient<'c> for Exchange {
+impl<'c> AsyncHttpClient<'c> for Adapter {
     type Error = Broken;
-    type Future =
-        std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, Broken>> + Send + 'c>>;
+    type Future = BoxFuture<'static, Result<oauth2::HttpResponse, Broken>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(exchange(&self.transport, &self.clock, request, &self.seen))
+        Box::pin(exchange(
+            self.transport.clone(),
+            self.clock.clone(),
+            request,
+            Arc::clone(&self.seen),
+        ))
     }
 }
 
 async fn exchange(
-    transport: &Transport,
-    clock: &Clock,
+    transport: Transport,
+    clock: Clock,
     request: oauth2::HttpRequest,
-    seen: &Seen,
+    seen: Arc<Seen>,
 ) -> Result<oauth2::HttpResponse, Broken> {
     let (parts, body) = request.into_parts();
     let url = Url::parse(&parts.uri.to_string())
@@ -271,7 +273,7 @@ async fn exchange(
         timeout: TIMEOUT,
         body_cap: BODY_CAP,
     };
-    let Answer { status, headers, body } = transport.exchange(attempt, clock).await?;
+    let Answer { status, headers, body } = transport.exchange(attempt, &clock).await?;
     let wait = retry_after::relative(&headers, &body);
     *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((status, wait));
     let mut response = oauth2::HttpResponse::new(body.to_vec());
@@ -319,8 +321,8 @@ fn refused(system: System, code: &str, problem: &str) -> Failure {
 /// Whether a person must act. Branches on status and `error`, never on text.
 pub(super) fn is_refusal(status: Option<u16>, error: Option<&str>) -> bool {
     match (status, error) {
-        (None | Some(200..=299 | 408 | 429 | 500..), _) => false,
-        (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => false,
+        (None | Some(200..=299 | 408 | 429 | 500..), _)
+        | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => false,
         (Some(_), _) => true,
     }
 }

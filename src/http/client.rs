@@ -24,7 +24,7 @@ use crate::telemetry::{DeliveryThrottled, RemoteBack, RemoteUnreachable};
 /// A read that fails in the server or is garbled is repeated so often.
 const READ_REPEATS: usize = 4;
 /// Shortest and longest wait between repeats of a read.
-const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// Failures in a row before the operator is told.
 const TELL_AFTER: u32 = 3;
 

@@ -20,16 +20,16 @@ use crate::clock::{Clock, Monotonic};
 use crate::telemetry::{AuthRefused, TokenObtained};
 
 /// A refusal is remembered so long, instead of asking again.
-const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
+const REMEMBER_REFUSAL: Duration = Duration::from_mins(1);
 /// A token's lifetime where the endpoint names none that makes sense.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(1800);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(30);
 /// Shortest and longest lifetime believed.
-const LIFETIMES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+const LIFETIMES: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(24));
 /// A token is replaced so long before its end, or a tenth of its life if more.
-const MARGIN: Duration = Duration::from_secs(300);
+const MARGIN: Duration = Duration::from_mins(5);
 /// While fresh tokens are rejected, this many are asked for in [`MINT_WINDOW`].
 const MINTS: usize = 2;
-const MINT_WINDOW: Duration = Duration::from_secs(300);
+const MINT_WINDOW: Duration = Duration::from_mins(5);
 /// A request is repeated once after a 401; more often only where the fresh token
 /// had worked for others and was taken back meanwhile.
 const MAX_REPEATS: u32 = 3;
@@ -243,7 +243,7 @@ impl Credentials {
                 let pause = backoff(
                     cache.failures,
                     Duration::from_secs(1),
-                    Duration::from_secs(60),
+                    Duration::from_mins(1),
                     &self.clock,
                 );
                 cache.not_before = Some(now.plus(failure.retry_after.unwrap_or(pause)));
@@ -305,7 +305,8 @@ impl Credentials {
 fn times(expires_in: Option<Duration>) -> (Duration, Duration) {
     let lifetime = expires_in.unwrap_or(DEFAULT_LIFETIME).clamp(LIFETIMES.0, LIFETIMES.1);
     let margin = MARGIN.max(lifetime / 10);
-    let use_for = if lifetime < margin * 2 { lifetime * 4 / 5 } else { lifetime - margin };
+    let use_for =
+        if lifetime < margin * 2 { lifetime * 4 / 5 } else { lifetime.saturating_sub(margin) };
     (use_for, lifetime)
 }
 

@@ -17,7 +17,7 @@ const START: usize = 4;
 /// The window is counted in this many slots.
 const SLOTS: u32 = 50;
 /// Longest pause where the remote names none.
-const MAX_OWN_PAUSE: Duration = Duration::from_secs(300);
+const MAX_OWN_PAUSE: Duration = Duration::from_mins(5);
 
 /// Upper bounds of one system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,6 @@ impl Gate {
         place
     }
 
-    /// The end of the pause that holds now.
     fn pause(&self) -> Option<Monotonic> {
         let now = self.clock.monotonic();
         self.lock().paused_until.filter(|until| *until > now)

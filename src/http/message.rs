@@ -104,7 +104,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     ["x-ms-service-request-id", "req_id", "x-request-id", "x-ms-request-id"]
         .into_iter()
         .find_map(|name| text(headers, name))
-        .map(|id| id.chars().filter(|c| c.is_ascii_graphic()).take(80).collect::<String>())
+        .map(|id| id.chars().filter(char::is_ascii_graphic).take(80).collect::<String>())
         .filter(|id| !id.is_empty())
 }
 

@@ -22,6 +22,8 @@ mod gate;
 mod message;
 mod origin;
 mod retry_after;
+#[cfg(test)]
+mod test_support;
 mod transport;
 
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};

@@ -12,7 +12,7 @@ use super::classify::object;
 use super::message::http_date;
 
 /// Longest wait obeyed: a remote's typing error must not stop us for a month.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const MAX_WAIT: Duration = Duration::from_hours(1);
 /// Longest body searched for a wait, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 

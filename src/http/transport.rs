@@ -20,9 +20,9 @@ use crate::clock::Clock;
 /// DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest silence inside an answer.
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_mins(1);
 /// A whole exchange with a system. Dataverse itself stops after about 120 s.
-pub(super) const TOTAL: Duration = Duration::from_secs(120);
+pub(super) const TOTAL: Duration = Duration::from_mins(2);
 /// Largest decoded body of a system, in bytes.
 pub(super) const BODY_CAP: usize = 64 << 20;
 /// Most headers in one answer.
