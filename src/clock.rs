@@ -46,9 +46,7 @@ impl Clock {
 
     /// The machine's clock with a repeatable jitter stream.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self {
-            random: Arc::new(AtomicU64::new(seed)),
-        }
+        Self { random: Arc::new(AtomicU64::new(seed)) }
     }
 
     /// Wall time. Data only: never decide the order of two things by it.
@@ -76,10 +74,7 @@ impl Clock {
     /// The next number of the jitter stream (SplitMix64). Not for secrets.
     pub(crate) fn random(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self
-            .random
-            .fetch_add(STEP, Ordering::Relaxed)
-            .wrapping_add(STEP);
+        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)

@@ -5,16 +5,12 @@ use std::fmt;
 
 /// A name that is not an identifier of either system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a name: a letter or underscore, then at most 127 letters, digits or underscores"
-)]
+#[error("`{0}` is not a name: a letter or underscore, then at most 127 letters, digits or underscores")]
 pub(crate) struct NameError(String);
 
 fn checked(text: &str) -> Result<String, NameError> {
     let mut chars = text.chars();
-    let head = chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let tail = chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if head && tail && text.len() <= 128 {
         Ok(text.to_owned())

@@ -20,9 +20,7 @@ pub(crate) struct RecordId(Uuid);
 impl RecordId {
     /// Reads a GUID in any of its usual forms.
     pub(crate) fn parse(text: &str) -> Result<Self, RecordIdError> {
-        Uuid::try_parse(text.trim())
-            .map(Self)
-            .map_err(|_| RecordIdError)
+        Uuid::try_parse(text.trim()).map(Self).map_err(|_| RecordIdError)
     }
 
     /// From the sixteen bytes that the store keeps.

@@ -1,6 +1,6 @@
 //! The macro behind every event type, and how a field's value is logged.
 
-use crate::model::{Flow, RecordId, ResourceName, RunId, TableName};
+use crate::model::{Flow, ResourceName, RecordId, RunId, TableName};
 
 /// What `docs/events.md` says of one event.
 #[derive(Debug)]
