@@ -1,1 +1,277 @@
-//! (to be written)
+//! Look-alikes of Dynamics 365, Adobe Campaign and their identity services.
+//!
+//! One loopback listener, one origin; the paths are disjoint:
+//!
+//! | path | look-alike |
+//! |---|---|
+//! | `/{tenant}/oauth2/v2.0/token` | Microsoft Entra |
+//! | `/api/data/v9.2/…` | Dataverse |
+//! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
+//! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
+//! | `/_sandbox/` | counts of what is held and was asked |
+//!
+//! Written from the vendors' documents only and strict in what it refuses. It
+//! owns its rows, in memory, and must not know one line of the clients it
+//! judges: nothing but the clock is imported.
+//!
+//! # Faults
+//!
+//! A [`FaultPlan`] may be read from TOML:
+//!
+//! ```toml
+//! seed = 7
+//!
+//! [[rule]]                       # every tenth write meets a full server
+//! system = "campaign"            # entra, dynamics, ims, campaign
+//! method = "POST"
+//! every = 10
+//! fault = { kind = "throttle", retry_after = 2 }
+//!
+//! [[rule]]                       # three replies get lost after the work was done
+//! path = "/profile"              # path and query contain this
+//! after = 5
+//! times = 3
+//! fault = { kind = "cut_after" }
+//!
+//! [[rule]]
+//! system = "dynamics"
+//! probability = 0.05             # repeatable: drawn from the seed
+//! fault = { kind = "slow", ms = 200 }
+//! ```
+//!
+//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
+//! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
+//! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
+//! `gzip_bomb` (`bytes`), `wrong_content`.
+
+mod campaign;
+mod dataverse;
+mod faults;
+mod identity;
+mod limits;
+mod listener;
+mod log;
+mod moment;
+mod play;
+mod row;
+mod server;
+mod variants;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use self::campaign::control::CampaignControl;
+pub use self::campaign::schema::{EnumValue, FieldType, FilterOperator};
+pub use self::dataverse::control::{ControlError, DynamicsControl};
+pub use self::dataverse::schema::{Behavior, Choice, ColumnType, LookupFlavour, Target};
+pub use self::faults::{Fault, FaultPlan, FaultRule};
+pub use self::identity::Credentials;
+use self::listener::{Connections, Cut, CuttableListener};
+pub use self::log::{LogEntry, RequestLog, System};
+use self::server::Shared;
+pub use self::variants::{Clearing, ErrorStyle, ParentDelete, TokenMoment, Variants};
+use crate::clock::Clock;
+
+/// How long a stopping sandbox waits for requests in flight.
+const STOP: Duration = Duration::from_secs(2);
+
+/// What a sandbox is started with.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Address to listen on; loopback only. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Seed of credentials, data and keys.
+    pub seed: u64,
+    /// Contacts that Dynamics holds at the start.
+    pub contacts: usize,
+    /// Faults from the first request on.
+    pub faults: FaultPlan,
+    /// Behaviour where the documents leave it open.
+    pub variants: Variants,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: 1,
+            contacts: 0,
+            faults: FaultPlan::default(),
+            variants: Variants::default(),
+        }
+    }
+}
+
+/// The running look-alikes. Dropping it closes everything at once.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    open: Connections,
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Sandbox {
+    /// Binds, fills and serves.
+    pub async fn start(options: SandboxOptions) -> io::Result<Self> {
+        if !options.listen.ip().is_loopback() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the sandbox listens on loopback addresses only",
+            ));
+        }
+        let socket = TcpListener::bind(options.listen).await?;
+        let origin = format!("http://{}", socket.local_addr()?);
+        let clock = Clock::seeded(options.seed);
+        let mut dynamics = dataverse::store::Db::new(options.seed);
+        dataverse::generate::fill(
+            &mut dynamics,
+            options.seed,
+            options.contacts,
+            clock.now().as_millisecond(),
+        );
+        let shared = Arc::new(Shared {
+            identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
+            dynamics: Arc::new(Mutex::new(dynamics)),
+            campaign: Arc::new(Mutex::new(campaign::store::Db::new(
+                options.seed,
+                clock.clone(),
+            ))),
+            clock,
+            variants: Mutex::new(options.variants),
+            faults: faults::FaultEngine::default(),
+            log: RequestLog::default(),
+            last_rows: play::LastRows::default(),
+            limits: limits::Limits::default(),
+            origin,
+            restless: AtomicU64::new(0),
+        });
+        let open = Connections::default();
+        let listener = CuttableListener::new(socket, open.clone());
+        let router = Router::new()
+            .fallback(server::handle)
+            .with_state(Arc::clone(&shared));
+        let (stop, stopped) = oneshot::channel();
+        let service = router.into_make_service_with_connect_info::<Cut>();
+        let task = tokio::spawn(async move {
+            let signal = async move {
+                // An end without a word is an order to stop, too.
+                let _ = stopped.await;
+            };
+            axum::serve(listener, service)
+                .with_graceful_shutdown(signal)
+                .await
+        });
+        let sandbox = Self {
+            shared,
+            open,
+            stop: Some(stop),
+            task: Some(task),
+        };
+        sandbox.set_faults(options.faults);
+        Ok(sandbox)
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn origin(&self) -> String {
+        self.shared.origin.clone()
+    }
+
+    /// The base address of the Campaign API: origin and tenant.
+    pub fn campaign_url(&self) -> String {
+        format!(
+            "{}/{}",
+            self.shared.origin, self.shared.identity.credentials.campaign_tenant
+        )
+    }
+
+    /// What a client needs to be let in.
+    pub fn credentials(&self) -> Credentials {
+        self.shared.identity.credentials.as_ref().clone()
+    }
+
+    /// Registers a certificate (PEM) on the Entra application, for client
+    /// assertions. The text says what is wrong with it.
+    pub fn register_certificate(&self, pem: &str) -> Result<(), String> {
+        self.shared.identity.register(pem)
+    }
+
+    /// Acts on Dataverse.
+    pub fn dynamics(&self) -> DynamicsControl {
+        DynamicsControl {
+            db: Arc::clone(&self.shared.dynamics),
+            clock: self.shared.clock.clone(),
+            identity: self.shared.identity.clone(),
+        }
+    }
+
+    /// Acts on Campaign.
+    pub fn campaign(&self) -> CampaignControl {
+        CampaignControl {
+            db: Arc::clone(&self.shared.campaign),
+            clock: self.shared.clock.clone(),
+            identity: self.shared.identity.clone(),
+        }
+    }
+
+    /// What was asked.
+    pub fn requests(&self) -> RequestLog {
+        self.shared.log.clone()
+    }
+
+    /// Replaces the faults; counters start anew.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        let restless = plan
+            .rules
+            .iter()
+            .filter(|rule| rule.fault == Fault::DuplicateRows)
+            .count();
+        self.shared.restless.store(
+            u64::try_from(restless).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+        self.shared.faults.set(plan);
+    }
+
+    /// Replaces the variants.
+    pub fn set_variants(&self, variants: Variants) {
+        *self
+            .shared
+            .variants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = variants;
+    }
+
+    /// Takes no new connections, waits shortly for requests in flight, ends.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // Nobody listens only where the server has ended already.
+            let _ = stop.send(());
+        }
+        if let Some(mut task) = self.task.take() {
+            if tokio::time::timeout(STOP, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        self.open.cut_all();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        self.open.cut_all();
+    }
+}

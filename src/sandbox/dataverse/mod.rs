@@ -1,0 +1,284 @@
+//! The Dataverse look-alike: `/api/data/v9.x/`.
+//!
+//! Owns: the dispatch of a request to its handler and the headers of every
+//! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
+
+pub(crate) mod builtin;
+pub(crate) mod control;
+pub(crate) mod error;
+pub(crate) mod eval;
+pub(crate) mod filter;
+pub(crate) mod generate;
+pub(crate) mod metadata;
+pub(crate) mod path;
+pub(crate) mod read;
+pub(crate) mod render;
+pub(crate) mod row_routes;
+pub(crate) mod schema;
+pub(crate) mod store;
+pub(crate) mod token;
+pub(crate) mod value;
+pub(crate) mod write;
+
+use http::{Method, StatusCode};
+
+use self::error::{Refusal, no_segment, query, refuse};
+use self::store::Db;
+use self::write::Actor;
+use super::variants::Variants;
+use super::wire::{Call, Reply, decode, push_json};
+use crate::clock::Clock;
+
+/// What the `Prefer` header asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prefer {
+    pub(crate) page_size: Option<usize>,
+    pub(crate) track_changes: bool,
+    pub(crate) representation: bool,
+    /// The list inside the quotes of `odata.include-annotations`.
+    pub(crate) annotations: String,
+}
+
+impl Prefer {
+    fn read(call: &Call) -> Self {
+        let mut prefer = Self::default();
+        let header = call.header_list("prefer");
+        let mut quoted = false;
+        let parts = header.split(|letter| {
+            if letter == '"' {
+                quoted = !quoted;
+            }
+            letter == ',' && !quoted
+        });
+        for part in parts.map(str::trim) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match name.to_ascii_lowercase().as_str() {
+                "odata.maxpagesize" => {
+                    prefer.page_size = value.parse().ok().filter(|size| *size > 0)
+                }
+                "odata.track-changes" => prefer.track_changes = true,
+                "return" => prefer.representation = value == "representation",
+                "odata.include-annotations" => {
+                    value.trim_matches('"').clone_into(&mut prefer.annotations)
+                }
+                _ => {}
+            }
+        }
+        prefer
+    }
+
+    /// The preferences that were honoured.
+    fn applied(&self, read: bool) -> String {
+        let mut out = Vec::new();
+        if read && self.track_changes {
+            out.push("odata.track-changes".to_owned());
+        }
+        if let Some(size) = self.page_size.filter(|_| read) {
+            out.push(format!("odata.maxpagesize={size}"));
+        }
+        if !self.annotations.is_empty() {
+            out.push(format!(
+                "odata.include-annotations=\"{}\"",
+                self.annotations
+            ));
+        }
+        if self.representation && !read {
+            out.push("return=representation".to_owned());
+        }
+        out.join(",")
+    }
+}
+
+/// `{origin}/api/data/v9.2`
+pub(crate) fn api(call: &Call) -> String {
+    format!("{}/api/data/v9.2", call.origin)
+}
+
+/// What a handler needs besides the rows.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) variants: Variants,
+    pub(crate) expired_delta: bool,
+}
+
+/// Answers a request whose token is good.
+pub(crate) fn answer(db: &mut Db, call: &Call, around: &Surroundings<'_>) -> Reply {
+    let prefer = Prefer::read(call);
+    let reply = route(db, call, &prefer, around).unwrap_or_else(|refusal| {
+        refusal.reply(prefer.annotations.split(',').any(|name| name.trim() == "*"))
+    });
+    let guid = around.clock.guid().to_string();
+    let mut reply = reply
+        .with("odata-version", "4.0")
+        .with("x-ms-service-request-id", &around.clock.guid().to_string())
+        .with("req_id", &guid)
+        .with("set-cookie", "ARRAffinity=5ca1ab1e; path=/; HttpOnly");
+    if let Some(id) = call.header("x-ms-client-request-id") {
+        reply = reply.with("x-ms-client-request-id", id);
+    }
+    let applied = prefer.applied(call.is_read());
+    if reply.status.is_success() && !applied.is_empty() {
+        reply = reply.with("preference-applied", &applied);
+    }
+    reply
+}
+
+fn route(
+    db: &mut Db,
+    call: &Call,
+    prefer: &Prefer,
+    around: &Surroundings<'_>,
+) -> Result<Reply, Refusal> {
+    if call.path.len() + call.raw_query.len() > 32_768 {
+        return Err(query("The request URL is too long."));
+    }
+    let rest = call.path.strip_prefix("/api/data/").unwrap_or_default();
+    let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
+        return Err(no_segment(version));
+    }
+    let decoded: Vec<String> = rest
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| decode(part, false))
+        .collect();
+    let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let Some(first) = segments.first() else {
+        return Ok(service_document(db, call));
+    };
+    let (name, _) = first.split_once('(').unwrap_or((first, ""));
+    let name = name.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(name);
+    match name {
+        "WhoAmI" => return Ok(who_am_i(db, call)),
+        "RetrieveTotalRecordCount" => return total_count(db, call),
+        "EntityDefinitions" => return metadata::route(db, call, &segments),
+        _ => {}
+    }
+    let set = first.split_once('(').map_or(*first, |(set, _)| set);
+    let table = db.sets.get(set).cloned().ok_or_else(|| no_segment(set))?;
+    if db.forbidden.contains(&table) {
+        let verb = if call.is_read() { "Read" } else { "Write" };
+        return Err(forbidden(db, &table, verb));
+    }
+    let actor = Actor {
+        user: db.fixed.application,
+        now: around.clock.now().as_millisecond(),
+        empty_is_null: around.variants.empty_text_is_null,
+        person: false,
+    };
+    let context = read::Context {
+        call,
+        prefer,
+        variants: around.variants,
+        now: actor.now,
+        expired: around.expired_delta,
+    };
+    match (segments.as_slice(), &call.method) {
+        ([only], &Method::GET) if !only.contains('(') => read::collection(db, &table, &context),
+        ([only, "$count"], &Method::GET) if !only.contains('(') => {
+            read::count_reply(db, &table, &context)
+        }
+        ([only], &Method::POST) if !only.contains('(') => {
+            row_routes::create(db, &table, &context, actor, around.clock.guid())
+        }
+        ([only], _) if !only.contains('(') => Err(refuse(
+            405,
+            "0x80060888",
+            "The requested resource does not support this http method.",
+        )),
+        ([only, action], &Method::POST) if !only.contains('(') => {
+            row_routes::bulk(db, &table, action, call, actor, around.clock)
+        }
+        (parts, _) => row_routes::row(db, &table, parts, &context, actor),
+    }
+}
+
+fn forbidden(db: &Db, table: &str, verb: &str) -> Refusal {
+    let data = db.table(table);
+    let (schema, code) = data
+        .map(|data| (data.def.schema_name.clone(), data.def.type_code))
+        .unwrap_or_default();
+    let user = db.fixed.application;
+    refuse(
+        403,
+        "0x80040220",
+        format!(
+            "Principal user (Id={user}, type=8, roleCount=1, privilegeCount=10, accessMode='4 Non-interactive') is missing prv{verb}{schema} privilege (Id={}) on OTC={code} for entity '{table}'. context.Caller={user}.",
+            schema::name_guid("privilege", &schema)
+        ),
+    )
+}
+
+fn service_document(db: &Db, call: &Call) -> Reply {
+    let mut out = b"{\"@odata.context\":".to_vec();
+    push_json(&mut out, &format!("{}/$metadata", api(call)));
+    out.extend_from_slice(b",\"value\":[");
+    for (at, data) in db.tables.values().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"name\":");
+        push_json(&mut out, &data.def.set);
+        out.extend_from_slice(b",\"kind\":\"EntitySet\",\"url\":");
+        push_json(&mut out, &data.def.set);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    Reply::new(
+        StatusCode::OK,
+        "application/json; odata.metadata=minimal",
+        out,
+    )
+}
+
+fn who_am_i(db: &Db, call: &Call) -> Reply {
+    let context = serde_json::Value::from(format!(
+        "{}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+        api(call)
+    ));
+    let fixed = db.fixed;
+    let body = format!(
+        "{{\"@odata.context\":{context},\"BusinessUnitId\":\"{}\",\"UserId\":\"{}\",\"OrganizationId\":\"{}\"}}",
+        fixed.unit, fixed.application, fixed.organization
+    );
+    Reply::new(
+        StatusCode::OK,
+        "application/json; odata.metadata=minimal",
+        body,
+    )
+    .with("x-ms-dop-hint", "4")
+}
+
+fn total_count(db: &Db, call: &Call) -> Result<Reply, Refusal> {
+    let names = call
+        .param("@p1")
+        .map(str::to_owned)
+        .or_else(|| {
+            let path = decode(&call.path, false);
+            let (_, rest) = path.split_once("EntityNames=")?;
+            rest.strip_suffix(')').map(str::to_owned)
+        })
+        .ok_or_else(|| query("The parameter EntityNames is missing."))?;
+    let names: Vec<String> =
+        serde_json::from_str(&names).map_err(|_| query("EntityNames is not a list of names."))?;
+    let mut values = Vec::new();
+    for name in &names {
+        let data = db.table(name).ok_or_else(|| {
+            refuse(
+                400,
+                "0x80041102",
+                format!("The entity with a name = '{name}' was not found in the MetadataCache."),
+            )
+        })?;
+        values.push(data.rows.len());
+    }
+    let body = serde_json::json!({
+        "@odata.context": format!("{}/$metadata#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse", api(call)),
+        "EntityRecordCountCollection": {"Count": names.len(), "IsReadOnly": false, "Keys": names, "Values": values},
+    });
+    Ok(Reply::new(
+        StatusCode::OK,
+        "application/json; odata.metadata=minimal",
+        body.to_string(),
+    ))
+}

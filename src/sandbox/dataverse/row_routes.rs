@@ -1,0 +1,446 @@
+//! Requests that name one row, and the bulk actions (Dynamics sheet 4 and 5.4).
+//!
+//! Owns: conditions, statuses and headers. `write.rs` does the writing.
+
+use http::{Method, StatusCode};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::error::{Refusal, no_row, no_segment, payload, query, refuse};
+use super::path::{self, Key};
+use super::read::Context;
+use super::render::{Annotations, Plan};
+use super::store::Db;
+use super::write::{self, Actor, Body};
+use super::{api, value};
+use crate::clock::Clock;
+use crate::sandbox::wire::{Call, Reply, push_json};
+
+fn exists() -> Refusal {
+    refuse(
+        412,
+        "0x80040237",
+        "A record with matching key values already exists.",
+    )
+}
+
+fn moved() -> Refusal {
+    refuse(
+        412,
+        "0x80060882",
+        "The version of the existing record doesn't match the RowVersion property provided.",
+    )
+}
+
+fn etag(db: &Db, table: &str, id: Uuid) -> String {
+    let version = db
+        .table(table)
+        .and_then(|data| data.rows.get(&id))
+        .map_or(0, |row| row.version);
+    format!("W/\"{version}\"")
+}
+
+fn set_of(db: &Db, table: &str) -> String {
+    db.table(table)
+        .map(|data| data.def.set.clone())
+        .unwrap_or_default()
+}
+
+/// `POST set`.
+pub(crate) fn create(
+    db: &mut Db,
+    table: &str,
+    context: &Context<'_>,
+    actor: Actor,
+    fresh: Uuid,
+) -> Result<Reply, Refusal> {
+    let body = write::body(&set_of(db, table), &context.call.body)?;
+    let id = write::create(db, table, None, &body, actor, fresh)?;
+    written(db, table, id, context, true)
+}
+
+/// The reply to a write of one row.
+fn written(
+    db: &Db,
+    table: &str,
+    id: Uuid,
+    context: &Context<'_>,
+    created: bool,
+) -> Result<Reply, Refusal> {
+    if context.prefer.representation {
+        let reply = one(db, table, id, context)?;
+        let status = if created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        return Ok(Reply { status, ..reply });
+    }
+    let address = format!("{}/{}({id})", api(context.call), set_of(db, table));
+    let reply = Reply::empty(StatusCode::NO_CONTENT).with("odata-entityid", &address);
+    Ok(if created {
+        reply.with("location", &address)
+    } else {
+        reply
+    })
+}
+
+/// One row as a reply.
+fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, Refusal> {
+    let data = db.table(table).ok_or_else(|| no_row(table, id))?;
+    let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
+    let annotations = Annotations::new(&context.prefer.annotations);
+    let selected = context.call.param("$select");
+    let plan = Plan::new(&data.def, selected, &annotations)?;
+    let list = selected.map(|list| format!("({list})")).unwrap_or_default();
+    let mut head = b"\"@odata.context\":".to_vec();
+    push_json(
+        &mut head,
+        &format!(
+            "{}/$metadata#{}{list}/$entity",
+            api(context.call),
+            data.def.set
+        ),
+    );
+    head.push(b',');
+    let mut out = Vec::with_capacity(1024);
+    plan.row(db, &mut out, &String::from_utf8_lossy(&head), id, row);
+    Ok(Reply::new(
+        StatusCode::OK,
+        "application/json; odata.metadata=minimal",
+        out,
+    )
+    .with("etag", &etag(db, table, id)))
+}
+
+/// Everything below `set(key)`.
+pub(crate) fn row(
+    db: &mut Db,
+    table: &str,
+    parts: &[&str],
+    context: &Context<'_>,
+    actor: Actor,
+) -> Result<Reply, Refusal> {
+    let malformed = || query("The key in the request URI is not valid.");
+    let first = parts.first().ok_or_else(malformed)?;
+    let (_, key) = path::segment(first).ok_or_else(malformed)?;
+    let key = key.ok_or_else(|| no_segment(parts.get(1).unwrap_or(&"")))?;
+    let method = &context.call.method;
+    match parts {
+        [_] if *method == Method::GET => read(db, table, &key, context),
+        [_] if *method == Method::PATCH => patch(db, table, &key, context, actor),
+        [_] if *method == Method::DELETE => delete(db, table, &key, context.call),
+        [_] => Err(refuse(
+            405,
+            "0x80060888",
+            "The requested resource does not support this http method.",
+        )),
+        [_, column] => property(db, table, &key, column, context, actor),
+        [_, navigation, "$ref"] if *method == Method::DELETE => {
+            let id = path::find(db, table, &key)?;
+            write::update(db, table, id, &single(navigation, "null")?, actor)?;
+            Ok(Reply::empty(StatusCode::NO_CONTENT))
+        }
+        [_, navigation, "$ref"] if *method == Method::PUT => {
+            let id = path::find(db, table, &key)?;
+            let body = write::body(&set_of(db, table), &context.call.body)?;
+            let target = body
+                .get("@odata.id")
+                .ok_or_else(|| query("@odata.id is missing."))?;
+            write::update(
+                db,
+                table,
+                id,
+                &single(&format!("{navigation}@odata.bind"), target.get())?,
+                actor,
+            )?;
+            Ok(Reply::empty(StatusCode::NO_CONTENT))
+        }
+        _ => Err(no_segment(parts.last().unwrap_or(&""))),
+    }
+}
+
+fn single(name: &str, raw: &str) -> Result<Body, Refusal> {
+    let raw = RawValue::from_string(raw.to_owned()).map_err(|_| query("The value is not JSON."))?;
+    Ok(Body::from([(name.to_owned(), raw)]))
+}
+
+fn read(db: &Db, table: &str, key: &Key, context: &Context<'_>) -> Result<Reply, Refusal> {
+    let id = path::find(db, table, key)?;
+    let tag = etag(db, table, id);
+    let plain = context.prefer.annotations.is_empty();
+    if plain && context.call.header("if-none-match") == Some(&tag) {
+        return Ok(Reply::empty(StatusCode::NOT_MODIFIED).with("etag", &tag));
+    }
+    one(db, table, id, context)
+}
+
+/// The condition table of sheet 4.3.
+fn patch(
+    db: &mut Db,
+    table: &str,
+    key: &Key,
+    context: &Context<'_>,
+    actor: Actor,
+) -> Result<Reply, Refusal> {
+    let call = context.call;
+    let body = write::body(&set_of(db, table), &call.body)?;
+    let found = path::find(db, table, key);
+    let if_match = call.header("if-match");
+    let only_new = call.header("if-none-match") == Some("*");
+    match found {
+        Ok(_) if only_new => Err(exists()),
+        Ok(id) => {
+            if if_match.is_some_and(|tag| tag != "*" && tag != etag(db, table, id)) {
+                return Err(moved());
+            }
+            write::update(db, table, id, &without_key(&body, key), actor)?;
+            written(db, table, id, context, false)
+        }
+        Err(refusal) if refusal.status != 404 || if_match.is_some() => Err(refusal),
+        Err(_) => {
+            let (id, body) = from_key(key, body)?;
+            let fresh = super::schema::name_guid(
+                "upsert",
+                &format!("{table} {} {}", db.version, actor.now),
+            );
+            let id = write::create(db, table, id, &body, actor, fresh)?;
+            let reply = written(db, table, id, context, true)?;
+            Ok(reply)
+        }
+    }
+}
+
+/// Key columns in the body of an update by key are dropped (sheet 4.5).
+fn without_key(body: &Body, key: &Key) -> Body {
+    let Key::Named(pairs) = key else {
+        return body.clone();
+    };
+    body.iter()
+        .filter(|(name, _)| !pairs.iter().any(|(key, _)| key == *name))
+        .map(|(name, raw)| (name.clone(), raw.clone()))
+        .collect()
+}
+
+/// The key's values become the new row's, unless the body repeats them.
+fn from_key(key: &Key, mut body: Body) -> Result<(Option<Uuid>, Body), Refusal> {
+    let pairs = match key {
+        Key::Id(id) => return Ok((Some(*id), body)),
+        Key::Named(pairs) => pairs,
+    };
+    for (name, literal) in pairs {
+        if !body.contains_key(name) {
+            body.extend(single(name, &path::literal_json(literal))?);
+        }
+    }
+    Ok((None, body))
+}
+
+fn delete(db: &mut Db, table: &str, key: &Key, call: &Call) -> Result<Reply, Refusal> {
+    let id = path::find(db, table, key)?;
+    if call
+        .header("if-match")
+        .is_some_and(|tag| tag != "*" && tag != etag(db, table, id))
+    {
+        return Err(moved());
+    }
+    db.remove(table, id);
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `set(key)/column` (sheet 2.7 and 4.4).
+fn property(
+    db: &mut Db,
+    table: &str,
+    key: &Key,
+    name: &str,
+    context: &Context<'_>,
+    actor: Actor,
+) -> Result<Reply, Refusal> {
+    let id = path::find(db, table, key)?;
+    let data = db.table(table).ok_or_else(|| no_segment(name))?;
+    let column = data
+        .def
+        .by_wire(name)
+        .ok_or_else(|| no_segment(name))?
+        .clone();
+    let method = &context.call.method;
+    if *method == Method::GET {
+        let cell = data
+            .rows
+            .get(&id)
+            .and_then(|row| row.data.get(column.number));
+        let Some(cell) = cell else {
+            return Ok(Reply::empty(StatusCode::NO_CONTENT));
+        };
+        let mut out = b"{\"@odata.context\":".to_vec();
+        push_json(
+            &mut out,
+            &format!(
+                "{}/$metadata#{}({id})/{name}",
+                api(context.call),
+                data.def.set
+            ),
+        );
+        out.extend_from_slice(b",\"value\":");
+        value::write(&mut out, Some(&cell));
+        out.push(b'}');
+        return Ok(Reply::new(
+            StatusCode::OK,
+            "application/json; odata.metadata=minimal",
+            out,
+        ));
+    }
+    let raw = if *method == Method::DELETE {
+        "null".to_owned()
+    } else if *method == Method::PUT {
+        let body = write::body(&data.def.set, &context.call.body)?;
+        body.get("value")
+            .map(|raw| raw.get().to_owned())
+            .ok_or_else(|| query("The member 'value' is missing."))?
+    } else {
+        return Err(refuse(
+            405,
+            "0x80060888",
+            "The requested resource does not support this http method.",
+        ));
+    };
+    write::update(db, table, id, &single(name, &raw)?, actor)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple`: all or nothing.
+pub(crate) fn bulk(
+    db: &mut Db,
+    table: &str,
+    action: &str,
+    call: &Call,
+    actor: Actor,
+    clock: &Clock,
+) -> Result<Reply, Refusal> {
+    let set = set_of(db, table);
+    let action = action
+        .strip_prefix("Microsoft.Dynamics.CRM.")
+        .unwrap_or(action);
+    if action == "DeleteMultiple" {
+        return Err(refuse(
+            501,
+            "0x80040216",
+            "DeleteMultiple has not yet been implemented.",
+        ));
+    }
+    if !matches!(
+        action,
+        "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple"
+    ) {
+        return Err(no_segment(action));
+    }
+    let mut body = write::body(&set, &call.body)?;
+    let targets = body
+        .remove("Targets")
+        .ok_or_else(|| payload(&set, "Targets is missing."))?;
+    let targets: Vec<Body> =
+        serde_json::from_str(targets.get()).map_err(|error| payload(&set, &error.to_string()))?;
+    let mut done: Vec<(Uuid, Option<crate::sandbox::row::Fields>)> = Vec::new();
+    for target in targets {
+        match bulk_row(db, table, action, target, actor, clock.guid(), &mut done) {
+            Ok(()) => {}
+            Err(refusal) => {
+                undo(db, table, done);
+                return Err(refusal);
+            }
+        }
+    }
+    if action != "CreateMultiple" {
+        return Ok(Reply::empty(StatusCode::NO_CONTENT));
+    }
+    let ids: Vec<String> = done.iter().map(|(id, _)| id.to_string()).collect();
+    let context = format!(
+        "{}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse",
+        api(call)
+    );
+    let body = serde_json::json!({"@odata.context": context, "Ids": ids});
+    Ok(Reply::new(
+        StatusCode::OK,
+        "application/json; odata.metadata=minimal",
+        body.to_string(),
+    ))
+}
+
+fn bulk_row(
+    db: &mut Db,
+    table: &str,
+    action: &str,
+    mut target: Body,
+    actor: Actor,
+    fresh: Uuid,
+    done: &mut Vec<(Uuid, Option<crate::sandbox::row::Fields>)>,
+) -> Result<(), Refusal> {
+    let set = set_of(db, table);
+    let text = |raw: Option<Box<RawValue>>| {
+        raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
+    };
+    let kind = text(target.remove("@odata.type"));
+    if kind.is_none_or(|kind| {
+        kind.trim_start_matches('#') != format!("Microsoft.Dynamics.CRM.{table}")
+    }) {
+        return Err(payload(
+            &set,
+            "Microsoft.OData.ODataException: @odata.type is missing or names another table.",
+        ));
+    }
+    if action == "CreateMultiple" {
+        let id = write::create(db, table, None, &target, actor, fresh)?;
+        done.push((id, None));
+        return Ok(());
+    }
+    let id_column = db
+        .table(table)
+        .map(|data| data.def.id.clone())
+        .unwrap_or_default();
+    let key = match text(target.remove("@odata.id")) {
+        Some(address) => path::reference(&address).map(|(_, key)| key),
+        None => text(target.remove(&id_column))
+            .and_then(|id| Uuid::try_parse(&id).ok())
+            .map(Key::Id),
+    };
+    let key = key.ok_or_else(|| {
+        payload(
+            &set,
+            "Microsoft.OData.ODataException: The target has no key.",
+        )
+    })?;
+    match path::find(db, table, &key) {
+        Ok(id) => {
+            done.push((id, db.fields(table, id)));
+            write::update(db, table, id, &without_key(&target, &key), actor)
+        }
+        Err(refusal) if refusal.status == 404 && action == "UpsertMultiple" => {
+            if let Key::Named(pairs) = &key
+                && pairs.iter().any(|(name, _)| target.contains_key(name))
+            {
+                return Err(refuse(400, "0x80040216", "An unexpected error occurred."));
+            }
+            let (id, body) = from_key(&key, target)?;
+            let id = write::create(db, table, id, &body, actor, fresh)?;
+            done.push((id, None));
+            Ok(())
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Puts the rows back as they were before the transaction.
+fn undo(db: &mut Db, table: &str, done: Vec<(Uuid, Option<crate::sandbox::row::Fields>)>) {
+    for (id, before) in done.into_iter().rev() {
+        match before {
+            // The row was valid before, so putting it back cannot be refused.
+            Some(fields) => {
+                let _ = db.put(table, id, &fields);
+            }
+            None => {
+                db.remove(table, id);
+            }
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Tables and columns as data.
+//!
+//! Owns: the vocabulary that the built-in tables, the metadata replies and the
+//! type checks share ("Column data types", Dynamics sheet 2.6 and 7).
+
+use uuid::Uuid;
+
+/// How a date-time column behaves (`DateTimeBehavior/Value`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behavior {
+    /// Stored in UTC, shown in the user's zone.
+    UserLocal,
+    /// Neither stored nor shown with a zone.
+    TimeZoneIndependent,
+    /// A true date.
+    DateOnly,
+}
+
+/// One option of a choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The stored number.
+    pub value: i64,
+    /// Label in English, 1033.
+    pub english: String,
+    /// Label in German, 1031.
+    pub german: String,
+    /// For a status: its state. For a state: its default status.
+    pub partner: Option<i64>,
+}
+
+/// One table that a lookup may point at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Logical name.
+    pub table: String,
+    /// Single-valued navigation property, the name for `@odata.bind`.
+    pub navigation: String,
+}
+
+/// The metadata name of a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupFlavour {
+    /// `Lookup`
+    Lookup,
+    /// `Customer`
+    Customer,
+    /// `Owner`
+    Owner,
+}
+
+/// A column's type with its limits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnType {
+    /// An identifier.
+    Uniqueidentifier,
+    /// One line of text.
+    Text {
+        /// Characters at most.
+        max: usize,
+    },
+    /// Many lines of text.
+    Memo {
+        /// Characters at most.
+        max: usize,
+    },
+    /// A 32-bit integer.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// A 64-bit integer.
+    BigInt,
+    /// A decimal number.
+    Decimal {
+        /// Digits after the point.
+        precision: usize,
+        /// Largest absolute value.
+        limit: i64,
+    },
+    /// A floating point number.
+    Double,
+    /// An amount; four digits after the point go over the wire.
+    Money,
+    /// Two options.
+    Boolean {
+        /// Value of a new row.
+        default: bool,
+        /// Labels of true and false.
+        labels: [Choice; 2],
+    },
+    /// One of a list.
+    Picklist(Vec<Choice>),
+    /// Several of a list.
+    MultiSelect(Vec<Choice>),
+    /// Active, inactive and their like.
+    State(Vec<Choice>),
+    /// Reasons for a state.
+    Status(Vec<Choice>),
+    /// A point in time or a date.
+    DateTime {
+        /// What the value means.
+        behavior: Behavior,
+        /// `Format` says `DateOnly`: display only.
+        date_format: bool,
+    },
+    /// A reference to another row.
+    Lookup {
+        /// Its metadata name.
+        flavour: LookupFlavour,
+        /// Where it may point.
+        targets: Vec<Target>,
+    },
+}
+
+impl ColumnType {
+    /// `AttributeType` in metadata (sheet 7.2).
+    pub(crate) fn attribute_type(&self) -> &'static str {
+        match self {
+            Self::Uniqueidentifier => "Uniqueidentifier",
+            Self::Text { .. } => "String",
+            Self::Memo { .. } => "Memo",
+            Self::Integer { .. } => "Integer",
+            Self::BigInt => "BigInt",
+            Self::Decimal { .. } => "Decimal",
+            Self::Double => "Double",
+            Self::Money => "Money",
+            Self::Boolean { .. } => "Boolean",
+            Self::Picklist(_) => "Picklist",
+            Self::MultiSelect(_) => "Virtual",
+            Self::State(_) => "State",
+            Self::Status(_) => "Status",
+            Self::DateTime { .. } => "DateTime",
+            Self::Lookup {
+                flavour: LookupFlavour::Lookup,
+                ..
+            } => "Lookup",
+            Self::Lookup {
+                flavour: LookupFlavour::Customer,
+                ..
+            } => "Customer",
+            Self::Lookup {
+                flavour: LookupFlavour::Owner,
+                ..
+            } => "Owner",
+        }
+    }
+
+    /// The stem of `…AttributeMetadata` and of `AttributeTypeName`.
+    pub(crate) fn metadata_stem(&self) -> &'static str {
+        match self {
+            Self::MultiSelect(_) => "MultiSelectPicklist",
+            Self::Uniqueidentifier => "UniqueIdentifier",
+            Self::Lookup { .. } => "Lookup",
+            Self::Text { .. }
+            | Self::Memo { .. }
+            | Self::Integer { .. }
+            | Self::BigInt
+            | Self::Decimal { .. }
+            | Self::Double
+            | Self::Money
+            | Self::Boolean { .. }
+            | Self::Picklist(_)
+            | Self::State(_)
+            | Self::Status(_)
+            | Self::DateTime { .. } => self.attribute_type(),
+        }
+    }
+
+    /// The options of a choice of any kind.
+    pub(crate) fn choices(&self) -> &[Choice] {
+        match self {
+            Self::Picklist(choices)
+            | Self::MultiSelect(choices)
+            | Self::State(choices)
+            | Self::Status(choices) => choices,
+            Self::Boolean { labels, .. } => labels,
+            Self::Uniqueidentifier
+            | Self::Text { .. }
+            | Self::Memo { .. }
+            | Self::Integer { .. }
+            | Self::BigInt
+            | Self::Decimal { .. }
+            | Self::Double
+            | Self::Money
+            | Self::DateTime { .. }
+            | Self::Lookup { .. } => &[],
+        }
+    }
+
+    /// The targets of a lookup.
+    pub(crate) fn targets(&self) -> &[Target] {
+        if let Self::Lookup { targets, .. } = self {
+            targets
+        } else {
+            &[]
+        }
+    }
+}
+
+/// What a column is to the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The primary id.
+    Id,
+    /// The row version.
+    Version,
+    /// Anything stored in cells.
+    Plain,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Logical name.
+    pub name: String,
+    /// Schema name.
+    pub schema_name: String,
+    /// Type and limits.
+    pub kind: ColumnType,
+    /// `IsValidForCreate`
+    pub create: bool,
+    /// `IsValidForUpdate`
+    pub update: bool,
+    pub(crate) role: Role,
+    pub(crate) number: u16,
+    pub(crate) metadata_id: Uuid,
+}
+
+impl Column {
+    /// A column that may be written.
+    pub fn new(schema_name: &str, kind: ColumnType) -> Self {
+        Self {
+            name: schema_name.to_lowercase(),
+            schema_name: schema_name.to_owned(),
+            kind,
+            create: true,
+            update: true,
+            role: Role::Plain,
+            number: 0,
+            metadata_id: name_guid("column", schema_name),
+        }
+    }
+
+    /// The same, read-only.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        (self.create, self.update) = (false, false);
+        self
+    }
+
+    /// The name in a row: lookups read as `_name_value`.
+    pub(crate) fn wire_name(&self) -> String {
+        if self.kind.targets().is_empty() {
+            self.name.clone()
+        } else {
+            format!("_{}_value", self.name)
+        }
+    }
+}
+
+/// An alternate key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AlternateKey {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<String>,
+}
+
+/// A table.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) schema_name: String,
+    pub(crate) set: String,
+    pub(crate) id: String,
+    pub(crate) primary_name: String,
+    pub(crate) type_code: u32,
+    pub(crate) activity: bool,
+    pub(crate) tracked: bool,
+    pub(crate) trackable: bool,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) keys: Vec<AlternateKey>,
+    pub(crate) metadata_id: Uuid,
+    pub(crate) next_number: u16,
+}
+
+impl Table {
+    /// A table with the columns that every table has, and no others.
+    pub(crate) fn new(
+        name: &str,
+        schema_name: &str,
+        set: &str,
+        id: &str,
+        primary_name: &str,
+        type_code: u32,
+    ) -> Self {
+        let mut table = Self {
+            name: name.to_owned(),
+            schema_name: schema_name.to_owned(),
+            set: set.to_owned(),
+            id: id.to_owned(),
+            primary_name: primary_name.to_owned(),
+            type_code,
+            activity: false,
+            tracked: true,
+            trackable: true,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            metadata_id: name_guid("table", name),
+            next_number: 0,
+        };
+        let mut key = Column::new(id, ColumnType::Uniqueidentifier);
+        (key.role, key.update) = (Role::Id, false);
+        let mut version = Column::new("versionnumber", ColumnType::BigInt).read_only();
+        version.role = Role::Version;
+        table.add(key);
+        table.add(version);
+        table
+    }
+
+    /// Adds a column and numbers it; numbers are never used again.
+    pub(crate) fn add(&mut self, mut column: Column) {
+        column.number = self.next_number;
+        column.metadata_id = name_guid(&self.name, &column.name);
+        self.next_number += 1;
+        self.columns.push(column);
+    }
+
+    /// A column by logical name.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// A column by the name it has in rows.
+    pub(crate) fn by_wire(&self, name: &str) -> Option<&Column> {
+        if let Some(inner) = name
+            .strip_prefix('_')
+            .and_then(|rest| rest.strip_suffix("_value"))
+        {
+            return self
+                .column(inner)
+                .filter(|column| !column.kind.targets().is_empty());
+        }
+        self.column(name)
+            .filter(|column| column.kind.targets().is_empty())
+    }
+
+    /// A lookup and the place of its target by navigation property.
+    pub(crate) fn navigation(&self, name: &str) -> Option<(&Column, u8)> {
+        self.columns.iter().find_map(|column| {
+            let at = column
+                .kind
+                .targets()
+                .iter()
+                .position(|target| target.navigation == name)?;
+            Some((column, u8::try_from(at).ok()?))
+        })
+    }
+}
+
+/// A GUID that a name always gets.
+pub(crate) fn name_guid(space: &str, name: &str) -> Uuid {
+    let digest = blake3::hash(format!("{space}/{name}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.as_bytes()[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}

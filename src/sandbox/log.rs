@@ -1,0 +1,200 @@
+//! What the look-alikes were asked, for tests and for people.
+//!
+//! Owns: a bounded list of requests and unbounded counters. Never holds a
+//! header, a body, or the query of an identity request: those carry secrets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// Which look-alike was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    /// Microsoft's identity platform.
+    Entra,
+    /// Dataverse's Web API.
+    Dynamics,
+    /// Adobe's identity service.
+    Ims,
+    /// Campaign's REST API.
+    Campaign,
+    /// The sandbox's own pages.
+    Sandbox,
+}
+
+impl System {
+    /// The name used in logs and fault plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Entra => "entra",
+            Self::Dynamics => "dynamics",
+            Self::Ims => "ims",
+            Self::Campaign => "campaign",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// Number in order of arrival, from 1, not reset by `clear`.
+    pub seq: u64,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// Who was asked.
+    pub system: System,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query; identity requests show no query.
+    pub path: String,
+    /// HTTP status; 0 where the connection was closed without an answer.
+    pub status: u16,
+    /// Rows in the reply, for lists.
+    pub rows: Option<usize>,
+    /// Kind of the fault that was played.
+    pub fault: Option<&'static str>,
+    /// Requests in flight at this system when this one arrived, itself included.
+    pub in_flight: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    cap: usize,
+    seq: u64,
+    entries: VecDeque<LogEntry>,
+    counts: BTreeMap<(System, String), u64>,
+    rows: BTreeMap<System, u64>,
+    faults: BTreeMap<&'static str, u64>,
+    flying: BTreeMap<System, usize>,
+    peaks: BTreeMap<System, usize>,
+}
+
+/// The request log; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct RequestLog(Arc<Mutex<State>>);
+
+impl Default for RequestLog {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            cap: 10_000,
+            seq: 0,
+            entries: VecDeque::new(),
+            counts: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            flying: BTreeMap::new(),
+            peaks: BTreeMap::new(),
+        })))
+    }
+}
+
+impl RequestLog {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kept entries, oldest first.
+    pub fn entries(&self) -> Vec<LogEntry> {
+        self.state().entries.iter().cloned().collect()
+    }
+
+    /// How many entries are kept; older ones are dropped, counters go on.
+    pub fn set_cap(&self, entries: usize) {
+        let mut state = self.state();
+        state.cap = entries;
+        while state.entries.len() > entries {
+            state.entries.pop_front();
+        }
+    }
+
+    /// Requests to one system since the last `clear`.
+    pub fn count(&self, system: System) -> u64 {
+        self.state()
+            .counts
+            .iter()
+            .filter(|((of, _), _)| *of == system)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// Requests to one system with one method since the last `clear`.
+    pub fn count_of(&self, system: System, method: &str) -> u64 {
+        self.state()
+            .counts
+            .get(&(system, method.to_owned()))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// All counters, per system and method.
+    pub fn counts(&self) -> BTreeMap<(System, String), u64> {
+        self.state().counts.clone()
+    }
+
+    /// Rows served in lists by one system since the last `clear`.
+    pub fn rows(&self, system: System) -> u64 {
+        self.state().rows.get(&system).copied().unwrap_or(0)
+    }
+
+    /// How often each kind of fault was played since the last `clear`.
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        self.state().faults.clone()
+    }
+
+    /// The most requests that were in flight together since the last `clear`.
+    pub fn peak(&self, system: System) -> usize {
+        self.state().peaks.get(&system).copied().unwrap_or(0)
+    }
+
+    /// Forgets entries, counters and peaks.
+    pub fn clear(&self) {
+        let mut state = self.state();
+        state.entries.clear();
+        state.counts.clear();
+        state.rows.clear();
+        state.faults.clear();
+        state.peaks = state.flying.clone();
+    }
+
+    /// Notes an arrival; returns its number and the requests in flight.
+    pub(crate) fn arrive(&self, system: System, method: &str) -> (u64, usize) {
+        let mut state = self.state();
+        state.seq += 1;
+        *state.counts.entry((system, method.to_owned())).or_default() += 1;
+        let flying = state.flying.entry(system).or_default();
+        *flying += 1;
+        let flying = *flying;
+        let peak = state.peaks.entry(system).or_default();
+        *peak = (*peak).max(flying);
+        (state.seq, flying)
+    }
+
+    /// Notes the end of a request.
+    pub(crate) fn leave(&self, system: System) {
+        if let Some(flying) = self.state().flying.get_mut(&system) {
+            *flying = flying.saturating_sub(1);
+        }
+    }
+
+    /// Keeps the entry of an answered request.
+    pub(crate) fn keep(&self, entry: LogEntry) {
+        let mut state = self.state();
+        if let Some(rows) = entry.rows {
+            *state.rows.entry(entry.system).or_default() += u64::try_from(rows).unwrap_or(u64::MAX);
+        }
+        if let Some(fault) = entry.fault {
+            *state.faults.entry(fault).or_default() += 1;
+        }
+        if state.cap == 0 {
+            return;
+        }
+        if state.entries.len() >= state.cap {
+            state.entries.pop_front();
+        }
+        state.entries.push_back(entry);
+    }
+}

@@ -1,0 +1,300 @@
+//! From bytes to look-alikes and back.
+//!
+//! Owns: which look-alike a path belongs to, the check of tokens, the request
+//! log and the playing of faults. Knows nothing of rows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use super::campaign;
+use super::dataverse::{self, Surroundings, store::Db};
+use super::faults::{Fault, FaultEngine};
+use super::identity::{Audience, Identity, entra, ims};
+use super::limits::Limits;
+use super::listener::Cut;
+use super::log::{LogEntry, RequestLog, System};
+use super::play::{self, LastRows};
+use super::variants::Variants;
+use super::wire::{Call, Reply};
+use crate::clock::Clock;
+
+/// A body larger than this is refused with 413.
+const LARGEST_BODY: usize = 128 * 1024 * 1024;
+
+/// Everything behind the listener.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) identity: Identity,
+    pub(crate) dynamics: Arc<Mutex<Db>>,
+    pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
+    pub(crate) variants: Mutex<Variants>,
+    pub(crate) faults: FaultEngine,
+    pub(crate) log: RequestLog,
+    pub(crate) last_rows: LastRows,
+    pub(crate) limits: Limits,
+    pub(crate) origin: String,
+    pub(crate) restless: AtomicU64,
+}
+
+/// What becomes of a reply on its way out.
+enum Sending {
+    Whole(Reply),
+    Half(Reply),
+    Nothing,
+}
+
+struct Done {
+    sending: Sending,
+    slow_ms: u64,
+}
+
+/// Which look-alike a path belongs to.
+fn system(path: &str) -> System {
+    if path.starts_with("/api/data/") {
+        System::Dynamics
+    } else if path.starts_with("/ims/") {
+        System::Ims
+    } else if path.starts_with("/_sandbox") {
+        System::Sandbox
+    } else if path.ends_with("/oauth2/v2.0/token") || path.ends_with("/oauth2/token") {
+        System::Entra
+    } else {
+        System::Campaign
+    }
+}
+
+/// The one handler.
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match axum::body::to_bytes(body, LARGEST_BODY).await {
+        Ok(body) => body,
+        Err(_) => return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)),
+    };
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+        .to_owned();
+    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let done = shared.serve(&call);
+    if done.slow_ms > 0 {
+        shared
+            .clock
+            .sleep(Duration::from_millis(done.slow_ms))
+            .await;
+    }
+    match done.sending {
+        Sending::Whole(reply) => respond(reply),
+        Sending::Half(reply) => half(reply, cut),
+        Sending::Nothing => {
+            cut.now();
+            // The connection is gone before this is looked at.
+            respond(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+fn respond(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
+}
+
+/// Headers and the first half of the body, then the connection closes.
+fn half(reply: Reply, cut: Cut) -> Response {
+    let length = reply.body.len();
+    let first = reply.body.slice(..length / 2);
+    let stream = futures_util::stream::unfold((Some(first), cut), |(first, cut)| async move {
+        if let Some(first) = first {
+            return Some((Ok::<Bytes, std::io::Error>(first), (None, cut)));
+        }
+        // Lets the first half leave before the connection goes.
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        cut.now();
+        Some((Err(std::io::ErrorKind::ConnectionReset.into()), (None, cut)))
+    });
+    let mut response = Response::new(Body::from_stream(stream));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response.headers_mut().insert(
+        http::header::CONTENT_LENGTH,
+        http::HeaderValue::from(length.max(2)),
+    );
+    response
+}
+
+impl Shared {
+    fn serve(&self, call: &Call) -> Done {
+        let system = system(&call.path);
+        let method = call.method.as_str().to_owned();
+        let at = self.clock.now();
+        let (seq, in_flight) = self.log.arrive(system, &method);
+        let target = if call.raw_query.is_empty() {
+            call.path.clone()
+        } else {
+            format!("{}?{}", call.path, call.raw_query)
+        };
+        let verdict = self.faults.decide(system, &method, &target);
+        let sending = self.play(system, call, verdict.fault.as_ref());
+        let slow = (verdict.slow_ms > 0).then_some("slow");
+        let (status, rows) = match &sending {
+            Sending::Whole(reply) | Sending::Half(reply) => (reply.status.as_u16(), reply.rows),
+            Sending::Nothing => (0, None),
+        };
+        let secret = matches!(system, System::Entra | System::Ims);
+        let path = if secret { call.path.clone() } else { target };
+        let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
+        self.log.keep(LogEntry {
+            seq,
+            at,
+            system,
+            method,
+            path,
+            status,
+            rows,
+            fault,
+            in_flight,
+        });
+        self.log.leave(system);
+        Done {
+            sending,
+            slow_ms: verdict.slow_ms,
+        }
+    }
+
+    fn play(&self, system: System, call: &Call, fault: Option<&Fault>) -> Sending {
+        if fault == Some(&Fault::CutBefore) {
+            return Sending::Nothing;
+        }
+        if fault == Some(&Fault::ExpiredToken)
+            && let Some(token) = call.bearer()
+        {
+            self.identity.revoke(token);
+        }
+        if let Some(reply) = fault.and_then(|fault| play::instead(fault, system, call)) {
+            return Sending::Whole(reply);
+        }
+        let reply = self.answer(system, call, fault == Some(&Fault::ExpiredDelta));
+        let reply = match fault {
+            Some(fault) => play::rewrite(fault, call, reply, &self.last_rows),
+            None => reply,
+        };
+        if self.restless.load(Ordering::Relaxed) > 0 {
+            self.last_rows.keep(&call.path, &reply);
+        }
+        if fault == Some(&Fault::CutAfter) {
+            return Sending::Nothing;
+        }
+        if fault == Some(&Fault::CutIn) {
+            return Sending::Half(reply);
+        }
+        Sending::Whole(reply)
+    }
+
+    fn answer(&self, system: System, call: &Call, expired_delta: bool) -> Reply {
+        let variants = *self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        match system {
+            System::Entra => {
+                let tenant = call.path.split('/').nth(1).unwrap_or_default();
+                entra::token(&self.identity, variants, call, tenant)
+            }
+            System::Ims if call.path.starts_with("/ims/profile") => {
+                ims::profile(&self.identity, call)
+            }
+            System::Ims if call.path == "/ims/token/v3" => {
+                ims::token(&self.identity, variants, call)
+            }
+            System::Ims => Reply::empty(StatusCode::NOT_FOUND),
+            System::Dynamics => self.dynamics(call, variants, expired_delta),
+            System::Campaign => self.campaign(call, variants),
+            System::Sandbox => self.summary(call),
+        }
+    }
+
+    fn dynamics(&self, call: &Call, variants: Variants, expired_delta: bool) -> Reply {
+        let accepted = call
+            .bearer()
+            .is_some_and(|token| self.identity.accepts(token, Audience::Dynamics));
+        if !accepted {
+            let tenant = &self.identity.credentials.tenant;
+            let value = format!(
+                "Bearer authorization_uri={}/{tenant}/oauth2/authorize, resource_id={}/",
+                call.origin, call.origin
+            );
+            return Reply::empty(StatusCode::UNAUTHORIZED).with("www-authenticate", &value);
+        }
+        let left = match self.limits.dynamics(&self.clock, variants) {
+            Ok(left) => left,
+            Err(wait) => return play::throttled(System::Dynamics, wait),
+        };
+        let around = Surroundings {
+            clock: &self.clock,
+            variants,
+            expired_delta,
+        };
+        let mut db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
+        dataverse::answer(&mut db, call, &around)
+            .with(
+                "x-ms-ratelimit-burst-remaining-xrm-requests",
+                &left.to_string(),
+            )
+            .with("x-ms-ratelimit-time-remaining-xrm-requests", "1,199.97")
+    }
+
+    fn campaign(&self, call: &Call, variants: Variants) -> Reply {
+        if let Err(reply) = campaign::gateway::check(&self.identity, call) {
+            return reply;
+        }
+        if let Err(wait) = self.limits.campaign(&self.clock, variants) {
+            return play::throttled(System::Campaign, wait);
+        }
+        let mut db = self.campaign.lock().unwrap_or_else(PoisonError::into_inner);
+        let tenant = &self.identity.credentials.campaign_tenant;
+        campaign::answer(&mut db, call, tenant, variants, &self.clock)
+    }
+
+    fn summary(&self, call: &Call) -> Reply {
+        if call.method != Method::GET || call.path.trim_end_matches('/') != "/_sandbox" {
+            return Reply::empty(StatusCode::NOT_FOUND);
+        }
+        let tables: serde_json::Map<String, serde_json::Value> = {
+            let db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
+            db.tables
+                .iter()
+                .map(|(name, data)| (name.clone(), data.rows.len().into()))
+                .collect()
+        };
+        let resources = self
+            .campaign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .counts();
+        let counts: serde_json::Map<String, serde_json::Value> = [
+            System::Entra,
+            System::Dynamics,
+            System::Ims,
+            System::Campaign,
+        ]
+        .into_iter()
+        .map(|system| (system.name().to_owned(), self.log.count(system).into()))
+        .collect();
+        let body =
+            serde_json::json!({"dynamics": tables, "campaign": resources, "requests": counts});
+        Reply::new(StatusCode::OK, "application/json", body.to_string())
+    }
+}

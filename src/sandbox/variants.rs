@@ -1,0 +1,122 @@
+//! The switches that play what the vendors' documents leave open.
+//!
+//! Owns: one named switch per open question of the two fact sheets, each with
+//! the sheets' best guess as default. Knows nothing of how they are played.
+
+use serde::Deserialize;
+
+/// How Campaign's own errors travel (campaign sheet 3.8 and 15, point 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorStyle {
+    /// A JSON string as `application/json`.
+    #[default]
+    JsonString,
+    /// Raw text as `text/plain`.
+    PlainText,
+}
+
+/// What clears a Campaign text or date (campaign sheet 15, point 7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clearing {
+    /// Both `""` and `null`.
+    #[default]
+    Both,
+    /// Only `""`; `null` is refused.
+    EmptyOnly,
+    /// Only `null`; `""` is refused for dates.
+    NullOnly,
+}
+
+/// What happens to the children of a deleted Campaign record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParentDelete {
+    /// They stay, unlinked.
+    #[default]
+    Unlink,
+    /// They go too.
+    Cascade,
+}
+
+/// When a first tracked read fixes its token (Dynamics sheet 3.1 and 3.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenMoment {
+    /// When the last page is served: changes to rows already served are lost.
+    #[default]
+    LastPage,
+    /// When the first page is served: nothing is lost.
+    FirstPage,
+}
+
+/// Which of the possible behaviours the look-alikes show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Variants {
+    /// Status of an expired delta token, 400 or 410 (Dynamics sheet 3.6).
+    pub delta_expired: u16,
+    /// When the first tracked read fixes its token.
+    pub first_token: TokenMoment,
+    /// Whether Dataverse keeps an empty text as null (Dynamics sheet 2.6).
+    pub empty_text_is_null: bool,
+    /// Shape of Campaign's error bodies.
+    pub campaign_errors: ErrorStyle,
+    /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
+    pub campaign_delete: u16,
+    /// Whether `externalId` is a unique key of profiles.
+    pub unique_external_id: bool,
+    /// Whether data policies rewrite values (campaign sheet 3.7 and 6).
+    pub data_policies: bool,
+    /// What clears a Campaign value.
+    pub clearing: Clearing,
+    /// Whether links are of the "1 cardinality" kind that hides a child whose
+    /// parent is missing (campaign sheet 3.1).
+    pub one_cardinality_links: bool,
+    /// What happens to the children of a deleted Campaign record.
+    pub parent_delete: ParentDelete,
+    /// Rows from which a Campaign list has no `next` without
+    /// `_forcePagination` (campaign sheet 3.5).
+    pub big_table_rows: usize,
+    /// Whether writing an opt-out flag with an equal value moves its stamp
+    /// (campaign sheet 15, point 11).
+    pub equal_flag_bumps: bool,
+    /// Whether both systems' request limits are enforced.
+    pub rate_limits: bool,
+    /// Dataverse requests per window (Dynamics sheet 6.1).
+    pub dynamics_requests: u32,
+    /// The Dataverse window.
+    pub dynamics_window_seconds: u32,
+    /// Campaign requests per second.
+    pub campaign_requests_per_second: u32,
+    /// Life of an Entra token.
+    pub dynamics_token_seconds: u32,
+    /// Life of an IMS token.
+    pub campaign_token_seconds: u32,
+}
+
+impl Default for Variants {
+    fn default() -> Self {
+        Self {
+            delta_expired: 400,
+            first_token: TokenMoment::LastPage,
+            empty_text_is_null: true,
+            campaign_errors: ErrorStyle::JsonString,
+            campaign_delete: 200,
+            unique_external_id: true,
+            data_policies: false,
+            clearing: Clearing::Both,
+            one_cardinality_links: false,
+            parent_delete: ParentDelete::Unlink,
+            big_table_rows: 100_000,
+            equal_flag_bumps: true,
+            rate_limits: false,
+            dynamics_requests: 6000,
+            dynamics_window_seconds: 300,
+            campaign_requests_per_second: 50,
+            dynamics_token_seconds: 3599,
+            campaign_token_seconds: 86_399,
+        }
+    }
+}
