@@ -98,7 +98,8 @@ impl Writer {
     /// PATCH.
     pub(crate) async fn update(&self, address: &Address, body: String) -> Result<(), Failure> {
         let url = self.url(address)?;
-        let response = self.reader.client.send(Request::patch(url, Bytes::from(body))).await?;
+        let request = Request::patch(url, Bytes::from(body));
+        let response = self.reader.client.send(request).await.map_err(absent)?;
         if !response.body.is_empty()
             && serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).is_err()
         {
@@ -110,7 +111,7 @@ impl Writer {
     /// DELETE. A record that is not there counts as deleted.
     pub(crate) async fn delete(&self, address: &Address) -> Result<(), Failure> {
         let url = self.url(address)?;
-        match self.reader.client.send(Request::delete(url)).await {
+        match self.reader.client.send(Request::delete(url)).await.map_err(absent) {
             Ok(_) => Ok(()),
             Err(failure) if failure.outcome == Outcome::Missing => Ok(()),
             Err(failure) => Err(failure),
@@ -129,7 +130,7 @@ impl Writer {
 
     async fn find_in_uri(&self, key: &str) -> Result<Found, Failure> {
         let path = self.path(&segment(key));
-        let response = match self.reader.get(&path).await {
+        let response = match self.reader.get(&path).await.map_err(absent) {
             Ok(response) => response,
             Err(failure) if failure.outcome == Outcome::Missing => return Ok(Found::Nothing),
             Err(failure) => return Err(failure),
@@ -192,6 +193,15 @@ impl Writer {
         };
         url.map_err(|error| foreign(&error.to_string()))
     }
+}
+
+/// At the address of one record a 404 says that the record is not there, in
+/// whatever words; only `rc=-2003` speaks of the resource.
+fn absent(failure: Failure) -> Failure {
+    if failure.status == Some(404) && !failure.message.contains("rc=-2003") {
+        return Failure { outcome: Outcome::Missing, ..failure };
+    }
+    failure
 }
 
 /// Equal as text, or the same GUID in another spelling.

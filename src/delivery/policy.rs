@@ -58,7 +58,10 @@ pub(crate) fn verdict(
         Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => {
             return Verdict::StopFlow;
         }
-        Outcome::Setup => return Verdict::StopTable,
+        // One record's field that Campaign will not take is that record's
+        // trouble; when nobody's is taken, the mapping is wrong.
+        Outcome::Setup if evidence.outage => return Verdict::StopTable,
+        Outcome::Setup => return Verdict::GiveUp,
         Outcome::BadRecord | Outcome::Missing | Outcome::DuplicateKey | Outcome::CursorExpired => {
             return Verdict::GiveUp;
         }
@@ -122,8 +125,8 @@ mod tests {
                 | Outcome::TooLarge => "retry, counts 1, look up true",
                 Outcome::VersionConflict => "retry, counts 1, look up false",
                 Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => "stop the flow",
-                Outcome::Setup => "stop the table",
-                Outcome::Missing
+                Outcome::Setup
+                | Outcome::Missing
                 | Outcome::DuplicateKey
                 | Outcome::CursorExpired
                 | Outcome::BadRecord => "give up",
@@ -146,6 +149,11 @@ mod tests {
     fn a_record_that_fails_alone_is_given_up_in_the_end() {
         assert_eq!(verdict(Outcome::ServerError, MAX_ATTEMPTS - 1, true, ALONE), Verdict::GiveUp);
         assert_eq!(verdict(Outcome::Unknown, MAX_ATTEMPTS - 1, true, OTHERS_FINE), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_table_stops_when_nobodys_write_is_understood() {
+        assert_eq!(verdict(Outcome::Setup, 0, false, OUTAGE), Verdict::StopTable);
     }
 
     #[test]

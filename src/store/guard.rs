@@ -66,6 +66,28 @@ impl Work<'_> {
             .execute((table.as_str(), from, to))?)
     }
 
+    /// How long Dynamics keeps deleted rows, as it last said.
+    pub(crate) fn retention_days(&self) -> Result<Option<u32>, StoreError> {
+        let value: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT value FROM meta WHERE name = 'retention-days'")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let bytes = value.map(|value| <[u8; 4]>::try_from(value.as_slice()));
+        let bytes = bytes.transpose().map_err(|_| {
+            StoreError::Corrupt("the retention of change tracking has another length".into())
+        })?;
+        Ok(bytes.map(u32::from_le_bytes))
+    }
+
+    /// Remembers it, for `status`.
+    pub(crate) fn set_retention_days(&mut self, days: u32) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('retention-days', ?1)")?
+            .execute([days.to_le_bytes().as_slice()])?;
+        Ok(())
+    }
+
     /// Whether the last full read of a table came back empty where it must not.
     pub(crate) fn empty_read(&self, table: &TableName) -> Result<Option<Held>, StoreError> {
         let value: Option<Vec<u8>> = self

@@ -1,0 +1,333 @@
+//! One pass of the ingress flow: reading and delivering side by side until the
+//! backlog is empty, with an end to patience.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::app::App;
+use crate::app::tables::Prepared;
+use crate::clock::Monotonic;
+use crate::delivery::{Delivery, DrainReport};
+use crate::flows::ingress::{Intake, IntakeReport};
+use crate::http::{Failure, Outcome};
+use crate::model::{Flow, RunId, Tally, TallyDelta};
+use crate::store::{Counts, RunOutcome, Store, StoreError};
+use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, PatienceEnded};
+
+const FLOW: Flow = Flow::Ingress;
+
+/// How often progress is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often progress is logged.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// How a pass is to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PassOptions {
+    /// Ends after this long without any progress.
+    pub(crate) patience: Duration,
+}
+
+/// Where a pass is, for whoever draws it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    /// Its counts so far.
+    pub(crate) counts: TallyDelta,
+    /// Decisions that wait.
+    pub(crate) backlog: u64,
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug)]
+pub(crate) enum PassEnd {
+    /// All done.
+    Done,
+    /// Ended, but something needs a look: dead letters, held deletions, or a
+    /// table that stopped.
+    Incomplete,
+    /// A system refused our credentials or privileges.
+    Refused(Failure),
+    /// Nothing moved for too long.
+    GaveUp,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug)]
+pub(crate) struct PassReport {
+    /// How it ended.
+    pub(crate) end: PassEnd,
+    /// What it counted.
+    pub(crate) counts: Counts,
+}
+
+/// How the two halves of a pass ended.
+#[derive(Clone, Debug, Default)]
+struct Halves {
+    intake: IntakeReport,
+    drain: DrainReport,
+    gave_up: bool,
+}
+
+/// Runs one pass. `watch` is called now and then.
+pub(crate) async fn sync_ingress(
+    app: &App,
+    store: &Store,
+    options: PassOptions,
+    watch: &mut (dyn FnMut(Watch) + Send),
+) -> Result<PassReport, StoreError> {
+    let tally = Tally::default();
+    let began = app.clock.monotonic();
+    let calls_before = (app.campaign.client().stats().calls, app.dynamics.client().stats().calls);
+    let (run, carried) = store
+        .call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?.0)))
+        .await?;
+    FlowStarted { flow: FLOW, run, backlog: carried }.emit();
+    tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
+    let mut patience = Patience::new(app, &tally, options.patience);
+    let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None };
+    let prepared = tokio::select! {
+        prepared = app.prepare() => Some(prepared),
+        () = patience.run_out() => None,
+    };
+    let (halves, failed_tables, refused) = match prepared {
+        None => (Halves { gave_up: true, ..Halves::default() }, 0, None),
+        Some(prepared) => {
+            let (failed, refused) = (prepared.failed.len(), prepared.refused.clone());
+            let work = work(app, store, &tally, prepared);
+            tokio::pin!(work);
+            let halves = loop {
+                tokio::select! {
+                    halves = &mut work => break halves?,
+                    () = patience.run_out() => break Halves { gave_up: true, ..Halves::default() },
+                    tick = ticker.tick() => tick?,
+                }
+            };
+            (halves, failed, refused)
+        }
+    };
+    if halves.gave_up {
+        patience.report(app);
+    }
+    let backlog = store.call(|work| work.backlog(FLOW, None)).await?.0;
+    let duration_ms = u64::try_from(app.clock.monotonic().since(began).as_millis()).unwrap_or(0);
+    let mut counts = counts(tally.get(), backlog, duration_ms);
+    counts.calls = app.campaign.client().stats().calls - calls_before.0;
+    let source_calls = app.dynamics.client().stats().calls - calls_before.1;
+    let end = judge(&halves, failed_tables, refused, &counts);
+    finish(store, run, &end, counts, source_calls).await?;
+    Ok(PassReport { end, counts })
+}
+
+/// Reading and delivering, side by side.
+async fn work(
+    app: &App,
+    store: &Store,
+    tally: &Tally,
+    prepared: Prepared,
+) -> Result<Halves, StoreError> {
+    let delivery = Delivery::new(
+        FLOW,
+        store,
+        &app.clock,
+        tally,
+        prepared.targets,
+        app.config.campaign.max_in_flight,
+    );
+    let intake = intake(app, store, tally, &delivery).await;
+    if let Some(days) = intake.retention_days {
+        store.call(move |work| work.set_retention_days(days)).await?;
+    }
+    let all_read = AtomicBool::new(false);
+    let reading = async {
+        let report = intake.run(&prepared.tables).await;
+        all_read.store(true, Ordering::SeqCst);
+        intake.work_ready.notify_one();
+        report
+    };
+    let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
+    tokio::pin!(reading, delivering);
+    tokio::select! {
+        intake = &mut reading => {
+            let intake = intake?;
+            Ok(Halves { intake, drain: delivering.await?, gave_up: false })
+        }
+        // Before all is read, delivery ends only when nobody's write will
+        // succeed; reading on would be of no use.
+        drain = &mut delivering => {
+            Ok(Halves { intake: IntakeReport::default(), drain: drain?, gave_up: false })
+        }
+    }
+}
+
+async fn intake(app: &App, store: &Store, tally: &Tally, delivery: &Delivery) -> Intake {
+    // Only for a warning; a role without this right still synchronises.
+    let retention_days = app.retention_days().await;
+    Intake {
+        dynamics: app.dynamics.clone(),
+        campaign: app.campaign.clone(),
+        store: store.clone(),
+        clock: app.clock.clone(),
+        tally: tally.clone(),
+        work_ready: delivery.work_ready(),
+        settled: Some(delivery.settled()),
+        retention_days,
+    }
+}
+
+impl App {
+    /// How long Dynamics keeps deleted rows, if it says.
+    pub(crate) async fn retention_days(&self) -> Option<u32> {
+        self.dynamics.retention_days().await.ok().flatten()
+    }
+}
+
+fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
+    Counts {
+        read: tally.read,
+        written: tally.written,
+        unchanged: tally.unchanged,
+        filtered: tally.filtered,
+        deleted: tally.deleted,
+        pending: backlog,
+        dead_lettered: tally.dead_lettered,
+        calls: 0,
+        duration_ms,
+    }
+}
+
+fn judge(
+    halves: &Halves,
+    failed_tables: usize,
+    refused: Option<Failure>,
+    counts: &Counts,
+) -> PassEnd {
+    let stopped = halves.drain.stopped.clone();
+    let refused = refused.or_else(|| halves.intake.refused.clone()).or_else(|| {
+        stopped.clone().filter(|failure| failure.outcome == Outcome::Refused)
+    });
+    if let Some(failure) = refused {
+        return PassEnd::Refused(failure);
+    }
+    if halves.gave_up {
+        return PassEnd::GaveUp;
+    }
+    let incomplete = counts.dead_lettered > 0
+        || failed_tables > 0
+        || stopped.is_some()
+        || !halves.intake.failed.is_empty()
+        || !halves.intake.held.is_empty()
+        || !halves.drain.failed.is_empty();
+    if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
+}
+
+async fn finish(
+    store: &Store,
+    run: RunId,
+    end: &PassEnd,
+    counts: Counts,
+    source_calls: u64,
+) -> Result<(), StoreError> {
+    let outcome = match end {
+        PassEnd::Done => RunOutcome::Ok,
+        PassEnd::Incomplete => RunOutcome::Incomplete,
+        PassEnd::Refused(_) | PassEnd::GaveUp => RunOutcome::Failed,
+    };
+    store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
+    FlowFinished {
+        flow: FLOW,
+        run,
+        outcome: outcome.as_str(),
+        read: counts.read,
+        written: counts.written,
+        unchanged: counts.unchanged,
+        filtered: counts.filtered,
+        deleted: counts.deleted,
+        pending: counts.pending,
+        dead_lettered: counts.dead_lettered,
+        calls: counts.calls,
+        source_calls,
+        duration_ms: counts.duration_ms,
+    }
+    .emit();
+    Ok(())
+}
+
+/// Ends a pass in which nothing moves.
+struct Patience {
+    app: App,
+    tally: Tally,
+    limit: Duration,
+    seen: (u64, u64, TallyDelta),
+    since: Monotonic,
+}
+
+impl Patience {
+    fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
+        let since = app.clock.monotonic();
+        let seen = (0, 0, TallyDelta::default());
+        Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
+    }
+
+    /// Returns when nothing has moved for the whole limit.
+    async fn run_out(&mut self) {
+        loop {
+            let moved = (
+                self.app.dynamics.client().progress(),
+                self.app.campaign.client().progress(),
+                self.tally.get(),
+            );
+            let now = self.app.clock.monotonic();
+            if moved != self.seen {
+                (self.seen, self.since) = (moved, now);
+            }
+            if now.since(self.since) >= self.limit {
+                return;
+            }
+            self.app.clock.sleep(TICK).await;
+        }
+    }
+
+    fn report(&self, app: &App) {
+        let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+        let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
+        PatienceEnded { waited_ms, reason: outage }.emit();
+    }
+}
+
+/// Tells how far a pass is.
+struct Ticker<'a> {
+    app: &'a App,
+    store: &'a Store,
+    run: RunId,
+    tally: &'a Tally,
+    watch: &'a mut (dyn FnMut(Watch) + Send),
+    last: Option<(Monotonic, u64)>,
+}
+
+impl Ticker<'_> {
+    async fn tick(&mut self) -> Result<(), StoreError> {
+        self.app.clock.sleep(TICK).await;
+        let counts = self.tally.get();
+        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?.0;
+        (self.watch)(Watch { counts, backlog });
+        let now = self.app.clock.monotonic();
+        let (since, written) = *self.last.get_or_insert((now, 0));
+        let elapsed = now.since(since);
+        if elapsed >= PROGRESS_EVERY {
+            let rate = (counts.written - written) * 1000
+                / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
+            FlowProgress {
+                flow: FLOW,
+                run: self.run,
+                read: counts.read,
+                written: counts.written,
+                backlog,
+                rate_per_second: rate,
+            }
+            .emit();
+            self.last = Some((now, counts.written));
+        }
+        Ok(())
+    }
+}

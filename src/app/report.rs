@@ -1,0 +1,129 @@
+//! What `status` tells: read from the store alone.
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::clock::Clock;
+use crate::model::{Flow, TableName};
+use crate::store::{Counts, HeldWave, RunOutcome, Store, StoreError};
+
+/// One flow.
+#[derive(Clone, Debug)]
+pub(crate) struct FlowStatus {
+    /// Which.
+    pub(crate) flow: Flow,
+    /// `idle`, `failed` or `stopped` (not configured).
+    pub(crate) state: &'static str,
+    /// Decisions that wait.
+    pub(crate) backlog: u64,
+    /// Records given up.
+    pub(crate) dead_letters: u64,
+    /// End of the last run in which all was done.
+    pub(crate) last_success: Option<Timestamp>,
+    /// Age of the oldest decision that waits.
+    pub(crate) lag_seconds: u64,
+    /// Counts of the last run that ended.
+    pub(crate) last_run: Option<Counts>,
+}
+
+/// One mapped table.
+#[derive(Clone, Debug)]
+pub(crate) struct TableStatus {
+    /// Which.
+    pub(crate) table: TableName,
+    /// Where it stands: `new`, `inventory`, `full-read`, `catch-up`, `sweep`
+    /// or `delta`.
+    pub(crate) phase: &'static str,
+    /// Decisions that wait.
+    pub(crate) backlog: u64,
+    /// Records given up.
+    pub(crate) dead_letters: u64,
+    /// Age of the oldest decision that waits.
+    pub(crate) lag_seconds: u64,
+    /// Records in Campaign.
+    pub(crate) mapped: u64,
+    /// Deletions that wait for a person, or for the next pass.
+    pub(crate) held: HeldWave,
+    /// Age of the delta token.
+    pub(crate) cursor_age_seconds: Option<u64>,
+    /// How long Dynamics keeps deleted rows, as it said at the last `check` or
+    /// `sync`.
+    pub(crate) retention_seconds: Option<u64>,
+    /// Whether an empty read waits for a person.
+    pub(crate) empty_read: bool,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    /// The three flows.
+    pub(crate) flows: Vec<FlowStatus>,
+    /// The mapped tables.
+    pub(crate) tables: Vec<TableStatus>,
+}
+
+/// Reads the status.
+pub(crate) async fn status(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Status, StoreError> {
+    let now = clock.now();
+    let ingress = config.ingress.is_some();
+    let names: Vec<TableName> = config
+        .ingress
+        .iter()
+        .flat_map(|ingress| ingress.tables.iter().map(|table| table.dynamics.clone()))
+        .collect();
+    store
+        .call(move |work| {
+            let mut flows = Vec::new();
+            for flow in Flow::ALL {
+                let last = work.last_run(flow)?;
+                let (backlog, oldest) = work.backlog(flow, None)?;
+                let failed = last.is_some_and(|run| {
+                    run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
+                });
+                let state = match (flow, failed) {
+                    (Flow::Ingress, true) if ingress => "failed",
+                    (Flow::Ingress, false) if ingress => "idle",
+                    (Flow::Ingress | Flow::Egress | Flow::Optout, _) => "stopped",
+                };
+                flows.push(FlowStatus {
+                    flow,
+                    state,
+                    backlog,
+                    dead_letters: work.dead_letter_count(flow, None)?,
+                    last_success: work.last_success(flow)?,
+                    lag_seconds: age(now, oldest),
+                    last_run: last.filter(|run| run.finished.is_some()).map(|run| run.counts),
+                });
+            }
+            let retention_seconds = work.retention_days()?.map(|days| u64::from(days) * 86_400);
+            let mut tables = Vec::new();
+            for table in names {
+                let (backlog, oldest) = work.backlog(Flow::Ingress, Some(&table))?;
+                let position = work.checkpoint(&table)?.map(|checkpoint| checkpoint.position);
+                let obtained = position.as_ref().and_then(crate::store::Position::obtained);
+                tables.push(TableStatus {
+                    phase: position.as_ref().map_or("new", crate::store::Position::phase),
+                    backlog,
+                    dead_letters: work.dead_letter_count(Flow::Ingress, Some(&table))?,
+                    lag_seconds: age(now, oldest),
+                    mapped: work.mapped_records(&table)?,
+                    held: work.held_wave(&table)?,
+                    cursor_age_seconds: obtained.map(|at| age(now, Some(at.as_microsecond()))),
+                    retention_seconds,
+                    empty_read: work.empty_read(&table)?.is_some(),
+                    table,
+                });
+            }
+            Ok(Status { flows, tables })
+        })
+        .await
+}
+
+fn age(now: Timestamp, since_us: Option<i64>) -> u64 {
+    let micros = since_us.map_or(0, |since| now.as_microsecond() - since);
+    u64::try_from(micros / 1_000_000).unwrap_or(0)
+}
