@@ -1,1 +1,76 @@
-//! (to be written)
+//! The command line: arguments, what is printed, exit codes. Decides nothing
+//! about records.
+
+mod args;
+mod check;
+mod config;
+mod demo;
+mod exit;
+mod explore;
+mod init;
+mod letters;
+mod output;
+mod plan;
+mod progress;
+mod sandbox;
+mod status;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::clock::Clock;
+use args::{Cli, Command};
+use exit::{Exit, End};
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    install_panic_hook();
+    let end = execute(&cli);
+    if let Err(end) = &end {
+        output::complain(&end.to_string());
+    }
+    let code = match end {
+        Ok(exit) => exit,
+        Err(end) => end.exit,
+    };
+    ExitCode::from(code as u8)
+}
+
+/// A panic is a bug: it says where, never what, and ends the process.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        output::complain(&format!(
+            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
+        ));
+        std::process::abort();
+    }));
+}
+
+fn execute(cli: &Cli) -> Result<Exit, End> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| End::new(Exit::Usage, format!("no runtime: {error}")))?;
+    let clock = Clock::system();
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Demo(arguments) => demo::run(cli, arguments, &clock).await,
+            Command::Sandbox(arguments) => sandbox::run(arguments).await,
+            Command::Init(arguments) => init::run(cli, arguments, &clock).await,
+            Command::Check(arguments) => check::run(cli, arguments, &clock).await,
+            Command::Tables(arguments) => explore::tables(cli, arguments, &clock).await,
+            Command::Resources(arguments) => explore::resources(cli, arguments, &clock).await,
+            Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
+            Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
+            Command::Status(arguments) => status::run(cli, arguments, &clock).await,
+            Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
+            Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,
+        }
+    })
+}

@@ -15,7 +15,7 @@ pub(super) struct Refusal {
 }
 
 /// A column type in words, for problems and failures.
-pub(super) fn column_words(kind: &ColumnType) -> &'static str {
+pub(crate) fn column_words(kind: &ColumnType) -> &'static str {
     match kind {
         ColumnType::Text { .. } => "text",
         ColumnType::Integer => "whole number",
@@ -36,7 +36,7 @@ pub(super) fn column_words(kind: &ColumnType) -> &'static str {
 }
 
 /// A field type in words, for problems and failures.
-pub(super) fn field_words(kind: &FieldType) -> String {
+pub(crate) fn field_words(kind: &FieldType) -> String {
     match kind {
         FieldType::Text { max_length: Some(length) } => format!("text({length})"),
         FieldType::Text { max_length: None } => "text".to_owned(),

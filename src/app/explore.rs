@@ -1,0 +1,248 @@
+//! What `check` asks both systems: may we, is it there, does it fit?
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::app::tables::lookup;
+use crate::campaign::{Found, Writer};
+use crate::dynamics::Query;
+use crate::http::{Failure, Outcome};
+use crate::mapping::spec::TableMapping;
+use crate::mapping::{Compiled, Place, Problem, compile};
+use crate::model::{Column, ResourceSchema, TableSchema};
+
+/// Longest wait for one system to answer a check.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Clocks that differ by more are worth a word.
+const SKEW_SECONDS: i64 = 60;
+
+/// Whose trouble a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FindingKind {
+    /// Refused credentials or privileges.
+    Refused,
+    /// Anything else that must be mended.
+    Problem,
+    /// Worth knowing; nothing needs to be done.
+    Note,
+}
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// System and object, or key path.
+    pub(crate) place: String,
+    /// What is wrong.
+    pub(crate) problem: String,
+    /// What to do.
+    pub(crate) hint: String,
+    /// Whose trouble it is.
+    pub(crate) kind: FindingKind,
+}
+
+/// Asks both systems.
+pub(crate) async fn check(app: &App) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if within(app, "dynamics", app.dynamics.who_am_i(), &mut findings).await.is_none() {
+        return campaign_only(app, findings).await;
+    }
+    match within(app, "dynamics", app.dynamics.retention_days(), &mut Vec::new()).await {
+        Some(Some(days)) => findings.push(note(
+            "dynamics organization",
+            format!("deleted rows are kept for {days} days: a flow that rests longer must read all rows again"),
+        )),
+        Some(None) | None => findings.push(note(
+            "dynamics organization",
+            "how long deleted rows are kept cannot be read; the age of cursors is not watched".into(),
+        )),
+    }
+    for (index, spec) in app.config.ingress.iter().flat_map(|i| i.tables.iter()).enumerate() {
+        table(app, index, spec, &mut findings).await;
+    }
+    findings
+}
+
+async fn campaign_only(app: &App, mut findings: Vec<Finding>) -> Vec<Finding> {
+    within(app, "campaign", app.campaign.resources(), &mut findings).await;
+    findings
+}
+
+/// Waits for an answer, and makes a finding of its absence.
+async fn within<T>(
+    app: &App,
+    place: &str,
+    asking: impl Future<Output = Result<T, Failure>>,
+    findings: &mut Vec<Finding>,
+) -> Option<T> {
+    tokio::select! {
+        answer = asking => match answer {
+            Ok(value) => Some(value),
+            Err(failure) => {
+                findings.push(of_failure(place, &failure));
+                None
+            }
+        },
+        () = app.clock.sleep(PATIENCE) => {
+            let outage =
+                app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+            findings.push(Finding {
+                place: place.to_owned(),
+                problem: format!(
+                    "no answer within {} s{}",
+                    PATIENCE.as_secs(),
+                    outage.map(|text| format!(": {text}")).unwrap_or_default(),
+                ),
+                hint: "check the address, the network and the firewall".into(),
+                kind: FindingKind::Problem,
+            });
+            None
+        }
+    }
+}
+
+fn of_failure(place: &str, failure: &Failure) -> Finding {
+    let refused = failure.outcome == Outcome::Refused;
+    let hint = if refused {
+        "check client id, secret or certificate, tenant and scopes, and the application user's role"
+    } else {
+        "what the system said is quoted; its request id helps its support"
+    };
+    Finding {
+        place: place.to_owned(),
+        problem: failure.to_string(),
+        hint: hint.into(),
+        kind: if refused { FindingKind::Refused } else { FindingKind::Problem },
+    }
+}
+
+fn problem(place: &str, problem: String, hint: &str) -> Finding {
+    Finding { place: place.to_owned(), problem, hint: hint.to_owned(), kind: FindingKind::Problem }
+}
+
+fn note(place: &str, text: String) -> Finding {
+    Finding {
+        place: place.to_owned(),
+        problem: text,
+        hint: String::new(),
+        kind: FindingKind::Note,
+    }
+}
+
+async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<Finding>) {
+    let source = format!("dynamics {}", spec.dynamics);
+    let target = format!("campaign {}", spec.campaign);
+    let schema =
+        within(app, &source, app.dynamics.table_schema(&spec.dynamics), findings).await;
+    let resource =
+        within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
+    if let Some(schema) = &schema
+        && !schema.change_tracking
+    {
+        let hint = if schema.change_tracking_possible {
+            "turn on \"Track changes\" in the table's advanced options and publish it"
+        } else {
+            "this table cannot be tracked, so it cannot be mapped"
+        };
+        findings.push(problem(&source, "change tracking is off".into(), hint));
+    }
+    let (Some(schema), Some(resource)) = (schema, resource) else { return };
+    match compile(spec, &schema, &resource) {
+        Err(problems) => {
+            findings.extend(problems.iter().map(|problem| of_mapping(index, problem)));
+        }
+        Ok(compiled) => {
+            for (field, column, limit) in compiled.narrow_fields() {
+                findings.push(note(
+                    &format!("ingress.table[{index}]"),
+                    format!(
+                        "{} holds {limit} characters, its column {column}: a longer text makes a dead letter unless `on_too_long = \"cut\"`",
+                        field.name
+                    ),
+                ));
+            }
+            if schema.change_tracking {
+                read_one(app, &source, &schema, &compiled, findings).await;
+            }
+            key(app, &target, spec, resource, findings).await;
+        }
+    }
+}
+
+fn of_mapping(index: usize, problem: &Problem) -> Finding {
+    let mut place = format!("ingress.table[{index}]");
+    match &problem.place {
+        Place::Table => {}
+        Place::Key => place.push_str(".key"),
+        Place::Field(field) => place.push_str(&format!(".fields[{field}]")),
+        Place::Rule(path) => {
+            place.push_str(".filter");
+            for step in path {
+                place.push_str(&format!(".rules[{step}]"));
+            }
+        }
+    }
+    if let Some(part) = problem.part {
+        place.push('.');
+        place.push_str(part);
+    }
+    Finding {
+        place,
+        problem: problem.text.clone(),
+        hint: problem.hint.clone(),
+        kind: FindingKind::Problem,
+    }
+}
+
+/// Reads one row with change tracking: shows the privilege, the columns and
+/// the clock.
+async fn read_one(
+    app: &App,
+    place: &str,
+    schema: &TableSchema,
+    compiled: &Compiled,
+    findings: &mut Vec<Finding>,
+) {
+    let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+    let query = Query { table: schema.clone(), columns, page_rows: 1 };
+    let Some(page) = within(app, place, app.dynamics.full_read(&query), findings).await else {
+        return;
+    };
+    if let Some(date) = page.date {
+        let skew = app.clock.now().duration_since(date).as_secs();
+        if skew.abs() > SKEW_SECONDS {
+            findings.push(problem(
+                "dynamics clock",
+                format!("its clock and this machine's differ by {skew} s"),
+                "set this machine's clock (systemd-timesyncd or chrony)",
+            ));
+        }
+    }
+}
+
+/// Asks for a key that nobody has: shows the token, the filter and its
+/// parameter.
+async fn key(
+    app: &App,
+    place: &str,
+    spec: &TableMapping,
+    resource: ResourceSchema,
+    findings: &mut Vec<Finding>,
+) {
+    let writer = Writer::new(
+        app.campaign.clone(),
+        std::sync::Arc::new(resource),
+        spec.key.to.clone(),
+        lookup(&spec.key.lookup),
+        vec![spec.key.to.clone()],
+    );
+    let nobody = app.clock.guid().to_string();
+    match within(app, place, writer.find(&nobody), findings).await {
+        None | Some(Found::Nothing) => {}
+        Some(Found::One(_) | Found::Several(_)) => findings.push(problem(
+            place,
+            "a look-up by a key that nobody has finds a record".into(),
+            "check the filter and the name of its parameter",
+        )),
+    }
+}

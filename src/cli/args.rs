@@ -1,0 +1,239 @@
+//! Arguments of every command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
+#[derive(Debug, Parser)]
+#[command(name = "cdsync", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub(super) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that stand before or after the command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        env = "CDSYNC_CONFIG",
+        default_value = "/etc/cdsync/config.toml",
+        value_name = "FILE"
+    )]
+    pub(super) config: PathBuf,
+    /// Form of the log on stderr; auto: the journal under systemd, lines for
+    /// people on a terminal, JSON otherwise
+    #[arg(long, global = true, default_value = "auto", value_name = "FORMAT")]
+    pub(super) log_format: Format,
+    /// Least important events to log
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    pub(super) log_level: Level,
+}
+
+/// Forms of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// By where stderr leads.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// Lines for people.
+    Pretty,
+    /// Native fields of the systemd journal.
+    Journald,
+}
+
+/// Levels of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Level {
+    /// Only what a person must mend.
+    Error,
+    /// And what deserves a look.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And how.
+    Debug,
+    /// And every step.
+    Trace,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Try everything without any configuration: runs the flows on the
+    /// embedded sandbox and compares every record on both sides
+    Demo(Demo),
+    /// Run look-alikes of Dynamics and Campaign on this machine
+    Sandbox(Sandbox),
+    /// Write a commented configuration
+    Init(Init),
+    /// Look the configuration over, then ask both systems whether it fits
+    Check(Check),
+    /// Show the tables of Dynamics, or the columns of one
+    Tables(Explore),
+    /// Show the resources of Campaign, or the fields of one
+    Resources(Explore),
+    /// Run one pass of the flows until their backlog is empty
+    Sync(Sync),
+    /// Show what a pass would write, and why; writes nothing
+    Plan(Plan),
+    /// Show flows, tables, backlog and dead letters
+    Status(Json),
+    /// Look at records that were given up, retry or discard them
+    DeadLetters(DeadLetters),
+    /// Release the deletions of a table that the delete guard holds
+    ApproveDeletes(ApproveDeletes),
+}
+
+/// `--json`
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Json {
+    /// Print JSON in place of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Contacts to begin with
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    pub(super) contacts: u32,
+    /// Seed of the data; the same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+/// `sandbox`
+#[derive(Debug, Args)]
+pub(super) struct Sandbox {
+    /// Address to listen on; loopback only
+    #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+    /// Seed of the data
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Contacts to begin with
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
+    pub(super) contacts: u32,
+    /// Faults to play, as a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
+    /// Write a configuration that points here
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_config: Option<PathBuf>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// File to write; `-` for stdout [default: the file of --config]
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Read the existing configuration's systems and write mappings of what
+    /// both of them have
+    #[arg(long)]
+    pub(super) from_metadata: bool,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Look at the file only; contact nobody
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// `tables`, `resources`
+#[derive(Debug, Args)]
+pub(super) struct Explore {
+    /// One of them, with all its columns or fields
+    pub(super) name: Option<String>,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// `sync`
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// Flows to run; all that are configured, if none is named
+    #[arg(value_name = "FLOW")]
+    pub(super) flows: Vec<FlowName>,
+    /// Give up after this long without progress
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) patience: u64,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// Flows to plan; all that are configured, if none is named
+    #[arg(value_name = "FLOW")]
+    pub(super) flows: Vec<FlowName>,
+    /// Print one JSON object a line
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// The flows of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FlowName {
+    /// Dynamics tables to Campaign resources.
+    Ingress,
+}
+
+/// `dead-letters`
+#[derive(Debug, Args)]
+pub(super) struct DeadLetters {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(super) action: LetterAction,
+}
+
+/// `dead-letters …`
+#[derive(Debug, Subcommand)]
+pub(super) enum LetterAction {
+    /// List all of them
+    List(Json),
+    /// Show one
+    Show {
+        /// Its number
+        id: i64,
+        /// Print JSON
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Put them back to work, at the next pass
+    Retry {
+        /// Their numbers; all, if none is named
+        ids: Vec<i64>,
+    },
+    /// Remove one for good; the record stays as it is in Campaign
+    Discard {
+        /// Its number
+        id: i64,
+    },
+}
+
+/// `approve-deletes`
+#[derive(Debug, Args)]
+pub(super) struct ApproveDeletes {
+    /// The Dynamics table
+    pub(super) table: String,
+}

@@ -1,0 +1,116 @@
+//! `check`: the file first, then both systems.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, Finding, FindingKind, check};
+use crate::clock::Clock;
+use crate::config::{Config, load, next_runs, read};
+
+use super::args::{Check, Cli};
+use super::exit::{End, Exit};
+use super::output::{colour, print, print_json, say};
+use super::progress::Progress;
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<Exit, End> {
+    let progress = Progress::start(&cli.global)?;
+    let text = read(&cli.global.config)?;
+    let as_json = arguments.json.json;
+    let config = match load(&text) {
+        Ok(config) => config,
+        Err(problems) => {
+            if as_json {
+                let problems: Vec<Value> = problems
+                    .iter()
+                    .map(|problem| {
+                        json!({
+                            "where": problem.place, "line": problem.line,
+                            "column": problem.column, "problem": problem.problem,
+                            "hint": problem.hint,
+                        })
+                    })
+                    .collect();
+                print_json(&json!({ "problems": problems }))?;
+            } else {
+                let path = cli.global.config.display().to_string();
+                print(&problems.render(&text, &path, colour()))?;
+                say(&format!("{} to mend", problems.len()));
+            }
+            return Ok(Exit::Usage);
+        }
+    };
+    if arguments.offline {
+        return offline(&config, as_json, clock);
+    }
+    let app = App::new(config, clock.clone())?;
+    progress.step("asking both systems");
+    let findings = check(&app).await;
+    progress.end();
+    report(&app.config, &findings, as_json, clock)
+}
+
+fn offline(config: &Config, as_json: bool, clock: &Clock) -> Result<Exit, End> {
+    report(config, &[], as_json, clock)
+}
+
+fn report(
+    config: &Config,
+    findings: &[Finding],
+    as_json: bool,
+    clock: &Clock,
+) -> Result<Exit, End> {
+    let (notes, problems): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.kind == FindingKind::Note);
+    let runs = next_runs(config, clock.now());
+    if as_json {
+        let schedules: Map<String, Value> = runs
+            .iter()
+            .map(|(flow, times)| {
+                (flow.to_string(), times.iter().map(ToString::to_string).collect::<Vec<_>>().into())
+            })
+            .collect();
+        print_json(&json!({
+            "problems": problems.iter().map(|finding| finding_json(finding)).collect::<Vec<_>>(),
+            "notes": notes.iter().map(|finding| finding_json(finding)).collect::<Vec<_>>(),
+            "next_runs": schedules,
+        }))?;
+    } else {
+        let mut out = String::new();
+        for finding in &problems {
+            out.push_str(&format!("{}: {}\n", finding.place, finding.problem));
+            if !finding.hint.is_empty() {
+                out.push_str(&format!("  → {}\n", finding.hint));
+            }
+        }
+        for finding in &notes {
+            out.push_str(&format!("note: {}: {}\n", finding.place, finding.problem));
+        }
+        for (flow, times) in &runs {
+            let times: Vec<String> = times
+                .iter()
+                .map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+                .collect();
+            out.push_str(&format!("next runs of {flow}: {}\n", times.join(", ")));
+        }
+        out.push_str(&match problems.len() {
+            0 => "all is well".to_owned(),
+            1 => "1 problem to mend".to_owned(),
+            several => format!("{several} problems to mend"),
+        });
+        print(&out)?;
+    }
+    Ok(if problems.is_empty() {
+        Exit::Done
+    } else if problems.iter().all(|finding| finding.kind == FindingKind::Refused) {
+        Exit::Refused
+    } else {
+        Exit::Incomplete
+    })
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "where": finding.place, "line": Value::Null,
+        "problem": finding.problem, "hint": finding.hint,
+    })
+}

@@ -1,0 +1,216 @@
+//! `demo`: the whole program on the embedded sandbox, over real HTTP and with
+//! real tokens, and every record compared on both sides after each pass.
+
+mod compare;
+mod story;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::app::{App, PassEnd, PassOptions, sync_ingress};
+use crate::clock::Clock;
+use crate::config::load;
+use crate::sandbox::{Sandbox, SandboxOptions, System};
+use crate::store::{Counts, Mode, Store};
+
+use super::args::{self, Cli, Format, Global};
+use super::exit::{End, Exit};
+use super::output::{Align, count, print, say, table};
+use super::progress::Progress;
+use super::sandbox::configuration;
+use compare::{Comparison, compare};
+
+/// Ends a pass that does not move.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What one pass did, for the summary.
+struct Pass {
+    name: &'static str,
+    counts: Counts,
+    reads: u64,
+    writes: u64,
+    source: u64,
+    comparison: Comparison,
+}
+
+/// A directory that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Result<Exit, End> {
+    let quiet = Global { log_level: quiet_level(cli), ..copy(&cli.global) };
+    let progress = Progress::start(&quiet)?;
+    progress.step("filling the sandbox");
+    let sandbox = Sandbox::start(SandboxOptions {
+        seed: arguments.seed,
+        contacts: arguments.contacts as usize,
+        ..SandboxOptions::default()
+    })
+    .await
+    .map_err(|error| End::new(Exit::Usage, format!("the sandbox cannot start: {error}")))?;
+    say(&format!(
+        "sandbox on {}: {} contacts in Dynamics, none in Campaign",
+        sandbox.origin(),
+        count(u64::from(arguments.contacts)),
+    ));
+    let scratch = scratch(clock)?;
+    let app = connect(&sandbox, &scratch, clock)?;
+    let store = app.open_store(Mode::Durable).await?;
+    let mut passes = Vec::new();
+    for act in story::ACTS {
+        progress.step(act.name);
+        (act.change)(&sandbox, arguments.seed)
+            .map_err(|error| End::new(Exit::Incomplete, format!("{}: {error}", act.name)))?;
+        let pass = one_pass(&app, &store, &sandbox, &progress, act.name).await?;
+        passes.push(pass);
+    }
+    progress.end();
+    store.close().await;
+    sandbox.stop().await;
+    summary(&passes)
+}
+
+/// The demo speaks for itself: its log shows what needs a look.
+fn quiet_level(cli: &Cli) -> args::Level {
+    match cli.global.log_level {
+        args::Level::Info => args::Level::Error,
+        other => other,
+    }
+}
+
+fn copy(global: &Global) -> Global {
+    let log_format = match global.log_format {
+        Format::Auto => Format::Pretty,
+        other => other,
+    };
+    Global { config: global.config.clone(), log_format, log_level: global.log_level }
+}
+
+fn scratch(clock: &Clock) -> Result<Scratch, End> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = std::env::temp_dir().join(format!("cdsync-demo-{}", clock.guid()));
+    std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
+        End::new(Exit::Usage, format!("{} cannot be made: {error}", path.display()))
+    })?;
+    Ok(Scratch(path))
+}
+
+fn connect(sandbox: &Sandbox, scratch: &Scratch, clock: &Clock) -> Result<App, End> {
+    let text = configuration(
+        sandbox,
+        &scratch.0.join("dynamics-secret"),
+        &scratch.0.join("campaign-secret"),
+        &scratch.0.join("cdsync.db"),
+        vec![story::MAPPING.to_owned()],
+    )?;
+    let mut config = load(&text)?;
+    // The look-alikes have no gateway to respect.
+    config.campaign.requests_per_second = 10_000;
+    config.dynamics.requests_per_5_minutes = 100_000;
+    Ok(App::new(config, clock.clone())?)
+}
+
+async fn one_pass(
+    app: &App,
+    store: &Store,
+    sandbox: &Sandbox,
+    progress: &Progress,
+    name: &'static str,
+) -> Result<Pass, End> {
+    let log = sandbox.requests();
+    let before = calls(sandbox);
+    let drawn = progress.clone();
+    let mut watch = move |watch| drawn.show(name, watch);
+    let report = sync_ingress(app, store, PassOptions { patience: PATIENCE }, &mut watch).await?;
+    let after = calls(sandbox);
+    match report.end {
+        PassEnd::Done | PassEnd::Incomplete => {}
+        PassEnd::Refused(failure) => return Err(End::new(Exit::Refused, failure.to_string())),
+        PassEnd::GaveUp => {
+            return Err(End::new(Exit::Unreachable, format!("{name}: nothing moved")));
+        }
+    }
+    progress.step("comparing both sides");
+    let comparison = compare(sandbox);
+    log.clear();
+    Ok(Pass {
+        name,
+        counts: report.counts,
+        reads: after.0 - before.0,
+        writes: after.1 - before.1,
+        source: after.2 - before.2,
+        comparison,
+    })
+}
+
+/// Campaign reads and writes, and Dynamics calls, as the servers saw them.
+fn calls(sandbox: &Sandbox) -> (u64, u64, u64) {
+    let log = sandbox.requests();
+    let reads = log.count_of(System::Campaign, "GET");
+    let all = log.count(System::Campaign);
+    (reads, all - reads, log.count(System::Dynamics))
+}
+
+fn summary(passes: &[Pass]) -> Result<Exit, End> {
+    let columns = [
+        ("pass", Align::Left),
+        ("read", Align::Right),
+        ("written", Align::Right),
+        ("deleted", Align::Right),
+        ("unchanged", Align::Right),
+        ("dead letters", Align::Right),
+        ("Campaign writes", Align::Right),
+        ("look-ups", Align::Right),
+        ("Dynamics calls", Align::Right),
+        ("time", Align::Right),
+        ("differences", Align::Right),
+    ];
+    let rows: Vec<Vec<String>> = passes
+        .iter()
+        .map(|pass| {
+            vec![
+                pass.name.to_owned(),
+                count(pass.counts.read),
+                count(pass.counts.written),
+                count(pass.counts.deleted),
+                count(pass.counts.unchanged),
+                count(pass.counts.dead_lettered),
+                count(pass.writes),
+                count(pass.reads),
+                count(pass.source),
+                format!("{}.{:02} s", pass.counts.duration_ms / 1000, pass.counts.duration_ms % 1000 / 10),
+                count(pass.comparison.differences.len() as u64),
+            ]
+        })
+        .collect();
+    print(&table(&columns, &rows))?;
+    let Some(last) = passes.last() else { return Ok(Exit::Done) };
+    let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
+    let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
+    let differences: Vec<&String> =
+        passes.iter().flat_map(|pass| &pass.comparison.differences).collect();
+    print(&format!(
+        "\n{} records and {} values compared over {} passes; {} contacts on each side at the end",
+        count(records),
+        count(values),
+        passes.len(),
+        count(last.comparison.records),
+    ))?;
+    for difference in differences.iter().take(10) {
+        say(&format!("  {difference}"));
+    }
+    let clean = differences.is_empty()
+        && passes.iter().all(|pass| pass.counts.dead_lettered == 0 && pass.counts.pending == 0);
+    if clean {
+        print("nothing differs")?;
+        Ok(Exit::Done)
+    } else {
+        Err(End::new(Exit::Incomplete, format!("{} differences", count(differences.len() as u64))))
+    }
+}

@@ -1,0 +1,107 @@
+//! What happens in Dynamics between the passes of the demo.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::sandbox::{ControlError, Sandbox};
+
+/// The mapping of the demo: every type that a contact has.
+pub(super) const MAPPING: &str = r#"[[ingress.table]]
+dynamics = "contact"
+campaign = "profile"
+key = { from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }
+apply_deletes = true
+fields = [
+  { from = "firstname", to = "firstName", on_too_long = "cut" },
+  { from = "lastname", to = "lastName" },
+  { from = "emailaddress1", to = "email" },
+  { from = "gendercode", to = "gender", replace = [{ value = "Male", with = "male" }, { value = "Female", with = "female" }] },
+  { from = "birthdate", to = "birthDate" },
+  { from = "anniversary", to = "cusAnniversary" },
+  { from = "createdon", to = "cusCustomerSince", updates = false },
+  { from = "donotbulkemail", to = "blackListEmail" },
+  { from = "donotphone", to = "blackListPhone" },
+  { from = "new_points", to = "cusPoints" },
+  { from = "new_rating", to = "cusRating" },
+  { from = "new_score", to = "cusScore" },
+  { from = "new_revenue", to = "cusRevenue" },
+  { from = "new_interests", to = "cusInterests" },
+  { from = "new_localtime", to = "cusLocalTime" },
+  { from = "new_token", to = "cusToken" },
+  { from = "new_vip", to = "cusVip" },
+  { from = "description", to = "cusNote" },
+]
+"#;
+
+/// One pass of the demo and what precedes it.
+pub(super) struct Act {
+    /// Its name in the summary.
+    pub(super) name: &'static str,
+    /// What people do in Dynamics before it.
+    pub(super) change: fn(&Sandbox, u64) -> Result<(), ControlError>,
+}
+
+/// The passes.
+pub(super) const ACTS: &[Act] = &[
+    Act { name: "first load", change: |_, _| Ok(()) },
+    Act { name: "nothing new", change: |_, _| Ok(()) },
+    Act { name: "changes", change: people_work },
+    Act { name: "token lost", change: token_is_lost },
+    Act { name: "at rest", change: |_, _| Ok(()) },
+];
+
+/// Every `step`-th contact from `start` on, at most `most`.
+fn some(sandbox: &Sandbox, start: usize, step: usize, most: usize) -> Vec<Uuid> {
+    sandbox.dynamics().ids("contact").into_iter().skip(start).step_by(step).take(most).collect()
+}
+
+/// New contacts, edits, emptied columns, an opt-out, a merge, deletions.
+fn people_work(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
+    let dynamics = sandbox.dynamics();
+    let all = dynamics.count("contact");
+    for id in some(sandbox, 1, 20, usize::MAX) {
+        dynamics.update(
+            "contact",
+            id,
+            &json!({ "lastname": format!("Newname {}", seed % 100), "new_points": 4711 }),
+        )?;
+    }
+    for id in some(sandbox, 2, 50, usize::MAX) {
+        dynamics.update(
+            "contact",
+            id,
+            &json!({ "emailaddress1": null, "birthdate": null, "donotbulkemail": true }),
+        )?;
+    }
+    for id in some(sandbox, 3, 50, 40) {
+        dynamics.delete("contact", id);
+    }
+    for number in 0..all / 40 + 1 {
+        dynamics.insert(
+            "contact",
+            &json!({
+                "firstname": "Nova", "lastname": format!("Nr. {number}"),
+                "emailaddress1": format!("nova{number}@example.com"),
+                "gendercode": 2, "new_rating": 1.25, "new_vip": number % 2 == 0,
+            }),
+        )?;
+    }
+    let pair = some(sandbox, 5, 7, 2);
+    if let [winner, loser] = pair[..] {
+        dynamics.merge("contact", winner, loser)?;
+    }
+    Ok(())
+}
+
+/// Some deletions and edits, and the delta token is no longer accepted.
+fn token_is_lost(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+    let dynamics = sandbox.dynamics();
+    for id in some(sandbox, 4, 60, 30) {
+        dynamics.delete("contact", id);
+    }
+    for id in some(sandbox, 6, 100, usize::MAX) {
+        dynamics.update("contact", id, &json!({ "description": "edited while the token was lost" }))?;
+    }
+    dynamics.expire_tokens();
+    Ok(())
+}

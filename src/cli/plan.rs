@@ -1,0 +1,92 @@
+//! `plan`: what a pass would write.
+
+use serde_json::json;
+
+use crate::app::{Planned, plan_ingress};
+use crate::clock::Clock;
+use crate::model::Flow;
+
+use super::args::{Cli, Plan};
+use super::config::app;
+use super::exit::{End, Exit};
+use super::output::{Align, count, print, print_json_line, say, table};
+use super::progress::Progress;
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Exit, End> {
+    let progress = Progress::start(&cli.global)?;
+    let app = app(&cli.global, clock)?;
+    progress.step("reading both systems");
+    let as_json = arguments.json.json;
+    let (rows, mut planned) = std::sync::mpsc::sync_channel(1024);
+    let printer = tokio::task::spawn_blocking(move || write_out(&mut planned, as_json));
+    let rehearsal = plan_ingress(&app, move |planned| {
+        // The printer ends early only when nobody reads on.
+        let _ = rows.send(planned);
+    })
+    .await;
+    let printed = printer.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
+    progress.end();
+    let rehearsal = rehearsal?;
+    printed?;
+    let counts = rehearsal.counts;
+    if !as_json {
+        say(&format!(
+            "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
+            count(counts.read),
+            count(counts.unchanged),
+            count(counts.filtered),
+            count(counts.dead_lettered),
+        ));
+    }
+    match rehearsal.refused {
+        Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        None if rehearsal.incomplete => Ok(Exit::Incomplete),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn write_out(
+    planned: &mut std::sync::mpsc::Receiver<Planned>,
+    as_json: bool,
+) -> Result<(), std::io::Error> {
+    /// Lines that are set in columns together.
+    const GROUP: usize = 500;
+    let mut group = Vec::new();
+    for row in planned.iter() {
+        if as_json {
+            print_json_line(&json!({
+                "flow": Flow::Ingress.as_str(),
+                "table": row.table.as_str(),
+                "id": row.id.to_string(),
+                "action": row.action,
+                "fields": row.fields,
+                "reason": row.reason,
+            }))?;
+            continue;
+        }
+        group.push(vec![
+            row.table.to_string(),
+            row.id.to_string(),
+            row.action.to_owned(),
+            row.fields.join(", "),
+            row.reason,
+        ]);
+        if group.len() == GROUP {
+            print_group(&group)?;
+            group.clear();
+        }
+    }
+    if group.is_empty() { Ok(()) } else { print_group(&group) }
+}
+
+fn print_group(rows: &[Vec<String>]) -> Result<(), std::io::Error> {
+    let columns = [
+        ("table", Align::Left),
+        ("record", Align::Left),
+        ("action", Align::Left),
+        ("fields", Align::Left),
+        ("why", Align::Left),
+    ];
+    print(&table(&columns, rows))
+}

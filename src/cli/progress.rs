@@ -1,0 +1,107 @@
+//! Starting the log, and a progress line on a terminal that log lines do not
+//! tear.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::app::Watch;
+use crate::telemetry::{LogFormat, start};
+
+use super::args::{Format, Global, Level};
+use super::exit::{End, Exit};
+use super::output::count;
+
+/// The progress of a command; draws nothing unless stderr is a terminal and
+/// the log is for people.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    all: MultiProgress,
+    bar: ProgressBar,
+}
+
+/// Writes log lines above the progress line.
+#[derive(Clone, Debug)]
+struct Above(MultiProgress);
+
+impl Write for Above {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+impl<'w> MakeWriter<'w> for Above {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+impl Progress {
+    /// Starts the log as the options say.
+    pub(super) fn start(global: &Global) -> Result<Self, End> {
+        let terminal = io::stderr().is_terminal();
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+        let format = match global.log_format {
+            Format::Json => LogFormat::Json,
+            Format::Pretty => LogFormat::Pretty { colour },
+            Format::Journald => LogFormat::Journald,
+            Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() && !terminal => {
+                LogFormat::Journald
+            }
+            Format::Auto if terminal => LogFormat::Pretty { colour },
+            Format::Auto => LogFormat::Json,
+        };
+        let level = match global.log_level {
+            Level::Error => tracing::Level::ERROR,
+            Level::Warn => tracing::Level::WARN,
+            Level::Info => tracing::Level::INFO,
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Trace => tracing::Level::TRACE,
+        };
+        let drawn = terminal && matches!(format, LogFormat::Pretty { .. });
+        let all = MultiProgress::with_draw_target(if drawn {
+            ProgressDrawTarget::stderr_with_hz(5)
+        } else {
+            ProgressDrawTarget::hidden()
+        });
+        start(format, level, Above(all.clone()))
+            .map_err(|error| End::new(Exit::Usage, format!("the journal cannot be reached: {error}")))?;
+        let bar = all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+            bar.set_style(style);
+        }
+        Ok(Self { all, bar })
+    }
+
+    /// Shows where a pass is.
+    pub(super) fn show(&self, what: &str, watch: Watch) {
+        let counts = watch.counts;
+        self.bar.set_message(format!(
+            "{what}: {} read, {} written, {} waiting",
+            count(counts.read),
+            count(counts.written + counts.deleted),
+            count(watch.backlog),
+        ));
+        self.bar.tick();
+    }
+
+    /// Shows a step that has no numbers.
+    pub(super) fn step(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+        self.bar.tick();
+    }
+
+    /// Takes the line away.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+        let _ = self.all.clear();
+    }
+}

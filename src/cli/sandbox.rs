@@ -1,0 +1,116 @@
+//! `sandbox`: the look-alike servers, until interrupted.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Example, annotated};
+use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, Variants};
+use crate::secret::SecretSource;
+
+use super::args;
+use super::exit::{End, Exit};
+use super::output::say;
+
+/// Runs the command.
+pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
+    let faults = match &arguments.faults {
+        Some(file) => read_faults(file)?,
+        None => FaultPlan::default(),
+    };
+    let sandbox = Sandbox::start(SandboxOptions {
+        listen: arguments.listen,
+        seed: arguments.seed,
+        contacts: arguments.contacts as usize,
+        faults,
+        variants: Variants::default(),
+    })
+    .await
+    .map_err(|error| {
+        End::new(Exit::Usage, format!("the sandbox cannot listen on {}: {error}", arguments.listen))
+    })?;
+    say(&format!("sandbox on {} with {} contacts", sandbox.origin(), arguments.contacts));
+    say(&format!("  dynamics  {}/api/data/v9.2/", sandbox.origin()));
+    say(&format!("  campaign  {}/campaign/", sandbox.campaign_url()));
+    if let Some(file) = &arguments.write_config {
+        write_config(&sandbox, file)?;
+        say(&format!("  try: cdsync --config {} sync ingress", file.display()));
+    }
+    say("Ctrl-C ends it; nothing is kept");
+    let _ = tokio::signal::ctrl_c().await;
+    sandbox.stop().await;
+    Ok(Exit::Done)
+}
+
+fn read_faults(file: &Path) -> Result<FaultPlan, End> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        End::new(Exit::Usage, format!("{} cannot be read: {error}", file.display()))
+    })?;
+    toml::from_str(&text)
+        .map_err(|error| End::new(Exit::Usage, format!("{}: {error}", file.display())))
+}
+
+/// A configuration that points at the sandbox, with its two secrets in files
+/// beside it.
+fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let directory = directory.canonicalize().map_err(|error| {
+        End::new(Exit::Usage, format!("{} cannot be used: {error}", directory.display()))
+    })?;
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("sandbox");
+    let beside = |name: &str| directory.join(format!("{stem}-{name}"));
+    let text = configuration(
+        sandbox,
+        &beside("dynamics-secret"),
+        &beside("campaign-secret"),
+        &beside("store.db"),
+        Vec::new(),
+    )?;
+    private_file(file, &text)
+}
+
+/// The text of a configuration that points at the sandbox; writes the two
+/// secrets.
+pub(super) fn configuration(
+    sandbox: &Sandbox,
+    dynamics_secret: &Path,
+    campaign_secret: &Path,
+    store: &Path,
+    tables: Vec<String>,
+) -> Result<String, End> {
+    let credentials = sandbox.credentials();
+    private_file(dynamics_secret, &credentials.dynamics_client_secret)?;
+    private_file(campaign_secret, &credentials.campaign_client_secret)?;
+    Ok(annotated(&Example {
+        dynamics_url: sandbox.origin(),
+        tenant: credentials.tenant,
+        dynamics_client_id: credentials.dynamics_client_id,
+        dynamics_secret: SecretSource::File(dynamics_secret.to_owned()),
+        authority_url: Some(sandbox.origin()),
+        campaign_url: sandbox.campaign_url(),
+        campaign_client_id: credentials.campaign_client_id,
+        campaign_secret: SecretSource::File(campaign_secret.to_owned()),
+        organization_id: credentials.organization_id,
+        ims_url: Some(sandbox.origin()),
+        store_path: store.display().to_string(),
+        tables,
+        ..Example::default()
+    }))
+}
+
+fn private_file(file: &Path, text: &str) -> Result<(), End> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        End::new(Exit::Usage, format!("{} cannot be written: {error}", file.display()))
+    })
+}

@@ -1,0 +1,123 @@
+//! `status`: where everything stands, from the store.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::{FlowStatus, Status, TableStatus, status};
+use crate::clock::Clock;
+use crate::store::{Mode, Store};
+
+use super::args::{Cli, Json};
+use super::config::config;
+use super::exit::{End, Exit};
+use super::output::{Align, age, count, print, print_json, table};
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &Json, clock: &Clock) -> Result<Exit, End> {
+    let config = config(&cli.global)?;
+    let store = Store::open(&config.store.path, Mode::Durable, clock).await?;
+    let status = status(&config, &store, clock).await?;
+    store.close().await;
+    if arguments.json {
+        print_json(&as_json(&status))?;
+    } else {
+        print(&as_tables(&status))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(status: &Status) -> Value {
+    let flows: Map<String, Value> =
+        status.flows.iter().map(|flow| (flow.flow.to_string(), flow_json(flow))).collect();
+    let tables: Map<String, Value> =
+        status.tables.iter().map(|table| (table.table.to_string(), table_json(table))).collect();
+    json!({ "flows": flows, "tables": tables })
+}
+
+fn flow_json(flow: &FlowStatus) -> Value {
+    json!({
+        "state": flow.state,
+        "backlog": flow.backlog,
+        "dead_letters": flow.dead_letters,
+        "last_success": flow.last_success.map(|at| at.to_string()),
+        "lag_seconds": flow.lag_seconds,
+        "last_run": flow.last_run,
+    })
+}
+
+fn table_json(table: &TableStatus) -> Value {
+    json!({
+        "state": table.phase,
+        "backlog": table.backlog,
+        "dead_letters": table.dead_letters,
+        "lag_seconds": table.lag_seconds,
+        "records": table.mapped,
+        "deletes_held": table.held.held,
+        "deletes_approved": table.held.approved,
+        "cursor_age_seconds": table.cursor_age_seconds,
+        "retention_seconds": table.retention_seconds,
+        "empty_read_held": table.empty_read,
+    })
+}
+
+fn as_tables(status: &Status) -> String {
+    let flows: Vec<Vec<String>> = status.flows.iter().map(flow_row).collect();
+    let flow_columns = [
+        ("flow", Align::Left),
+        ("state", Align::Left),
+        ("backlog", Align::Right),
+        ("dead letters", Align::Right),
+        ("lag", Align::Right),
+        ("last success", Align::Left),
+    ];
+    let mut out = table(&flow_columns, &flows);
+    if !status.tables.is_empty() {
+        let tables: Vec<Vec<String>> = status.tables.iter().map(table_row).collect();
+        let table_columns = [
+            ("table", Align::Left),
+            ("position", Align::Left),
+            ("records", Align::Right),
+            ("backlog", Align::Right),
+            ("held deletes", Align::Right),
+            ("dead letters", Align::Right),
+            ("cursor age", Align::Right),
+            ("kept for", Align::Right),
+        ];
+        out.push_str("\n\n");
+        out.push_str(&table(&table_columns, &tables));
+    }
+    for table in &status.tables {
+        if table.held.held > 0 || table.empty_read {
+            out.push_str(&format!(
+                "\n\n{} waits for a person: `cdsync approve-deletes {}`",
+                table.table, table.table
+            ));
+        }
+    }
+    out
+}
+
+fn flow_row(flow: &FlowStatus) -> Vec<String> {
+    vec![
+        flow.flow.to_string(),
+        flow.state.to_owned(),
+        count(flow.backlog),
+        count(flow.dead_letters),
+        if flow.backlog == 0 { "-".to_owned() } else { age(flow.lag_seconds) },
+        flow.last_success
+            .map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+    ]
+}
+
+fn table_row(table: &TableStatus) -> Vec<String> {
+    let or_dash = |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), age);
+    vec![
+        table.table.to_string(),
+        table.phase.to_owned(),
+        count(table.mapped),
+        count(table.backlog),
+        count(table.held.held),
+        count(table.dead_letters),
+        or_dash(table.cursor_age_seconds),
+        or_dash(table.retention_seconds),
+    ]
+}

@@ -1,0 +1,76 @@
+//! `sync`: one pass of the flows.
+
+use std::time::Duration;
+
+use crate::app::{PassEnd, PassOptions, sync_ingress};
+use crate::clock::Clock;
+use crate::store::{Mode, StoreError};
+
+use super::args::{Cli, Sync};
+use super::config::app;
+use super::exit::{End, Exit};
+use super::output::complain;
+use super::progress::Progress;
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Exit, End> {
+    let progress = Progress::start(&cli.global)?;
+    let app = app(&cli.global, clock)?;
+    let store = app.open_store(Mode::Durable).await?;
+    let options = PassOptions { patience: Duration::from_secs(arguments.patience) };
+    let drawn = progress.clone();
+    let mut watch = move |watch| drawn.show("ingress", watch);
+    let report = tokio::select! {
+        report = sync_ingress(&app, &store, options, &mut watch) => report,
+        () = interrupted() => {
+            progress.end();
+            return Err(End::new(
+                Exit::Incomplete,
+                "interrupted; the next run goes on where this one stopped",
+            ));
+        }
+    };
+    progress.end();
+    let report = match report {
+        Ok(report) => report,
+        Err(error @ StoreError::CommitUnknown(_)) => end_process(&error),
+        Err(error) => return Err(error.into()),
+    };
+    store.close().await;
+    match report.end {
+        PassEnd::Done => Ok(Exit::Done),
+        PassEnd::Incomplete => Ok(Exit::Incomplete),
+        PassEnd::Refused(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        PassEnd::GaveUp => Err(End::new(
+            Exit::Unreachable,
+            format!(
+                "gave up after {} s without progress; nothing is lost, the next run goes on where this one stopped",
+                arguments.patience
+            ),
+        )),
+    }
+}
+
+/// Whether the last commit lasts is not known: nothing more may be done, not
+/// even an orderly end.
+fn end_process(error: &StoreError) -> ! {
+    complain(&error.to_string());
+    std::process::exit(Exit::Store as i32)
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
