@@ -22,18 +22,12 @@ use crate::sandbox::wire::Call;
 
 impl From<Refusal> for ControlError {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            code: refusal.status.to_string(),
-            message: refusal.text,
-        }
+        Self { code: refusal.status.to_string(), message: refusal.text }
     }
 }
 
 fn unknown(what: &str) -> ControlError {
-    ControlError {
-        code: String::new(),
-        message: format!("there is no such {what}"),
-    }
+    ControlError { code: String::new(), message: format!("there is no such {what}") }
 }
 
 /// Acts on Campaign as a user or an administrator; cheap to clone. Records are
@@ -65,10 +59,7 @@ impl CampaignControl {
         let Some(data) = db.named(resource) else {
             return Vec::new();
         };
-        data.rows
-            .iter()
-            .map(|(number, row)| self.show(&db, resource, *number, row))
-            .collect()
+        data.rows.iter().map(|(number, row)| self.show(&db, resource, *number, row)).collect()
     }
 
     /// The records whose field has this text.
@@ -122,7 +113,17 @@ impl CampaignControl {
                         key.map_or(Value::Null, |key| serde_json::json!({"key": key})),
                     );
                 }
-                _ => {}
+                FieldType::Text { .. }
+                | FieldType::Memo
+                | FieldType::Byte
+                | FieldType::Short
+                | FieldType::Long
+                | FieldType::Int64
+                | FieldType::Double
+                | FieldType::Boolean
+                | FieldType::Date
+                | FieldType::DateTime
+                | FieldType::Enumeration { .. } => {}
             }
         }
         out
@@ -175,11 +176,7 @@ impl CampaignControl {
 
     /// The names of all resources.
     pub fn resources(&self) -> Vec<String> {
-        self.db()
-            .resources
-            .iter()
-            .map(|data| data.def.name.clone())
-            .collect()
+        self.db().resources.iter().map(|data| data.def.name.clone()).collect()
     }
 
     /// Adds a field.
@@ -210,11 +207,7 @@ impl CampaignControl {
         def.fields.retain(|field| field.name != name);
         def.keys.retain(|key| key.field != name);
         def.filters.retain(|filter| filter.field != name);
-        if def.fields.len() == before {
-            Err(unknown("field"))
-        } else {
-            Ok(())
-        }
+        if def.fields.len() == before { Err(unknown("field")) } else { Ok(()) }
     }
 
     /// Gives a field another type; its old values are gone.
@@ -252,9 +245,7 @@ impl CampaignControl {
     /// Removes a filter, as an administrator who renames it would.
     pub fn remove_filter(&self, resource: &str, name: &str) {
         if let Some(data) = self.db().named_mut(resource) {
-            Arc::make_mut(&mut data.def)
-                .filters
-                .retain(|filter| filter.name != name);
+            Arc::make_mut(&mut data.def).filters.retain(|filter| filter.name != name);
         }
     }
 
@@ -282,15 +273,9 @@ fn matching(db: &Db, resource: &str, field: &str, value: &str) -> Vec<u64> {
     let is = |row: &Packed| {
         let fields: Fields = row.unpack();
         let shown = super::value::show(field, fields.get(&field.number));
-        shown
-            .as_str()
-            .map_or_else(|| shown.to_string() == value, |text| text == value)
+        super::value::spelt(&shown) == value
     };
-    data.rows
-        .iter()
-        .filter(|(_, row)| is(row))
-        .map(|(number, _)| *number)
-        .collect()
+    data.rows.iter().filter(|(_, row)| is(row)).map(|(number, _)| *number).collect()
 }
 
 /// The first unique key of a record that is not empty.
