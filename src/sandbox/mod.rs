@@ -66,6 +66,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -224,6 +225,14 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+    }
+
+    /// Answers one request without a network, as the listener would: same
+    /// checks, same log, same faults. A connection that a fault cuts is an
+    /// error: `ConnectionReset` without an answer, `UnexpectedEof` within one.
+    /// Without a `Host` header links carry [`Sandbox::origin`].
+    pub async fn call(&self, request: http::Request<Bytes>) -> io::Result<http::Response<Bytes>> {
+        server::direct(&self.shared, request).await
     }
 
     /// Takes no new connections, waits shortly for requests in flight, ends.

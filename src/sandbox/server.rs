@@ -98,6 +98,30 @@ pub(crate) async fn handle(
     }
 }
 
+/// One request without a network; a cut connection is an error.
+pub(crate) async fn direct(
+    shared: &Shared,
+    request: http::Request<Bytes>,
+) -> std::io::Result<http::Response<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let done = shared.serve(&call);
+    if done.slow_ms > 0 {
+        shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
+    }
+    match done.sending {
+        Sending::Whole(reply) => {
+            let mut response = http::Response::new(reply.body);
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            Ok(response)
+        }
+        Sending::Half(_) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        Sending::Nothing => Err(std::io::ErrorKind::ConnectionReset.into()),
+    }
+}
+
 fn respond(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = reply.status;

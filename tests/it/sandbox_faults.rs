@@ -178,3 +178,21 @@ async fn bombs_are_small_on_the_wire_and_huge_bodies_are_not() {
     }
     assert!(unpacked > 9_000_000, "{unpacked}");
 }
+
+#[tokio::test]
+async fn a_call_without_a_network_meets_the_same_server_and_faults() {
+    let world = World::plain().await;
+    let request = || {
+        http::Request::post("/api/data/v9.2/contacts")
+            .header("authorization", format!("Bearer {}", world.dynamics_token))
+            .body(bytes::Bytes::from_static(br#"{"lastname":"Lee"}"#))
+            .unwrap()
+    };
+    let got = world.sandbox.call(request()).await.unwrap();
+    assert_eq!(got.status(), 204);
+    assert!(got.headers()["location"].to_str().unwrap().starts_with(&world.sandbox.origin()));
+    world.sandbox.set_faults(once(System::Dynamics, Fault::CutAfter));
+    let error = world.sandbox.call(request()).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(world.sandbox.dynamics().count("contact"), 2);
+}
