@@ -9,7 +9,8 @@ use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use super::error::Refusal;
-use super::read::{self, View};
+use super::read::View;
+use super::record;
 use super::schema::{Api, FieldType, Filter, FilterOperator};
 use super::store::Db;
 use super::write::{self, Scene};
@@ -89,7 +90,7 @@ impl CampaignControl {
             variants: Variants::default(),
             now,
         };
-        let Value::Object(mut out) = read::record(db, &view, number, row) else {
+        let Value::Object(mut out) = record::record(db, &view, number, row) else {
             return Map::new();
         };
         out.remove("PKey");

@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod metadata;
 pub(crate) mod pkey;
 pub(crate) mod read;
+pub(crate) mod record;
 pub(crate) mod schema;
 pub(crate) mod store;
 pub(crate) mod value;
@@ -91,7 +92,7 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
         [field] if projects(&def, field, view.api) && *method == Method::GET => {
             read::list(db, &view, &filters, Some(field))
         }
-        [key, more @ ..] if filters.is_empty() => record(db, &view, &def, key, more),
+        [key, more @ ..] if filters.is_empty() => one(db, &view, &def, key, more),
         [other, ..] => Err(error::unknown(other, &def.name)),
     }
 }
@@ -116,7 +117,7 @@ fn create(db: &mut Db, view: &View<'_>) -> Result<Reply, Refusal> {
         .get(view.place)
         .and_then(|data| data.rows.get(&number))
         .ok_or_else(error::no_resource)?;
-    Ok(json(StatusCode::CREATED, &read::record(db, view, number, row)))
+    Ok(json(StatusCode::CREATED, &record::record(db, view, number, row)))
 }
 
 /// The reply to a change: key and address, no values.
@@ -189,7 +190,7 @@ fn find(
     }
 }
 
-fn record(
+fn one(
     db: &mut Db,
     view: &View<'_>,
     def: &Resource,
@@ -220,7 +221,7 @@ fn record(
             .get(view.place)
             .and_then(|data| data.rows.get(&number))
             .ok_or_else(error::no_resource)?;
-        return Ok(json(StatusCode::OK, &read::record(db, view, number, row)));
+        return Ok(json(StatusCode::OK, &record::record(db, view, number, row)));
     }
     if *method == Method::PATCH {
         let body = write::body(&view.call.body)?;

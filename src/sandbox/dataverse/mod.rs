@@ -10,6 +10,7 @@ pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
 pub(crate) mod metadata;
+pub(crate) mod page;
 pub(crate) mod path;
 pub(crate) mod read;
 pub(crate) mod render;
