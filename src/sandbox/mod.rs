@@ -146,7 +146,7 @@ impl Sandbox {
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
             clock,
-            variants: Mutex::new(options.variants),
+            variants: Arc::new(Mutex::new(options.variants)),
             faults: faults::FaultEngine::default(),
             log: RequestLog::default(),
             last_rows: play::LastRows::default(),
@@ -205,6 +205,7 @@ impl Sandbox {
     pub fn campaign(&self) -> CampaignControl {
         CampaignControl {
             db: Arc::clone(&self.shared.campaign),
+            variants: Arc::clone(&self.shared.variants),
             clock: self.shared.clock.clone(),
             identity: self.shared.identity.clone(),
         }

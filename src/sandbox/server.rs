@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
-    pub(crate) variants: Mutex<Variants>,
+    pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,
     pub(crate) last_rows: LastRows,
@@ -54,6 +54,16 @@ enum Sending {
 struct Done {
     sending: Sending,
     slow_ms: u64,
+    flight: Flight,
+}
+
+/// Counts a request as in flight until it is dropped, however that comes.
+struct Flight(RequestLog, System);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.leave(self.1);
+    }
 }
 
 /// Which look-alike a path belongs to.
@@ -87,6 +97,7 @@ pub(crate) async fn handle(
     if done.slow_ms > 0 {
         shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
     }
+    drop(done.flight);
     match done.sending {
         Sending::Whole(reply) => respond(reply),
         Sending::Half(reply) => half(reply, cut),
@@ -110,6 +121,7 @@ pub(crate) async fn direct(
     if done.slow_ms > 0 {
         shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
     }
+    drop(done.flight);
     match done.sending {
         Sending::Whole(reply) => {
             let mut response = http::Response::new(reply.body);
@@ -159,6 +171,7 @@ impl Shared {
         let method = call.method.as_str().to_owned();
         let at = self.clock.now();
         let (seq, in_flight) = self.log.arrive(system, &method);
+        let flight = Flight(self.log.clone(), system);
         let target = if call.raw_query.is_empty() {
             call.path.clone()
         } else {
@@ -175,8 +188,7 @@ impl Shared {
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
         self.log.keep(LogEntry { seq, at, system, method, path, status, rows, fault, in_flight });
-        self.log.leave(system);
-        Done { sending, slow_ms: verdict.slow_ms }
+        Done { sending, slow_ms: verdict.slow_ms, flight }
     }
 
     fn play(&self, system: System, call: &Call, fault: Option<&Fault>) -> Sending {

@@ -341,3 +341,15 @@ async fn metadata_lists_fields_with_type_length_and_values() {
     let listing = world.read("customResources/").await.json();
     assert_eq!(listing["cusStore"]["data"], json!("/customResources/cusStore/"));
 }
+
+#[tokio::test]
+async fn a_user_may_make_duplicates_where_no_key_is_unique() {
+    let world = with(Variants { unique_external_id: false, ..Variants::default() }).await;
+    let users = world.sandbox.campaign();
+    for _ in 0..2 {
+        users.insert("profile", &json!({"externalId": "A"})).unwrap();
+    }
+    world.sandbox.set_variants(Variants::default());
+    assert!(users.insert("profile", &json!({"externalId": "A"})).is_err());
+    assert_eq!(users.count("profile"), 2);
+}

@@ -196,3 +196,13 @@ async fn a_call_without_a_network_meets_the_same_server_and_faults() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     assert_eq!(world.sandbox.dynamics().count("contact"), 2);
 }
+
+#[tokio::test]
+async fn requests_in_flight_are_counted_while_they_wait() {
+    let world = World::plain().await;
+    let slow = FaultRule { first: Some(3), ..FaultRule::always(Fault::Slow { ms: 300 }) };
+    world.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![slow] });
+    let ask = || world.get("WhoAmI", "");
+    futures_util::future::join3(ask(), ask(), ask()).await;
+    assert_eq!(world.sandbox.requests().peak(System::Dynamics), 3);
+}

@@ -37,6 +37,7 @@ fn unknown(what: &str) -> ControlError {
 #[derive(Clone, Debug)]
 pub struct CampaignControl {
     pub(crate) db: Arc<Mutex<Db>>,
+    pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) clock: Clock,
     pub(crate) identity: Identity,
 }
@@ -46,12 +47,12 @@ impl CampaignControl {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn variants(&self) -> Variants {
+        *self.variants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn scene(&self) -> Scene {
-        Scene {
-            api: Api::Ext,
-            variants: Variants::default(),
-            now: self.clock.now().as_millisecond(),
-        }
+        Scene { api: Api::Ext, variants: self.variants(), now: self.clock.now().as_millisecond() }
     }
 
     /// All records of a resource, in order of creation.
@@ -159,13 +160,14 @@ impl CampaignControl {
 
     /// Deletes all records whose field has this text; returns how many.
     pub fn delete(&self, resource: &str, field: &str, value: &str) -> usize {
+        let variants = self.variants();
         let mut db = self.db();
         let Some(place) = db.place(resource) else {
             return 0;
         };
         let rows = matching(&db, resource, field, value);
         for row in &rows {
-            write::delete(&mut db, place, *row, Variants::default());
+            write::delete(&mut db, place, *row, variants);
         }
         rows.len()
     }
