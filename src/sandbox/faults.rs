@@ -231,11 +231,7 @@ impl FaultEngine {
             return verdict;
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State {
-            plan,
-            counters,
-            random,
-        } = &mut *state;
+        let State { plan, counters, random } = &mut *state;
         for (rule, counter) in plan.rules.iter().zip(counters.iter_mut()) {
             let slow = matches!(rule.fault, Fault::Slow { .. });
             if verdict.fault.is_some() && !slow {
@@ -244,9 +240,10 @@ impl FaultEngine {
             if !applies(rule, system, method, target) || !due(rule, counter, random) {
                 continue;
             }
-            match &rule.fault {
-                Fault::Slow { ms } => verdict.slow_ms += ms,
-                fault => verdict.fault = Some(fault.clone()),
+            if let Fault::Slow { ms } = &rule.fault {
+                verdict.slow_ms += ms;
+            } else {
+                verdict.fault = Some(rule.fault.clone());
             }
         }
         verdict
@@ -255,14 +252,8 @@ impl FaultEngine {
 
 fn applies(rule: &FaultRule, system: System, method: &str, target: &str) -> bool {
     rule.system.is_none_or(|wanted| wanted == system)
-        && rule
-            .method
-            .as_ref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-        && rule
-            .path
-            .as_ref()
-            .is_none_or(|wanted| target.contains(wanted.as_str()))
+        && rule.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+        && rule.path.as_ref().is_none_or(|wanted| target.contains(wanted.as_str()))
         && rule.fault.fits(system, method, target)
 }
 
@@ -272,9 +263,7 @@ fn due(rule: &FaultRule, counter: &mut Counters, random: &mut u64) -> bool {
     let past = rule.after.unwrap_or(0);
     let hit = rule.first.is_none_or(|first| seen <= first)
         && seen > past
-        && rule
-            .every
-            .is_none_or(|every| every > 0 && (seen - past).is_multiple_of(every))
+        && rule.every.is_none_or(|every| every > 0 && (seen - past).is_multiple_of(every))
         && rule.probability.is_none_or(|p| next_random(random) < p)
         && rule.times.is_none_or(|times| counter.hits < times);
     counter.hits += u64::from(hit);
@@ -289,22 +278,14 @@ mod tests {
         let engine = FaultEngine::default();
         engine.set(toml::from_str(plan).unwrap());
         (0..requests)
-            .map(|_| {
-                engine
-                    .decide(System::Campaign, "POST", "/x")
-                    .fault
-                    .is_some()
-            })
+            .map(|_| engine.decide(System::Campaign, "POST", "/x").fault.is_some())
             .collect()
     }
 
     #[test]
     fn every_after_first_and_times_count_matching_requests() {
         let every = "[[rule]]\nevery = 2\nafter = 1\ntimes = 2\nfault = { kind = \"cut_after\" }";
-        assert_eq!(
-            hits(every, 8),
-            [false, false, true, false, true, false, false, false]
-        );
+        assert_eq!(hits(every, 8), [false, false, true, false, true, false, false, false]);
         let first = "[[rule]]\nfirst = 2\nfault = { kind = \"throttle\", retry_after = 3 }";
         assert_eq!(hits(first, 4), [true, true, false, false]);
     }

@@ -49,10 +49,11 @@ impl Limits {
             return Ok(limit);
         }
         let length = Duration::from_secs(u64::from(variants.dynamics_window_seconds));
-        self.dynamics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(clock.monotonic(), length, limit)
+        self.dynamics.lock().unwrap_or_else(PoisonError::into_inner).take(
+            clock.monotonic(),
+            length,
+            limit,
+        )
     }
 
     /// Counts a Campaign request.

@@ -31,12 +31,7 @@ impl Cut {
     /// Closes the connection; nothing more is sent.
     pub(crate) fn now(&self) {
         self.0.cut.store(true, Ordering::Release);
-        let waker = self
-            .0
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -78,11 +73,7 @@ pub(crate) struct CuttableListener {
 impl CuttableListener {
     /// Wraps a bound listener.
     pub(crate) fn new(inner: TcpListener, open: Connections) -> Self {
-        Self {
-            inner,
-            open,
-            next: AtomicU64::new(0),
-        }
+        Self { inner, open, next: AtomicU64::new(0) }
     }
 }
 
@@ -96,20 +87,8 @@ impl Listener for CuttableListener {
         let _ = inner.set_nodelay(true);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let cut = Cut::default();
-        self.open
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, cut.clone());
-        (
-            CuttableStream {
-                inner,
-                cut,
-                id,
-                open: self.open.clone(),
-            },
-            address,
-        )
+        self.open.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, cut.clone());
+        (CuttableStream { inner, cut, id, open: self.open.clone() }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -128,11 +107,7 @@ pub(crate) struct CuttableStream {
 
 impl Drop for CuttableStream {
     fn drop(&mut self) {
-        self.open
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        self.open.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -143,12 +118,7 @@ impl AsyncRead for CuttableStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.cut.check()?;
-        *self
-            .cut
-            .0
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        *self.cut.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         self.cut.check()?;
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }

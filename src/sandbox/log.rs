@@ -123,11 +123,7 @@ impl RequestLog {
 
     /// Requests to one system with one method since the last `clear`.
     pub fn count_of(&self, system: System, method: &str) -> u64 {
-        self.state()
-            .counts
-            .get(&(system, method.to_owned()))
-            .copied()
-            .unwrap_or(0)
+        self.state().counts.get(&(system, method.to_owned())).copied().unwrap_or(0)
     }
 
     /// All counters, per system and method.

@@ -66,6 +66,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -143,12 +144,9 @@ impl Sandbox {
         let shared = Arc::new(Shared {
             identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
             dynamics: Arc::new(Mutex::new(dynamics)),
-            campaign: Arc::new(Mutex::new(campaign::store::Db::new(
-                options.seed,
-                clock.clone(),
-            ))),
+            campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
             clock,
-            variants: Mutex::new(options.variants),
+            variants: Arc::new(Mutex::new(options.variants)),
             faults: faults::FaultEngine::default(),
             log: RequestLog::default(),
             last_rows: play::LastRows::default(),
@@ -158,9 +156,7 @@ impl Sandbox {
         });
         let open = Connections::default();
         let listener = CuttableListener::new(socket, open.clone());
-        let router = Router::new()
-            .fallback(server::handle)
-            .with_state(Arc::clone(&shared));
+        let router = Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel();
         let service = router.into_make_service_with_connect_info::<Cut>();
         let task = tokio::spawn(async move {
@@ -168,16 +164,9 @@ impl Sandbox {
                 // An end without a word is an order to stop, too.
                 let _ = stopped.await;
             };
-            axum::serve(listener, service)
-                .with_graceful_shutdown(signal)
-                .await
+            axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self {
-            shared,
-            open,
-            stop: Some(stop),
-            task: Some(task),
-        };
+        let sandbox = Self { shared, open, stop: Some(stop), task: Some(task) };
         sandbox.set_faults(options.faults);
         Ok(sandbox)
     }
@@ -189,10 +178,7 @@ impl Sandbox {
 
     /// The base address of the Campaign API: origin and tenant.
     pub fn campaign_url(&self) -> String {
-        format!(
-            "{}/{}",
-            self.shared.origin, self.shared.identity.credentials.campaign_tenant
-        )
+        format!("{}/{}", self.shared.origin, self.shared.identity.credentials.campaign_tenant)
     }
 
     /// What a client needs to be let in.
@@ -219,6 +205,7 @@ impl Sandbox {
     pub fn campaign(&self) -> CampaignControl {
         CampaignControl {
             db: Arc::clone(&self.shared.campaign),
+            variants: Arc::clone(&self.shared.variants),
             clock: self.shared.clock.clone(),
             identity: self.shared.identity.clone(),
         }
@@ -231,25 +218,22 @@ impl Sandbox {
 
     /// Replaces the faults; counters start anew.
     pub fn set_faults(&self, plan: FaultPlan) {
-        let restless = plan
-            .rules
-            .iter()
-            .filter(|rule| rule.fault == Fault::DuplicateRows)
-            .count();
-        self.shared.restless.store(
-            u64::try_from(restless).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        let restless = plan.rules.iter().filter(|rule| rule.fault == Fault::DuplicateRows).count();
+        self.shared.restless.store(u64::try_from(restless).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.shared.faults.set(plan);
     }
 
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
-        *self
-            .shared
-            .variants
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = variants;
+        *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+    }
+
+    /// Answers one request without a network, as the listener would: same
+    /// checks, same log, same faults. A connection that a fault cuts is an
+    /// error: `ConnectionReset` without an answer, `UnexpectedEof` within one.
+    /// Without a `Host` header links carry [`Sandbox::origin`].
+    pub async fn call(&self, request: http::Request<Bytes>) -> io::Result<http::Response<Bytes>> {
+        server::direct(&self.shared, request).await
     }
 
     /// Takes no new connections, waits shortly for requests in flight, ends.
@@ -258,10 +242,10 @@ impl Sandbox {
             // Nobody listens only where the server has ended already.
             let _ = stop.send(());
         }
-        if let Some(mut task) = self.task.take() {
-            if tokio::time::timeout(STOP, &mut task).await.is_err() {
-                task.abort();
-            }
+        if let Some(mut task) = self.task.take()
+            && tokio::time::timeout(STOP, &mut task).await.is_err()
+        {
+            task.abort();
         }
         self.open.cut_all();
     }

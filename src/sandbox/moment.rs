@@ -25,11 +25,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = rest - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -55,11 +51,7 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
     if text.len() != 10 || !text.is_ascii() || &text[4..5] != "-" || &text[7..8] != "-" {
         return None;
     }
-    let (year, month, day) = (
-        digits(&text[..4])?,
-        digits(&text[5..7])?,
-        digits(&text[8..])?,
-    );
+    let (year, month, day) = (digits(&text[..4])?, digits(&text[5..7])?, digits(&text[8..])?);
     let valid =
         year >= 1 && (1..=12).contains(&month) && day >= 1 && day <= month_length(year, month);
     valid.then(|| days_from_civil(year, month, day))
@@ -130,13 +122,7 @@ fn parts(millis: i64) -> (String, i64, i64, i64, i64) {
     let of_day = millis.rem_euclid(DAY_MS);
     let seconds = of_day / 1000;
     let date = date_text(millis.div_euclid(DAY_MS));
-    (
-        date,
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        of_day % 1000,
-    )
+    (date, seconds / 3600, seconds / 60 % 60, seconds % 60, of_day % 1000)
 }
 
 /// Dataverse's spelling: `2023-04-07T21:59:01Z`, whole seconds.
@@ -171,10 +157,7 @@ pub(crate) fn display_text(millis: i64) -> String {
     let (_, hour, minute, _, _) = parts(millis);
     let half = if hour < 12 { "AM" } else { "PM" };
     let shown = if hour % 12 == 0 { 12 } else { hour % 12 };
-    format!(
-        "{} {shown}:{minute:02} {half}",
-        display_date(millis.div_euclid(DAY_MS))
-    )
+    format!("{} {shown}:{minute:02} {half}", display_date(millis.div_euclid(DAY_MS)))
 }
 
 /// A date as an English user sees it, `4/7/2023`.
@@ -200,27 +183,16 @@ mod tests {
     #[test]
     fn moments_are_read_in_every_documented_spelling() {
         let expected = Some(1_554_279_439_100);
-        for text in [
-            "2019-04-03 08:17:19.100Z",
-            "2019-04-03T08:17:19.1Z",
-            "2019-04-03T10:17:19.100+02:00",
-        ] {
+        for text in
+            ["2019-04-03 08:17:19.100Z", "2019-04-03T08:17:19.1Z", "2019-04-03T10:17:19.100+02:00"]
+        {
             assert_eq!(parse_moment(text), expected, "{text}");
         }
         assert_eq!(parse_moment("2019-04-03"), Some(1_554_249_600_000));
-        for text in [
-            "2019-02-29",
-            "2019-13-01",
-            "2019-04-03T25:00:00Z",
-            "yesterday",
-            "",
-        ] {
+        for text in ["2019-02-29", "2019-13-01", "2019-04-03T25:00:00Z", "yesterday", ""] {
             assert_eq!(parse_moment(text), None, "{text}");
         }
         assert_eq!(campaign_text(1_554_279_439_100), "2019-04-03 08:17:19.100Z");
-        assert_eq!(
-            parse_token(&token_text(1_554_279_439_000)),
-            Some(1_554_279_439_000)
-        );
+        assert_eq!(parse_token(&token_text(1_554_279_439_000)), Some(1_554_279_439_000));
     }
 }

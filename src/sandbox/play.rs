@@ -21,11 +21,8 @@ pub(crate) fn instead(fault: &Fault, system: System, call: &Call) -> Option<Repl
         Fault::Throttle { retry_after } => Some(throttled(system, *retry_after)),
         Fault::Status { code, body } => {
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let kind = if body.starts_with(['{', '[', '"']) {
-                "application/json"
-            } else {
-                "text/plain"
-            };
+            let kind =
+                if body.starts_with(['{', '[', '"']) { "application/json" } else { "text/plain" };
             Some(Reply::new(status, kind, body.clone()))
         }
         Fault::Foreign => Some(Reply::new(StatusCode::OK, "text/html; charset=utf-8", HTML)),
@@ -95,10 +92,7 @@ fn huge(system: System, bytes: u64) -> Reply {
         System::Campaign | System::Entra | System::Ims | System::Sandbox => r#"{"content":["#,
     };
     let mut body = opening.as_bytes().to_vec();
-    body.resize(
-        usize::try_from(bytes).unwrap_or(usize::MAX).max(body.len()),
-        b' ',
-    );
+    body.resize(usize::try_from(bytes).unwrap_or(usize::MAX).max(body.len()), b' ');
     Reply::new(StatusCode::OK, "application/json", body)
 }
 
@@ -107,14 +101,14 @@ fn huge(system: System, bytes: u64) -> Reply {
 /// reader has given up long before it gets there.
 fn bomb(bytes: u64) -> Reply {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    let (mut hold, mut held) = (0_u32, 0_u32);
+    let (mut bits, mut filled) = (0_u32, 0_u32);
     let mut put = |code: u32, length: u32, out: &mut Vec<u8>| {
-        hold |= code << held;
-        held += length;
-        while held >= 8 {
-            out.push(hold.to_le_bytes()[0]);
-            hold >>= 8;
-            held -= 8;
+        bits |= code << filled;
+        filled += length;
+        while filled >= 8 {
+            out.push(bits.to_le_bytes()[0]);
+            bits >>= 8;
+            filled -= 8;
         }
     };
     put(0b011, 3, &mut out);
@@ -141,19 +135,12 @@ impl LastRows {
         if let Some(marks) = &reply.marks {
             let row =
                 Bytes::copy_from_slice(reply.body.get(marks.last.clone()).unwrap_or_default());
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(path.to_owned(), row);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), row);
         }
     }
 
     fn of(&self, path: &str) -> Option<Bytes> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 }
 

@@ -97,10 +97,7 @@ fn put_number(out: &mut Vec<u8>, mut value: u64) {
 }
 
 fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put_number(
-        out,
-        value.wrapping_shl(1).cast_unsigned() ^ (value >> 63).cast_unsigned(),
-    );
+    put_number(out, value.wrapping_shl(1).cast_unsigned() ^ (value >> 63).cast_unsigned());
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -165,16 +162,12 @@ impl Packed {
 
     /// One column's value.
     pub(crate) fn get(&self, column: u16) -> Option<Cell<'_>> {
-        self.cells()
-            .find(|(at, _)| *at == column)
-            .map(|(_, cell)| cell)
+        self.cells().find(|(at, _)| *at == column).map(|(_, cell)| cell)
     }
 
     /// The row laid open.
     pub(crate) fn unpack(&self) -> Fields {
-        self.cells()
-            .map(|(column, cell)| (column, cell.into_owned()))
-            .collect()
+        self.cells().map(|(column, cell)| (column, cell.into_owned())).collect()
     }
 }
 
@@ -211,9 +204,7 @@ impl<'a> Cells<'a> {
 
     fn text(&mut self) -> Option<Cow<'a, str>> {
         let length = usize::try_from(self.number()?).ok()?;
-        std::str::from_utf8(self.take(length)?)
-            .ok()
-            .map(Cow::Borrowed)
+        std::str::from_utf8(self.take(length)?).ok().map(Cow::Borrowed)
     }
 
     fn guid(&mut self) -> Option<Uuid> {

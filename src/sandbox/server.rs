@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
-    pub(crate) variants: Mutex<Variants>,
+    pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,
     pub(crate) last_rows: LastRows,
@@ -54,6 +54,16 @@ enum Sending {
 struct Done {
     sending: Sending,
     slow_ms: u64,
+    flight: Flight,
+}
+
+/// Counts a request as in flight until it is dropped, however that comes.
+struct Flight(RequestLog, System);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.leave(self.1);
+    }
 }
 
 /// Which look-alike a path belongs to.
@@ -78,23 +88,16 @@ pub(crate) async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match axum::body::to_bytes(body, LARGEST_BODY).await {
-        Ok(body) => body,
-        Err(_) => return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE)),
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
+        return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str())
-        .to_owned();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
     let done = shared.serve(&call);
     if done.slow_ms > 0 {
-        shared
-            .clock
-            .sleep(Duration::from_millis(done.slow_ms))
-            .await;
+        shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
     }
+    drop(done.flight);
     match done.sending {
         Sending::Whole(reply) => respond(reply),
         Sending::Half(reply) => half(reply, cut),
@@ -103,6 +106,31 @@ pub(crate) async fn handle(
             // The connection is gone before this is looked at.
             respond(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
         }
+    }
+}
+
+/// One request without a network; a cut connection is an error.
+pub(crate) async fn direct(
+    shared: &Shared,
+    request: http::Request<Bytes>,
+) -> std::io::Result<http::Response<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let done = shared.serve(&call);
+    if done.slow_ms > 0 {
+        shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
+    }
+    drop(done.flight);
+    match done.sending {
+        Sending::Whole(reply) => {
+            let mut response = http::Response::new(reply.body);
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            Ok(response)
+        }
+        Sending::Half(_) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        Sending::Nothing => Err(std::io::ErrorKind::ConnectionReset.into()),
     }
 }
 
@@ -131,10 +159,9 @@ fn half(reply: Reply, cut: Cut) -> Response {
     let mut response = Response::new(Body::from_stream(stream));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
-    response.headers_mut().insert(
-        http::header::CONTENT_LENGTH,
-        http::HeaderValue::from(length.max(2)),
-    );
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length.max(2)));
     response
 }
 
@@ -144,6 +171,7 @@ impl Shared {
         let method = call.method.as_str().to_owned();
         let at = self.clock.now();
         let (seq, in_flight) = self.log.arrive(system, &method);
+        let flight = Flight(self.log.clone(), system);
         let target = if call.raw_query.is_empty() {
             call.path.clone()
         } else {
@@ -159,22 +187,8 @@ impl Shared {
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
-        self.log.keep(LogEntry {
-            seq,
-            at,
-            system,
-            method,
-            path,
-            status,
-            rows,
-            fault,
-            in_flight,
-        });
-        self.log.leave(system);
-        Done {
-            sending,
-            slow_ms: verdict.slow_ms,
-        }
+        self.log.keep(LogEntry { seq, at, system, method, path, status, rows, fault, in_flight });
+        Done { sending, slow_ms: verdict.slow_ms, flight }
     }
 
     fn play(&self, system: System, call: &Call, fault: Option<&Fault>) -> Sending {
@@ -227,9 +241,8 @@ impl Shared {
     }
 
     fn dynamics(&self, call: &Call, variants: Variants, expired_delta: bool) -> Reply {
-        let accepted = call
-            .bearer()
-            .is_some_and(|token| self.identity.accepts(token, Audience::Dynamics));
+        let accepted =
+            call.bearer().is_some_and(|token| self.identity.accepts(token, Audience::Dynamics));
         if !accepted {
             let tenant = &self.identity.credentials.tenant;
             let value = format!(
@@ -242,23 +255,16 @@ impl Shared {
             Ok(left) => left,
             Err(wait) => return play::throttled(System::Dynamics, wait),
         };
-        let around = Surroundings {
-            clock: &self.clock,
-            variants,
-            expired_delta,
-        };
+        let around = Surroundings { clock: &self.clock, variants, expired_delta };
         let mut db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
         dataverse::answer(&mut db, call, &around)
-            .with(
-                "x-ms-ratelimit-burst-remaining-xrm-requests",
-                &left.to_string(),
-            )
+            .with("x-ms-ratelimit-burst-remaining-xrm-requests", &left.to_string())
             .with("x-ms-ratelimit-time-remaining-xrm-requests", "1,199.97")
     }
 
     fn campaign(&self, call: &Call, variants: Variants) -> Reply {
         if let Err(reply) = campaign::gateway::check(&self.identity, call) {
-            return reply;
+            return *reply;
         }
         if let Err(wait) = self.limits.campaign(&self.clock, variants) {
             return play::throttled(System::Campaign, wait);
@@ -274,25 +280,14 @@ impl Shared {
         }
         let tables: serde_json::Map<String, serde_json::Value> = {
             let db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
-            db.tables
-                .iter()
-                .map(|(name, data)| (name.clone(), data.rows.len().into()))
-                .collect()
+            db.tables.iter().map(|(name, data)| (name.clone(), data.rows.len().into())).collect()
         };
-        let resources = self
-            .campaign
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .counts();
-        let counts: serde_json::Map<String, serde_json::Value> = [
-            System::Entra,
-            System::Dynamics,
-            System::Ims,
-            System::Campaign,
-        ]
-        .into_iter()
-        .map(|system| (system.name().to_owned(), self.log.count(system).into()))
-        .collect();
+        let resources = self.campaign.lock().unwrap_or_else(PoisonError::into_inner).counts();
+        let counts: serde_json::Map<String, serde_json::Value> =
+            [System::Entra, System::Dynamics, System::Ims, System::Campaign]
+                .into_iter()
+                .map(|system| (system.name().to_owned(), self.log.count(system).into()))
+                .collect();
         let body =
             serde_json::json!({"dynamics": tables, "campaign": resources, "requests": counts});
         Reply::new(StatusCode::OK, "application/json", body.to_string())

@@ -51,10 +51,7 @@ impl Call {
 
     /// The decoded value of a query parameter.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// A header as text.
@@ -64,12 +61,8 @@ impl Call {
 
     /// All values of a header, comma lists and repetitions joined.
     pub(crate) fn header_list(&self, name: &str) -> String {
-        let values: Vec<&str> = self
-            .headers
-            .get_all(name)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .collect();
+        let values: Vec<&str> =
+            self.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
         values.join(",")
     }
 
@@ -111,13 +104,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// A reply without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            rows: None,
-            marks: None,
-        }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), rows: None, marks: None }
     }
 
     /// A reply with a body.
@@ -142,9 +129,7 @@ impl Reply {
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Percent-decodes; with `plus` a `+` is a space. Wrong escapes stay as sent.
@@ -156,15 +141,12 @@ pub(crate) fn decode(text: &str, plus: bool) -> String {
         let escape = (byte == b'%')
             .then(|| Some(hex(*bytes.get(at + 1)?)? << 4 | hex(*bytes.get(at + 2)?)?))
             .flatten();
-        match escape {
-            Some(value) => {
-                out.push(value);
-                at += 3;
-            }
-            None => {
-                out.push(if plus && byte == b'+' { b' ' } else { byte });
-                at += 1;
-            }
+        if let Some(value) = escape {
+            out.push(value);
+            at += 3;
+        } else {
+            out.push(if plus && byte == b'+' { b' ' } else { byte });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

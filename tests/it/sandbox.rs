@@ -38,7 +38,11 @@ pub(crate) struct World {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {
@@ -143,7 +147,8 @@ async fn entra(world: &World, pairs: &[(&str, &str)]) -> Got {
 
 #[tokio::test]
 async fn only_loopback_addresses_are_listened_on() {
-    let options = SandboxOptions { listen: "0.0.0.0:0".parse().unwrap(), ..SandboxOptions::default() };
+    let options =
+        SandboxOptions { listen: "0.0.0.0:0".parse().unwrap(), ..SandboxOptions::default() };
     assert!(Sandbox::start(options).await.is_err());
 }
 
@@ -154,17 +159,35 @@ async fn entra_refuses_in_its_own_words() {
     let cases = [
         (vec![grant, ("client_secret", "wrong")], 401, "invalid_client", 7_000_215),
         (vec![grant], 401, "invalid_client", 7_000_216),
-        (vec![grant, ("client_id", "stranger"), ("client_secret", "x")], 400, "unauthorized_client", 700_016),
-        (vec![grant, ("scope", "https://other.example/.default")], 401, "invalid_client", 7_000_216),
+        (
+            vec![grant, ("client_id", "stranger"), ("client_secret", "x")],
+            400,
+            "unauthorized_client",
+            700_016,
+        ),
+        (
+            vec![grant, ("scope", "https://other.example/.default")],
+            401,
+            "invalid_client",
+            7_000_216,
+        ),
         (vec![("grant_type", "magic")], 400, "unsupported_grant_type", 70_003),
     ];
     for (pairs, status, error, code) in cases {
         let got = entra(&world, &pairs).await;
         let body = got.json();
-        assert_eq!((got.status, body["error"].as_str(), &body["error_codes"]), (status, Some(error), &json!([code])), "{pairs:?}");
+        assert_eq!(
+            (got.status, body["error"].as_str(), &body["error_codes"]),
+            (status, Some(error), &json!([code])),
+            "{pairs:?}"
+        );
     }
     let secret = world.sandbox.credentials().dynamics_client_secret;
-    let got = entra(&world, &[grant, ("client_secret", &secret), ("scope", "https://other.example/.default")]).await;
+    let got = entra(
+        &world,
+        &[grant, ("client_secret", &secret), ("scope", "https://other.example/.default")],
+    )
+    .await;
     assert_eq!((got.status, got.json()["error"].as_str()), (400, Some("invalid_scope")));
 }
 
@@ -172,14 +195,26 @@ async fn entra_refuses_in_its_own_words() {
 async fn entra_takes_the_secret_as_basic_and_a_user_with_password() {
     let world = World::plain().await;
     let (known, origin) = (world.sandbox.credentials(), world.sandbox.origin());
-    let basic = STANDARD.encode(format!("{}:{}", known.dynamics_client_id, known.dynamics_client_secret));
+    let basic =
+        STANDARD.encode(format!("{}:{}", known.dynamics_client_id, known.dynamics_client_secret));
     let request = world.http.post(format!("{origin}/{}/oauth2/v2.0/token", known.tenant));
-    let request = request.header("content-type", "application/x-www-form-urlencoded").header("authorization", format!("Basic {basic}"));
-    let got = send(request.body(form(&[("grant_type", "client_credentials"), ("scope", &format!("{origin}/.default"))]))).await;
+    let request = request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", format!("Basic {basic}"));
+    let got = send(request.body(form(&[
+        ("grant_type", "client_credentials"),
+        ("scope", &format!("{origin}/.default")),
+    ])))
+    .await;
     assert_eq!(got.status, 200, "{}", got.text);
-    let user = [("grant_type", "password"), ("username", known.username.as_str()), ("password", known.password.as_str())];
+    let user = [
+        ("grant_type", "password"),
+        ("username", known.username.as_str()),
+        ("password", known.password.as_str()),
+    ];
     assert_eq!(entra(&world, &user).await.status, 200);
-    let wrong = [("grant_type", "password"), ("username", known.username.as_str()), ("password", "no")];
+    let wrong =
+        [("grant_type", "password"), ("username", known.username.as_str()), ("password", "no")];
     let got = entra(&world, &wrong).await;
     assert_eq!((got.status, got.json()["error"].as_str()), (400, Some("invalid_grant")));
 }
@@ -192,13 +227,20 @@ struct Signer {
 
 fn signer() -> Signer {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-    let cert = rcgen::CertificateParams::new(vec!["cdsync".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let cert = rcgen::CertificateParams::new(vec!["cdsync".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     let print = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, cert.der()).as_ref());
     let private = jsonwebtoken::EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes()).unwrap();
     Signer { pem: cert.pem(), key: private, print }
 }
 
-fn assertion(signer: &Signer, world: &World, change: impl Fn(&mut Value, &mut jsonwebtoken::Header)) -> String {
+fn assertion(
+    signer: &Signer,
+    world: &World,
+    change: impl Fn(&mut Value, &mut jsonwebtoken::Header),
+) -> String {
     static JTI: AtomicU64 = AtomicU64::new(0);
     let known = world.sandbox.credentials();
     let now = jsonwebtoken::get_current_timestamp().cast_signed();
@@ -233,17 +275,27 @@ async fn a_client_assertion_is_verified_in_every_part_and_taken_once() {
     ];
     for (at, jwt) in bad.iter().enumerate() {
         let got = entra(&world, &[grant, kind, ("client_assertion", jwt)]).await;
-        assert_eq!((got.status, got.json()["error"].as_str()), (401, Some("invalid_client")), "case {at}");
+        assert_eq!(
+            (got.status, got.json()["error"].as_str()),
+            (401, Some("invalid_client")),
+            "case {at}"
+        );
     }
 }
 
 #[tokio::test]
 async fn ims_wants_four_fields_and_scopes_parted_by_commas() {
     let world = World::plain().await;
-    let (known, url) = (world.sandbox.credentials(), format!("{}/ims/token/v3", world.sandbox.origin()));
+    let (known, url) =
+        (world.sandbox.credentials(), format!("{}/ims/token/v3", world.sandbox.origin()));
     let (id, secret) = (known.campaign_client_id.as_str(), known.campaign_client_secret.as_str());
     let ask = |secret: &str, scope: &str| {
-        [("grant_type", "client_credentials".to_owned()), ("client_id", id.to_owned()), ("client_secret", secret.to_owned()), ("scope", scope.to_owned())]
+        [
+            ("grant_type", "client_credentials".to_owned()),
+            ("client_id", id.to_owned()),
+            ("client_secret", secret.to_owned()),
+            ("scope", scope.to_owned()),
+        ]
     };
     for (fields, status, error) in [
         (ask(secret, "AdobeID,openid"), 200, None),
@@ -251,7 +303,8 @@ async fn ims_wants_four_fields_and_scopes_parted_by_commas() {
         (ask("wrong", "AdobeID"), 401, Some("invalid_client")),
         (ask(secret, ""), 400, Some("invalid_request")),
     ] {
-        let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let got = post_form(&world.http, url.clone(), &pairs).await;
         assert_eq!((got.status, got.json()["error"].as_str()), (status, error));
         let query = form(&pairs);
@@ -291,7 +344,18 @@ async fn the_gateway_names_what_is_missing() {
         (world.http.get(&url).bearer_auth(token).header("x-api-key", "other"), 403, "403003"),
         (world.http.get(&url).header("x-api-key", &key), 403, "403010"),
         (world.http.get(&url).bearer_auth("bad").header("x-api-key", &key), 401, "401013"),
-        (world.http.get(format!("{}/contoso/campaign/profileAndServices/profile", world.sandbox.origin())).bearer_auth(token).header("x-api-key", &key), 403, "403023"),
+        (
+            world
+                .http
+                .get(format!(
+                    "{}/contoso/campaign/profileAndServices/profile",
+                    world.sandbox.origin()
+                ))
+                .bearer_auth(token)
+                .header("x-api-key", &key),
+            403,
+            "403023",
+        ),
     ] {
         let got = send(request).await;
         assert_eq!((got.status, got.json()["error_code"].as_str()), (status, Some(code)));
@@ -326,12 +390,16 @@ async fn the_request_log_counts_everything_and_keeps_no_secret() {
 #[tokio::test]
 async fn the_same_seed_gives_the_same_credentials_and_contacts() {
     let options = || SandboxOptions { seed: 9, contacts: 20, ..SandboxOptions::default() };
-    let (one, two) = (Sandbox::start(options()).await.unwrap(), Sandbox::start(options()).await.unwrap());
+    let (one, two) =
+        (Sandbox::start(options()).await.unwrap(), Sandbox::start(options()).await.unwrap());
     assert_eq!(one.credentials().dynamics_client_secret, two.credentials().dynamics_client_secret);
     let (left, right) = (one.dynamics(), two.dynamics());
     assert_eq!(left.ids("contact"), right.ids("contact"));
     let id = left.ids("contact")[0];
-    assert_eq!(left.get("contact", id).unwrap()["fullname"], right.get("contact", id).unwrap()["fullname"]);
+    assert_eq!(
+        left.get("contact", id).unwrap()["fullname"],
+        right.get("contact", id).unwrap()["fullname"]
+    );
     one.stop().await;
     two.stop().await;
 }

@@ -25,8 +25,11 @@ async fn walk(world: &World, first: &str, prefer: &str) -> (Vec<Value>, Option<S
         rows.extend(body["value"].as_array().unwrap().iter().cloned());
         match body["@odata.nextLink"].as_str() {
             Some(link) => {
-                assert!(body["@odata.deltaLink"].is_null(), "a delta link comes on the last page only");
-                next = link.to_owned();
+                assert!(
+                    body["@odata.deltaLink"].is_null(),
+                    "a delta link comes on the last page only"
+                );
+                link.clone_into(&mut next);
             }
             None => return (rows, body["@odata.deltaLink"].as_str().map(str::to_owned)),
         }
@@ -65,10 +68,13 @@ async fn a_delta_lists_changes_by_version_and_then_deletions() {
     let brief = people.insert("contact", &json!({"lastname": "Brief"})).unwrap();
     people.delete("contact", brief);
     let (rows, next) = walk(&world, &delta.unwrap(), TRACK).await;
-    let shown: Vec<&str> = rows.iter().map(|row| row["contactid"].as_str().or(row["id"].as_str()).unwrap()).collect();
-    let wanted: Vec<String> = [ids[2], ids[1], new, ids[0], brief].iter().map(ToString::to_string).collect();
+    let shown: Vec<&str> =
+        rows.iter().map(|row| row["contactid"].as_str().or(row["id"].as_str()).unwrap()).collect();
+    let wanted: Vec<String> =
+        [ids[2], ids[1], new, ids[0], brief].iter().map(ToString::to_string).collect();
     assert_eq!(shown, wanted);
-    let context = format!("{}/api/data/v9.2/$metadata#contacts/$deletedEntity", world.sandbox.origin());
+    let context =
+        format!("{}/api/data/v9.2/$metadata#contacts/$deletedEntity", world.sandbox.origin());
     assert_eq!(rows[3], json!({"@odata.context": context, "id": wanted[3], "reason": "deleted"}));
     let (rows, _) = walk(&world, &next.unwrap(), "").await;
     assert_eq!(rows, Vec::<Value>::new());
@@ -78,7 +84,9 @@ async fn a_delta_lists_changes_by_version_and_then_deletions() {
 async fn the_moment_of_the_first_token_is_a_variant() {
     for (first_token, seen) in [(TokenMoment::LastPage, 0), (TokenMoment::FirstPage, 1)] {
         let variants = Variants { first_token, ..Variants::default() };
-        let world = World::start(SandboxOptions { contacts: 3, variants, ..SandboxOptions::default() }).await;
+        let world =
+            World::start(SandboxOptions { contacts: 3, variants, ..SandboxOptions::default() })
+                .await;
         let people = world.sandbox.dynamics();
         let first = world.get("contacts?$select=lastname", TRACK).await;
         people.update("contact", people.ids("contact")[0], &json!({"lastname": "Late"})).unwrap();
@@ -94,8 +102,13 @@ async fn tracking_refuses_four_options_and_tables_without_it() {
     for option in ["$filter=statecode eq 0", "$orderby=lastname", "$expand=x", "$top=1"] {
         let got = world.get(&format!("contacts?{option}"), "odata.track-changes").await;
         let name = option.split_once('=').unwrap().0;
-        let text = format!("The \"{name}\" query parameter isn't supported when Change Tracking is enabled.");
-        assert_eq!((got.status, got.json()["error"]["message"].as_str()), (400, Some(text.as_str())));
+        let text = format!(
+            "The \"{name}\" query parameter isn't supported when Change Tracking is enabled."
+        );
+        assert_eq!(
+            (got.status, got.json()["error"]["message"].as_str()),
+            (400, Some(text.as_str()))
+        );
     }
     world.sandbox.dynamics().set_change_tracking("contact", false);
     let got = world.get("contacts", "odata.track-changes").await;
@@ -119,7 +132,8 @@ async fn tokens_expire_by_order_by_age_and_by_a_change_of_the_columns() {
     assert_eq!(world.get("contacts?$select=new_added", "").await.status, 200);
     admin.remove_column("contact", "new_added").unwrap();
     assert_eq!(world.get("contacts?$select=new_added", "").await.code(), "0x80060888");
-    let (start, _) = fresh().await.split_once("%21").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (start, _) =
+        fresh().await.split_once("%21").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let old = format!("{start}%2101%2f01%2f2001%2000%3a00%3a00");
     assert_eq!(world.get(&old, "").await.code(), "0x80044352", "a token older than the retention");
 }
@@ -143,17 +157,32 @@ async fn values_leave_with_their_scale_and_null_columns_are_shown() {
     let body = r#"{"lastname":"Lee","new_revenue":20000,"new_rating":12.5,"new_points":7,"new_score":0.25,
         "new_interests":"727000001, 727000000","birthdate":"1990-04-01","new_lastvisit":"2023-04-07T21:59:01",
         "new_localtime":"2023-04-07T23:59:01+02:00","new_vip":true,"gendercode":2,"emailaddress1":""}"#;
-    let got = send(world.dynamics("POST", "contacts").header("prefer", "return=representation").body(body)).await;
+    let got = send(
+        world.dynamics("POST", "contacts").header("prefer", "return=representation").body(body),
+    )
+    .await;
     assert_eq!((got.status, got.header("preference-applied")), (201, "return=representation"));
     for part in [
-        "\"new_revenue\":20000.0000,", "\"new_rating\":12.50,", "\"new_points\":7,", "\"new_score\":0.25,",
-        "\"new_interests\":\"727000000,727000001\"", "\"birthdate\":\"1990-04-01\"", "\"new_lastvisit\":\"2023-04-07T21:59:01Z\"",
-        "\"new_localtime\":\"2023-04-07T21:59:01Z\"", "\"emailaddress1\":null", "\"fullname\":\"Lee\"", "\"donotphone\":false",
+        "\"new_revenue\":20000.0000,",
+        "\"new_rating\":12.50,",
+        "\"new_points\":7,",
+        "\"new_score\":0.25,",
+        "\"new_interests\":\"727000000,727000001\"",
+        "\"birthdate\":\"1990-04-01\"",
+        "\"new_lastvisit\":\"2023-04-07T21:59:01Z\"",
+        "\"new_localtime\":\"2023-04-07T21:59:01Z\"",
+        "\"emailaddress1\":null",
+        "\"fullname\":\"Lee\"",
+        "\"donotphone\":false",
     ] {
         assert!(got.text.contains(part), "{part} in {}", got.text);
     }
     let row = world.get("contacts?$select=new_revenue", "").await.json()["value"][0].clone();
-    assert!(row["_transactioncurrencyid_value"].is_string() && row["contactid"].is_string() && row["lastname"].is_null());
+    assert!(
+        row["_transactioncurrencyid_value"].is_string()
+            && row["contactid"].is_string()
+            && row["lastname"].is_null()
+    );
 }
 
 #[tokio::test]
@@ -170,9 +199,15 @@ async fn wrong_values_are_refused_with_their_code() {
         (json!({"new_lastvisit": "1700-01-01T00:00:00Z"}), "0x80040239"),
         (json!({"nonsense": 1}), "0x80048d19"),
         (json!({"statuscode": 2}), "0x80048408"),
-        (json!({"Parentcustomerid_account@odata.bind": "/accounts(00000000-0000-0000-0000-000000000001)"}), "0x80048d19"),
+        (
+            json!({"Parentcustomerid_account@odata.bind": "/accounts(00000000-0000-0000-0000-000000000001)"}),
+            "0x80048d19",
+        ),
         (json!({"parentcustomerid_account@odata.bind": null}), "0x80048d19"),
-        (json!({"parentcustomerid_account@odata.bind": "/accounts(00000000-0000-0000-0000-000000000001)"}), "0x80040217"),
+        (
+            json!({"parentcustomerid_account@odata.bind": "/accounts(00000000-0000-0000-0000-000000000001)"}),
+            "0x80040217",
+        ),
     ] {
         let got = send(world.dynamics("POST", "contacts").body(body.to_string())).await;
         assert_eq!(got.code(), code, "{body}");
@@ -185,26 +220,33 @@ async fn patch_follows_the_condition_table() {
     let world = World::plain().await;
     let id = "00000000-0000-0000-0000-0000000000aa";
     let path = format!("contacts({id})");
-    let patch = |header: Option<(&'static str, String)>| {
+    let change = |header: Option<(&'static str, String)>| {
         let request = world.dynamics("PATCH", &path).body(r#"{"lastname":"Lee"}"#);
         send(match header {
             Some((name, value)) => request.header(name, value),
             None => request,
         })
     };
-    let got = patch(Some(("if-match", "*".to_owned()))).await;
+    let got = change(Some(("if-match", "*".to_owned()))).await;
     assert_eq!((got.status, got.code().as_str()), (404, "0x80040217"));
-    let got = patch(None).await;
-    assert_eq!((got.status, got.header("odata-entityid").contains(id)), (204, true), "an upsert creates");
-    let got = patch(Some(("if-none-match", "*".to_owned()))).await;
+    let got = change(None).await;
+    assert_eq!(
+        (got.status, got.header("odata-entityid").contains(id)),
+        (204, true),
+        "an upsert creates"
+    );
+    let got = change(Some(("if-none-match", "*".to_owned()))).await;
     assert_eq!((got.status, got.code().as_str()), (412, "0x80040237"));
     let tag = world.get(&path, "").await.json()["@odata.etag"].as_str().unwrap().to_owned();
-    assert_eq!(patch(Some(("if-match", tag.clone()))).await.status, 204);
-    let got = patch(Some(("if-match", tag.clone()))).await;
+    assert_eq!(change(Some(("if-match", tag.clone()))).await.status, 204);
+    let got = change(Some(("if-match", tag.clone()))).await;
     assert_eq!((got.status, got.code().as_str()), (412, "0x80060882"));
     let tag = world.get(&path, "").await.json()["@odata.etag"].as_str().unwrap().to_owned();
     assert_eq!(send(world.dynamics("GET", &path).header("if-none-match", &tag)).await.status, 304);
-    assert_eq!(send(world.dynamics("GET", &path).header("if-none-match", "null")).await.status, 200);
+    assert_eq!(
+        send(world.dynamics("GET", &path).header("if-none-match", "null")).await.status,
+        200
+    );
     assert_eq!(send(world.dynamics("PATCH", "contacts").body("{}")).await.status, 405);
     assert_eq!(send(world.dynamics("DELETE", &path)).await.status, 204);
     assert_eq!(send(world.dynamics("DELETE", &path)).await.status, 404);
@@ -217,7 +259,14 @@ async fn patch_follows_the_condition_table() {
 #[tokio::test]
 async fn alternate_keys_address_upsert_and_stay_unique() {
     let world = World::plain().await;
-    let upsert = async |name: &str| send(world.dynamics("PATCH", "contacts(new_extid='A-17')").body(json!({"lastname": name}).to_string())).await;
+    let upsert = async |name: &str| {
+        send(
+            world
+                .dynamics("PATCH", "contacts(new_extid='A-17')")
+                .body(json!({"lastname": name}).to_string()),
+        )
+        .await
+    };
     assert_eq!(upsert("Lee").await.status, 204);
     assert_eq!(upsert("Ek").await.status, 204);
     assert_eq!(world.sandbox.dynamics().count("contact"), 1);
@@ -225,7 +274,9 @@ async fn alternate_keys_address_upsert_and_stay_unique() {
     let got = world.get("contacts(new_extid='none')", "").await;
     assert_eq!((got.status, got.code().as_str()), (404, "0x80060891"));
     assert_eq!(world.get("contacts(lastname='Ek')", "").await.code(), "0x80060890");
-    let got = send(world.dynamics("POST", "contacts").body(r#"{"lastname":"X","new_extid":"A-17"}"#)).await;
+    let got =
+        send(world.dynamics("POST", "contacts").body(r#"{"lastname":"X","new_extid":"A-17"}"#))
+            .await;
     assert_eq!((got.status, got.code().as_str()), (412, "0x80060892"));
 }
 
@@ -234,14 +285,24 @@ async fn lookups_bind_read_clear_and_empty_when_the_parent_goes() {
     let world = World::plain().await;
     let people = world.sandbox.dynamics();
     let contact = people.insert("contact", &json!({"lastname": "Lee"})).unwrap();
-    let bind = json!({"new_name": "Van", "new_ContactId@odata.bind": format!("/contacts({contact})")});
+    let bind =
+        json!({"new_name": "Van", "new_ContactId@odata.bind": format!("/contacts({contact})")});
     let vehicle = people.insert("new_vehicle", &bind).unwrap();
     let path = format!("new_vehicles({vehicle})?$select=_new_contactid_value");
     let got = world.get(&path, "odata.include-annotations=\"*\"").await.json();
     assert_eq!(got["_new_contactid_value"], json!(contact.to_string()));
-    assert_eq!(got["_new_contactid_value@Microsoft.Dynamics.CRM.associatednavigationproperty"], json!("new_ContactId"));
-    assert_eq!(got["_new_contactid_value@Microsoft.Dynamics.CRM.lookuplogicalname"], json!("contact"));
-    let filtered = world.get(&format!("new_vehicles?$filter=_new_contactid_value eq {contact}"), "").await.json();
+    assert_eq!(
+        got["_new_contactid_value@Microsoft.Dynamics.CRM.associatednavigationproperty"],
+        json!("new_ContactId")
+    );
+    assert_eq!(
+        got["_new_contactid_value@Microsoft.Dynamics.CRM.lookuplogicalname"],
+        json!("contact")
+    );
+    let filtered = world
+        .get(&format!("new_vehicles?$filter=_new_contactid_value eq {contact}"), "")
+        .await
+        .json();
     assert_eq!(filtered["value"].as_array().unwrap().len(), 1);
     people.delete("contact", contact);
     assert_eq!(world.get(&path, "").await.json()["_new_contactid_value"], Value::Null);
@@ -251,8 +312,12 @@ async fn lookups_bind_read_clear_and_empty_when_the_parent_goes() {
 async fn filters_are_a_real_expression() {
     let world = World::plain().await;
     let people = world.sandbox.dynamics();
-    for (first, last, points) in [("Ann", "O'Brien", Some(5)), ("Bo", "Lee", Some(50)), ("Cy", "lee", None)] {
-        people.insert("contact", &json!({"firstname": first, "lastname": last, "new_points": points})).unwrap();
+    for (first, last, points) in
+        [("Ann", "O'Brien", Some(5)), ("Bo", "Lee", Some(50)), ("Cy", "lee", None)]
+    {
+        people
+            .insert("contact", &json!({"firstname": first, "lastname": last, "new_points": points}))
+            .unwrap();
     }
     for (filter, wanted) in [
         ("lastname eq 'O''Brien'", "Ann"),
@@ -263,19 +328,39 @@ async fn filters_are_a_real_expression() {
         ("contains(lastname,'ee')", "Bo Cy"),
         ("startswith(firstname,'a') or endswith(firstname,'y')", "Ann Cy"),
         ("contains(firstname,'_n')", "Ann"),
-        ("Microsoft.Dynamics.CRM.In(PropertyName='firstname',PropertyValues=[\"Ann\",\"Cy\"])", "Ann Cy"),
-        ("Microsoft.Dynamics.CRM.Between(PropertyName='new_points',PropertyValues=[\"6\",\"60\"])", "Bo"),
+        (
+            "Microsoft.Dynamics.CRM.In(PropertyName='firstname',PropertyValues=[\"Ann\",\"Cy\"])",
+            "Ann Cy",
+        ),
+        (
+            "Microsoft.Dynamics.CRM.Between(PropertyName='new_points',PropertyValues=[\"6\",\"60\"])",
+            "Bo",
+        ),
         ("modifiedon ge 2001-01-01T00:00:00Z and firstname eq 'Bo'", "Bo"),
         ("firstname lt lastname", "Ann Bo Cy"),
     ] {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("$filter", filter).append_pair("$orderby", "firstname asc").append_pair("$select", "firstname");
+        query
+            .append_pair("$filter", filter)
+            .append_pair("$orderby", "firstname asc")
+            .append_pair("$select", "firstname");
         let got = world.get(&format!("contacts?{}", query.finish()), "").await;
         assert_eq!(got.status, 200, "{filter}: {}", got.text);
-        let names: Vec<String> = got.json()["value"].as_array().unwrap().iter().map(|row| row["firstname"].as_str().unwrap().to_owned()).collect();
+        let names: Vec<String> = got.json()["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["firstname"].as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(names.join(" "), wanted, "{filter}");
     }
-    for filter in ["lastname eq 'open", "nonsense eq 1", "lastname", "gendercode eq 'Male'", "(lastname eq 'x'"] {
+    for filter in [
+        "lastname eq 'open",
+        "nonsense eq 1",
+        "lastname",
+        "gendercode eq 'Male'",
+        "(lastname eq 'x'",
+    ] {
         let got = world.get(&format!("contacts?$filter={filter}"), "").await;
         assert_eq!((got.status, got.code().as_str()), (400, "0x80060888"), "{filter}");
     }
@@ -286,15 +371,24 @@ async fn filters_are_a_real_expression() {
 #[tokio::test]
 async fn pages_counts_and_orders_fit_together() {
     let world = with_contacts(7).await;
-    let (rows, delta) = walk(&world, "contacts?$select=createdon&$orderby=createdon desc", "odata.maxpagesize=3").await;
+    let (rows, delta) =
+        walk(&world, "contacts?$select=createdon&$orderby=createdon desc", "odata.maxpagesize=3")
+            .await;
     let dates: Vec<&str> = rows.iter().map(|row| row["createdon"].as_str().unwrap()).collect();
     assert!(delta.is_none() && dates.len() == 7 && dates.is_sorted_by(|a, b| a >= b));
     assert_eq!(world.get("contacts?$count=true&$top=2", "").await.json()["@odata.count"], json!(7));
     assert_eq!(world.get("contacts?$top=2", "").await.json()["value"].as_array().unwrap().len(), 2);
-    assert_eq!(world.get("contacts?$top=2", "odata.maxpagesize=4").await.json()["value"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        world.get("contacts?$top=2", "odata.maxpagesize=4").await.json()["value"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
     assert_eq!(world.get("contacts/$count", "").await.text.trim_start_matches('\u{feff}'), "7");
     assert_eq!(world.get("contacts?$skip=2", "").await.status, 400);
-    let total = world.get("RetrieveTotalRecordCount(EntityNames=@p1)?@p1=[\"contact\"]", "").await.json();
+    let total =
+        world.get("RetrieveTotalRecordCount(EntityNames=@p1)?@p1=[\"contact\"]", "").await.json();
     assert_eq!(total["EntityRecordCountCollection"]["Values"], json!([7]));
 }
 
@@ -312,29 +406,79 @@ async fn a_missing_privilege_is_a_403_that_names_it() {
 async fn metadata_tells_tables_columns_choices_and_keys() {
     let world = World::plain().await;
     let table = world.get("EntityDefinitions(LogicalName='contact')?$select=EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled,ObjectTypeCode", "").await.json();
-    assert_eq!((&table["EntitySetName"], &table["ObjectTypeCode"]), (&json!("contacts"), &json!(2)));
+    assert_eq!(
+        (&table["EntitySetName"], &table["ObjectTypeCode"]),
+        (&json!("contacts"), &json!(2))
+    );
     assert!(table["MetadataId"].is_string());
     let found = world.get("EntityDefinitions?%24select=LogicalName%2CEntitySetName&%24filter=LogicalName+eq+%27new_vehicle%27", "").await.json();
     assert_eq!(found["value"][0]["EntitySetName"], json!("new_vehicles"));
-    assert_eq!(world.get("EntityDefinitions?$filter=LogicalName eq 'nothing'", "").await.json()["value"], json!([]));
+    assert_eq!(
+        world.get("EntityDefinitions?$filter=LogicalName eq 'nothing'", "").await.json()["value"],
+        json!([])
+    );
     assert_eq!(world.get("EntityDefinitions(LogicalName='nothing')", "").await.status, 404);
     let base = "EntityDefinitions(LogicalName='contact')/Attributes";
-    let all = world.get(&format!("{base}?$select=LogicalName,AttributeType,AttributeOf"), "").await.json();
-    let shadow = all["value"].as_array().unwrap().iter().find(|row| row["LogicalName"] == "statecodename").unwrap().clone();
+    let all = world
+        .get(&format!("{base}?$select=LogicalName,AttributeType,AttributeOf"), "")
+        .await
+        .json();
+    let shadow = all["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["LogicalName"] == "statecodename")
+        .unwrap()
+        .clone();
     assert_eq!(shadow["AttributeOf"], json!("statecode"));
     let dates = world.get(&format!("{base}/Microsoft.Dynamics.CRM.DateTimeAttributeMetadata?$select=LogicalName,Format,DateTimeBehavior"), "").await.json();
-    let of = |name: &str| dates["value"].as_array().unwrap().iter().find(|row| row["LogicalName"] == name).unwrap().clone();
+    let of = |name: &str| {
+        dates["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["LogicalName"] == name)
+            .unwrap()
+            .clone()
+    };
     assert_eq!(of("birthdate")["DateTimeBehavior"]["Value"], json!("DateOnly"));
-    assert_eq!((of("new_legacydate")["Format"].clone(), of("new_legacydate")["DateTimeBehavior"]["Value"].clone()), (json!("DateOnly"), json!("UserLocal")));
+    assert_eq!(
+        (
+            of("new_legacydate")["Format"].clone(),
+            of("new_legacydate")["DateTimeBehavior"]["Value"].clone()
+        ),
+        (json!("DateOnly"), json!("UserLocal"))
+    );
     let picks = world.get(&format!("{base}/Microsoft.Dynamics.CRM.PicklistAttributeMetadata?$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet($select=Options)"), "").await;
     let picks = picks.json();
-    let gender = picks["value"].as_array().unwrap().iter().find(|row| row["LogicalName"] == "gendercode").unwrap().clone();
-    assert_eq!(gender["OptionSet"]["Options"][0]["Label"]["LocalizedLabels"][1]["LanguageCode"], json!(1031));
+    let gender = picks["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["LogicalName"] == "gendercode")
+        .unwrap()
+        .clone();
+    assert_eq!(
+        gender["OptionSet"]["Options"][0]["Label"]["LocalizedLabels"][1]["LanguageCode"],
+        json!(1031)
+    );
     let flags = world.get(&format!("{base}/Microsoft.Dynamics.CRM.BooleanAttributeMetadata?$select=LogicalName&$expand=OptionSet($select=TrueOption,FalseOption)"), "").await.json();
-    let flag = flags["value"].as_array().unwrap().iter().find(|row| row["LogicalName"] == "donotsendmm").unwrap().clone();
-    assert_eq!(flag["OptionSet"]["TrueOption"]["Label"]["UserLocalizedLabel"]["Label"], json!("Do Not Send"));
+    let flag = flags["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["LogicalName"] == "donotsendmm")
+        .unwrap()
+        .clone();
+    assert_eq!(
+        flag["OptionSet"]["TrueOption"]["Label"]["UserLocalizedLabel"]["Label"],
+        json!("Do Not Send")
+    );
     let keys = world.get("EntityDefinitions(LogicalName='contact')/Keys?$select=SchemaName,KeyAttributes,EntityKeyIndexStatus", "").await.json();
-    assert_eq!((&keys["value"][0]["KeyAttributes"], &keys["value"][0]["EntityKeyIndexStatus"]), (&json!(["new_extid"]), &json!("Active")));
+    assert_eq!(
+        (&keys["value"][0]["KeyAttributes"], &keys["value"][0]["EntityKeyIndexStatus"]),
+        (&json!(["new_extid"]), &json!("Active"))
+    );
     let relations = world.get("EntityDefinitions(LogicalName='task')/ManyToOneRelationships?$select=ReferencedEntity,ReferencingEntityNavigationPropertyName&$filter=ReferencingAttribute eq 'regardingobjectid'", "").await.json();
     assert_eq!(relations["value"].as_array().unwrap().len(), 2);
     let days = world.get("organizations?$select=expirechangetrackingindays", "").await.json();
@@ -346,12 +490,29 @@ async fn bulk_actions_are_all_or_nothing() {
     let world = World::plain().await;
     let kind = "Microsoft.Dynamics.CRM.contact";
     let call = async |action: &str, targets: Value| {
-        send(world.dynamics("POST", &format!("contacts/Microsoft.Dynamics.CRM.{action}")).body(json!({"Targets": targets}).to_string())).await
+        send(
+            world
+                .dynamics("POST", &format!("contacts/Microsoft.Dynamics.CRM.{action}"))
+                .body(json!({"Targets": targets}).to_string()),
+        )
+        .await
     };
-    let got = call("CreateMultiple", json!([{"@odata.type": kind, "lastname": "A"}, {"@odata.type": kind, "lastname": "B"}])).await;
+    let got = call(
+        "CreateMultiple",
+        json!([{"@odata.type": kind, "lastname": "A"}, {"@odata.type": kind, "lastname": "B"}]),
+    )
+    .await;
     assert_eq!(got.json()["Ids"].as_array().unwrap().len(), 2);
-    let got = call("CreateMultiple", json!([{"@odata.type": kind, "lastname": "C"}, {"@odata.type": kind, "gendercode": 7}])).await;
+    let got = call(
+        "CreateMultiple",
+        json!([{"@odata.type": kind, "lastname": "C"}, {"@odata.type": kind, "gendercode": 7}]),
+    )
+    .await;
     assert_eq!((got.status, world.sandbox.dynamics().count("contact")), (400, 2));
-    let got = call("UpsertMultiple", json!([{"@odata.type": kind, "@odata.id": "contacts(new_extid='U')", "lastname": "U"}])).await;
+    let got = call(
+        "UpsertMultiple",
+        json!([{"@odata.type": kind, "@odata.id": "contacts(new_extid='U')", "lastname": "U"}]),
+    )
+    .await;
     assert_eq!((got.status, world.sandbox.dynamics().count("contact")), (204, 3));
 }

@@ -10,7 +10,10 @@ use tokio::net::TcpStream;
 use crate::sandbox::{World, send};
 
 fn once(system: System, fault: Fault) -> FaultPlan {
-    FaultPlan { seed: 1, rules: vec![FaultRule { system: Some(system), times: Some(1), ..FaultRule::always(fault) }] }
+    FaultPlan {
+        seed: 1,
+        rules: vec![FaultRule { system: Some(system), times: Some(1), ..FaultRule::always(fault) }],
+    }
 }
 
 /// Sends a creation over a bare connection and returns every byte until it closes.
@@ -19,12 +22,16 @@ async fn raw_post(world: &World, body: &str) -> String {
     let mut stream = TcpStream::connect(origin.trim_start_matches("http://")).await.unwrap();
     let request = format!(
         "POST /api/data/v9.2/contacts HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nprefer: return=representation\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        origin.trim_start_matches("http://"), world.dynamics_token, body.len()
+        origin.trim_start_matches("http://"),
+        world.dynamics_token,
+        body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut out = Vec::new();
     // A reset counts as closed, too.
-    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut out)).await.expect("the connection stayed open");
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut out))
+        .await
+        .expect("the connection stayed open");
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -51,7 +58,16 @@ async fn cut_in_sends_headers_and_half_of_the_body() {
     let got = raw_post(&world, r#"{"lastname":"Lee"}"#).await;
     let (head, body) = got.split_once("\r\n\r\n").expect("headers come");
     assert!(head.starts_with("HTTP/1.1 201"), "{head}");
-    let length: usize = head.to_lowercase().split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+    let length: usize = head
+        .to_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(!body.is_empty() && body.len() < length, "{} of {length}", body.len());
     assert_eq!(world.sandbox.dynamics().count("contact"), 1);
 }
@@ -61,12 +77,17 @@ async fn throttle_and_status_answer_instead_of_the_system() {
     let world = World::plain().await;
     world.sandbox.set_faults(once(System::Dynamics, Fault::Throttle { retry_after: 7 }));
     let got = send(world.dynamics("POST", "contacts").body("{}")).await;
-    assert_eq!((got.status, got.header("retry-after"), got.code().as_str()), (429, "7", "0x80072322"));
+    assert_eq!(
+        (got.status, got.header("retry-after"), got.code().as_str()),
+        (429, "7", "0x80072322")
+    );
     assert_eq!(world.sandbox.dynamics().count("contact"), 0);
     world.sandbox.set_faults(once(System::Campaign, Fault::Throttle { retry_after: 3 }));
     let got = world.read("profileAndServices/profile").await;
     assert_eq!((got.status, got.json()["error_code"].as_str()), (429, Some("429050")));
-    world.sandbox.set_faults(once(System::Campaign, Fault::Status { code: 502, body: "<html>".to_owned() }));
+    world
+        .sandbox
+        .set_faults(once(System::Campaign, Fault::Status { code: 502, body: "<html>".to_owned() }));
     let got = world.read("profileAndServices/profile").await;
     assert_eq!((got.status, got.text.as_str()), (502, "<html>"));
     assert_eq!(world.read("profileAndServices/profile").await.status, 200);
@@ -84,7 +105,10 @@ async fn foreign_truncated_wrong_and_redirected_answers_come_whole() {
     assert!(got.status == 200 && serde_json::from_str::<serde_json::Value>(&got.text).is_err());
     world.sandbox.set_faults(once(System::Dynamics, Fault::WrongContent));
     assert!(world.get("contacts", "").await.json()["value"].is_null());
-    world.sandbox.set_faults(once(System::Dynamics, Fault::Redirect { to: "http://evil.example/".to_owned() }));
+    world.sandbox.set_faults(once(
+        System::Dynamics,
+        Fault::Redirect { to: "http://evil.example/".to_owned() },
+    ));
     let got = world.get("contacts", "").await;
     assert_eq!((got.status, got.header("location")), (302, "http://evil.example/"));
 }
@@ -118,14 +142,18 @@ async fn pages_can_be_empty_repeat_a_row_or_lead_abroad() {
     let got = world.get(got["@odata.nextLink"].as_str().unwrap(), prefer).await.json();
     assert_eq!(got["value"].as_array().unwrap().len(), 2);
 
-    let rules = FaultRule { after: Some(1), times: Some(1), ..FaultRule::always(Fault::DuplicateRows) };
+    let rules =
+        FaultRule { after: Some(1), times: Some(1), ..FaultRule::always(Fault::DuplicateRows) };
     world.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rules] });
     let first = world.get("contacts?$select=lastname", prefer).await.json();
     let second = world.get(first["@odata.nextLink"].as_str().unwrap(), prefer).await.json();
     assert_eq!(second["value"][0], first["value"][1], "the last row of a page comes again");
     assert_eq!(second["value"].as_array().unwrap().len(), 3);
 
-    world.sandbox.set_faults(once(System::Dynamics, Fault::ForeignLink { to: "http://evil.example".to_owned() }));
+    world.sandbox.set_faults(once(
+        System::Dynamics,
+        Fault::ForeignLink { to: "http://evil.example".to_owned() },
+    ));
     let got = world.get("contacts?$select=lastname", prefer).await.json();
     assert!(got["@odata.nextLink"].as_str().unwrap().starts_with("http://evil.example/api/"));
 }
@@ -149,4 +177,32 @@ async fn bombs_are_small_on_the_wire_and_huge_bodies_are_not() {
         unpacked += chunk.len();
     }
     assert!(unpacked > 9_000_000, "{unpacked}");
+}
+
+#[tokio::test]
+async fn a_call_without_a_network_meets_the_same_server_and_faults() {
+    let world = World::plain().await;
+    let request = || {
+        http::Request::post("/api/data/v9.2/contacts")
+            .header("authorization", format!("Bearer {}", world.dynamics_token))
+            .body(bytes::Bytes::from_static(br#"{"lastname":"Lee"}"#))
+            .unwrap()
+    };
+    let got = world.sandbox.call(request()).await.unwrap();
+    assert_eq!(got.status(), 204);
+    assert!(got.headers()["location"].to_str().unwrap().starts_with(&world.sandbox.origin()));
+    world.sandbox.set_faults(once(System::Dynamics, Fault::CutAfter));
+    let error = world.sandbox.call(request()).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(world.sandbox.dynamics().count("contact"), 2);
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_counted_while_they_wait() {
+    let world = World::plain().await;
+    let slow = FaultRule { first: Some(3), ..FaultRule::always(Fault::Slow { ms: 300 }) };
+    world.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![slow] });
+    let ask = || world.get("WhoAmI", "");
+    futures_util::future::join3(ask(), ask(), ask()).await;
+    assert_eq!(world.sandbox.requests().peak(System::Dynamics), 3);
 }

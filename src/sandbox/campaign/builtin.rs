@@ -2,6 +2,7 @@
 //!
 //! Owns: their fields, keys and filters as data. Knows no records.
 
+use super::schema::FilterOperator::{AtLeast, Equal, Prefix};
 use super::schema::{Api, EnumValue, FieldType, Filter, FilterOperator, Key, Resource};
 
 fn values(list: &[(&str, &str, &str)]) -> Vec<EnumValue> {
@@ -11,11 +12,7 @@ fn values(list: &[(&str, &str, &str)]) -> Vec<EnumValue> {
         value: (*value).to_owned(),
     };
     let mut out: Vec<EnumValue> = list.iter().map(value).collect();
-    out.push(value(&(
-        "__Invalid_value__",
-        "Invalid value",
-        "__Invalid_value__",
-    )));
+    out.push(value(&("__Invalid_value__", "Invalid value", "__Invalid_value__")));
     out
 }
 
@@ -24,16 +21,11 @@ fn text(max: usize) -> FieldType {
 }
 
 fn link(target: &str) -> FieldType {
-    FieldType::Link {
-        target: target.to_owned(),
-    }
+    FieldType::Link { target: target.to_owned() }
 }
 
 fn enumeration(byte: bool, list: &[(&str, &str, &str)]) -> FieldType {
-    FieldType::Enumeration {
-        values: values(list),
-        byte,
-    }
+    FieldType::Enumeration { values: values(list), byte }
 }
 
 fn filter(
@@ -72,12 +64,8 @@ fn audit(resource: &mut Resource) {
 }
 
 fn profile() -> Resource {
-    let mut profile = Resource::new(
-        "profile",
-        "Profiles",
-        "nms:recipient",
-        &[Api::Plain, Api::Ext],
-    );
+    let mut profile =
+        Resource::new("profile", "Profiles", "nms:recipient", &[Api::Plain, Api::Ext]);
     audit(&mut profile);
     for (name, max, policy) in [
         ("email", 128, "email"),
@@ -94,26 +82,57 @@ fn profile() -> Resource {
         profile.add(name, text(max)).policy = policy;
     }
     profile.add("birthDate", FieldType::Date);
+    enumerations(&mut profile);
+    profile.add("isExternal", FieldType::Boolean);
+    opt_outs(&mut profile);
+    for name in ["address1", "address2", "address3", "address4"] {
+        profile.add(&format!("location/{name}"), text(80));
+    }
+    for (name, max) in [("city", 50), ("countryCode", 2), ("stateCode", 10), ("zipCode", 15)] {
+        profile.add(&format!("location/{name}"), text(max));
+    }
+    for (name, target) in
+        [("country", "countries"), ("emailStatus", "addressStatus"), ("stateLink", "state")]
+    {
+        profile.add(name, link(target)).read_only = name == "emailStatus";
+    }
+    profile.add("orgUnit", link("orgUnitBase")).custom = true;
+    profile.add("geoUnit", link("geoUnitBase")).custom = true;
+    for name in [
+        "appSubscription",
+        "excludeLogs",
+        "logs",
+        "places",
+        "subHisto",
+        "subscriptions",
+        "tracking",
+    ] {
+        let target = if name == "subscriptions" { "subscriptionRcp" } else { name };
+        profile.add(name, FieldType::Collection { target: target.to_owned() }).read_only = true;
+    }
+    custom(&mut profile);
+    for name in ["externalId", "cusCrmId", "email"] {
+        if let Some(field) = profile.fields.iter_mut().find(|field| field.name == name) {
+            field.indexed = true;
+        }
+    }
+    access(&mut profile);
+    profile
+}
+
+fn enumerations(profile: &mut Resource) {
     profile.add(
         "gender",
         enumeration(
             true,
-            &[
-                ("unknown", "Unknown", "0"),
-                ("male", "Male", "1"),
-                ("female", "Female", "2"),
-            ],
+            &[("unknown", "Unknown", "0"), ("male", "Male", "1"), ("female", "Female", "2")],
         ),
     );
     profile.add(
         "emailFormat",
         enumeration(
             true,
-            &[
-                ("unknown", "Unknown", "0"),
-                ("text", "Text", "1"),
-                ("html", "HTML", "2"),
-            ],
+            &[("unknown", "Unknown", "0"), ("text", "Text", "1"), ("html", "HTML", "2")],
         ),
     );
     profile.add(
@@ -143,95 +162,17 @@ fn profile() -> Resource {
             ],
         ),
     );
-    profile.add("isExternal", FieldType::Boolean);
-    opt_outs(&mut profile);
-    for name in ["address1", "address2", "address3", "address4"] {
-        profile.add(&format!("location/{name}"), text(80));
-    }
-    for (name, max) in [
-        ("city", 50),
-        ("countryCode", 2),
-        ("stateCode", 10),
-        ("zipCode", 15),
-    ] {
-        profile.add(&format!("location/{name}"), text(max));
-    }
-    for (name, target) in [
-        ("country", "countries"),
-        ("emailStatus", "addressStatus"),
-        ("stateLink", "state"),
-    ] {
-        profile.add(name, link(target)).read_only = name == "emailStatus";
-    }
-    profile.add("orgUnit", link("orgUnitBase")).custom = true;
-    profile.add("geoUnit", link("geoUnitBase")).custom = true;
-    for name in [
-        "appSubscription",
-        "excludeLogs",
-        "logs",
-        "places",
-        "subHisto",
-        "subscriptions",
-        "tracking",
-    ] {
-        let target = if name == "subscriptions" {
-            "subscriptionRcp"
-        } else {
-            name
-        };
-        profile
-            .add(
-                name,
-                FieldType::Collection {
-                    target: target.to_owned(),
-                },
-            )
-            .read_only = true;
-    }
-    custom(&mut profile);
-    for name in ["externalId", "cusCrmId", "email"] {
-        if let Some(field) = profile.fields.iter_mut().find(|field| field.name == name) {
-            field.indexed = true;
-        }
-    }
-    profile.keys.push(key(
-        "externalId",
-        false,
-        true,
-        "nmsrecipient_externalid",
-        "sexternalid",
-    ));
-    profile.keys.push(key(
-        "cusCrmId",
-        true,
-        false,
-        "nmsrecipient_cuscrmid",
-        "scuscrmid",
-    ));
-    use FilterOperator::{AtLeast, Equal, Prefix};
-    profile
-        .filters
-        .push(filter("byText", "text", "", Prefix, false));
-    profile
-        .filters
-        .push(filter("byEmail", "email", "email", Equal, false));
-    profile
-        .filters
-        .push(filter("byKeysProfile", "email", "email", Equal, false));
-    profile.filters.push(filter(
-        "byExternalId",
-        "externalId_parameter",
-        "externalId",
-        Equal,
-        true,
-    ));
-    profile.filters.push(filter(
-        "byCrmId",
-        "crmId_parameter",
-        "cusCrmId",
-        Equal,
-        true,
-    ));
+}
+
+/// Keys and filters.
+fn access(profile: &mut Resource) {
+    profile.keys.push(key("externalId", false, true, "nmsrecipient_externalid", "sexternalid"));
+    profile.keys.push(key("cusCrmId", true, false, "nmsrecipient_cuscrmid", "scuscrmid"));
+    profile.filters.push(filter("byText", "text", "", Prefix, false));
+    profile.filters.push(filter("byEmail", "email", "email", Equal, false));
+    profile.filters.push(filter("byKeysProfile", "email", "email", Equal, false));
+    profile.filters.push(filter("byExternalId", "externalId_parameter", "externalId", Equal, true));
+    profile.filters.push(filter("byCrmId", "crmId_parameter", "cusCrmId", Equal, true));
     profile.filters.push(filter(
         "byModifiedSince",
         "since_parameter",
@@ -239,30 +180,17 @@ fn profile() -> Resource {
         AtLeast,
         true,
     ));
-    profile
 }
 
 fn opt_outs(profile: &mut Resource) {
-    for name in [
-        "",
-        "Email",
-        "Fax",
-        "Mobile",
-        "Phone",
-        "PostalMail",
-        "Pushnotification",
-    ] {
+    for name in ["", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"] {
         profile.add(&format!("blackList{name}"), FieldType::Boolean);
     }
     profile.add("ccpaOptOut", FieldType::Boolean);
     for name in ["All", "", "Email", "Fax", "Mobile", "Phone", "PostalMail"] {
-        profile
-            .add(&format!("blackList{name}LastModified"), FieldType::DateTime)
-            .read_only = true;
+        profile.add(&format!("blackList{name}LastModified"), FieldType::DateTime).read_only = true;
     }
-    profile
-        .add("ccpaOptOutLastModified", FieldType::DateTime)
-        .read_only = true;
+    profile.add("ccpaOptOutLastModified", FieldType::DateTime).read_only = true;
 }
 
 /// One custom field of every type.
@@ -307,20 +235,8 @@ fn vehicle() -> Resource {
     vehicle.add("cusRegistered", FieldType::Date);
     vehicle.add("cusFuel", text(50));
     vehicle.add("vehicleOwner", link("profile"));
-    vehicle.keys.push(key(
-        "cusVehicleId",
-        false,
-        false,
-        "cusvehicle_vehicleid",
-        "svehicleid",
-    ));
-    vehicle.filters.push(filter(
-        "byVehicleId",
-        "vehicleId_parameter",
-        "cusVehicleId",
-        FilterOperator::Equal,
-        true,
-    ));
+    vehicle.keys.push(key("cusVehicleId", false, false, "cusvehicle_vehicleid", "svehicleid"));
+    vehicle.filters.push(filter("byVehicleId", "vehicleId_parameter", "cusVehicleId", Equal, true));
     vehicle.parent = Some("vehicleOwner".to_owned());
     vehicle
 }
@@ -332,39 +248,18 @@ fn store() -> Resource {
     store.add("cusName", text(100));
     store.add("cusCity", text(100));
     store.add("cusOpened", FieldType::Date);
-    store.keys.push(key(
-        "cusStoreId",
-        true,
-        false,
-        "cusstore_storeid",
-        "sstoreid",
-    ));
-    store.filters.push(filter(
-        "byStoreId",
-        "storeId_parameter",
-        "cusStoreId",
-        FilterOperator::Equal,
-        true,
-    ));
+    store.keys.push(key("cusStoreId", true, false, "cusstore_storeid", "sstoreid"));
+    store.filters.push(filter("byStoreId", "storeId_parameter", "cusStoreId", Equal, true));
     store
 }
 
 fn service() -> Resource {
-    let mut service = Resource::new(
-        "service",
-        "Services",
-        "nms:service",
-        &[Api::Plain, Api::Ext],
-    );
+    let mut service = Resource::new("service", "Services", "nms:service", &[Api::Plain, Api::Ext]);
     audit(&mut service);
     service.add("name", text(64)).indexed = true;
-    for (name, max) in [
-        ("label", 128),
-        ("desc", 512),
-        ("messageType", 30),
-        ("mode", 30),
-        ("targetResource", 64),
-    ] {
+    for (name, max) in
+        [("label", 128), ("desc", 512), ("messageType", 30), ("mode", 30), ("targetResource", 64)]
+    {
         service.add(name, text(max));
     }
     for name in ["builtIn", "isTemplate", "limitedDuration"] {
@@ -373,41 +268,20 @@ fn service() -> Resource {
     service.add("start", FieldType::Date);
     service.add("end", FieldType::Date);
     service
-        .add(
-            "subscriptions",
-            FieldType::Collection {
-                target: "subscriptionRcp".to_owned(),
-            },
-        )
+        .add("subscriptions", FieldType::Collection { target: "subscriptionRcp".to_owned() })
         .read_only = true;
-    service
-        .keys
-        .push(key("name", true, false, "nmsservice_name", "sname"));
-    service
-        .filters
-        .push(filter("byText", "text", "", FilterOperator::Prefix, false));
-    service.filters.push(filter(
-        "byChannel",
-        "channel",
-        "messageType",
-        FilterOperator::Equal,
-        false,
-    ));
+    service.keys.push(key("name", true, false, "nmsservice_name", "sname"));
+    service.filters.push(filter("byText", "text", "", Prefix, false));
+    service.filters.push(filter("byChannel", "channel", "messageType", Equal, false));
     service
 }
 
 fn unit() -> Resource {
-    let mut unit = Resource::new(
-        "orgUnitBase",
-        "Organizational units",
-        "nms:orgUnit",
-        &[Api::Ext],
-    );
+    let mut unit = Resource::new("orgUnitBase", "Organizational units", "nms:orgUnit", &[Api::Ext]);
     audit(&mut unit);
     unit.add("name", text(64)).indexed = true;
     unit.add("label", text(128));
-    unit.keys
-        .push(key("name", true, false, "nmsorgunit_name", "sname"));
+    unit.keys.push(key("name", true, false, "nmsorgunit_name", "sname"));
     unit
 }
 

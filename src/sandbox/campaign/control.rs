@@ -9,7 +9,8 @@ use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use super::error::Refusal;
-use super::read::{self, View};
+use super::read::View;
+use super::record;
 use super::schema::{Api, FieldType, Filter, FilterOperator};
 use super::store::Db;
 use super::write::{self, Scene};
@@ -22,18 +23,12 @@ use crate::sandbox::wire::Call;
 
 impl From<Refusal> for ControlError {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            code: refusal.status.to_string(),
-            message: refusal.text,
-        }
+        Self { code: refusal.status.to_string(), message: refusal.text }
     }
 }
 
 fn unknown(what: &str) -> ControlError {
-    ControlError {
-        code: String::new(),
-        message: format!("there is no such {what}"),
-    }
+    ControlError { code: String::new(), message: format!("there is no such {what}") }
 }
 
 /// Acts on Campaign as a user or an administrator; cheap to clone. Records are
@@ -42,6 +37,7 @@ fn unknown(what: &str) -> ControlError {
 #[derive(Clone, Debug)]
 pub struct CampaignControl {
     pub(crate) db: Arc<Mutex<Db>>,
+    pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) clock: Clock,
     pub(crate) identity: Identity,
 }
@@ -51,12 +47,12 @@ impl CampaignControl {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn variants(&self) -> Variants {
+        *self.variants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn scene(&self) -> Scene {
-        Scene {
-            api: Api::Ext,
-            variants: Variants::default(),
-            now: self.clock.now().as_millisecond(),
-        }
+        Scene { api: Api::Ext, variants: self.variants(), now: self.clock.now().as_millisecond() }
     }
 
     /// All records of a resource, in order of creation.
@@ -65,10 +61,7 @@ impl CampaignControl {
         let Some(data) = db.named(resource) else {
             return Vec::new();
         };
-        data.rows
-            .iter()
-            .map(|(number, row)| self.show(&db, resource, *number, row))
-            .collect()
+        data.rows.iter().map(|(number, row)| self.show(&db, resource, *number, row)).collect()
     }
 
     /// The records whose field has this text.
@@ -98,7 +91,7 @@ impl CampaignControl {
             variants: Variants::default(),
             now,
         };
-        let Value::Object(mut out) = read::record(db, &view, number, row) else {
+        let Value::Object(mut out) = record::record(db, &view, number, row) else {
             return Map::new();
         };
         out.remove("PKey");
@@ -122,7 +115,17 @@ impl CampaignControl {
                         key.map_or(Value::Null, |key| serde_json::json!({"key": key})),
                     );
                 }
-                _ => {}
+                FieldType::Text { .. }
+                | FieldType::Memo
+                | FieldType::Byte
+                | FieldType::Short
+                | FieldType::Long
+                | FieldType::Int64
+                | FieldType::Double
+                | FieldType::Boolean
+                | FieldType::Date
+                | FieldType::DateTime
+                | FieldType::Enumeration { .. } => {}
             }
         }
         out
@@ -157,13 +160,14 @@ impl CampaignControl {
 
     /// Deletes all records whose field has this text; returns how many.
     pub fn delete(&self, resource: &str, field: &str, value: &str) -> usize {
+        let variants = self.variants();
         let mut db = self.db();
         let Some(place) = db.place(resource) else {
             return 0;
         };
         let rows = matching(&db, resource, field, value);
         for row in &rows {
-            write::delete(&mut db, place, *row, Variants::default());
+            write::delete(&mut db, place, *row, variants);
         }
         rows.len()
     }
@@ -175,11 +179,7 @@ impl CampaignControl {
 
     /// The names of all resources.
     pub fn resources(&self) -> Vec<String> {
-        self.db()
-            .resources
-            .iter()
-            .map(|data| data.def.name.clone())
-            .collect()
+        self.db().resources.iter().map(|data| data.def.name.clone()).collect()
     }
 
     /// Adds a field.
@@ -210,11 +210,7 @@ impl CampaignControl {
         def.fields.retain(|field| field.name != name);
         def.keys.retain(|key| key.field != name);
         def.filters.retain(|filter| filter.field != name);
-        if def.fields.len() == before {
-            Err(unknown("field"))
-        } else {
-            Ok(())
-        }
+        if def.fields.len() == before { Err(unknown("field")) } else { Ok(()) }
     }
 
     /// Gives a field another type; its old values are gone.
@@ -252,9 +248,7 @@ impl CampaignControl {
     /// Removes a filter, as an administrator who renames it would.
     pub fn remove_filter(&self, resource: &str, name: &str) {
         if let Some(data) = self.db().named_mut(resource) {
-            Arc::make_mut(&mut data.def)
-                .filters
-                .retain(|filter| filter.name != name);
+            Arc::make_mut(&mut data.def).filters.retain(|filter| filter.name != name);
         }
     }
 
@@ -282,15 +276,9 @@ fn matching(db: &Db, resource: &str, field: &str, value: &str) -> Vec<u64> {
     let is = |row: &Packed| {
         let fields: Fields = row.unpack();
         let shown = super::value::show(field, fields.get(&field.number));
-        shown
-            .as_str()
-            .map_or_else(|| shown.to_string() == value, |text| text == value)
+        super::value::spelt(&shown) == value
     };
-    data.rows
-        .iter()
-        .filter(|(_, row)| is(row))
-        .map(|(number, _)| *number)
-        .collect()
+    data.rows.iter().filter(|(_, row)| is(row)).map(|(number, _)| *number).collect()
 }
 
 /// The first unique key of a record that is not empty.

@@ -34,13 +34,10 @@ impl Refusal {
 }
 
 fn server(text: impl Into<String>) -> Refusal {
-    Refusal {
-        status: 500,
-        text: text.into(),
-    }
+    Refusal { status: 500, text: text.into() }
 }
 
-/// A PKey that cannot be opened.
+/// A `PKey` that cannot be opened.
 pub(crate) fn foreign_key(token: &str, label: &str, schema: &str, custom: bool) -> Refusal {
     if custom {
         return server(format!("{GENERAL}\n'{token}' is not a valid constant"));
@@ -70,10 +67,7 @@ pub(crate) fn not_found(label: &str, name: &str, key: &str) -> Refusal {
 
 /// The resource is not reachable here.
 pub(crate) fn no_resource() -> Refusal {
-    Refusal {
-        status: 404,
-        text: format!("{GENERAL}\nError rc=-2003"),
-    }
+    Refusal { status: 404, text: format!("{GENERAL}\nError rc=-2003") }
 }
 
 /// A method that the address does not take.
@@ -122,9 +116,7 @@ pub(crate) fn read_only(field: &str, resource: &str) -> Refusal {
 
 /// A field that the resource does not have.
 pub(crate) fn unknown(field: &str, resource: &str) -> Refusal {
-    server(format!(
-        "'{field}' property is not valid for the '{resource}' resource."
-    ))
+    server(format!("'{field}' property is not valid for the '{resource}' resource."))
 }
 
 /// A value of the wrong type.
@@ -143,9 +135,7 @@ pub(crate) fn too_long(field: &str, max: usize) -> Refusal {
 
 /// A list that cannot be sorted this way.
 pub(crate) fn not_sortable(field: &str) -> Refusal {
-    server(format!(
-        "{GENERAL}\n'{field}' is not a valid sort field of the resource."
-    ))
+    server(format!("{GENERAL}\n'{field}' is not a valid sort field of the resource."))
 }
 
 /// A page mark that is not ours.

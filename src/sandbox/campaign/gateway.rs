@@ -7,38 +7,23 @@ use http::StatusCode;
 use crate::sandbox::identity::{Audience, Identity};
 use crate::sandbox::wire::{Call, Reply};
 
-fn refuse(identity: &Identity, status: StatusCode, code: &str, message: &str) -> Reply {
+fn refuse(identity: &Identity, status: StatusCode, code: &str, message: &str) -> Box<Reply> {
     let body = serde_json::json!({"error_code": code, "message": message});
-    Reply::new(status, "application/json", body.to_string())
-        .with("x-request-id", &identity.clock.guid().to_string())
+    let id = identity.clock.guid().to_string();
+    Box::new(Reply::new(status, "application/json", body.to_string()).with("x-request-id", &id))
 }
 
 /// Lets a call through, or says why not.
-pub(crate) fn check(identity: &Identity, call: &Call) -> Result<(), Reply> {
+pub(crate) fn check(identity: &Identity, call: &Call) -> Result<(), Box<Reply>> {
     let known = &identity.credentials;
     let Some(key) = call.header("x-api-key").filter(|key| !key.is_empty()) else {
-        return Err(refuse(
-            identity,
-            StatusCode::FORBIDDEN,
-            "403000",
-            "Api Key is required",
-        ));
+        return Err(refuse(identity, StatusCode::FORBIDDEN, "403000", "Api Key is required"));
     };
     if key != known.campaign_client_id {
-        return Err(refuse(
-            identity,
-            StatusCode::FORBIDDEN,
-            "403003",
-            "Api Key is invalid",
-        ));
+        return Err(refuse(identity, StatusCode::FORBIDDEN, "403003", "Api Key is invalid"));
     }
     let Some(token) = call.bearer() else {
-        return Err(refuse(
-            identity,
-            StatusCode::FORBIDDEN,
-            "403010",
-            "Oauth token is missing.",
-        ));
+        return Err(refuse(identity, StatusCode::FORBIDDEN, "403010", "Oauth token is missing."));
     };
     if !identity.accepts(token, Audience::Campaign) {
         return Err(refuse(
@@ -51,12 +36,7 @@ pub(crate) fn check(identity: &Identity, call: &Call) -> Result<(), Reply> {
     // The account has a product context for the production tenant's sibling
     // only: a known instance of the organization, but not this account's.
     if call.path.starts_with("/contoso/") && known.campaign_tenant != "contoso" {
-        return Err(refuse(
-            identity,
-            StatusCode::FORBIDDEN,
-            "403023",
-            "Profile is not valid",
-        ));
+        return Err(refuse(identity, StatusCode::FORBIDDEN, "403023", "Profile is not valid"));
     }
     Ok(())
 }

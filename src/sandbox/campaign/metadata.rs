@@ -67,11 +67,7 @@ fn field_value(db: &Db, view: &View<'_>, field: &Field) -> Value {
 
 fn content(db: &Db, view: &View<'_>, def: &Resource) -> Map<String, Value> {
     let mut out: Map<String, Value> = Map::new();
-    for field in def
-        .fields
-        .iter()
-        .filter(|field| !(field.custom && view.api == Api::Plain))
-    {
+    for field in def.fields.iter().filter(|field| !(field.custom && view.api == Api::Plain)) {
         let value = field_value(db, view, field);
         match &field.item {
             None => {
@@ -108,12 +104,7 @@ pub(crate) fn resource(db: &Db, view: &View<'_>) -> Reply {
     };
     let def = &data.def;
     let key = db.sealer.seal(Sealed::Line(0, 0));
-    let root = format!(
-        "{}/{}/campaign/{}",
-        view.call.origin,
-        view.tenant,
-        view.api.segment()
-    );
+    let root = format!("{}/{}/campaign/{}", view.call.origin, view.tenant, view.api.segment());
     let body = json!({
         "PKey": key.trim_start_matches('@'), "apiName": "resourceType", "compatibleResources": {},
         "content": content(db, view, def),
@@ -122,11 +113,7 @@ pub(crate) fn resource(db: &Db, view: &View<'_>) -> Reply {
         "help": def.label, "href": format!("{root}/{}/metadata", def.name), "label": def.label, "mandatory": false,
         "name": def.name, "pkgStatus": "never", "readOnly": false, "schema": def.schema, "type": "item",
     });
-    Reply::new(
-        StatusCode::OK,
-        "application/json;charset=utf-8",
-        body.to_string(),
-    )
+    Reply::new(StatusCode::OK, "application/json;charset=utf-8", body.to_string())
 }
 
 /// `GET resourceType/{resource}/filters/`.
@@ -136,11 +123,7 @@ pub(crate) fn filters(db: &Db, view: &View<'_>) -> Reply {
     };
     let def = &data.def;
     let mut out = Map::new();
-    for filter in def
-        .filters
-        .iter()
-        .filter(|filter| def.filter(&filter.name, view.api).is_some())
-    {
+    for filter in def.filters.iter().filter(|filter| def.filter(&filter.name, view.api).is_some()) {
         let operator = match filter.operator {
             FilterOperator::Equal => "=",
             FilterOperator::AtLeast => ">=",
@@ -158,29 +141,17 @@ pub(crate) fn filters(db: &Db, view: &View<'_>) -> Reply {
         out.insert(filter.name.clone(), json!({"PKey": key.trim_start_matches('@'), "category": "99_none", "condition": condition, "data": data,
             "formType": "none", "fragmentName": "", "label": filter.name, "metadata": "filter"}));
     }
-    Reply::new(
-        StatusCode::OK,
-        "application/json;charset=utf-8",
-        Value::Object(out).to_string(),
-    )
+    Reply::new(StatusCode::OK, "application/json;charset=utf-8", Value::Object(out).to_string())
 }
 
 /// `GET /{api}/`: the resources under a root.
 pub(crate) fn listing(db: &Db, view: &View<'_>) -> Reply {
     let mut out = Map::new();
     out.insert("apiName".to_owned(), "resourceType".into());
-    for data in db
-        .resources
-        .iter()
-        .filter(|data| data.def.apis.contains(&view.api))
-    {
+    for data in db.resources.iter().filter(|data| data.def.apis.contains(&view.api)) {
         let def = &data.def;
         out.insert(def.name.clone(), json!({"content": {}, "data": format!("/{}/{}/", view.api.segment(), def.name), "help": def.label,
             "href": format!("{}/metadata", view.base(&def.name)), "label": def.label, "name": def.name, "type": "collection"}));
     }
-    Reply::new(
-        StatusCode::OK,
-        "application/json;charset=utf-8",
-        Value::Object(out).to_string(),
-    )
+    Reply::new(StatusCode::OK, "application/json;charset=utf-8", Value::Object(out).to_string())
 }

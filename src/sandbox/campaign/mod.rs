@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod metadata;
 pub(crate) mod pkey;
 pub(crate) mod read;
+pub(crate) mod record;
 pub(crate) mod schema;
 pub(crate) mod store;
 pub(crate) mod value;
@@ -48,14 +49,8 @@ pub(crate) fn answer(
     let Some(api) = segments.get(2).and_then(|segment| Api::of(segment)) else {
         return error::no_resource().reply(variants.campaign_errors);
     };
-    let view = View {
-        call,
-        tenant,
-        api,
-        place: usize::MAX,
-        variants,
-        now: clock.now().as_millisecond(),
-    };
+    let view =
+        View { call, tenant, api, place: usize::MAX, variants, now: clock.now().as_millisecond() };
     route(db, view, segments.get(3..).unwrap_or_default())
         .unwrap_or_else(|refusal| refusal.reply(variants.campaign_errors))
 }
@@ -70,9 +65,7 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
         return Err(error::no_resource());
     };
     let place = db.place(name).filter(|place| {
-        db.resources
-            .get(*place)
-            .is_some_and(|data| data.def.apis.contains(&view.api))
+        db.resources.get(*place).is_some_and(|data| data.def.apis.contains(&view.api))
     });
     view.place = place.ok_or_else(error::no_resource)?;
     match (described, rest) {
@@ -88,16 +81,10 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
     if rest.is_empty() && *method == Method::PATCH {
         return patch_by_body(db, &view);
     }
-    let def = db
-        .resources
-        .get(view.place)
-        .map(|data| data.def.clone())
-        .ok_or_else(error::no_resource)?;
-    let filters: Vec<&str> = rest
-        .iter()
-        .copied()
-        .take_while(|part| def.filter(part, view.api).is_some())
-        .collect();
+    let def =
+        db.resources.get(view.place).map(|data| data.def.clone()).ok_or_else(error::no_resource)?;
+    let filters: Vec<&str> =
+        rest.iter().copied().take_while(|part| def.filter(part, view.api).is_some()).collect();
     match rest.get(filters.len()..).unwrap_or_default() {
         [] | ["_count"] if *method != Method::GET => Err(error::no_method(method.as_str())),
         [] => read::list(db, &view, &filters, None),
@@ -105,22 +92,17 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
         [field] if projects(&def, field, view.api) && *method == Method::GET => {
             read::list(db, &view, &filters, Some(field))
         }
-        [key, more @ ..] if filters.is_empty() => record(db, &view, &def, key, more),
+        [key, more @ ..] if filters.is_empty() => one(db, &view, &def, key, more),
         [other, ..] => Err(error::unknown(other, &def.name)),
     }
 }
 
 fn projects(def: &Resource, name: &str, api: Api) -> bool {
-    def.field(name)
-        .is_some_and(|field| !(field.custom && api == Api::Plain))
+    def.field(name).is_some_and(|field| !(field.custom && api == Api::Plain))
 }
 
 fn scene(view: &View<'_>) -> Scene {
-    Scene {
-        api: view.api,
-        variants: view.variants,
-        now: view.now,
-    }
+    Scene { api: view.api, variants: view.variants, now: view.now }
 }
 
 fn json(status: StatusCode, value: &Value) -> Reply {
@@ -135,32 +117,20 @@ fn create(db: &mut Db, view: &View<'_>) -> Result<Reply, Refusal> {
         .get(view.place)
         .and_then(|data| data.rows.get(&number))
         .ok_or_else(error::no_resource)?;
-    Ok(json(
-        StatusCode::CREATED,
-        &read::record(db, view, number, row),
-    ))
+    Ok(json(StatusCode::CREATED, &record::record(db, view, number, row)))
 }
 
 /// The reply to a change: key and address, no values.
 fn changed(db: &Db, view: &View<'_>, def: &Resource, number: u64) -> Reply {
-    let key = db.sealer.seal(Sealed::Record(
-        u64::try_from(view.place).unwrap_or(0),
-        number,
-    ));
+    let key = db.sealer.seal(Sealed::Record(u64::try_from(view.place).unwrap_or(0), number));
     let href = format!("{}/{key}", view.base(&def.name));
-    json(
-        StatusCode::OK,
-        &serde_json::json!({"PKey": key, "href": href}),
-    )
+    json(StatusCode::OK, &serde_json::json!({"PKey": key, "href": href}))
 }
 
 /// A change without a key in the address: the business key is in the body.
 fn patch_by_body(db: &mut Db, view: &View<'_>) -> Result<Reply, Refusal> {
-    let def = db
-        .resources
-        .get(view.place)
-        .map(|data| data.def.clone())
-        .ok_or_else(error::no_resource)?;
+    let def =
+        db.resources.get(view.place).map(|data| data.def.clone()).ok_or_else(error::no_resource)?;
     let body: Map<String, Value> = write::body(&view.call.body)?;
     let key = def
         .uri_key()
@@ -180,14 +150,9 @@ fn find_by(
     number: u16,
     key: &str,
 ) -> Result<u64, Refusal> {
-    let data = db
-        .resources
-        .get(view.place)
-        .ok_or_else(error::no_resource)?;
+    let data = db.resources.get(view.place).ok_or_else(error::no_resource)?;
     let found = data.with(number, key).into_iter().find(|row| {
-        data.rows
-            .get(row)
-            .is_some_and(|packed| read::visible(db, def, packed, view.variants))
+        data.rows.get(row).is_some_and(|packed| read::visible(db, def, packed, view.variants))
     });
     found.ok_or_else(|| error::not_found(&def.label, &def.name, key))
 }
@@ -203,10 +168,7 @@ fn find(
         let place = u64::try_from(view.place).unwrap_or(u64::MAX);
         return match db.sealer.open(key) {
             Some(Sealed::Record(of, row)) if of == place => {
-                let data = db
-                    .resources
-                    .get(view.place)
-                    .ok_or_else(error::no_resource)?;
+                let data = db.resources.get(view.place).ok_or_else(error::no_resource)?;
                 let there = data
                     .rows
                     .get(&row)
@@ -217,27 +179,18 @@ fn find(
                     Err(error::not_found(&def.label, &def.name, key))
                 }
             }
-            Some(_) | None => Err(error::foreign_key(
-                key,
-                &def.label,
-                &def.schema,
-                def.name.starts_with("cus"),
-            )),
+            Some(_) | None => {
+                Err(error::foreign_key(key, &def.label, &def.schema, def.name.starts_with("cus")))
+            }
         };
     }
-    match def
-        .uri_key()
-        .filter(|field| !(field.custom && view.api == Api::Plain))
-    {
-        Some(field) => Ok((
-            find_by(db, view, def, field.number, key)?,
-            Some(field.number),
-        )),
+    match def.uri_key().filter(|field| !(field.custom && view.api == Api::Plain)) {
+        Some(field) => Ok((find_by(db, view, def, field.number, key)?, Some(field.number))),
         None => Err(error::not_a_number(key)),
     }
 }
 
-fn record(
+fn one(
     db: &mut Db,
     view: &View<'_>,
     def: &Resource,
@@ -268,7 +221,7 @@ fn record(
             .get(view.place)
             .and_then(|data| data.rows.get(&number))
             .ok_or_else(error::no_resource)?;
-        return Ok(json(StatusCode::OK, &read::record(db, view, number, row)));
+        return Ok(json(StatusCode::OK, &record::record(db, view, number, row)));
     }
     if *method == Method::PATCH {
         let body = write::body(&view.call.body)?;

@@ -1,4 +1,4 @@
-//! PKeys and line marks: sealed, different on each appearance.
+//! `PKey`s and line marks: sealed, different on each appearance.
 //!
 //! Owns: their encryption (campaign sheet 3.3). A token of another instance,
 //! here another seed, cannot be opened.
@@ -30,18 +30,12 @@ pub(crate) struct Sealer {
 impl Sealer {
     /// The sealer of a seed.
     pub(crate) fn new(seed: u64, clock: Clock) -> Self {
-        Self {
-            key: blake3::derive_key("cdsync sandbox campaign pkey", &seed.to_le_bytes()),
-            clock,
-        }
+        Self { key: blake3::derive_key("cdsync sandbox campaign pkey", &seed.to_le_bytes()), clock }
     }
 
     fn stream(&self, nonce: &[u8]) -> [u8; BODY] {
         let mut out = [0; BODY];
-        blake3::Hasher::new_keyed(&self.key)
-            .update(nonce)
-            .finalize_xof()
-            .fill(&mut out);
+        blake3::Hasher::new_keyed(&self.key).update(nonce).finalize_xof().fill(&mut out);
         out
     }
 
@@ -87,17 +81,9 @@ impl Sealer {
             return None;
         }
         let (nonce, body) = sealed.split_at_checked(8)?;
-        let plain: Vec<u8> = self
-            .stream(nonce)
-            .iter()
-            .zip(body)
-            .map(|(a, b)| a ^ b)
-            .collect();
-        let number = |from: usize| {
-            Some(u64::from_le_bytes(
-                plain.get(from..from + 8)?.try_into().ok()?,
-            ))
-        };
+        let plain: Vec<u8> = self.stream(nonce).iter().zip(body).map(|(a, b)| a ^ b).collect();
+        let number =
+            |from: usize| Some(u64::from_le_bytes(plain.get(from..from + 8)?.try_into().ok()?));
         let (a, b) = (number(1)?, number(9)?);
         match plain.first()? {
             1 => Some(Sealed::Record(a, b)),
@@ -114,10 +100,7 @@ mod tests {
     #[test]
     fn a_token_differs_each_time_and_opens_only_at_home() {
         let home = Sealer::new(1, Clock::seeded(1));
-        let (one, two) = (
-            home.seal(Sealed::Record(2, 3)),
-            home.seal(Sealed::Record(2, 3)),
-        );
+        let (one, two) = (home.seal(Sealed::Record(2, 3)), home.seal(Sealed::Record(2, 3)));
         assert_ne!(one, two);
         assert_eq!(home.open(&one), Some(Sealed::Record(2, 3)));
         assert_eq!(home.open(&two), Some(Sealed::Record(2, 3)));

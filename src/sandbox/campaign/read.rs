@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::{self, Refusal};
 use super::pkey::Sealed;
+use super::record::{record, text_of};
 use super::schema::{Api, Field, FieldType, FilterOperator, Resource};
 use super::store::{Db, ResourceData};
 use super::value;
@@ -28,12 +29,7 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// `{origin}/{tenant}/campaign/{api}/{resource}`
     pub(crate) fn base(&self, resource: &str) -> String {
-        format!(
-            "{}/{}/campaign/{}/{resource}",
-            self.call.origin,
-            self.tenant,
-            self.api.segment()
-        )
+        format!("{}/{}/campaign/{}/{resource}", self.call.origin, self.tenant, self.api.segment())
     }
 }
 
@@ -57,182 +53,12 @@ pub(crate) fn visible(db: &Db, def: &Resource, row: &Packed, variants: Variants)
     let Some(parent) = def.parent.as_ref().and_then(|name| def.field(name)) else {
         return true;
     };
-    let linked = row
-        .get(parent.number)
-        .and_then(|cell| cell.int())
-        .and_then(|row| u64::try_from(row).ok());
+    let linked =
+        row.get(parent.number).and_then(|cell| cell.int()).and_then(|row| u64::try_from(row).ok());
     let FieldType::Link { target } = &parent.kind else {
         return true;
     };
-    linked.is_some_and(|row| {
-        db.named(target)
-            .is_some_and(|data| data.rows.contains_key(&row))
-    })
-}
-
-fn text_of(def: &Resource, row: &Packed, name: &str) -> String {
-    def.field(name)
-        .and_then(|field| row.get(field.number))
-        .and_then(|cell| cell.text().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-/// What people see of a record: computed, never stored.
-fn title(def: &Resource, row: &Packed) -> String {
-    if def.name != "profile" {
-        let label = text_of(def, row, "label");
-        return if label.is_empty() {
-            text_of(def, row, "cusName")
-        } else {
-            format!("{label} ({})", text_of(def, row, "name"))
-        };
-    }
-    let names = [
-        text_of(def, row, "firstName"),
-        text_of(def, row, "lastName").to_uppercase(),
-    ];
-    let name = names
-        .iter()
-        .filter(|part| !part.is_empty())
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ");
-    format!("{name} ({})", text_of(def, row, "email"))
-}
-
-/// A record in full.
-pub(crate) fn record(db: &Db, view: &View<'_>, number: u64, row: &Packed) -> Value {
-    let Some(data) = db.resources.get(view.place) else {
-        return Value::Null;
-    };
-    let def = &data.def;
-    let place = u64::try_from(view.place).unwrap_or(0);
-    let base = view.base(&def.name);
-    let key = db.sealer.seal(Sealed::Record(place, number));
-    let mut out = Map::new();
-    out.insert("href".to_owned(), format!("{base}/{key}").into());
-    out.insert("PKey".to_owned(), key.into());
-    let mut cells: Vec<Option<Cell<'_>>> = vec![None; usize::from(def.next_number)];
-    for (at, cell) in row.cells() {
-        if let Some(slot) = cells.get_mut(usize::from(at)) {
-            *slot = Some(cell);
-        }
-    }
-    // Collections of one reply share a token, which differs from the record's own.
-    let inner = db.sealer.seal(Sealed::Record(place, number));
-    for field in def
-        .fields
-        .iter()
-        .filter(|field| !(field.custom && view.api == Api::Plain))
-    {
-        let cell = cells
-            .get(usize::from(field.number))
-            .and_then(Option::as_ref);
-        let shown = match &field.kind {
-            FieldType::Collection { .. } => {
-                serde_json::json!({"href": format!("{base}/{inner}/{}/", field.name)})
-            }
-            FieldType::Link { target } => linked(db, view, target, cell),
-            FieldType::Text { .. }
-            | FieldType::Memo
-            | FieldType::Byte
-            | FieldType::Short
-            | FieldType::Long
-            | FieldType::Int64
-            | FieldType::Double
-            | FieldType::Boolean
-            | FieldType::Date
-            | FieldType::DateTime
-            | FieldType::Enumeration { .. } => value::show(field, cell),
-        };
-        match &field.item {
-            None => {
-                out.insert(field.name.clone(), shown);
-            }
-            Some(item) => {
-                let holder = out
-                    .entry(item.clone())
-                    .or_insert_with(|| Value::Object(Map::new()));
-                if let Some(holder) = holder.as_object_mut() {
-                    holder.insert(field.name.clone(), shown);
-                }
-            }
-        }
-    }
-    if def.name == "profile" {
-        computed(def, row, number, view.now, &mut out);
-    }
-    if def.field("title").is_none() {
-        out.insert("title".to_owned(), title(def, row).into());
-    }
-    Value::Object(out)
-}
-
-fn linked(db: &Db, view: &View<'_>, target: &str, cell: Option<&Cell<'_>>) -> Value {
-    let row = cell
-        .and_then(Cell::int)
-        .and_then(|row| u64::try_from(row).ok());
-    let (Some(row), Some(place)) = (row, db.place(target)) else {
-        return Value::Null;
-    };
-    let Some((data, packed)) = db
-        .resources
-        .get(place)
-        .and_then(|data| Some((data, data.rows.get(&row)?)))
-    else {
-        return Value::Null;
-    };
-    let key = db
-        .sealer
-        .seal(Sealed::Record(u64::try_from(place).unwrap_or(0), row));
-    serde_json::json!({"href": format!("{}/{key}", view.base(target)), "title": title(&data.def, packed), "PKey": key})
-}
-
-fn computed(def: &Resource, row: &Packed, number: u64, now: i64, out: &mut Map<String, Value>) {
-    let email = text_of(def, row, "email");
-    let domain = email
-        .rsplit_once('@')
-        .map(|(_, domain)| domain.to_lowercase())
-        .unwrap_or_default();
-    let born = def
-        .field("birthDate")
-        .and_then(|field| row.get(field.number));
-    let age = match born {
-        Some(Cell::Date(days)) => {
-            let (year, month, day) = moment::civil_from_days(days);
-            let (this, now_month, now_day) = moment::civil_from_days(now.div_euclid(86_400_000));
-            (this - year - i64::from((now_month, now_day) < (month, day))).max(0)
-        }
-        Some(_) | None => 0,
-    };
-    let crypted = blake3::hash(&number.to_le_bytes()).to_hex();
-    let names = [
-        text_of(def, row, "firstName"),
-        text_of(def, row, "lastName"),
-    ];
-    let line = names
-        .iter()
-        .filter(|part| !part.is_empty())
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ");
-    if out.get("thumbnail").and_then(Value::as_str) == Some("") {
-        out.insert(
-            "thumbnail".to_owned(),
-            "/nl/img/thumbnails/defaultProfil.png".into(),
-        );
-    }
-    out.insert("age".to_owned(), age.into());
-    out.insert("domain".to_owned(), domain.into());
-    out.insert(
-        "cryptedId".to_owned(),
-        crypted.get(..32).unwrap_or_default().into(),
-    );
-    out.insert(
-        "postalAddress".to_owned(),
-        serde_json::json!({"addrDefined": false, "addrErrorCount": 0, "addrLastCheck": "", "addrQuality": "0", "line1": line,
-            "line2": "", "line3": "", "line4": "", "line5": "", "line6": "", "serialized": line}),
-    );
+    linked.is_some_and(|row| db.named(target).is_some_and(|data| data.rows.contains_key(&row)))
 }
 
 /// The conditions of the filters in the path; a missing parameter sets none.
@@ -242,17 +68,11 @@ fn conditions<'a>(def: &'a Resource, view: &View<'_>, filters: &[&str]) -> Vec<C
         let Some(filter) = def.filter(name, view.api) else {
             continue;
         };
-        let Some(value) = view
-            .call
-            .param(&filter.parameter)
-            .filter(|value| !value.is_empty())
+        let Some(value) = view.call.param(&filter.parameter).filter(|value| !value.is_empty())
         else {
             continue;
         };
-        let typed = view
-            .call
-            .param("filterType")
-            .filter(|_| filter.name == "byText");
+        let typed = view.call.param("filterType").filter(|_| filter.name == "byText");
         let field = match typed {
             Some(name) => def.field(name).or_else(|| def.field(&format!("cus{name}"))),
             None => def.field(&filter.field),
@@ -277,17 +97,15 @@ fn fulfils(def: &Resource, row: &Packed, condition: &Condition<'_>) -> bool {
     };
     let cell = row.get(field.number);
     match condition.operator {
-        FilterOperator::Equal => match value::show(field, cell.as_ref()) {
-            Value::String(text) => text == condition.value,
-            other => other.to_string() == condition.value,
-        },
+        FilterOperator::Equal => {
+            value::spelt(&value::show(field, cell.as_ref())) == condition.value
+        }
         FilterOperator::Prefix => {
             let text = cell.as_ref().and_then(Cell::text).unwrap_or_default();
             if condition.exact {
                 text.starts_with(&condition.value)
             } else {
-                text.to_lowercase()
-                    .starts_with(&condition.value.to_lowercase())
+                text.to_lowercase().starts_with(&condition.value.to_lowercase())
             }
         }
         FilterOperator::AtLeast => match cell {
@@ -297,14 +115,12 @@ fn fulfils(def: &Resource, row: &Packed, condition: &Condition<'_>) -> bool {
             Some(Cell::Date(at)) => {
                 moment::parse_date(&condition.value).is_some_and(|from| at >= from)
             }
-            Some(Cell::Int(number)) => condition
-                .value
-                .parse()
-                .is_ok_and(|from: i64| number >= from),
-            Some(Cell::Double(number)) => condition
-                .value
-                .parse()
-                .is_ok_and(|from: f64| number >= from),
+            Some(Cell::Int(number)) => {
+                condition.value.parse().is_ok_and(|from: i64| number >= from)
+            }
+            Some(Cell::Double(number)) => {
+                condition.value.parse().is_ok_and(|from: f64| number >= from)
+            }
             Some(Cell::Text(text)) => *text >= *condition.value,
             Some(Cell::Bool(_) | Cell::Decimal(_) | Cell::Guid(_) | Cell::Ref(..)) | None => false,
         },
@@ -349,9 +165,7 @@ fn slice(
     let keep = |number: &u64, row: &Packed| {
         *number > start.1
             && visible(db, &data.def, row, view.variants)
-            && conditions
-                .iter()
-                .all(|condition| fulfils(&data.def, row, condition))
+            && conditions.iter().all(|condition| fulfils(&data.def, row, condition))
     };
     let mut rows: Vec<u64> = match narrowed(data, conditions) {
         Some(rows) => rows
@@ -369,10 +183,7 @@ fn slice(
     };
     let more = rows.len() > size;
     rows.truncate(size);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|last| Sealed::Line(0, *last));
+    let next = rows.last().filter(|_| more).map(|last| Sealed::Line(0, *last));
     Ok(Slice { rows, next })
 }
 
@@ -388,18 +199,9 @@ fn ordered(
     let order = order.replace("%20", " ");
     let (name, descending) = order
         .split_once(' ')
-        .map_or((order.as_str(), false), |(name, rest)| {
-            (name, rest.trim() == "desc")
-        });
-    let kept = db
-        .sorted
-        .iter()
-        .any(|(handle, _)| *handle == sorted && sorted > 0);
-    let handle = if kept {
-        sorted
-    } else {
-        sort(db, view, conditions, name, descending)?
-    };
+        .map_or((order.as_str(), false), |(name, rest)| (name, rest.trim() == "desc"));
+    let kept = db.sorted.iter().any(|(handle, _)| *handle == sorted && sorted > 0);
+    let handle = if kept { sorted } else { sort(db, view, conditions, name, descending)? };
     let rows = db
         .sorted
         .iter()
@@ -411,16 +213,11 @@ fn ordered(
     let end = offset.saturating_add(page.len());
     let next =
         (end < rows.len()).then(|| Sealed::Line(handle, u64::try_from(end).unwrap_or(u64::MAX)));
-    let held = db.resources.get(view.place).map(|data| {
-        page.iter()
-            .copied()
-            .filter(|row| data.rows.contains_key(row))
-            .collect()
-    });
-    Ok(Slice {
-        rows: held.unwrap_or_default(),
-        next,
-    })
+    let held = db
+        .resources
+        .get(view.place)
+        .map(|data| page.iter().copied().filter(|row| data.rows.contains_key(row)).collect());
+    Ok(Slice { rows: held.unwrap_or_default(), next })
 }
 
 fn sort(
@@ -433,10 +230,7 @@ fn sort(
     let Some(data) = db.resources.get(view.place) else {
         return Err(error::no_resource());
     };
-    let field = data
-        .def
-        .field(name)
-        .filter(|field| !(field.custom && view.api == Api::Plain));
+    let field = data.def.field(name).filter(|field| !(field.custom && view.api == Api::Plain));
     let field = field.ok_or_else(|| error::unknown(name, &data.def.name))?;
     if !sortable(field) {
         return Err(error::not_sortable(name));
@@ -445,11 +239,7 @@ fn sort(
         .rows
         .iter()
         .filter(|(_, row)| visible(db, &data.def, row, view.variants))
-        .filter(|(_, row)| {
-            conditions
-                .iter()
-                .all(|condition| fulfils(&data.def, row, condition))
-        })
+        .filter(|(_, row)| conditions.iter().all(|condition| fulfils(&data.def, row, condition)))
         .map(|(number, row)| (row.get(field.number), *number))
         .collect();
     keyed.sort_by(|(left, a), (right, b)| {
@@ -483,18 +273,12 @@ fn compare(left: Option<&Cell<'_>>, right: Option<&Cell<'_>>) -> std::cmp::Order
 
 /// Whether `_order` may name a field.
 pub(crate) fn sortable(field: &Field) -> bool {
-    !matches!(
-        field.kind,
-        FieldType::Link { .. } | FieldType::Collection { .. } | FieldType::Memo
-    )
+    !matches!(field.kind, FieldType::Link { .. } | FieldType::Collection { .. } | FieldType::Memo)
 }
 
 /// The query without the mark of the page.
 fn query_without_line(call: &Call) -> String {
-    let kept = call
-        .query
-        .iter()
-        .filter(|(name, _)| name != "_lineStart" && name != "emptypage");
+    let kept = call.query.iter().filter(|(name, _)| name != "_lineStart" && name != "emptypage");
     kept.map(|(name, value)| format!("{}={}", encode(name), encode(value)))
         .collect::<Vec<_>>()
         .join("&")
@@ -507,11 +291,8 @@ pub(crate) fn list(
     filters: &[&str],
     projection: Option<&str>,
 ) -> Result<Reply, Refusal> {
-    let def = db
-        .resources
-        .get(view.place)
-        .map(|data| data.def.clone())
-        .ok_or_else(error::no_resource)?;
+    let def =
+        db.resources.get(view.place).map(|data| data.def.clone()).ok_or_else(error::no_resource)?;
     let size = match view.call.param("_lineCount") {
         None => 25,
         Some(text) => text
@@ -549,9 +330,7 @@ pub(crate) fn list(
     };
     out.push(b']');
     let query = query_without_line(view.call);
-    let path = filters.iter().fold(view.base(&def.name), |path, filter| {
-        format!("{path}/{filter}")
-    });
+    let path = filters.iter().fold(view.base(&def.name), |path, filter| format!("{path}/{filter}"));
     let glue = if query.is_empty() { "" } else { "&" };
     let mark = db.sealer.seal(Sealed::Line(0, 0));
     let mut rest = Map::new();
@@ -573,44 +352,27 @@ pub(crate) fn list(
     }
     rest.insert("serverSidePagination".to_owned(), (!whole).into());
     out.push(b',');
-    out.extend_from_slice(
-        Value::Object(rest)
-            .to_string()
-            .get(1..)
-            .unwrap_or("}")
-            .as_bytes(),
-    );
+    out.extend_from_slice(Value::Object(rest).to_string().get(1..).unwrap_or("}").as_bytes());
     let mut reply = Reply::new(StatusCode::OK, "application/json;charset=utf-8", out);
     reply.rows = Some(ranges.len());
-    reply.marks = ranges
-        .first()
-        .zip(ranges.last())
-        .map(|(first, last)| ListMarks {
-            start,
-            first: first.clone(),
-            last: last.clone(),
-        });
+    reply.marks = ranges.first().zip(ranges.last()).map(|(first, last)| ListMarks {
+        start,
+        first: first.clone(),
+        last: last.clone(),
+    });
     Ok(reply)
 }
 
 /// `GET resource[/filter…]/_count`.
 pub(crate) fn count(db: &Db, view: &View<'_>, filters: &[&str]) -> Result<Reply, Refusal> {
-    let data = db
-        .resources
-        .get(view.place)
-        .ok_or_else(error::no_resource)?;
+    let data = db.resources.get(view.place).ok_or_else(error::no_resource)?;
     let conditions = conditions(&data.def, view, filters);
     let keep = |row: &Packed| {
         visible(db, &data.def, row, view.variants)
-            && conditions
-                .iter()
-                .all(|condition| fulfils(&data.def, row, condition))
+            && conditions.iter().all(|condition| fulfils(&data.def, row, condition))
     };
     let count = match narrowed(data, &conditions) {
-        Some(rows) => rows
-            .iter()
-            .filter(|number| data.rows.get(number).is_some_and(keep))
-            .count(),
+        Some(rows) => rows.iter().filter(|number| data.rows.get(number).is_some_and(keep)).count(),
         None => data.rows.values().filter(|row| keep(row)).count(),
     };
     Ok(reply(StatusCode::OK, &serde_json::json!({"count": count})))

@@ -194,9 +194,8 @@ impl Resource {
 
     /// Adds a field; names with the `cus` prefix are custom.
     pub(crate) fn add(&mut self, name: &str, kind: FieldType) -> &mut Field {
-        let (item, name) = name
-            .split_once('/')
-            .map_or((None, name), |(item, name)| (Some(item.to_owned()), name));
+        let (item, name) =
+            name.split_once('/').map_or((None, name), |(item, name)| (Some(item.to_owned()), name));
         let field = Field {
             name: name.to_owned(),
             number: self.next_number,
@@ -215,24 +214,17 @@ impl Resource {
 
     /// A field by name, not one inside an item.
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        self.fields
-            .iter()
-            .find(|field| field.item.is_none() && field.name == name)
+        self.fields.iter().find(|field| field.item.is_none() && field.name == name)
     }
 
     /// A field inside an item.
     pub(crate) fn inner(&self, item: &str, name: &str) -> Option<&Field> {
-        self.fields
-            .iter()
-            .find(|field| field.item.as_deref() == Some(item) && field.name == name)
+        self.fields.iter().find(|field| field.item.as_deref() == Some(item) && field.name == name)
     }
 
     /// The field of the key that may stand in an address.
     pub(crate) fn uri_key(&self) -> Option<&Field> {
-        self.keys
-            .iter()
-            .find(|key| key.in_uri)
-            .and_then(|key| self.field(&key.field))
+        self.keys.iter().find(|key| key.in_uri).and_then(|key| self.field(&key.field))
     }
 
     /// A filter that is visible under a root.

@@ -38,12 +38,7 @@ fn indexed(cell: &Cell<'_>) -> Option<Box<str>> {
 
 impl ResourceData {
     fn new(def: Resource) -> Self {
-        Self {
-            def: Arc::new(def),
-            rows: BTreeMap::new(),
-            next: 1,
-            index: HashMap::new(),
-        }
+        Self { def: Arc::new(def), rows: BTreeMap::new(), next: 1, index: HashMap::new() }
     }
 
     /// The records with this value in an indexed field.
@@ -66,19 +61,12 @@ impl ResourceData {
         fields: &Fields,
         external_unique: bool,
     ) -> Option<(&'a Key, String)> {
-        self.def
-            .keys
-            .iter()
-            .filter(|key| !key.optional || external_unique)
-            .find_map(|key| {
-                let number = self.def.field(&key.field)?.number;
-                let value = indexed(fields.get(&number)?)?;
-                let other = self
-                    .with(number, &value)
-                    .into_iter()
-                    .any(|holder| holder != row);
-                other.then(|| (key, value.into_string()))
-            })
+        self.def.keys.iter().filter(|key| !key.optional || external_unique).find_map(|key| {
+            let number = self.def.field(&key.field)?.number;
+            let value = indexed(fields.get(&number)?)?;
+            let other = self.with(number, &value).into_iter().any(|holder| holder != row);
+            other.then(|| (key, value.into_string()))
+        })
     }
 
     /// The number of the next record.
@@ -107,9 +95,7 @@ impl ResourceData {
         let def = Arc::clone(&self.def);
         for field in def.fields.iter().filter(|field| field.indexed) {
             let value = |fields: Option<&Fields>| {
-                fields
-                    .and_then(|fields| fields.get(&field.number))
-                    .and_then(indexed)
+                fields.and_then(|fields| fields.get(&field.number)).and_then(indexed)
             };
             let (old, new) = (value(before), value(after));
             if old == new {
@@ -129,7 +115,7 @@ impl ResourceData {
 /// All resources.
 #[derive(Debug)]
 pub(crate) struct Db {
-    /// In a fixed order: a PKey holds the place.
+    /// In a fixed order: a `PKey` holds the place.
     pub(crate) resources: Vec<ResourceData>,
     pub(crate) sealer: Sealer,
     /// Sorted results, so that pages follow on.
@@ -140,10 +126,7 @@ pub(crate) struct Db {
 impl Db {
     /// The built-in resources; only the organizational unit has a record.
     pub(crate) fn new(seed: u64, clock: Clock) -> Self {
-        let resources = builtin::resources()
-            .into_iter()
-            .map(ResourceData::new)
-            .collect();
+        let resources = builtin::resources().into_iter().map(ResourceData::new).collect();
         let mut db = Self {
             resources,
             sealer: Sealer::new(seed, clock),
@@ -180,10 +163,7 @@ impl Db {
 
     /// Records per resource.
     pub(crate) fn counts(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.resources
-            .iter()
-            .map(|data| (data.def.name.clone(), data.rows.len().into()))
-            .collect()
+        self.resources.iter().map(|data| (data.def.name.clone(), data.rows.len().into())).collect()
     }
 
     /// Records of all resources that link to this one: place, field, row.

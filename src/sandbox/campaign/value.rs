@@ -23,32 +23,18 @@ pub(crate) fn parse(
             Clearing::EmptyOnly => Err(error::mismatch("null", "string")),
         };
     }
-    let shown = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
+    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match &field.kind {
         FieldType::Text { .. } | FieldType::Memo => text(field, value, &shown, variants),
-        FieldType::Byte => integer(
-            value,
-            &shown,
-            i64::from(i8::MIN),
-            i64::from(i8::MAX),
-            "integer (8 bit)",
-        ),
-        FieldType::Short => integer(
-            value,
-            &shown,
-            i64::from(i16::MIN),
-            i64::from(i16::MAX),
-            "integer (16 bit)",
-        ),
-        FieldType::Long => integer(
-            value,
-            &shown,
-            i64::from(i32::MIN),
-            i64::from(i32::MAX),
-            "integer (32 bit)",
-        ),
+        FieldType::Byte => {
+            integer(value, &shown, i64::from(i8::MIN), i64::from(i8::MAX), "integer (8 bit)")
+        }
+        FieldType::Short => {
+            integer(value, &shown, i64::from(i16::MIN), i64::from(i16::MAX), "integer (16 bit)")
+        }
+        FieldType::Long => {
+            integer(value, &shown, i64::from(i32::MIN), i64::from(i32::MAX), "integer (32 bit)")
+        }
         FieldType::Int64 => integer(value, &shown, i64::MIN, i64::MAX, "integer (64 bit)"),
         FieldType::Double => match value {
             Value::Number(number) => Ok(number.as_f64().map(Cell::Double)),
@@ -65,9 +51,8 @@ pub(crate) fn parse(
         FieldType::Date | FieldType::DateTime => date(field, value, &shown, variants),
         FieldType::Enumeration { values, .. } => {
             let name = value.as_str().unwrap_or_default();
-            let known = values
-                .iter()
-                .any(|known| known.name == name && known.name != "__Invalid_value__");
+            let known =
+                values.iter().any(|known| known.name == name && known.name != "__Invalid_value__");
             if known {
                 return Ok(Some(Cell::Text(name.to_owned().into())));
             }
@@ -109,11 +94,7 @@ fn text(
     if text.is_empty() {
         return Ok(None);
     }
-    let text = if variants.data_policies {
-        policy(field.policy, text)
-    } else {
-        text.to_owned()
-    };
+    let text = if variants.data_policies { policy(field.policy, text) } else { text.to_owned() };
     Ok(Some(Cell::Text(text.into())))
 }
 
@@ -123,17 +104,10 @@ fn policy(policy: &str, text: &str) -> String {
         "email" => text.to_lowercase(),
         "smartCase" => {
             let mut letters = text.chars();
-            let first: String = letters
-                .next()
-                .into_iter()
-                .flat_map(char::to_uppercase)
-                .collect();
+            let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
             first + &letters.as_str().to_lowercase()
         }
-        "phone" => text
-            .chars()
-            .filter(|c| c.is_ascii_digit() || *c == '+')
-            .collect(),
+        "phone" => text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect(),
         _ => text.to_owned(),
     }
 }
@@ -146,9 +120,7 @@ fn date(
 ) -> Result<Option<Cell<'static>>, Refusal> {
     let only_date = field.kind == FieldType::Date;
     let wanted = if only_date { "date" } else { "date and time" };
-    let text = value
-        .as_str()
-        .ok_or_else(|| error::mismatch(shown, wanted))?;
+    let text = value.as_str().ok_or_else(|| error::mismatch(shown, wanted))?;
     if text.is_empty() && variants.clearing != Clearing::NullOnly {
         return Ok(None);
     }
@@ -186,4 +158,9 @@ pub(crate) fn show(field: &Field, cell: Option<&Cell<'_>>) -> Value {
             FieldType::Link { .. } | FieldType::Collection { .. } => Value::Null,
         },
     }
+}
+
+/// A scalar as text, without quotes.
+pub(crate) fn spelt(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -24,14 +24,7 @@ pub(crate) struct Scene {
 /// Members of a reply that a client may send back; they are not fields.
 const ENVELOPE: [&str; 2] = ["PKey", "href"];
 /// Computed members: known, but never written.
-const COMPUTED: [&str; 6] = [
-    "age",
-    "domain",
-    "title",
-    "cryptedId",
-    "postalAddress",
-    "metadata",
-];
+const COMPUTED: [&str; 6] = ["age", "domain", "title", "cryptedId", "postalAddress", "metadata"];
 
 /// Reads a body; the content type does not matter.
 pub(crate) fn body(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
@@ -56,24 +49,15 @@ fn apply(
         if COMPUTED.contains(&name.as_str()) && def.name == "profile" {
             return Err(error::read_only(name, &def.name));
         }
-        let items: Vec<_> = def
-            .fields
-            .iter()
-            .filter(|field| field.item.as_deref() == Some(name))
-            .collect();
+        let items: Vec<_> =
+            def.fields.iter().filter(|field| field.item.as_deref() == Some(name)).collect();
         if !items.is_empty() {
             let Value::Object(inner) = value else {
                 return Err(error::mismatch(&value.to_string(), "item"));
             };
             for (part, value) in inner {
-                let field = def
-                    .inner(name, part)
-                    .ok_or_else(|| error::unknown(part, &def.name))?;
-                set(
-                    fields,
-                    field.number,
-                    value::parse(def, field, value, scene.variants)?,
-                );
+                let field = def.inner(name, part).ok_or_else(|| error::unknown(part, &def.name))?;
+                set(fields, field.number, value::parse(def, field, value, scene.variants)?);
             }
             continue;
         }
@@ -93,7 +77,17 @@ fn apply(
                 }
             }
             FieldType::Collection { .. } => return Err(error::read_only(name, &def.name)),
-            _ => value::parse(def, field, value, scene.variants)?,
+            FieldType::Text { .. }
+            | FieldType::Memo
+            | FieldType::Byte
+            | FieldType::Short
+            | FieldType::Long
+            | FieldType::Int64
+            | FieldType::Double
+            | FieldType::Boolean
+            | FieldType::Date
+            | FieldType::DateTime
+            | FieldType::Enumeration { .. } => value::parse(def, field, value, scene.variants)?,
         };
         set(fields, field.number, cell);
         stamp(def, fields, &before, name, scene);
@@ -116,10 +110,7 @@ fn set(fields: &mut Fields, number: u16, cell: Option<Cell<'static>>) {
 }
 
 /// A link's new value; nothing at all where it is to be ignored.
-#[expect(
-    clippy::option_option,
-    reason = "ignored, cleared and set are three outcomes"
-)]
+#[expect(clippy::option_option, reason = "ignored, cleared and set are three outcomes")]
 fn link(
     db: &Db,
     def: &Resource,
@@ -142,16 +133,12 @@ fn link(
     let Some(Sealed::Record(place, row)) = db.sealer.open(key) else {
         return Err(foreign());
     };
-    let held = usize::try_from(place)
-        .ok()
-        .and_then(|place| db.resources.get(place));
+    let held = usize::try_from(place).ok().and_then(|place| db.resources.get(place));
     let held = held.filter(|data| data.def.name == target && data.rows.contains_key(&row));
     if held.is_none() {
         return Err(foreign());
     }
-    Ok(Some(Some(Cell::Int(
-        i64::try_from(row).unwrap_or(i64::MAX),
-    ))))
+    Ok(Some(Some(Cell::Int(i64::try_from(row).unwrap_or(i64::MAX)))))
 }
 
 /// Writing an opt-out flag moves its stamps, also with an equal value.
@@ -187,12 +174,7 @@ fn check_keys(
     match data.taken(row, fields, variants.unique_external_id) {
         Some((key, value)) => {
             let label = data.def.label.trim_end_matches('s');
-            Err(error::duplicate(
-                label,
-                &value,
-                &key.constraint,
-                &key.column,
-            ))
+            Err(error::duplicate(label, &value, &key.constraint, &key.column))
         }
         None => Ok(()),
     }
@@ -205,11 +187,8 @@ pub(crate) fn create(
     body: &Map<String, Value>,
     scene: Scene,
 ) -> Result<u64, Refusal> {
-    let def = db
-        .resources
-        .get(place)
-        .map(|data| data.def.clone())
-        .ok_or_else(error::no_resource)?;
+    let def =
+        db.resources.get(place).map(|data| data.def.clone()).ok_or_else(error::no_resource)?;
     let mut fields = Fields::new();
     apply(db, &def, &mut fields, body, scene)?;
     if let Some(field) = def.field("created") {
@@ -233,27 +212,16 @@ pub(crate) fn update(
 ) -> Result<(), Refusal> {
     let data = db.resources.get(place).ok_or_else(error::no_resource)?;
     let def = data.def.clone();
-    let before = data
-        .rows
-        .get(&row)
-        .map(crate::sandbox::row::Packed::unpack)
-        .unwrap_or_default();
+    let before = data.rows.get(&row).map(crate::sandbox::row::Packed::unpack).unwrap_or_default();
     let mut fields = before.clone();
     apply(db, &def, &mut fields, body, scene)?;
     if let Some(number) = key
         && before.get(&number) != fields.get(&number)
     {
         let text = |fields: &Fields| {
-            fields
-                .get(&number)
-                .and_then(|cell| cell.text().map(str::to_owned))
-                .unwrap_or_default()
+            fields.get(&number).and_then(|cell| cell.text().map(str::to_owned)).unwrap_or_default()
         };
-        return Err(error::key_changed(
-            &def.name,
-            &text(&before),
-            &text(&fields),
-        ));
+        return Err(error::key_changed(&def.name, &text(&before), &text(&fields)));
     }
     check_keys(db, place, row, &fields, scene.variants)?;
     if let Some(data) = db.resources.get_mut(place) {
@@ -267,11 +235,7 @@ pub(crate) fn delete(db: &mut Db, place: usize, row: u64, variants: Variants) ->
     let Some(name) = db.resources.get(place).map(|data| data.def.name.clone()) else {
         return false;
     };
-    if !db
-        .resources
-        .get_mut(place)
-        .is_some_and(|data| data.remove(row))
-    {
+    if !db.resources.get_mut(place).is_some_and(|data| data.remove(row)) {
         return false;
     }
     for (child_place, number, child) in db.children(&name, row) {

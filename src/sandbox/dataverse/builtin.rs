@@ -11,18 +11,11 @@ const STATUS: [(i64, &str, &str, i64); 2] =
     [(1, "Active", "Aktiv", 0), (2, "Inactive", "Inaktiv", 1)];
 
 fn choice(value: i64, english: &str, german: &str) -> Choice {
-    Choice {
-        value,
-        english: english.to_owned(),
-        german: german.to_owned(),
-        partner: None,
-    }
+    Choice { value, english: english.to_owned(), german: german.to_owned(), partner: None }
 }
 
 fn choices(list: &[(i64, &str, &str)]) -> Vec<Choice> {
-    list.iter()
-        .map(|(value, english, german)| choice(*value, english, german))
-        .collect()
+    list.iter().map(|(value, english, german)| choice(*value, english, german)).collect()
 }
 
 fn partnered(list: &[(i64, &str, &str, i64)]) -> Vec<Choice> {
@@ -43,13 +36,7 @@ fn memo(name: &str, max: usize) -> Column {
 }
 
 fn integer(name: &str) -> Column {
-    Column::new(
-        name,
-        ColumnType::Integer {
-            min: i64::from(i32::MIN),
-            max: i64::from(i32::MAX),
-        },
-    )
+    Column::new(name, ColumnType::Integer { min: i64::from(i32::MIN), max: i64::from(i32::MAX) })
 }
 
 fn boolean(name: &str, default: bool, yes: (&str, &str), no: (&str, &str)) -> Column {
@@ -62,22 +49,11 @@ fn yes_no(name: &str) -> Column {
 }
 
 fn refusal(name: &str) -> Column {
-    boolean(
-        name,
-        false,
-        ("Do Not Allow", "Nicht zulassen"),
-        ("Allow", "Zulassen"),
-    )
+    boolean(name, false, ("Do Not Allow", "Nicht zulassen"), ("Allow", "Zulassen"))
 }
 
 fn moment(name: &str, behavior: Behavior, date_format: bool) -> Column {
-    Column::new(
-        name,
-        ColumnType::DateTime {
-            behavior,
-            date_format,
-        },
-    )
+    Column::new(name, ColumnType::DateTime { behavior, date_format })
 }
 
 fn time(name: &str) -> Column {
@@ -109,11 +85,7 @@ fn common(
     states: &[(i64, &str, &str, i64)],
     statuses: &[(i64, &str, &str, i64)],
 ) {
-    let suffix = if table.activity {
-        format!("_{}", table.name)
-    } else {
-        String::new()
-    };
+    let suffix = if table.activity { format!("_{}", table.name) } else { String::new() };
     let nav = |stem: &str| format!("{stem}{suffix}");
     table.add(time("CreatedOn").read_only());
     table.add(time("ModifiedOn").read_only());
@@ -126,53 +98,26 @@ fn common(
     table.add(plain_lookup("CreatedBy", "systemuser", &nav("createdby")).read_only());
     table.add(plain_lookup("ModifiedBy", "systemuser", &nav("modifiedby")).read_only());
     let owner = nav("ownerid");
-    table.add(lookup(
-        "OwnerId",
-        LookupFlavour::Owner,
-        &[("systemuser", &owner), ("team", &owner)],
-    ));
+    table.add(lookup("OwnerId", LookupFlavour::Owner, &[("systemuser", &owner), ("team", &owner)]));
     table.add(
-        plain_lookup(
-            "OwningBusinessUnit",
-            "businessunit",
-            &nav("owningbusinessunit"),
-        )
-        .read_only(),
+        plain_lookup("OwningBusinessUnit", "businessunit", &nav("owningbusinessunit")).read_only(),
     );
     let mut state = Column::new("statecode", ColumnType::State(partnered(states)));
     state.create = false;
     table.add(state);
-    table.add(Column::new(
-        "statuscode",
-        ColumnType::Status(partnered(statuses)),
-    ));
+    table.add(Column::new("statuscode", ColumnType::Status(partnered(statuses))));
 }
 
 fn active(table: &mut Table) {
-    common(
-        table,
-        &[(0, "Active", "Aktiv", 1), (1, "Inactive", "Inaktiv", 2)],
-        &STATUS,
-    );
+    common(table, &[(0, "Active", "Aktiv", 1), (1, "Inactive", "Inaktiv", 2)], &STATUS);
 }
 
 fn opt_outs(table: &mut Table) {
-    for name in [
-        "DoNotEMail",
-        "DoNotBulkEMail",
-        "DoNotPhone",
-        "DoNotFax",
-        "DoNotPostalMail",
-    ] {
+    for name in ["DoNotEMail", "DoNotBulkEMail", "DoNotPhone", "DoNotFax", "DoNotPostalMail"] {
         table.add(refusal(name));
     }
     table.add(yes_no("DoNotBulkPostalMail"));
-    table.add(boolean(
-        "DoNotSendMM",
-        false,
-        ("Do Not Send", "Nicht senden"),
-        ("Send", "Senden"),
-    ));
+    table.add(boolean("DoNotSendMM", false, ("Do Not Send", "Nicht senden"), ("Send", "Senden")));
     table.add(boolean(
         "FollowEmail",
         true,
@@ -226,10 +171,7 @@ fn contact() -> Table {
         (4, "Fax", "Fax"),
         (5, "Mail", "Post"),
     ]);
-    table.add(Column::new(
-        "PreferredContactMethodCode",
-        ColumnType::Picklist(methods),
-    ));
+    table.add(Column::new("PreferredContactMethodCode", ColumnType::Picklist(methods)));
     table.add(date("BirthDate"));
     table.add(date("Anniversary"));
     table.add(integer("NumberOfChildren"));
@@ -238,37 +180,21 @@ fn contact() -> Table {
     table.add(lookup(
         "ParentCustomerId",
         LookupFlavour::Customer,
-        &[
-            ("account", "parentcustomerid_account"),
-            ("contact", "parentcustomerid_contact"),
-        ],
+        &[("account", "parentcustomerid_account"), ("contact", "parentcustomerid_contact")],
     ));
     table.add(plain_lookup("MasterId", "contact", "masterid").read_only());
     table.add(yes_no("Merged").read_only());
-    table.add(lookup(
-        "TransactionCurrencyId",
-        LookupFlavour::Lookup,
-        MONEY_TARGET,
-    ));
+    table.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
     custom_contact(&mut table);
     table
 }
 
 /// One custom column of every type.
 fn custom_contact(table: &mut Table) {
-    table.add(Column::new(
-        "new_Points",
-        ColumnType::Integer {
-            min: 0,
-            max: 1_000_000,
-        },
-    ));
+    table.add(Column::new("new_Points", ColumnType::Integer { min: 0, max: 1_000_000 }));
     table.add(Column::new(
         "new_Rating",
-        ColumnType::Decimal {
-            precision: 2,
-            limit: 100_000_000_000,
-        },
+        ColumnType::Decimal { precision: 2, limit: 100_000_000_000 },
     ));
     table.add(Column::new("new_Score", ColumnType::Double));
     table.add(Column::new("new_Revenue", ColumnType::Money));
@@ -278,15 +204,8 @@ fn custom_contact(table: &mut Table) {
         (727_000_002, "Music; live", "Musik; live"),
         (727_000_003, "Cooking", "Kochen"),
     ]);
-    table.add(Column::new(
-        "new_Interests",
-        ColumnType::MultiSelect(interests),
-    ));
-    table.add(moment(
-        "new_LocalTime",
-        Behavior::TimeZoneIndependent,
-        false,
-    ));
+    table.add(Column::new("new_Interests", ColumnType::MultiSelect(interests)));
+    table.add(moment("new_LocalTime", Behavior::TimeZoneIndependent, false));
     table.add(time("new_LastVisit"));
     table.add(moment("new_LegacyDate", Behavior::UserLocal, true));
     table.add(Column::new("new_Token", ColumnType::Uniqueidentifier));
@@ -316,21 +235,9 @@ fn account() -> Table {
     table.add(integer("NumberOfEmployees"));
     opt_outs(&mut table);
     address(&mut table, 1);
-    table.add(plain_lookup(
-        "PrimaryContactId",
-        "contact",
-        "primarycontactid",
-    ));
-    table.add(plain_lookup(
-        "ParentAccountId",
-        "account",
-        "parentaccountid",
-    ));
-    table.add(lookup(
-        "TransactionCurrencyId",
-        LookupFlavour::Lookup,
-        MONEY_TARGET,
-    ));
+    table.add(plain_lookup("PrimaryContactId", "contact", "primarycontactid"));
+    table.add(plain_lookup("ParentAccountId", "account", "parentaccountid"));
+    table.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
     table.keys.push(AlternateKey {
         name: "new_accountnumberkey".to_owned(),
         columns: vec!["accountnumber".to_owned()],
@@ -386,29 +293,16 @@ fn vehicle() -> Table {
     table.add(integer("new_Mileage"));
     table.add(Column::new("new_Price", ColumnType::Money));
     table.add(date("new_Registered"));
-    let fuels = choices(&[
-        (727_000_000, "Petrol", "Benzin"),
-        (727_000_001, "Electric", "Elektro"),
-    ]);
+    let fuels = choices(&[(727_000_000, "Petrol", "Benzin"), (727_000_001, "Electric", "Elektro")]);
     table.add(Column::new("new_Fuel", ColumnType::Picklist(fuels)));
     table.add(plain_lookup("new_ContactId", "contact", "new_ContactId"));
-    table.add(lookup(
-        "TransactionCurrencyId",
-        LookupFlavour::Lookup,
-        MONEY_TARGET,
-    ));
+    table.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
     table
 }
 
 fn store() -> Table {
-    let mut table = Table::new(
-        "new_store",
-        "new_Store",
-        "new_stores",
-        "new_storeid",
-        "new_name",
-        10_043,
-    );
+    let mut table =
+        Table::new("new_store", "new_Store", "new_stores", "new_storeid", "new_name", 10_043);
     active(&mut table);
     table.add(text("new_Name", 100));
     table.add(text("new_City", 100));
@@ -417,34 +311,19 @@ fn store() -> Table {
 }
 
 fn organization() -> Table {
-    let mut table = Table::new(
-        "organization",
-        "Organization",
-        "organizations",
-        "organizationid",
-        "name",
-        1019,
-    );
+    let mut table =
+        Table::new("organization", "Organization", "organizations", "organizationid", "name", 1019);
     (table.tracked, table.trackable) = (false, false);
     table.add(text("Name", 160));
-    table.add(Column::new(
-        "ExpireChangeTrackingInDays",
-        ColumnType::Integer { min: 0, max: 365 },
-    ));
+    table.add(Column::new("ExpireChangeTrackingInDays", ColumnType::Integer { min: 0, max: 365 }));
     table.add(integer("ExpireSubscriptionsInDays"));
     table.add(integer("LanguageCode"));
     table
 }
 
 fn system_tables() -> Vec<Table> {
-    let mut user = Table::new(
-        "systemuser",
-        "SystemUser",
-        "systemusers",
-        "systemuserid",
-        "fullname",
-        8,
-    );
+    let mut user =
+        Table::new("systemuser", "SystemUser", "systemusers", "systemuserid", "fullname", 8);
     user.add(text("FullName", 200));
     user.add(text("InternalEMailAddress", 100));
     user.add(text("DomainName", 1024));
@@ -452,14 +331,8 @@ fn system_tables() -> Vec<Table> {
     user.add(Column::new("ApplicationId", ColumnType::Uniqueidentifier));
     user.add(time("CreatedOn").read_only());
     user.add(time("ModifiedOn").read_only());
-    let mut unit = Table::new(
-        "businessunit",
-        "BusinessUnit",
-        "businessunits",
-        "businessunitid",
-        "name",
-        10,
-    );
+    let mut unit =
+        Table::new("businessunit", "BusinessUnit", "businessunits", "businessunitid", "name", 10);
     unit.add(text("Name", 160));
     let mut team = Table::new("team", "Team", "teams", "teamid", "name", 9);
     team.add(text("Name", 160));
@@ -504,10 +377,8 @@ fn activity(name: &str, schema_name: &str, set: &str, type_code: u32) -> Table {
     for column in ["ScheduledStart", "ScheduledEnd", "ActualStart", "ActualEnd"] {
         table.add(time(column));
     }
-    let (contact, account) = (
-        format!("regardingobjectid_contact_{name}"),
-        format!("regardingobjectid_account_{name}"),
-    );
+    let (contact, account) =
+        (format!("regardingobjectid_contact_{name}"), format!("regardingobjectid_account_{name}"));
     table.add(lookup(
         "RegardingObjectId",
         LookupFlavour::Lookup,
@@ -517,14 +388,7 @@ fn activity(name: &str, schema_name: &str, set: &str, type_code: u32) -> Table {
 }
 
 fn marketing_tables() -> Vec<Table> {
-    let mut campaign = Table::new(
-        "campaign",
-        "Campaign",
-        "campaigns",
-        "campaignid",
-        "name",
-        4400,
-    );
+    let mut campaign = Table::new("campaign", "Campaign", "campaigns", "campaignid", "name", 4400);
     common(
         &mut campaign,
         &[(0, "Active", "Aktiv", 0), (1, "Inactive", "Inaktiv", 6)],
@@ -543,21 +407,11 @@ fn marketing_tables() -> Vec<Table> {
     );
     list.add(text("ListName", 128));
     list.add(yes_no("Type"));
-    let mut opportunity = Table::new(
-        "opportunity",
-        "Opportunity",
-        "opportunities",
-        "opportunityid",
-        "name",
-        3,
-    );
+    let mut opportunity =
+        Table::new("opportunity", "Opportunity", "opportunities", "opportunityid", "name", 3);
     common(
         &mut opportunity,
-        &[
-            (0, "Open", "Offen", 1),
-            (1, "Won", "Gewonnen", 3),
-            (2, "Lost", "Verloren", 4),
-        ],
+        &[(0, "Open", "Offen", 1), (1, "Won", "Gewonnen", 3), (2, "Lost", "Verloren", 4)],
         &[
             (1, "In Progress", "In Bearbeitung", 0),
             (2, "On Hold", "Angehalten", 0),
@@ -568,42 +422,20 @@ fn marketing_tables() -> Vec<Table> {
     );
     opportunity.add(text("Name", 300));
     opportunity.add(Column::new("EstimatedValue", ColumnType::Money));
-    opportunity.add(plain_lookup(
-        "ParentContactId",
-        "contact",
-        "parentcontactid",
-    ));
-    opportunity.add(plain_lookup(
-        "ParentAccountId",
-        "account",
-        "parentaccountid",
-    ));
+    opportunity.add(plain_lookup("ParentContactId", "contact", "parentcontactid"));
+    opportunity.add(plain_lookup("ParentAccountId", "account", "parentaccountid"));
     opportunity.add(lookup(
         "CustomerId",
         LookupFlavour::Customer,
-        &[
-            ("account", "customerid_account"),
-            ("contact", "customerid_contact"),
-        ],
+        &[("account", "customerid_account"), ("contact", "customerid_contact")],
     ));
-    opportunity.add(lookup(
-        "TransactionCurrencyId",
-        LookupFlavour::Lookup,
-        MONEY_TARGET,
-    ));
+    opportunity.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
     vec![campaign, list, opportunity]
 }
 
 /// All built-in tables.
 pub(crate) fn tables() -> Vec<Table> {
-    let mut all = vec![
-        contact(),
-        account(),
-        lead(),
-        vehicle(),
-        store(),
-        organization(),
-    ];
+    let mut all = vec![contact(), account(), lead(), vehicle(), store(), organization()];
     all.extend(system_tables());
     all.extend(marketing_tables());
     all.push(activity("task", "Task", "tasks", 4212));
@@ -611,8 +443,7 @@ pub(crate) fn tables() -> Vec<Table> {
     all.push(activity("phonecall", "PhoneCall", "phonecalls", 4210));
     all.push(activity("appointment", "Appointment", "appointments", 4201));
     debug_assert!(
-        all.iter()
-            .all(|table| table.columns.iter().filter(|c| c.role == Role::Id).count() == 1)
+        all.iter().all(|table| table.columns.iter().filter(|c| c.role == Role::Id).count() == 1)
     );
     all
 }

@@ -36,18 +36,12 @@ impl std::error::Error for ControlError {}
 
 impl From<Refusal> for ControlError {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            code: refusal.code.to_owned(),
-            message: refusal.message,
-        }
+        Self { code: refusal.code.to_owned(), message: refusal.message }
     }
 }
 
 fn unknown(what: &str) -> ControlError {
-    ControlError {
-        code: String::new(),
-        message: format!("there is no {what}"),
-    }
+    ControlError { code: String::new(), message: format!("there is no {what}") }
 }
 
 /// Acts on Dataverse as a person or an administrator; cheap to clone.
@@ -77,14 +71,7 @@ impl DynamicsControl {
     pub fn insert(&self, table: &str, row: &Value) -> Result<Uuid, ControlError> {
         let mut db = self.db();
         let actor = self.actor(&db);
-        Ok(write::create(
-            &mut db,
-            table,
-            None,
-            &body(row)?,
-            actor,
-            self.clock.guid(),
-        )?)
+        Ok(write::create(&mut db, table, None, &body(row)?, actor, self.clock.guid())?)
     }
 
     /// Changes a row.
@@ -105,10 +92,7 @@ impl DynamicsControl {
         let mut db = self.db();
         let data = db.table(table).ok_or_else(|| unknown("such table"))?;
         let number = |name: &str| {
-            data.def
-                .column(name)
-                .map(|column| column.number)
-                .ok_or_else(|| unknown(name))
+            data.def.column(name).map(|column| column.number).ok_or_else(|| unknown(name))
         };
         let cells = [
             (number("masterid")?, Cell::Ref(winner, 0)),
@@ -117,9 +101,9 @@ impl DynamicsControl {
             (number("statuscode")?, Cell::Int(2)),
         ];
         let modified = number("modifiedon")?;
-        let (mut lost, mut won) = match (db.fields(table, loser), db.fields(table, winner)) {
-            (Some(lost), Some(won)) => (lost, won),
-            _ => return Err(unknown("such row")),
+        let (Some(mut lost), Some(mut won)) = (db.fields(table, loser), db.fields(table, winner))
+        else {
+            return Err(unknown("such row"));
         };
         let now = Cell::Time(self.clock.now().as_second() * 1000);
         lost.extend(cells);
@@ -153,10 +137,7 @@ impl DynamicsControl {
 
     /// The ids of a table in their order.
     pub fn ids(&self, table: &str) -> Vec<Uuid> {
-        self.db()
-            .table(table)
-            .map(|data| data.rows.keys().copied().collect())
-            .unwrap_or_default()
+        self.db().table(table).map(|data| data.rows.keys().copied().collect()).unwrap_or_default()
     }
 
     /// Rows of a table.
@@ -220,11 +201,7 @@ impl DynamicsControl {
     /// Days for which deletions are kept: the organization's column.
     pub fn set_retention_days(&self, days: u16) -> Result<(), ControlError> {
         let id = self.db().fixed.organization;
-        self.update(
-            "organization",
-            id,
-            &serde_json::json!({"expirechangetrackingindays": days}),
-        )
+        self.update("organization", id, &serde_json::json!({"expirechangetrackingindays": days}))
     }
 
     /// With `false` every request for the table is refused with 403.
@@ -245,10 +222,7 @@ impl DynamicsControl {
         kind: ColumnType,
     ) -> Result<(), ControlError> {
         let mut db = self.db();
-        let data = db
-            .tables
-            .get_mut(table)
-            .ok_or_else(|| unknown("such table"))?;
+        let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
         let column = Column::new(schema_name, kind);
         if data.def.column(&column.name).is_some() {
             return Err(ControlError {
@@ -264,14 +238,10 @@ impl DynamicsControl {
     /// Removes a column with its values; the table's tokens expire.
     pub fn remove_column(&self, table: &str, name: &str) -> Result<(), ControlError> {
         let mut db = self.db();
-        let data = db
-            .tables
-            .get_mut(table)
-            .ok_or_else(|| unknown("such table"))?;
+        let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
         let def = Arc::make_mut(&mut data.def);
         let before = def.columns.len();
-        def.columns
-            .retain(|column| column.name != name || column.role != Role::Plain);
+        def.columns.retain(|column| column.name != name || column.role != Role::Plain);
         if def.columns.len() == before {
             return Err(unknown("such column"));
         }

@@ -17,11 +17,7 @@ pub(crate) struct Refusal {
 
 /// A refusal from its parts.
 pub(crate) fn refuse(status: u16, code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal {
-        status,
-        code,
-        message: message.into(),
-    }
+    Refusal { status, code, message: message.into() }
 }
 
 impl Refusal {
@@ -45,11 +41,7 @@ impl Refusal {
 
 /// The row is not there.
 pub(crate) fn no_row(table: &str, id: Uuid) -> Refusal {
-    refuse(
-        404,
-        "0x80040217",
-        format!("{table} With Id = {id} Does Not Exist"),
-    )
+    refuse(404, "0x80040217", format!("{table} With Id = {id} Does Not Exist"))
 }
 
 /// The payload cannot be understood.
@@ -76,11 +68,7 @@ pub(crate) fn no_property(name: &str, table: &str) -> Refusal {
 
 /// A path segment that leads nowhere.
 pub(crate) fn no_segment(name: &str) -> Refusal {
-    refuse(
-        404,
-        "0x80060888",
-        format!("Resource not found for the segment '{name}'."),
-    )
+    refuse(404, "0x80060888", format!("Resource not found for the segment '{name}'."))
 }
 
 /// A query that cannot be read.

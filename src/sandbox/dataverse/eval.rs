@@ -16,18 +16,12 @@ pub(crate) fn value(column: &Column, id: Uuid, row: &Stored) -> Literal {
     match column.role {
         Role::Id => Literal::Guid(id),
         Role::Version => Literal::Number(exact(i64::try_from(row.version).unwrap_or(i64::MAX))),
-        Role::Plain => row
-            .data
-            .get(column.number)
-            .map_or(Literal::Null, |cell| comparable(&cell)),
+        Role::Plain => row.data.get(column.number).map_or(Literal::Null, |cell| comparable(&cell)),
     }
 }
 
 /// Integers of up to 53 bits keep their value as a double.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "versions and 32-bit integers are far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "versions and 32-bit integers are far below 2^53")]
 fn exact(value: i64) -> f64 {
     value as f64
 }
@@ -137,9 +131,7 @@ fn like(text: &[char], pattern: &[Wild]) -> bool {
             return false;
         }
     }
-    pattern[part.min(pattern.len())..]
-        .iter()
-        .all(|wild| *wild == Wild::Any)
+    pattern[part.min(pattern.len())..].iter().all(|wild| *wild == Wild::Any)
 }
 
 /// The ids that an expression can only be true for, where it names them.

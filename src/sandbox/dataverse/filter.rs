@@ -103,9 +103,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
             at += 1;
         } else {
             let mut word = String::new();
-            while let Some(&next) = letters
-                .get(at)
-                .filter(|c| !c.is_whitespace() && !"(),[]='\"".contains(**c))
+            while let Some(&next) =
+                letters.get(at).filter(|c| !c.is_whitespace() && !"(),[]='\"".contains(**c))
             {
                 word.push(next);
                 at += 1;
@@ -122,14 +121,7 @@ pub(crate) fn parse(
     table: &Table,
     aliases: &[(String, String)],
 ) -> Result<Expr, Refusal> {
-    let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
-        table,
-        text,
-        aliases,
-        depth: 0,
-    };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, table, text, aliases, depth: 0 };
     let expr = parser.or()?;
     if parser.at < parser.tokens.len() {
         return Err(parser.syntax());
@@ -148,10 +140,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn syntax(&self) -> Refusal {
-        query(format!(
-            "Syntax error at position {} in '{}'.",
-            self.at, self.text
-        ))
+        query(format!("Syntax error at position {} in '{}'.", self.at, self.text))
     }
 
     fn peek(&self) -> Option<&Token> {
@@ -246,11 +235,9 @@ impl Parser<'_> {
 
     fn compare(&self, left: &Token, op: Op, right: &Token) -> Result<Expr, Refusal> {
         match (self.operand(left)?, self.operand(right)?) {
-            (Some(left), Some(right)) => Ok(Expr::Compare(
-                Operand::Column(left),
-                op,
-                Operand::Column(right),
-            )),
+            (Some(left), Some(right)) => {
+                Ok(Expr::Compare(Operand::Column(left), op, Operand::Column(right)))
+            }
             (Some(column), None) => {
                 let literal = Operand::Literal(literal(&column, right)?);
                 Ok(Expr::Compare(Operand::Column(column), op, literal))
@@ -300,10 +287,7 @@ impl Parser<'_> {
                 None => Err(no_property(navigation, &self.table.name)),
             };
         }
-        self.table
-            .by_wire(name)
-            .cloned()
-            .ok_or_else(|| no_property(name, &self.table.name))
+        self.table.by_wire(name).cloned().ok_or_else(|| no_property(name, &self.table.name))
     }
 
     fn like(&mut self, name: &str) -> Result<Expr, Refusal> {
@@ -315,10 +299,7 @@ impl Parser<'_> {
         let Token::Text(pattern) = self.next()? else {
             return Err(self.syntax());
         };
-        if !matches!(
-            column.kind,
-            ColumnType::Text { .. } | ColumnType::Memo { .. }
-        ) {
+        if !matches!(column.kind, ColumnType::Text { .. } | ColumnType::Memo { .. }) {
             return Err(query(format!(
                 "No function signature for the function with name '{name}' matches the specified arguments."
             )));
@@ -332,9 +313,7 @@ impl Parser<'_> {
             "startswith" => wild.push(Wild::Any),
             "endswith" => wild.insert(0, Wild::Any),
             _ => {
-                return Err(query(format!(
-                    "An unknown function with name '{name}' was found."
-                )));
+                return Err(query(format!("An unknown function with name '{name}' was found.")));
             }
         }
         Ok(Expr::Like(column, wild))
@@ -345,12 +324,7 @@ impl Parser<'_> {
         let literals = || -> Result<Vec<Literal>, Refusal> {
             values.iter().map(|value| literal(&column, value)).collect()
         };
-        let numbers = || {
-            values
-                .iter()
-                .filter_map(|value| plain(value).parse().ok())
-                .collect()
-        };
+        let numbers = || values.iter().filter_map(|value| plain(value).parse().ok()).collect();
         let between = |low: &Literal, high: &Literal| {
             let side = |op, value: &Literal| {
                 Box::new(Expr::Compare(
@@ -401,9 +375,7 @@ impl Parser<'_> {
             }
             self.at += 1;
         }
-        column
-            .map(|column| (column, values))
-            .ok_or_else(|| self.syntax())
+        column.map(|column| (column, values)).ok_or_else(|| self.syntax())
     }
 
     fn value_tokens(&mut self) -> Result<Vec<Token>, Refusal> {
@@ -439,11 +411,7 @@ impl Parser<'_> {
 }
 
 fn on(column: &Column, op: Op, at: i64) -> Expr {
-    Expr::Compare(
-        Operand::Column(column.clone()),
-        op,
-        Operand::Literal(Literal::Moment(at)),
-    )
+    Expr::Compare(Operand::Column(column.clone()), op, Operand::Literal(Literal::Moment(at)))
 }
 
 fn plain(token: &Token) -> String {
@@ -460,9 +428,7 @@ fn wildcards(pattern: &str) -> Vec<Wild> {
         match letter {
             '%' => out.push(Wild::Any),
             '_' => out.push(Wild::One),
-            '[' => out.push(Wild::Set(
-                letters.by_ref().take_while(|c| *c != ']').collect(),
-            )),
+            '[' => out.push(Wild::Set(letters.by_ref().take_while(|c| *c != ']').collect())),
             other => out.push(Wild::Exactly(other)),
         }
     }
@@ -488,10 +454,9 @@ fn literal(column: &Column, token: &Token) -> Result<Literal, Refusal> {
             "false" | "0" => Some(Literal::Bool(false)),
             _ => None,
         },
-        ColumnType::DateTime {
-            behavior: Behavior::DateOnly,
-            ..
-        } => moment::parse_date(&text).map(|days| Literal::Moment(days * 86_400_000)),
+        ColumnType::DateTime { behavior: Behavior::DateOnly, .. } => {
+            moment::parse_date(&text).map(|days| Literal::Moment(days * 86_400_000))
+        }
         ColumnType::DateTime { .. } => moment::parse_moment(&text).map(Literal::Moment),
         ColumnType::Integer { .. }
         | ColumnType::BigInt

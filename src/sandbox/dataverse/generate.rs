@@ -85,16 +85,8 @@ const LAST: [&str; 16] = [
     "Öztürk",
     "McDonald",
 ];
-const CITIES: [&str; 8] = [
-    "Berlin",
-    "København",
-    "São Paulo",
-    "Zürich",
-    "東京",
-    "St. John's",
-    "Łódź",
-    "Oslo",
-];
+const CITIES: [&str; 8] =
+    ["Berlin", "København", "São Paulo", "Zürich", "東京", "St. John's", "Łódź", "Oslo"];
 const JOBS: [&str; 6] = [
     "CEO",
     "Entwicklerin (C++/Rust)",
@@ -120,9 +112,12 @@ pub(crate) fn fill(db: &mut Db, seed: u64, contacts: usize, now: i64) {
     }
 }
 
+/// Column names with their values.
+type Named = Vec<(&'static str, Cell<'static>)>;
+
 fn fixed_rows(db: &mut Db, now: i64) {
     let fixed = db.fixed;
-    let rows: [(&str, Uuid, Vec<(&str, Cell<'static>)>); 5] = [
+    let rows: [(&str, Uuid, Named); 5] = [
         (
             "organization",
             fixed.organization,
@@ -133,11 +128,7 @@ fn fixed_rows(db: &mut Db, now: i64) {
                 ("languagecode", Cell::Int(1033)),
             ],
         ),
-        (
-            "businessunit",
-            fixed.unit,
-            vec![("name", Cell::Text("Contoso".into()))],
-        ),
+        ("businessunit", fixed.unit, vec![("name", Cell::Text("Contoso".into()))]),
         (
             "systemuser",
             fixed.application,
@@ -179,16 +170,9 @@ fn fixed_rows(db: &mut Db, now: i64) {
 fn contact(db: &Db, columns: &[Column], stream: &mut Stream, number: usize, now: i64) -> Fields {
     let created = now - stream.signed(5 * 365 * 86_400) * 1000 - 86_400_000;
     let created = created.div_euclid(1000) * 1000;
-    let (first, last) = (
-        stream.pick(&FIRST).to_owned(),
-        stream.pick(&LAST).to_owned(),
-    );
+    let (first, last) = (stream.pick(&FIRST).to_owned(), stream.pick(&LAST).to_owned());
     let first = if stream.one_in(25) { None } else { Some(first) };
-    let last = if stream.one_in(200) {
-        "Ä".repeat(50)
-    } else {
-        format!("{last} {number}")
-    };
+    let last = if stream.one_in(200) { "Ä".repeat(50) } else { format!("{last} {number}") };
     let inactive = stream.one_in(12);
     let mut fields = Fields::new();
     for column in columns.iter().filter(|column| column.role == Role::Plain) {
@@ -196,12 +180,7 @@ fn contact(db: &Db, columns: &[Column], stream: &mut Stream, number: usize, now:
             "firstname" => first.clone().map(|text| Cell::Text(text.into())),
             "lastname" => Some(Cell::Text(last.clone().into())),
             "fullname" => {
-                let full = first
-                    .iter()
-                    .chain([&last])
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(" ");
+                let full = first.iter().chain([&last]).cloned().collect::<Vec<_>>().join(" ");
                 Some(Cell::Text(full.into()))
             }
             "middlename"
@@ -214,15 +193,15 @@ fn contact(db: &Db, columns: &[Column], stream: &mut Stream, number: usize, now:
             "telephone1" | "mobilephone" | "fax" => (!stream.one_in(3))
                 .then(|| Cell::Text(format!("+49 (30) {:08}", stream.below(100_000_000)).into())),
             "jobtitle" => (!stream.one_in(4)).then(|| Cell::Text(stream.pick(&JOBS).into())),
-            "description" => stream
-                .one_in(4)
-                .then(|| Cell::Text("Line one\r\nLine two\t🎈".into())),
+            "description" => {
+                stream.one_in(4).then(|| Cell::Text("Line one\r\nLine two\t🎈".into()))
+            }
             "address1_city" => Some(Cell::Text(stream.pick(&CITIES).into())),
             "new_extid" => (!stream.one_in(10)).then(|| Cell::Text(format!("E-{number}").into())),
             "createdon" => Some(Cell::Time(created)),
-            "modifiedon" => Some(Cell::Time(
-                now.div_euclid(1000) * 1000 - stream.signed(86_400) * 1000,
-            )),
+            "modifiedon" => {
+                Some(Cell::Time(now.div_euclid(1000) * 1000 - stream.signed(86_400) * 1000))
+            }
             "createdby" | "modifiedby" | "ownerid" => Some(Cell::Ref(db.fixed.person, 0)),
             "owningbusinessunit" => Some(Cell::Ref(db.fixed.unit, 0)),
             "transactioncurrencyid" => Some(Cell::Ref(db.fixed.currency, 0)),
@@ -265,9 +244,7 @@ fn any(column: &Column, stream: &mut Stream) -> Option<Cell<'static>> {
         ColumnType::Decimal { precision, .. } => {
             let fraction = stream.below(100);
             let precision = *precision;
-            Some(Cell::Decimal(
-                format!("{}.{fraction:0precision$}", stream.below(10_000)).into(),
-            ))
+            Some(Cell::Decimal(format!("{}.{fraction:0precision$}", stream.below(10_000)).into()))
         }
         ColumnType::Money => Some(Cell::Decimal(
             format!("{}.{:04}", stream.below(1_000_000), stream.below(10_000)).into(),
@@ -291,19 +268,10 @@ fn any(column: &Column, stream: &mut Stream) -> Option<Cell<'static>> {
                 .collect();
             (!chosen.is_empty()).then(|| Cell::Text(chosen.join(",").into()))
         }
-        ColumnType::DateTime {
-            behavior: Behavior::DateOnly,
-            ..
-        } => {
-            let (low, high) = (
-                moment::days_from_civil(1900, 1, 1),
-                moment::days_from_civil(9999, 12, 31),
-            );
-            Some(Cell::Date(if edge {
-                high
-            } else {
-                low + stream.signed(45_000)
-            }))
+        ColumnType::DateTime { behavior: Behavior::DateOnly, .. } => {
+            let (low, high) =
+                (moment::days_from_civil(1900, 1, 1), moment::days_from_civil(9999, 12, 31));
+            Some(Cell::Date(if edge { high } else { low + stream.signed(45_000) }))
         }
         ColumnType::DateTime { .. } => {
             let low = moment::days_from_civil(1753, 1, 1) * 86_400_000;

@@ -19,24 +19,18 @@ fn label(choice: &Choice) -> Value {
 }
 
 fn text_label(text: &str) -> Value {
-    label(&Choice {
-        value: 0,
-        english: text.to_owned(),
-        german: text.to_owned(),
-        partner: None,
-    })
+    label(&Choice { value: 0, english: text.to_owned(), german: text.to_owned(), partner: None })
 }
 
 fn option(choice: &Choice, kind: &ColumnType) -> Value {
     let mut out = json!({"Value": choice.value, "Color": null, "IsManaged": true, "ExternalValue": "", "ParentValues": [], "MetadataId": null, "HasChanged": null,
         "Label": label(choice), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null}});
-    let extra = match kind {
-        ColumnType::State(_) => Some((
-            "DefaultStatus",
-            "Microsoft.Dynamics.CRM.StateOptionMetadata",
-        )),
-        ColumnType::Status(_) => Some(("State", "Microsoft.Dynamics.CRM.StatusOptionMetadata")),
-        _ => None,
+    let extra = if let ColumnType::State(_) = kind {
+        Some(("DefaultStatus", "Microsoft.Dynamics.CRM.StateOptionMetadata"))
+    } else if let ColumnType::Status(_) = kind {
+        Some(("State", "Microsoft.Dynamics.CRM.StatusOptionMetadata"))
+    } else {
+        None
     };
     if let (Some((name, type_name)), Some(out)) = (extra, out.as_object_mut()) {
         out.insert(name.to_owned(), choice.partner.into());
@@ -65,11 +59,7 @@ fn table_value(table: &Table) -> Map<String, Value> {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    if let Value::Object(map) = value {
-        map
-    } else {
-        Map::new()
-    }
+    if let Value::Object(map) = value { map } else { Map::new() }
 }
 
 /// A column's definition with everything its type adds.
@@ -93,10 +83,8 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
 
 fn type_members(column: &Column) -> Map<String, Value> {
     let set = |kind: &str, choices: &[Choice]| {
-        let options: Vec<Value> = choices
-            .iter()
-            .map(|choice| option(choice, &column.kind))
-            .collect();
+        let options: Vec<Value> =
+            choices.iter().map(|choice| option(choice, &column.kind)).collect();
         json!({"MetadataId": column.metadata_id.to_string(), "Name": column.name, "IsGlobal": false, "OptionSetType": kind, "Options": options})
     };
     object(match &column.kind {
@@ -129,10 +117,7 @@ fn type_members(column: &Column) -> Map<String, Value> {
         ColumnType::Status(choices) => {
             json!({"OptionSet": set("Status", choices), "GlobalOptionSet": null})
         }
-        ColumnType::DateTime {
-            behavior,
-            date_format,
-        } => {
+        ColumnType::DateTime { behavior, date_format } => {
             let behavior = match behavior {
                 Behavior::UserLocal => "UserLocal",
                 Behavior::TimeZoneIndependent => "TimeZoneIndependent",
@@ -151,17 +136,13 @@ fn type_members(column: &Column) -> Map<String, Value> {
 
 /// Name columns that shadow a choice or a lookup: listed, never selectable.
 fn shadow(table: &Table, column: &Column) -> Option<Map<String, Value>> {
-    let (kind, stem) = match column.kind {
-        ColumnType::Lookup { .. } => ("String", "String"),
-        ColumnType::Boolean { .. }
-        | ColumnType::Picklist(_)
-        | ColumnType::State(_)
-        | ColumnType::Status(_)
-        | ColumnType::MultiSelect(_) => ("Virtual", "Attribute"),
-        _ => return None,
-    };
+    let lookup = matches!(column.kind, ColumnType::Lookup { .. });
+    if !lookup && column.kind.choices().is_empty() {
+        return None;
+    }
+    let kind = if lookup { "String" } else { "Virtual" };
     let name = format!("{}name", column.name);
-    let type_name = if stem == "String" {
+    let type_name = if lookup {
         "#Microsoft.Dynamics.CRM.StringAttributeMetadata"
     } else {
         "#Microsoft.Dynamics.CRM.AttributeMetadata"
@@ -181,17 +162,8 @@ fn shadow(table: &Table, column: &Column) -> Option<Map<String, Value>> {
 }
 
 fn columns(table: &Table) -> Vec<Map<String, Value>> {
-    let mut out: Vec<_> = table
-        .columns
-        .iter()
-        .map(|column| column_value(table, column))
-        .collect();
-    out.extend(
-        table
-            .columns
-            .iter()
-            .filter_map(|column| shadow(table, column)),
-    );
+    let mut out: Vec<_> = table.columns.iter().map(|column| column_value(table, column)).collect();
+    out.extend(table.columns.iter().filter_map(|column| shadow(table, column)));
     out
 }
 
@@ -211,19 +183,14 @@ fn relations(db: &Db, table: &Table, outgoing: bool) -> Vec<Map<String, Value>> 
     for child in db.tables.values().map(|data| &data.def) {
         for column in &child.columns {
             for target in column.kind.targets() {
-                let ours = if outgoing {
-                    child.name == table.name
-                } else {
-                    target.table == table.name
-                };
+                let ours =
+                    if outgoing { child.name == table.name } else { target.table == table.name };
                 if !ours {
                     continue;
                 }
                 let name = format!("{}_{}s_{}", target.table, child.name, column.name);
-                let referenced = db
-                    .table(&target.table)
-                    .map(|data| data.def.id.clone())
-                    .unwrap_or_default();
+                let referenced =
+                    db.table(&target.table).map(|data| data.def.id.clone()).unwrap_or_default();
                 out.push(object(json!({"@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",
                     "MetadataId": super::schema::name_guid("relation", &name).to_string(),
                     "SchemaName": name, "RelationshipType": "OneToManyRelationship",
@@ -247,9 +214,7 @@ fn items(list: &str) -> Vec<(String, Option<String>)> {
         if letter == ',' && depth == 0 {
             let (name, options) = part
                 .split_once('(')
-                .map_or((part.as_str(), None), |(name, rest)| {
-                    (name, rest.strip_suffix(')'))
-                });
+                .map_or((part.as_str(), None), |(name, rest)| (name, rest.strip_suffix(')')));
             if !name.trim().is_empty() {
                 out.push((name.trim().to_owned(), options.map(str::to_owned)));
             }
@@ -262,9 +227,8 @@ fn items(list: &str) -> Vec<(String, Option<String>)> {
 }
 
 fn inner(options: Option<&str>, name: &str) -> Option<String> {
-    let part = options?
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
+    let part =
+        options?.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
     Some(part.to_owned())
 }
 
@@ -304,11 +268,7 @@ fn shape(
     match select {
         None => out.extend(full),
         Some(list) => {
-            for name in list
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-            {
+            for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
                 let value = full.get(name).cloned().ok_or_else(|| query(format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{type_name}'.")))?;
                 out.insert(name.to_owned(), value);
             }
@@ -342,21 +302,14 @@ fn passes(map: &Map<String, Value>, filter: &str) -> Result<bool, Refusal> {
     };
     let mut value = &Value::Null;
     for (at, part) in name.split('/').enumerate() {
-        let holder = if at == 0 {
-            map.get(part)
-        } else {
-            value.get(part)
-        };
+        let holder = if at == 0 { map.get(part) } else { value.get(part) };
         value = holder.ok_or_else(|| query(format!("Could not find a property named '{part}' on type 'Microsoft.Dynamics.CRM.MetadataBase'.")))?;
     }
     let literal = literal
-        .rsplit_once("'")
+        .rsplit_once('\'')
         .and_then(|(rest, _)| rest.split_once('\''))
         .map_or(literal, |(_, text)| text);
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match op {
         "eq" => Ok(text == literal),
         "ne" => Ok(text != literal),
@@ -372,9 +325,7 @@ fn list(
 ) -> Result<Reply, Refusal> {
     for name in ["$orderby", "$top", "$count", "$skip"] {
         if call.param(name).is_some() {
-            return Err(query(format!(
-                "The query parameter {name} is not supported."
-            )));
+            return Err(query(format!("The query parameter {name} is not supported.")));
         }
     }
     let mut out = Vec::new();
@@ -392,11 +343,7 @@ fn list(
     }
     let body =
         json!({"@odata.context": format!("{}/$metadata#{fragment}", api(call)), "value": out});
-    Ok(Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        body.to_string(),
-    ))
+    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string()))
 }
 
 fn single(
@@ -405,12 +352,8 @@ fn single(
     row: Map<String, Value>,
     type_name: &str,
 ) -> Result<Reply, Refusal> {
-    let mut row = shape(
-        row,
-        call.param("$select"),
-        call.param("$expand").unwrap_or_default(),
-        type_name,
-    )?;
+    let mut row =
+        shape(row, call.param("$select"), call.param("$expand").unwrap_or_default(), type_name)?;
     row.insert(
         "@odata.context".to_owned(),
         format!("{}/$metadata#{fragment}/$entity", api(call)).into(),
@@ -424,10 +367,7 @@ fn single(
 
 /// The name or id inside the parentheses.
 fn address<'a>(segment: &'a str, name: &str) -> Option<&'a str> {
-    let inner = segment
-        .strip_prefix(name)?
-        .strip_prefix('(')?
-        .strip_suffix(')')?;
+    let inner = segment.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?;
     Some(
         inner
             .strip_prefix("LogicalName='")
@@ -448,19 +388,11 @@ fn find_table<'a>(db: &'a Db, key: &str) -> Result<&'a Table, Refusal> {
 /// Everything below `EntityDefinitions`.
 pub(crate) fn route(db: &Db, call: &Call, segments: &[&str]) -> Result<Reply, Refusal> {
     if call.method != Method::GET {
-        return Err(refuse(
-            405,
-            "0x80060888",
-            "Changing definitions is not part of this sandbox.",
-        ));
+        return Err(refuse(405, "0x80060888", "Changing definitions is not part of this sandbox."));
     }
     let first = segments.first().copied().unwrap_or_default();
     if first == "EntityDefinitions" {
-        let rows = db
-            .tables
-            .values()
-            .map(|data| table_value(&data.def))
-            .collect();
+        let rows = db.tables.values().map(|data| table_value(&data.def)).collect();
         return list(call, "EntityDefinitions", rows, "EntityMetadata");
     }
     let key = address(first, "EntityDefinitions").ok_or_else(|| no_segment(first))?;
@@ -469,12 +401,9 @@ pub(crate) fn route(db: &Db, call: &Call, segments: &[&str]) -> Result<Reply, Re
     let rest = segments.get(1..).unwrap_or_default();
     match rest {
         [] => with_parts(db, call, table),
-        ["Attributes"] => list(
-            call,
-            &format!("{fragment}/Attributes"),
-            columns(table),
-            "AttributeMetadata",
-        ),
+        ["Attributes"] => {
+            list(call, &format!("{fragment}/Attributes"), columns(table), "AttributeMetadata")
+        }
         ["Attributes", cast] if cast.starts_with("Microsoft.Dynamics.CRM.") => {
             let wanted = format!("#{cast}");
             let rows = columns(table)
@@ -488,12 +417,7 @@ pub(crate) fn route(db: &Db, call: &Call, segments: &[&str]) -> Result<Reply, Re
                 cast.trim_start_matches("Microsoft.Dynamics.CRM."),
             )
         }
-        ["Keys"] => list(
-            call,
-            &format!("{fragment}/Keys"),
-            keys(table),
-            "EntityKeyMetadata",
-        ),
+        ["Keys"] => list(call, &format!("{fragment}/Keys"), keys(table), "EntityKeyMetadata"),
         ["ManyToOneRelationships"] => list(
             call,
             &format!("{fragment}/ManyToOneRelationships"),
@@ -528,17 +452,8 @@ pub(crate) fn route(db: &Db, call: &Call, segments: &[&str]) -> Result<Reply, Re
                         == Some(&format!("#{cast}")) => {}
                 [other, ..] => return Err(no_segment(other)),
             }
-            let row = if cast.is_empty() {
-                row
-            } else {
-                without_type(row)
-            };
-            single(
-                call,
-                &format!("{fragment}/Attributes"),
-                row,
-                "AttributeMetadata",
-            )
+            let row = if cast.is_empty() { row } else { without_type(row) };
+            single(call, &format!("{fragment}/Attributes"), row, "AttributeMetadata")
         }
     }
 }
@@ -551,12 +466,7 @@ fn without_type(mut row: Map<String, Value>) -> Map<String, Value> {
 
 /// One table, with `$expand=Attributes(…),Keys,ManyToOneRelationships`.
 fn with_parts(db: &Db, call: &Call, table: &Table) -> Result<Reply, Refusal> {
-    let mut row = shape(
-        table_value(table),
-        call.param("$select"),
-        "",
-        "EntityMetadata",
-    )?;
+    let mut row = shape(table_value(table), call.param("$select"), "", "EntityMetadata")?;
     for (name, options) in items(call.param("$expand").unwrap_or_default()) {
         let parts = match name.as_str() {
             "Attributes" => columns(table),

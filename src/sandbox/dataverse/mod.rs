@@ -10,6 +10,7 @@ pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
 pub(crate) mod metadata;
+pub(crate) mod page;
 pub(crate) mod path;
 pub(crate) mod read;
 pub(crate) mod render;
@@ -54,12 +55,12 @@ impl Prefer {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match name.to_ascii_lowercase().as_str() {
                 "odata.maxpagesize" => {
-                    prefer.page_size = value.parse().ok().filter(|size| *size > 0)
+                    prefer.page_size = value.parse().ok().filter(|size| *size > 0);
                 }
                 "odata.track-changes" => prefer.track_changes = true,
                 "return" => prefer.representation = value == "representation",
                 "odata.include-annotations" => {
-                    value.trim_matches('"').clone_into(&mut prefer.annotations)
+                    value.trim_matches('"').clone_into(&mut prefer.annotations);
                 }
                 _ => {}
             }
@@ -77,10 +78,7 @@ impl Prefer {
             out.push(format!("odata.maxpagesize={size}"));
         }
         if !self.annotations.is_empty() {
-            out.push(format!(
-                "odata.include-annotations=\"{}\"",
-                self.annotations
-            ));
+            out.push(format!("odata.include-annotations=\"{}\"", self.annotations));
         }
         if self.representation && !read {
             out.push("return=representation".to_owned());
@@ -137,11 +135,8 @@ fn route(
     if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
         return Err(no_segment(version));
     }
-    let decoded: Vec<String> = rest
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .map(|part| decode(part, false))
-        .collect();
+    let decoded: Vec<String> =
+        rest.split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let Some(first) = segments.first() else {
         return Ok(service_document(db, call));
@@ -195,9 +190,8 @@ fn route(
 
 fn forbidden(db: &Db, table: &str, verb: &str) -> Refusal {
     let data = db.table(table);
-    let (schema, code) = data
-        .map(|data| (data.def.schema_name.clone(), data.def.type_code))
-        .unwrap_or_default();
+    let (schema, code) =
+        data.map(|data| (data.def.schema_name.clone(), data.def.type_code)).unwrap_or_default();
     let user = db.fixed.application;
     refuse(
         403,
@@ -224,11 +218,7 @@ fn service_document(db: &Db, call: &Call) -> Reply {
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
-    Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        out,
-    )
+    Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", out)
 }
 
 fn who_am_i(db: &Db, call: &Call) -> Reply {
@@ -241,12 +231,8 @@ fn who_am_i(db: &Db, call: &Call) -> Reply {
         "{{\"@odata.context\":{context},\"BusinessUnitId\":\"{}\",\"UserId\":\"{}\",\"OrganizationId\":\"{}\"}}",
         fixed.unit, fixed.application, fixed.organization
     );
-    Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        body,
-    )
-    .with("x-ms-dop-hint", "4")
+    Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body)
+        .with("x-ms-dop-hint", "4")
 }
 
 fn total_count(db: &Db, call: &Call) -> Result<Reply, Refusal> {
@@ -276,9 +262,5 @@ fn total_count(db: &Db, call: &Call) -> Result<Reply, Refusal> {
         "@odata.context": format!("{}/$metadata#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse", api(call)),
         "EntityRecordCountCollection": {"Count": names.len(), "IsReadOnly": false, "Keys": names, "Values": values},
     });
-    Ok(Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        body.to_string(),
-    ))
+    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string()))
 }

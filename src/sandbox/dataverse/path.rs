@@ -63,9 +63,7 @@ pub(crate) fn reference(text: &str) -> Option<(String, Key)> {
 
 /// The JSON spelling of a key literal.
 pub(crate) fn literal_json(literal: &str) -> String {
-    let inner = literal
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
+    let inner = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     match inner {
         Some(text) => serde_json::Value::from(text.replace("''", "'")).to_string(),
         None if literal.parse::<f64>().is_ok() || matches!(literal, "true" | "false" | "null") => {

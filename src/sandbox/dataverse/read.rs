@@ -15,13 +15,13 @@ use super::filter::{self, Expr, Literal};
 use super::render::{Annotations, Plan};
 use super::schema::{Column, Table};
 use super::store::Db;
-use super::token::{Place, Skip, delta_text, parse_delta};
-use super::{Prefer, eval};
+use super::token::{Place, Skip, parse_delta};
+use super::{Prefer, eval, page};
 use crate::sandbox::variants::{TokenMoment, Variants};
-use crate::sandbox::wire::{Call, ListMarks, Reply, decode, push_json};
+use crate::sandbox::wire::{Call, Reply};
 
 /// The largest page of a standard table, and the largest count.
-const LARGEST: usize = 5000;
+pub(crate) const LARGEST: usize = 5000;
 /// Sorted results kept for their next pages.
 const MOST_SORTED: usize = 8;
 
@@ -36,14 +36,14 @@ pub(crate) struct Context<'a> {
 }
 
 /// One page before it is written.
-struct Page {
-    rows: Vec<Uuid>,
-    deleted: Vec<Uuid>,
-    next: Option<Place>,
+pub(crate) struct Leaf {
+    pub(crate) rows: Vec<Uuid>,
+    pub(crate) deleted: Vec<Uuid>,
+    pub(crate) next: Option<Place>,
     /// Version for the delta link.
-    delta: Option<u64>,
-    count: Option<usize>,
-    page: u64,
+    pub(crate) delta: Option<u64>,
+    pub(crate) count: Option<usize>,
+    pub(crate) page: u64,
 }
 
 struct Options {
@@ -72,9 +72,7 @@ impl Options {
                 return Err(query("Skip Clause is not supported in CRM"));
             }
             if name.starts_with('$') && !known.contains(&name.as_str()) {
-                return Err(query(format!(
-                    "The query parameter {name} is not supported."
-                )));
+                return Err(query(format!("The query parameter {name} is not supported.")));
             }
         }
         let filter = call
@@ -95,31 +93,21 @@ impl Options {
                 Some((name, "desc")) => (name, true),
                 Some(_) => return Err(query(format!("Syntax error at position 0 in '{part}'."))),
             };
-            let column = table
-                .by_wire(name)
-                .ok_or_else(|| super::error::no_property(name, &table.name))?;
+            let column =
+                table.by_wire(name).ok_or_else(|| super::error::no_property(name, &table.name))?;
             order.push((column.clone(), descending));
         }
         let top = call
             .param("$top")
             .map(|text| {
                 text.parse().map_err(|_| {
-                    query(format!(
-                        "Invalid value '{text}' for $top query option found."
-                    ))
+                    query(format!("Invalid value '{text}' for $top query option found."))
                 })
             })
             .transpose()?;
         let skip = call.param("$skiptoken").map(Skip::parse).transpose()?;
         let delta = call.param("$deltatoken").map(parse_delta).transpose()?;
-        Ok(Self {
-            filter,
-            order,
-            top,
-            skip,
-            delta,
-            count: call.param("$count") == Some("true"),
-        })
+        Ok(Self { filter, order, top, skip, delta, count: call.param("$count") == Some("true") })
     }
 }
 
@@ -142,9 +130,7 @@ pub(crate) fn collection(
     context: &Context<'_>,
 ) -> Result<Reply, Refusal> {
     let (call, prefer) = (context.call, context.prefer);
-    let data = db
-        .table(table)
-        .ok_or_else(|| refuse(404, "0x80060888", "Resource not found."))?;
+    let data = db.table(table).ok_or_else(|| refuse(404, "0x80060888", "Resource not found."))?;
     let def = std::sync::Arc::clone(&data.def);
     let tracking = prefer.track_changes || call.param("$deltatoken").is_some();
     if tracking {
@@ -159,17 +145,11 @@ pub(crate) fn collection(
     }
     let options = Options::read(call, &def)?;
     if call.param("$expand").is_some() {
-        return Err(refuse(
-            501,
-            "0x80060888",
-            "$expand is not part of this sandbox.",
-        ));
+        return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
     }
     let annotations = Annotations::new(&prefer.annotations);
     let plan = Plan::new(&def, call.param("$select"), &annotations)?;
-    let size = prefer
-        .page_size
-        .map_or(LARGEST, |size| size.clamp(1, LARGEST));
+    let size = prefer.page_size.map_or(LARGEST, |size| size.clamp(1, LARGEST));
     let page = match (&options.delta, &options.skip) {
         (Some(token), skip) => {
             check_token(db, table, *token, context)?;
@@ -179,13 +159,9 @@ pub(crate) fn collection(
             let mut page = plain(db, table, &options, skip.as_ref(), size, prefer)?;
             if tracking && page.next.is_none() {
                 let first = match (skip, context.variants.first_token) {
-                    (
-                        Some(Skip {
-                            place: Place::Id(_, first),
-                            ..
-                        }),
-                        TokenMoment::FirstPage,
-                    ) => *first,
+                    (Some(Skip { place: Place::Id(_, first), .. }), TokenMoment::FirstPage) => {
+                        *first
+                    }
                     _ => db.version,
                 };
                 page.delta = Some(first);
@@ -193,7 +169,7 @@ pub(crate) fn collection(
             page
         }
     };
-    Ok(write_page(db, &def, &plan, &annotations, context, &page))
+    Ok(page::write(db, &def, &plan, &annotations, context, &page))
 }
 
 fn expired(context: &Context<'_>) -> Refusal {
@@ -222,9 +198,9 @@ fn check_token(
 }
 
 /// Rows that changed, by version; then tombstones (sheet 3.3).
-fn changes(db: &Db, table: &str, since: u64, skip: Option<&Skip>, size: usize) -> Page {
+fn changes(db: &Db, table: &str, since: u64, skip: Option<&Skip>, size: usize) -> Leaf {
     let number = skip.map_or(1, |skip| skip.page);
-    let mut page = Page {
+    let mut page = Leaf {
         rows: Vec::new(),
         deleted: Vec::new(),
         next: None,
@@ -241,9 +217,7 @@ fn changes(db: &Db, table: &str, since: u64, skip: Option<&Skip>, size: usize) -
         Some(Place::Id(..) | Place::Sorted(..)) | None => (Some(since), None),
     };
     if let Some(start) = start {
-        let mut rows = data
-            .by_version
-            .range((Bound::Excluded(start), Bound::Unbounded));
+        let mut rows = data.by_version.range((Bound::Excluded(start), Bound::Unbounded));
         let mut last = start;
         for (version, id) in rows.by_ref().take(size) {
             page.rows.push(*id);
@@ -257,9 +231,7 @@ fn changes(db: &Db, table: &str, since: u64, skip: Option<&Skip>, size: usize) -
     // Deletions are listed up to the moment the last changed row was; what
     // happens later belongs to the next token.
     let (at, upto) = graves.unwrap_or((since, db.version));
-    let mut buried = data
-        .graves
-        .range((Bound::Excluded(at), Bound::Included(upto.max(at))));
+    let mut buried = data.graves.range((Bound::Excluded(at), Bound::Included(upto.max(at))));
     let room = size.saturating_sub(page.rows.len());
     let mut last = at;
     for (version, grave) in buried.by_ref().take(room) {
@@ -282,15 +254,13 @@ fn plain(
     skip: Option<&Skip>,
     size: usize,
     prefer: &Prefer,
-) -> Result<Page, Refusal> {
-    let count = options
-        .count
-        .then(|| count(db, table, options.filter.as_ref()));
+) -> Result<Leaf, Refusal> {
+    let count = options.count.then(|| count(db, table, options.filter.as_ref()));
     // `$top` is ignored beside a page size (sheet 2.2).
     let top = options.top.filter(|_| prefer.page_size.is_none());
     let size = top.map_or(size, |top| top.min(size));
     let number = skip.map_or(1, |skip| skip.page);
-    let mut page = Page {
+    let mut page = Leaf {
         rows: Vec::new(),
         deleted: Vec::new(),
         next: None,
@@ -326,16 +296,12 @@ fn by_id(
     options: &Options,
     skip: Option<&Skip>,
     size: usize,
-    page: &mut Page,
+    page: &mut Leaf,
 ) {
     let Some(data) = db.table(table) else { return };
     let (from, first) = start(skip);
     for (id, row) in data.rows.range((from, Bound::Unbounded)) {
-        if options
-            .filter
-            .as_ref()
-            .is_some_and(|filter| !eval::holds(filter, *id, row))
-        {
+        if options.filter.as_ref().is_some_and(|filter| !eval::holds(filter, *id, row)) {
             continue;
         }
         if page.rows.len() == size {
@@ -354,7 +320,7 @@ fn named(
     options: &Options,
     skip: Option<&Skip>,
     (mut ids, size): (Vec<Uuid>, usize),
-    page: &mut Page,
+    page: &mut Leaf,
 ) {
     let Some(data) = db.table(table) else { return };
     ids.sort_unstable();
@@ -367,11 +333,7 @@ fn named(
         let Some(row) = data.rows.get(&id) else {
             continue;
         };
-        if options
-            .filter
-            .as_ref()
-            .is_some_and(|filter| !eval::holds(filter, id, row))
-        {
+        if options.filter.as_ref().is_some_and(|filter| !eval::holds(filter, id, row)) {
             continue;
         }
         if page.rows.len() == size {
@@ -389,14 +351,12 @@ fn sorted(
     options: &Options,
     skip: Option<&Skip>,
     size: usize,
-    page: &mut Page,
+    page: &mut Leaf,
 ) -> Result<(), Refusal> {
     let (handle, offset) = match skip.map(|skip| &skip.place) {
         Some(Place::Sorted(handle, offset)) => (Some(*handle), *offset),
         Some(_) => {
-            return Err(query(
-                "Malformed paging cookie in the $skiptoken query option.",
-            ));
+            return Err(query("Malformed paging cookie in the $skiptoken query option."));
         }
         None => (None, 0),
     };
@@ -411,12 +371,7 @@ fn sorted(
     page.rows = ids.iter().skip(offset).take(size).copied().collect();
     let end = offset + page.rows.len();
     page.next = (end < ids.len()).then_some(Place::Sorted(handle, end));
-    let held: Vec<Uuid> = page
-        .rows
-        .iter()
-        .copied()
-        .filter(|id| db.holds(table, *id))
-        .collect();
+    let held: Vec<Uuid> = page.rows.iter().copied().filter(|id| db.holds(table, *id)).collect();
     page.rows = held;
     Ok(())
 }
@@ -425,17 +380,9 @@ fn sort(db: &mut Db, table: &str, options: &Options) -> u64 {
     let mut keyed: Vec<(Vec<Literal>, Uuid)> = Vec::new();
     if let Some(data) = db.table(table) {
         for (id, row) in &data.rows {
-            if options
-                .filter
-                .as_ref()
-                .is_none_or(|filter| eval::holds(filter, *id, row))
-            {
+            if options.filter.as_ref().is_none_or(|filter| eval::holds(filter, *id, row)) {
                 keyed.push((
-                    options
-                        .order
-                        .iter()
-                        .map(|(column, _)| eval::value(column, *id, row))
-                        .collect(),
+                    options.order.iter().map(|(column, _)| eval::value(column, *id, row)).collect(),
                     *id,
                 ));
             }
@@ -452,11 +399,7 @@ fn sort(db: &mut Db, table: &str, options: &Options) -> u64 {
         left_id.cmp(right_id)
     });
     let handle = db.sorted.back().map_or(1, |(last, _)| last + 1);
-    keep(
-        &mut db.sorted,
-        handle,
-        keyed.into_iter().map(|(_, id)| id).collect(),
-    );
+    keep(&mut db.sorted, handle, keyed.into_iter().map(|(_, id)| id).collect());
     handle
 }
 
@@ -498,143 +441,5 @@ pub(crate) fn count_reply(db: &Db, table: &str, context: &Context<'_>) -> Result
             data.by_version.range(after).count() + data.graves.range(after).count()
         }
     };
-    Ok(Reply::new(
-        StatusCode::OK,
-        "text/plain",
-        format!("\u{feff}{number}"),
-    ))
-}
-
-/// The address of this request with another token.
-fn link(call: &Call, option: &str, value: &str) -> String {
-    let mut out = format!("{}{}?", call.origin, call.path);
-    for pair in call.raw_query.split('&').filter(|pair| !pair.is_empty()) {
-        let name = decode(pair.split_once('=').map_or(pair, |(name, _)| name), true);
-        let old = name == "$skiptoken" || (option == "$deltatoken" && name == "$deltatoken");
-        if !old && name != "emptypage" {
-            out.push_str(pair);
-            out.push('&');
-        }
-    }
-    out.push_str(option);
-    out.push('=');
-    out.push_str(value);
-    out
-}
-
-fn write_page(
-    db: &Db,
-    def: &Table,
-    plan: &Plan,
-    annotations: &Annotations,
-    context: &Context<'_>,
-    page: &Page,
-) -> Reply {
-    let call = context.call;
-    let api = super::api(call);
-    let selected = call
-        .param("$select")
-        .map(|list| format!("({list})"))
-        .unwrap_or_default();
-    let delta_read = call.param("$deltatoken").is_some();
-    let suffix = if delta_read { "/$delta" } else { "" };
-    let mut out = Vec::with_capacity(256 + page.rows.len() * 400);
-    out.extend_from_slice(b"{\"@odata.context\":");
-    push_json(
-        &mut out,
-        &format!("{api}/$metadata#{}{selected}{suffix}", def.set),
-    );
-    let mut put = |out: &mut Vec<u8>, name: &str, text: &str| {
-        out.push(b',');
-        push_json(out, name);
-        out.push(b':');
-        push_json(out, text);
-    };
-    if let Some(version) = page.delta {
-        put(
-            &mut out,
-            "@odata.deltaLink",
-            &link(call, "$deltatoken", &delta_text(version, context.now)),
-        );
-    }
-    if let Some(count) = page.count {
-        out.extend_from_slice(format!(",\"@odata.count\":{count}").as_bytes());
-    }
-    if annotations.wants("Microsoft.Dynamics.CRM.totalrecordcount") {
-        let total = page
-            .count
-            .map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
-        let limited = page.count.is_some_and(|count| count >= LARGEST);
-        out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.totalrecordcount\":{total},\"@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded\":{limited}").as_bytes());
-    }
-    if annotations.all() {
-        put(
-            &mut out,
-            "@Microsoft.Dynamics.CRM.globalmetadataversion",
-            &db.metadata_version.to_string(),
-        );
-    }
-    let marks = write_rows(db, def, plan, &api, page, &mut out);
-    if let Some(place) = &page.next {
-        let skip = Skip {
-            page: page.page,
-            place: place.clone(),
-        };
-        let tracking = delta_read || context.prefer.track_changes;
-        put(
-            &mut out,
-            "@odata.nextLink",
-            &link(call, "$skiptoken", &skip.text(tracking)),
-        );
-    }
-    out.push(b'}');
-    let mut reply = Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        out,
-    );
-    reply.rows = Some(page.rows.len() + page.deleted.len());
-    reply.marks = marks;
-    reply
-}
-
-fn write_rows(
-    db: &Db,
-    def: &Table,
-    plan: &Plan,
-    api: &str,
-    page: &Page,
-    out: &mut Vec<u8>,
-) -> Option<ListMarks> {
-    out.extend_from_slice(b",\"value\":[");
-    let start = out.len();
-    let mut ranges = Vec::new();
-    let rows = db.table(&def.name).map(|data| &data.rows);
-    for id in &page.rows {
-        let Some(row) = rows.and_then(|rows| rows.get(id)) else {
-            continue;
-        };
-        if out.len() > start {
-            out.push(b',');
-        }
-        let from = out.len();
-        plan.row(db, out, "", *id, row);
-        ranges.push(from..out.len());
-    }
-    for id in &page.deleted {
-        if out.len() > start {
-            out.push(b',');
-        }
-        let from = out.len();
-        out.extend_from_slice(b"{\"@odata.context\":");
-        push_json(out, &format!("{api}/$metadata#{}/$deletedEntity", def.set));
-        out.extend_from_slice(format!(",\"id\":\"{id}\",\"reason\":\"deleted\"}}").as_bytes());
-        ranges.push(from..out.len());
-    }
-    out.push(b']');
-    Some(ListMarks {
-        start,
-        first: ranges.first()?.clone(),
-        last: ranges.last()?.clone(),
-    })
+    Ok(Reply::new(StatusCode::OK, "text/plain", format!("\u{feff}{number}")))
 }

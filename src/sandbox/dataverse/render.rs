@@ -31,9 +31,7 @@ impl Annotations {
         self.0.iter().any(|wanted| {
             wanted == "*"
                 || wanted == name
-                || wanted
-                    .strip_suffix('*')
-                    .is_some_and(|stem| name.starts_with(stem))
+                || wanted.strip_suffix('*').is_some_and(|stem| name.starts_with(stem))
         })
     }
 
@@ -67,21 +65,14 @@ impl Plan {
         match select {
             None => columns.extend(table.columns.iter().cloned()),
             Some(list) => {
-                for name in list
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|name| !name.is_empty())
-                {
-                    let column = table
-                        .by_wire(name)
-                        .ok_or_else(|| no_property(name, &table.name))?;
+                for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                    let column =
+                        table.by_wire(name).ok_or_else(|| no_property(name, &table.name))?;
                     if !columns.contains(column) {
                         columns.push(column.clone());
                     }
                 }
-                let money = columns
-                    .iter()
-                    .any(|column| column.kind == ColumnType::Money);
+                let money = columns.iter().any(|column| column.kind == ColumnType::Money);
                 if let Some(currency) = table.column("transactioncurrencyid").filter(|_| money)
                     && !columns.contains(currency)
                 {
@@ -94,11 +85,7 @@ impl Plan {
                 }
             }
         }
-        let widest = columns
-            .iter()
-            .map(|column| usize::from(column.number))
-            .max()
-            .unwrap_or(0);
+        let widest = columns.iter().map(|column| usize::from(column.number)).max().unwrap_or(0);
         let columns = columns
             .into_iter()
             .map(|column| {
@@ -141,9 +128,7 @@ impl Plan {
                     own = Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX));
                     Some(&own)
                 }
-                Role::Plain => cells
-                    .get(usize::from(column.number))
-                    .and_then(Option::as_ref),
+                Role::Plain => cells.get(usize::from(column.number)).and_then(Option::as_ref),
             };
             if let Some(cell) = cell {
                 self.annotate(db, out, column, cell);
@@ -193,10 +178,5 @@ impl Plan {
 fn primary_name(db: &Db, table: &str, id: Uuid) -> Option<String> {
     let data = db.table(table)?;
     let number = data.def.column(&data.def.primary_name)?.number;
-    data.rows
-        .get(&id)?
-        .data
-        .get(number)?
-        .text()
-        .map(str::to_owned)
+    data.rows.get(&id)?.data.get(number)?.text().map(str::to_owned)
 }

@@ -17,11 +17,7 @@ use crate::clock::Clock;
 use crate::sandbox::wire::{Call, Reply, push_json};
 
 fn exists() -> Refusal {
-    refuse(
-        412,
-        "0x80040237",
-        "A record with matching key values already exists.",
-    )
+    refuse(412, "0x80040237", "A record with matching key values already exists.")
 }
 
 fn moved() -> Refusal {
@@ -33,17 +29,12 @@ fn moved() -> Refusal {
 }
 
 fn etag(db: &Db, table: &str, id: Uuid) -> String {
-    let version = db
-        .table(table)
-        .and_then(|data| data.rows.get(&id))
-        .map_or(0, |row| row.version);
+    let version = db.table(table).and_then(|data| data.rows.get(&id)).map_or(0, |row| row.version);
     format!("W/\"{version}\"")
 }
 
 fn set_of(db: &Db, table: &str) -> String {
-    db.table(table)
-        .map(|data| data.def.set.clone())
-        .unwrap_or_default()
+    db.table(table).map(|data| data.def.set.clone()).unwrap_or_default()
 }
 
 /// `POST set`.
@@ -69,20 +60,12 @@ fn written(
 ) -> Result<Reply, Refusal> {
     if context.prefer.representation {
         let reply = one(db, table, id, context)?;
-        let status = if created {
-            StatusCode::CREATED
-        } else {
-            StatusCode::OK
-        };
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         return Ok(Reply { status, ..reply });
     }
     let address = format!("{}/{}({id})", api(context.call), set_of(db, table));
     let reply = Reply::empty(StatusCode::NO_CONTENT).with("odata-entityid", &address);
-    Ok(if created {
-        reply.with("location", &address)
-    } else {
-        reply
-    })
+    Ok(if created { reply.with("location", &address) } else { reply })
 }
 
 /// One row as a reply.
@@ -96,21 +79,13 @@ fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, R
     let mut head = b"\"@odata.context\":".to_vec();
     push_json(
         &mut head,
-        &format!(
-            "{}/$metadata#{}{list}/$entity",
-            api(context.call),
-            data.def.set
-        ),
+        &format!("{}/$metadata#{}{list}/$entity", api(context.call), data.def.set),
     );
     head.push(b',');
     let mut out = Vec::with_capacity(1024);
     plan.row(db, &mut out, &String::from_utf8_lossy(&head), id, row);
-    Ok(Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        out,
-    )
-    .with("etag", &etag(db, table, id)))
+    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", out)
+        .with("etag", &etag(db, table, id)))
 }
 
 /// Everything below `set(key)`.
@@ -144,9 +119,7 @@ pub(crate) fn row(
         [_, navigation, "$ref"] if *method == Method::PUT => {
             let id = path::find(db, table, &key)?;
             let body = write::body(&set_of(db, table), &context.call.body)?;
-            let target = body
-                .get("@odata.id")
-                .ok_or_else(|| query("@odata.id is missing."))?;
+            let target = body.get("@odata.id").ok_or_else(|| query("@odata.id is missing."))?;
             write::update(
                 db,
                 table,
@@ -238,10 +211,7 @@ fn from_key(key: &Key, mut body: Body) -> Result<(Option<Uuid>, Body), Refusal> 
 
 fn delete(db: &mut Db, table: &str, key: &Key, call: &Call) -> Result<Reply, Refusal> {
     let id = path::find(db, table, key)?;
-    if call
-        .header("if-match")
-        .is_some_and(|tag| tag != "*" && tag != etag(db, table, id))
-    {
+    if call.header("if-match").is_some_and(|tag| tag != "*" && tag != etag(db, table, id)) {
         return Err(moved());
     }
     db.remove(table, id);
@@ -259,37 +229,22 @@ fn property(
 ) -> Result<Reply, Refusal> {
     let id = path::find(db, table, key)?;
     let data = db.table(table).ok_or_else(|| no_segment(name))?;
-    let column = data
-        .def
-        .by_wire(name)
-        .ok_or_else(|| no_segment(name))?
-        .clone();
+    let column = data.def.by_wire(name).ok_or_else(|| no_segment(name))?.clone();
     let method = &context.call.method;
     if *method == Method::GET {
-        let cell = data
-            .rows
-            .get(&id)
-            .and_then(|row| row.data.get(column.number));
+        let cell = data.rows.get(&id).and_then(|row| row.data.get(column.number));
         let Some(cell) = cell else {
             return Ok(Reply::empty(StatusCode::NO_CONTENT));
         };
         let mut out = b"{\"@odata.context\":".to_vec();
         push_json(
             &mut out,
-            &format!(
-                "{}/$metadata#{}({id})/{name}",
-                api(context.call),
-                data.def.set
-            ),
+            &format!("{}/$metadata#{}({id})/{name}", api(context.call), data.def.set),
         );
         out.extend_from_slice(b",\"value\":");
         value::write(&mut out, Some(&cell));
         out.push(b'}');
-        return Ok(Reply::new(
-            StatusCode::OK,
-            "application/json; odata.metadata=minimal",
-            out,
-        ));
+        return Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", out));
     }
     let raw = if *method == Method::DELETE {
         "null".to_owned()
@@ -319,26 +274,15 @@ pub(crate) fn bulk(
     clock: &Clock,
 ) -> Result<Reply, Refusal> {
     let set = set_of(db, table);
-    let action = action
-        .strip_prefix("Microsoft.Dynamics.CRM.")
-        .unwrap_or(action);
+    let action = action.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(action);
     if action == "DeleteMultiple" {
-        return Err(refuse(
-            501,
-            "0x80040216",
-            "DeleteMultiple has not yet been implemented.",
-        ));
+        return Err(refuse(501, "0x80040216", "DeleteMultiple has not yet been implemented."));
     }
-    if !matches!(
-        action,
-        "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple"
-    ) {
+    if !matches!(action, "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple") {
         return Err(no_segment(action));
     }
     let mut body = write::body(&set, &call.body)?;
-    let targets = body
-        .remove("Targets")
-        .ok_or_else(|| payload(&set, "Targets is missing."))?;
+    let targets = body.remove("Targets").ok_or_else(|| payload(&set, "Targets is missing."))?;
     let targets: Vec<Body> =
         serde_json::from_str(targets.get()).map_err(|error| payload(&set, &error.to_string()))?;
     let mut done: Vec<(Uuid, Option<crate::sandbox::row::Fields>)> = Vec::new();
@@ -355,16 +299,9 @@ pub(crate) fn bulk(
         return Ok(Reply::empty(StatusCode::NO_CONTENT));
     }
     let ids: Vec<String> = done.iter().map(|(id, _)| id.to_string()).collect();
-    let context = format!(
-        "{}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse",
-        api(call)
-    );
+    let context = format!("{}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse", api(call));
     let body = serde_json::json!({"@odata.context": context, "Ids": ids});
-    Ok(Reply::new(
-        StatusCode::OK,
-        "application/json; odata.metadata=minimal",
-        body.to_string(),
-    ))
+    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string()))
 }
 
 fn bulk_row(
@@ -394,22 +331,15 @@ fn bulk_row(
         done.push((id, None));
         return Ok(());
     }
-    let id_column = db
-        .table(table)
-        .map(|data| data.def.id.clone())
-        .unwrap_or_default();
+    let id_column = db.table(table).map(|data| data.def.id.clone()).unwrap_or_default();
     let key = match text(target.remove("@odata.id")) {
         Some(address) => path::reference(&address).map(|(_, key)| key),
-        None => text(target.remove(&id_column))
-            .and_then(|id| Uuid::try_parse(&id).ok())
-            .map(Key::Id),
+        None => {
+            text(target.remove(&id_column)).and_then(|id| Uuid::try_parse(&id).ok()).map(Key::Id)
+        }
     };
-    let key = key.ok_or_else(|| {
-        payload(
-            &set,
-            "Microsoft.OData.ODataException: The target has no key.",
-        )
-    })?;
+    let key =
+        key.ok_or_else(|| payload(&set, "Microsoft.OData.ODataException: The target has no key."))?;
     match path::find(db, table, &key) {
         Ok(id) => {
             done.push((id, db.fields(table, id)));

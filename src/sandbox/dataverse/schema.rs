@@ -133,18 +133,9 @@ impl ColumnType {
             Self::State(_) => "State",
             Self::Status(_) => "Status",
             Self::DateTime { .. } => "DateTime",
-            Self::Lookup {
-                flavour: LookupFlavour::Lookup,
-                ..
-            } => "Lookup",
-            Self::Lookup {
-                flavour: LookupFlavour::Customer,
-                ..
-            } => "Customer",
-            Self::Lookup {
-                flavour: LookupFlavour::Owner,
-                ..
-            } => "Owner",
+            Self::Lookup { flavour: LookupFlavour::Lookup, .. } => "Lookup",
+            Self::Lookup { flavour: LookupFlavour::Customer, .. } => "Customer",
+            Self::Lookup { flavour: LookupFlavour::Owner, .. } => "Owner",
         }
     }
 
@@ -192,11 +183,7 @@ impl ColumnType {
 
     /// The targets of a lookup.
     pub(crate) fn targets(&self) -> &[Target] {
-        if let Self::Lookup { targets, .. } = self {
-            targets
-        } else {
-            &[]
-        }
+        if let Self::Lookup { targets, .. } = self { targets } else { &[] }
     }
 }
 
@@ -213,17 +200,17 @@ pub(crate) enum Role {
 
 /// A column.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Logical name.
-    pub name: String,
+    pub(crate) name: String,
     /// Schema name.
-    pub schema_name: String,
+    pub(crate) schema_name: String,
     /// Type and limits.
-    pub kind: ColumnType,
+    pub(crate) kind: ColumnType,
     /// `IsValidForCreate`
-    pub create: bool,
+    pub(crate) create: bool,
     /// `IsValidForUpdate`
-    pub update: bool,
+    pub(crate) update: bool,
     pub(crate) role: Role,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
@@ -231,7 +218,7 @@ pub struct Column {
 
 impl Column {
     /// A column that may be written.
-    pub fn new(schema_name: &str, kind: ColumnType) -> Self {
+    pub(crate) fn new(schema_name: &str, kind: ColumnType) -> Self {
         Self {
             name: schema_name.to_lowercase(),
             schema_name: schema_name.to_owned(),
@@ -246,7 +233,7 @@ impl Column {
 
     /// The same, read-only.
     #[must_use]
-    pub fn read_only(mut self) -> Self {
+    pub(crate) fn read_only(mut self) -> Self {
         (self.create, self.update) = (false, false);
         self
     }
@@ -335,26 +322,16 @@ impl Table {
 
     /// A column by the name it has in rows.
     pub(crate) fn by_wire(&self, name: &str) -> Option<&Column> {
-        if let Some(inner) = name
-            .strip_prefix('_')
-            .and_then(|rest| rest.strip_suffix("_value"))
-        {
-            return self
-                .column(inner)
-                .filter(|column| !column.kind.targets().is_empty());
+        if let Some(inner) = name.strip_prefix('_').and_then(|rest| rest.strip_suffix("_value")) {
+            return self.column(inner).filter(|column| !column.kind.targets().is_empty());
         }
-        self.column(name)
-            .filter(|column| column.kind.targets().is_empty())
+        self.column(name).filter(|column| column.kind.targets().is_empty())
     }
 
     /// A lookup and the place of its target by navigation property.
     pub(crate) fn navigation(&self, name: &str) -> Option<(&Column, u8)> {
         self.columns.iter().find_map(|column| {
-            let at = column
-                .kind
-                .targets()
-                .iter()
-                .position(|target| target.navigation == name)?;
+            let at = column.kind.targets().iter().position(|target| target.navigation == name)?;
             Some((column, u8::try_from(at).ok()?))
         })
     }

@@ -123,10 +123,8 @@ impl Db {
             .into_iter()
             .map(|def| (def.name.clone(), TableData::new(def)))
             .collect();
-        let sets = tables
-            .values()
-            .map(|data| (data.def.set.clone(), data.def.name.clone()))
-            .collect();
+        let sets =
+            tables.values().map(|data| (data.def.set.clone(), data.def.name.clone())).collect();
         let fixed = |name: &str| name_guid("fixed", &format!("{name} {seed}"));
         let fixed = Fixed {
             organization: fixed("organization"),
@@ -154,28 +152,18 @@ impl Db {
 
     /// A row laid open.
     pub(crate) fn fields(&self, table: &str, id: Uuid) -> Option<Fields> {
-        self.tables
-            .get(table)?
-            .rows
-            .get(&id)
-            .map(|row| row.data.unpack())
+        self.tables.get(table)?.rows.get(&id).map(|row| row.data.unpack())
     }
 
     /// Whether a row is there.
     pub(crate) fn holds(&self, table: &str, id: Uuid) -> bool {
-        self.tables
-            .get(table)
-            .is_some_and(|data| data.rows.contains_key(&id))
+        self.tables.get(table).is_some_and(|data| data.rows.contains_key(&id))
     }
 
     /// Stores a row under the next version, checking alternate keys.
     pub(crate) fn put(&mut self, table: &str, id: Uuid, fields: &Fields) -> Result<u64, Refusal> {
         let Some(data) = self.tables.get_mut(table) else {
-            return Err(refuse(
-                400,
-                "0x80041102",
-                "The specified table does not exist.",
-            ));
+            return Err(refuse(400, "0x80041102", "The specified table does not exist."));
         };
         let before = data.rows.get(&id).map(|row| row.data.unpack());
         let mut taken = Vec::new();
@@ -189,9 +177,7 @@ impl Db {
             taken.push(value);
         }
         for (key, value) in taken.into_iter().enumerate() {
-            let old = before
-                .as_ref()
-                .and_then(|before| data.key_value(key, before));
+            let old = before.as_ref().and_then(|before| data.key_value(key, before));
             if old == value {
                 continue;
             }
@@ -207,10 +193,7 @@ impl Db {
         }
         self.version += 1;
         let version = self.version;
-        let row = Stored {
-            version,
-            data: Packed::pack(fields),
-        };
+        let row = Stored { version, data: Packed::pack(fields) };
         if let Some(old) = data.rows.insert(id, row) {
             data.by_version.remove(&old.version);
         } else if let Some(grave) = data.buried.remove(&id) {
@@ -238,13 +221,7 @@ impl Db {
                 map.remove(&value);
             }
         }
-        link(
-            &mut self.children,
-            &data.def,
-            id,
-            Some(&fields),
-            &Fields::new(),
-        );
+        link(&mut self.children, &data.def, id, Some(&fields), &Fields::new());
         self.version += 1;
         data.graves.insert(self.version, Grave { id });
         data.buried.insert(id, self.version);
@@ -323,11 +300,8 @@ fn link(
     after: &Fields,
 ) {
     for column in &def.columns {
-        let steady = column
-            .kind
-            .targets()
-            .iter()
-            .all(|target| STEADY.contains(&target.table.as_str()));
+        let steady =
+            column.kind.targets().iter().all(|target| STEADY.contains(&target.table.as_str()));
         if steady {
             continue;
         }

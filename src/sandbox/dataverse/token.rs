@@ -40,9 +40,7 @@ impl Skip {
                 format!("deleted last=\"{at}\" from=\"{since}\" upto=\"{upto}\"")
             }
         };
-        let cookie = encode(&encode(&format!(
-            "<cookie page=\"{page}\"><{inner} /></cookie>"
-        )));
+        let cookie = encode(&encode(&format!("<cookie page=\"{page}\"><{inner} /></cookie>")));
         let tracking = if tracking { "True" } else { "False" };
         let next = page + 1;
         encode(&format!(
@@ -63,10 +61,9 @@ impl Skip {
         let from = attribute(&cookie, "from")?;
         let kind = cookie.split_once("><")?.1.split(' ').next()?.to_owned();
         let place = match kind.as_str() {
-            "id" => Place::Id(
-                Uuid::try_parse(last.trim_matches(['{', '}'])).ok()?,
-                from.parse().ok()?,
-            ),
+            "id" => {
+                Place::Id(Uuid::try_parse(last.trim_matches(['{', '}'])).ok()?, from.parse().ok()?)
+            }
             "sorted" => Place::Sorted(last.parse().ok()?, from.parse().ok()?),
             "changed" => Place::Changed(from.parse().ok()?, last.parse().ok()?),
             "deleted" => Place::Deleted(

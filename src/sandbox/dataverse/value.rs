@@ -29,9 +29,7 @@ fn string(table: &Table, raw: &str) -> Result<String, Refusal> {
 }
 
 fn number(table: &Table, raw: &str) -> Result<i64, Refusal> {
-    raw.parse::<i32>()
-        .map(i64::from)
-        .map_err(|_| mismatch(table, raw, "Edm.Int32"))
+    raw.parse::<i32>().map(i64::from).map_err(|_| mismatch(table, raw, "Edm.Int32"))
 }
 
 /// Reads a JSON value for a column; `None` clears it.
@@ -114,17 +112,11 @@ fn check_text(table: &Table, column: &Column, text: &str, max: usize) -> Result<
             ),
         ));
     }
-    if text
-        .chars()
-        .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
-    {
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
         return Err(refuse(
             400,
             "0x80040278",
-            format!(
-                "The field '{}' contains one or more invalid characters.",
-                column.name
-            ),
+            format!("The field '{}' contains one or more invalid characters.", column.name),
         ));
     }
     Ok(())
@@ -153,9 +145,7 @@ fn no_choice(table: &Table, column: &Column, value: i64) -> Refusal {
 }
 
 fn double(table: &Table, column: &Column, raw: &str) -> Result<f64, Refusal> {
-    let value: f64 = raw
-        .parse()
-        .map_err(|_| mismatch(table, raw, "Edm.Double"))?;
+    let value: f64 = raw.parse().map_err(|_| mismatch(table, raw, "Edm.Double"))?;
     if value.is_finite() && value.abs() <= 100_000_000_000.0 {
         return Ok(value);
     }
@@ -165,20 +155,9 @@ fn double(table: &Table, column: &Column, raw: &str) -> Result<f64, Refusal> {
 fn multi(table: &Table, column: &Column, raw: &str) -> Result<Option<Cell<'static>>, Refusal> {
     let text = string(table, raw)?;
     let mut values = Vec::new();
-    for part in text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
-        let value: i64 = part
-            .parse()
-            .map_err(|_| mismatch(table, raw, "Edm.Int32"))?;
-        if !column
-            .kind
-            .choices()
-            .iter()
-            .any(|choice| choice.value == value)
-        {
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let value: i64 = part.parse().map_err(|_| mismatch(table, raw, "Edm.Int32"))?;
+        if !column.kind.choices().iter().any(|choice| choice.value == value) {
             return Err(no_choice(table, column, value));
         }
         if !values.contains(&value) {
@@ -205,11 +184,7 @@ fn date_time(table: &Table, raw: &str, behavior: Behavior) -> Result<Cell<'stati
         let text: String =
             serde_json::from_str(raw).map_err(|_| mismatch(table, raw, "Edm.Date"))?;
         let days = moment::parse_date(&text).ok_or_else(|| mismatch(table, raw, "Edm.Date"))?;
-        return if days >= FIRST_DAY {
-            Ok(Cell::Date(days))
-        } else {
-            Err(range())
-        };
+        return if days >= FIRST_DAY { Ok(Cell::Date(days)) } else { Err(range()) };
     }
     let text: String =
         serde_json::from_str(raw).map_err(|_| mismatch(table, raw, "Edm.DateTimeOffset"))?;
@@ -219,7 +194,7 @@ fn date_time(table: &Table, raw: &str, behavior: Behavior) -> Result<Cell<'stati
     let millis =
         moment::parse_moment(&text).ok_or_else(|| mismatch(table, raw, "Edm.DateTimeOffset"))?;
     let seconds = millis.div_euclid(1000);
-    if seconds < FIRST_DAY * 86_400 || seconds > 253_402_300_799 {
+    if !(FIRST_DAY * 86_400..=253_402_300_799).contains(&seconds) {
         return Err(range());
     }
     Ok(Cell::Time(seconds * 1000))
@@ -231,9 +206,7 @@ pub(crate) fn scaled(raw: &str, precision: usize) -> Option<i128> {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (raw, 0),
     };
-    let (sign, mantissa) = mantissa
-        .strip_prefix('-')
-        .map_or((1, mantissa), |rest| (-1, rest));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or((1, mantissa), |rest| (-1, rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     if digits.is_empty() || digits.len() > 36 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -288,10 +261,7 @@ pub(crate) fn write(out: &mut Vec<u8>, cell: Option<&Cell<'_>>) {
         Some(Cell::Guid(value) | Cell::Ref(value, _)) => {
             out.push(b'"');
             out.extend_from_slice(
-                value
-                    .hyphenated()
-                    .encode_lower(&mut Uuid::encode_buffer())
-                    .as_bytes(),
+                value.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes(),
             );
             out.push(b'"');
         }
@@ -316,10 +286,8 @@ pub(crate) fn formatted(column: &Column, cell: &Cell<'_>) -> Option<String> {
         Cell::Int(value) => label(*value),
         Cell::Double(value) => Some(grouped(&format!("{value:.2}"))),
         Cell::Text(value) if matches!(column.kind, ColumnType::MultiSelect(_)) => {
-            let labels: Vec<String> = value
-                .split(',')
-                .filter_map(|part| label(part.parse().ok()?))
-                .collect();
+            let labels: Vec<String> =
+                value.split(',').filter_map(|part| label(part.parse().ok()?)).collect();
             Some(labels.join("; "))
         }
         Cell::Decimal(value) if column.kind == ColumnType::Money => {
@@ -328,9 +296,9 @@ pub(crate) fn formatted(column: &Column, cell: &Cell<'_>) -> Option<String> {
         }
         Cell::Decimal(value) => Some(grouped(value)),
         Cell::Time(value) => match &column.kind {
-            ColumnType::DateTime {
-                date_format: true, ..
-            } => Some(moment::display_date(value.div_euclid(86_400_000))),
+            ColumnType::DateTime { date_format: true, .. } => {
+                Some(moment::display_date(value.div_euclid(86_400_000)))
+            }
             ColumnType::DateTime { .. }
             | ColumnType::Uniqueidentifier
             | ColumnType::Text { .. }
@@ -354,12 +322,9 @@ pub(crate) fn formatted(column: &Column, cell: &Cell<'_>) -> Option<String> {
 
 /// Thousands with commas.
 fn grouped(number: &str) -> String {
-    let (sign, rest) = number
-        .strip_prefix('-')
-        .map_or(("", number), |rest| ("-", rest));
-    let (whole, fraction) = rest
-        .split_once('.')
-        .map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+    let (whole, fraction) =
+        rest.split_once('.').map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut out = String::from(sign);
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {

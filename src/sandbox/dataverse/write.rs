@@ -69,11 +69,7 @@ fn read(
         }
         if let Some((column, _)) = table.navigation(name) {
             if raw != "null" {
-                return Err(refuse(
-                    501,
-                    "0x80060888",
-                    "Deep insert is not part of this sandbox.",
-                ));
+                return Err(refuse(501, "0x80060888", "Deep insert is not part of this sandbox."));
             }
             change.cells.push((column.number, None));
             continue;
@@ -91,7 +87,7 @@ fn read(
             (Role::Version, _) => {}
             (Role::Plain, ColumnType::State(_)) => change.state = cell.as_ref().and_then(Cell::int),
             (Role::Plain, ColumnType::Status(_)) => {
-                change.status = cell.as_ref().and_then(Cell::int)
+                change.status = cell.as_ref().and_then(Cell::int);
             }
             (Role::Plain, _) if column.name == "overriddencreatedon" => {
                 if let (Some(Cell::Time(at)), true) = (cell, creating) {
@@ -99,12 +95,7 @@ fn read(
                 }
             }
             // The server drops values for columns it fills in by itself.
-            (Role::Plain, _)
-                if !(if creating {
-                    column.create
-                } else {
-                    column.update
-                }) => {}
+            (Role::Plain, _) if !(if creating { column.create } else { column.update }) => {}
             (Role::Plain, _) => change.cells.push((column.number, cell)),
         }
     }
@@ -198,11 +189,7 @@ pub(crate) fn create(
     let change = read(db, &def, body, actor, true)?;
     let id = change.id.or(id).unwrap_or(fresh);
     if db.holds(table, id) {
-        return Err(refuse(
-            412,
-            "0x80040237",
-            "A record with matching key values already exists.",
-        ));
+        return Err(refuse(412, "0x80040237", "A record with matching key values already exists."));
     }
     let mut fields = Fields::new();
     for column in &def.columns {
@@ -211,33 +198,13 @@ pub(crate) fn create(
         }
     }
     let now = actor.now.div_euclid(1000) * 1000;
-    set(
-        &mut fields,
-        number(&def, "createdon"),
-        Some(Cell::Time(change.back_dated.unwrap_or(now))),
-    );
+    set(&mut fields, number(&def, "createdon"), Some(Cell::Time(change.back_dated.unwrap_or(now))));
     if change.back_dated.is_some() {
-        set(
-            &mut fields,
-            number(&def, "overriddencreatedon"),
-            Some(Cell::Time(now)),
-        );
+        set(&mut fields, number(&def, "overriddencreatedon"), Some(Cell::Time(now)));
     }
-    set(
-        &mut fields,
-        number(&def, "createdby"),
-        Some(Cell::Ref(actor.user, 0)),
-    );
-    set(
-        &mut fields,
-        number(&def, "ownerid"),
-        Some(Cell::Ref(actor.user, 0)),
-    );
-    set(
-        &mut fields,
-        number(&def, "owningbusinessunit"),
-        Some(Cell::Ref(db.fixed.unit, 0)),
-    );
+    set(&mut fields, number(&def, "createdby"), Some(Cell::Ref(actor.user, 0)));
+    set(&mut fields, number(&def, "ownerid"), Some(Cell::Ref(actor.user, 0)));
+    set(&mut fields, number(&def, "owningbusinessunit"), Some(Cell::Ref(db.fixed.unit, 0)));
     apply(db, &def, id, &mut fields, change, actor, true)?;
     db.put(table, id, &fields)?;
     Ok(id)
@@ -262,15 +229,13 @@ pub(crate) fn update(
 }
 
 fn definition(db: &Db, table: &str) -> Result<Arc<Table>, Refusal> {
-    db.table(table)
-        .map(|data| Arc::clone(&data.def))
-        .ok_or_else(|| {
-            refuse(
-                400,
-                "0x80041102",
-                format!("The entity with a name = '{table}' was not found in the MetadataCache."),
-            )
-        })
+    db.table(table).map(|data| Arc::clone(&data.def)).ok_or_else(|| {
+        refuse(
+            400,
+            "0x80041102",
+            format!("The entity with a name = '{table}' was not found in the MetadataCache."),
+        )
+    })
 }
 
 fn apply(
@@ -284,10 +249,7 @@ fn apply(
 ) -> Result<(), Refusal> {
     let money = def.columns.iter().any(|column| {
         column.kind == ColumnType::Money
-            && change
-                .cells
-                .iter()
-                .any(|(at, cell)| *at == column.number && cell.is_some())
+            && change.cells.iter().any(|(at, cell)| *at == column.number && cell.is_some())
     });
     for (at, cell) in change.cells {
         set(fields, Some(at), cell);
@@ -296,21 +258,10 @@ fn apply(
     if money && currency.is_some_and(|at| !fields.contains_key(&at)) {
         set(fields, currency, Some(Cell::Ref(db.fixed.currency, 0)));
     }
-    state(
-        def,
-        id,
-        fields,
-        change.state,
-        change.status,
-        creating && !actor.person,
-    )?;
+    state(def, id, fields, change.state, change.status, creating && !actor.person)?;
     let now = actor.now.div_euclid(1000) * 1000;
     set(fields, number(def, "modifiedon"), Some(Cell::Time(now)));
-    set(
-        fields,
-        number(def, "modifiedby"),
-        Some(Cell::Ref(actor.user, 0)),
-    );
+    set(fields, number(def, "modifiedby"), Some(Cell::Ref(actor.user, 0)));
     compute(def, fields);
     Ok(())
 }
@@ -329,24 +280,12 @@ fn state(
     else {
         return Ok(());
     };
-    let current = fields
-        .get(&state_column.number)
-        .and_then(Cell::int)
-        .unwrap_or(0);
-    let wanted = if ignore_state {
-        0
-    } else {
-        state.unwrap_or(current)
-    };
-    let states = state_column.kind.choices();
-    let default = states
-        .iter()
-        .find(|choice| choice.value == wanted)
-        .and_then(|choice| choice.partner);
-    let kept = fields
-        .get(&status_column.number)
-        .and_then(Cell::int)
-        .filter(|_| wanted == current);
+    let current = fields.get(&state_column.number).and_then(Cell::int).unwrap_or(0);
+    let wanted = if ignore_state { 0 } else { state.unwrap_or(current) };
+    let choices = state_column.kind.choices();
+    let default =
+        choices.iter().find(|choice| choice.value == wanted).and_then(|choice| choice.partner);
+    let kept = fields.get(&status_column.number).and_then(Cell::int).filter(|_| wanted == current);
     let status = status.or(kept).or(default).unwrap_or(1);
     let belongs = status_column
         .kind
@@ -354,7 +293,7 @@ fn state(
         .iter()
         .any(|choice| choice.value == status && choice.partner == Some(wanted));
     if !belongs {
-        let label = states
+        let label = choices
             .iter()
             .find(|choice| choice.value == wanted)
             .map(|choice| choice.english.clone())
@@ -382,9 +321,7 @@ fn compute(def: &Table, fields: &mut Fields) {
     let parts: Vec<String> = names
         .iter()
         .filter_map(|name| {
-            fields
-                .get(&number(def, name)?)
-                .and_then(|cell| cell.text().map(str::to_owned))
+            fields.get(&number(def, name)?).and_then(|cell| cell.text().map(str::to_owned))
         })
         .filter(|part| !part.is_empty())
         .collect();

@@ -20,9 +20,7 @@ pub(crate) struct Certificate {
 
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate")
-            .field("sha256", &self.sha256)
-            .finish_non_exhaustive()
+        f.debug_struct("Certificate").field("sha256", &self.sha256).finish_non_exhaustive()
     }
 }
 
@@ -31,9 +29,7 @@ impl Certificate {
     pub(crate) fn from_pem(pem: &str) -> Result<Self, String> {
         let der =
             CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?;
-        let start = pem
-            .find("-----BEGIN CERTIFICATE-----")
-            .ok_or("no certificate in the text")?;
+        let start = pem.find("-----BEGIN CERTIFICATE-----").ok_or("no certificate in the text")?;
         let key = DecodingKey::from_rsa_pem(&pem.as_bytes()[start..])
             .map_err(|error| error.to_string())?;
         let print = |algorithm| URL_SAFE_NO_PAD.encode(digest::digest(algorithm, &der).as_ref());
@@ -81,10 +77,8 @@ pub(crate) fn check(
         (None, Some(print)) => *print == certificate.sha1,
         (None, None) => false,
     };
-    let certificate = certificates
-        .iter()
-        .find(known)
-        .ok_or("no registered certificate has this thumbprint")?;
+    let certificate =
+        certificates.iter().find(known).ok_or("no registered certificate has this thumbprint")?;
     let mut validation = Validation::new(header.alg);
     validation.validate_exp = false;
     validation.validate_nbf = false;

@@ -26,12 +26,7 @@ struct Refusal {
 
 fn refuse(status: u16, error: &'static str, code: u32, text: impl Into<String>) -> Refusal {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    Refusal {
-        status,
-        error,
-        code,
-        text: text.into(),
-    }
+    Refusal { status, error, code, text: text.into() }
 }
 
 /// Answers `POST /{tenant}/oauth2/v2.0/token`.
@@ -44,12 +39,8 @@ pub(crate) fn token(identity: &Identity, variants: Variants, call: &Call, tenant
             if let (Some(scope), Some(body)) = (extra, body.as_object_mut()) {
                 body.insert("scope".to_owned(), scope.into());
             }
-            Reply::new(
-                StatusCode::OK,
-                "application/json; charset=utf-8",
-                body.to_string(),
-            )
-            .with("cache-control", "no-store, no-cache")
+            Reply::new(StatusCode::OK, "application/json; charset=utf-8", body.to_string())
+                .with("cache-control", "no-store, no-cache")
         }
         Err(refusal) => refused(identity, &refusal),
     }
@@ -58,12 +49,7 @@ pub(crate) fn token(identity: &Identity, variants: Variants, call: &Call, tenant
 fn refused(identity: &Identity, refusal: &Refusal) -> Reply {
     let (trace, correlation) = (identity.clock.guid(), identity.clock.guid());
     let stamp = stamp(identity.clock.now());
-    let Refusal {
-        status,
-        error,
-        code,
-        text,
-    } = refusal;
+    let Refusal { status, error, code, text } = refusal;
     let body = json!({
         "error": error,
         "error_description": format!("AADSTS{code}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {stamp}"),
@@ -79,120 +65,93 @@ fn stamp(now: Timestamp) -> String {
     crate::sandbox::moment::dataverse_text(now.as_millisecond()).replacen('T', " ", 1)
 }
 
+fn invalid(code: u32, text: impl Into<String>) -> Refusal {
+    refuse(400, "invalid_request", code, text)
+}
+
+fn missing(name: &str) -> Refusal {
+    invalid(900_144, format!("The request body must contain the following parameter: '{name}'."))
+}
+
+/// The form of a token request.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn need(&self, name: &str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| missing(name))
+    }
+}
+
 /// The scope to repeat in the answer, where the grant repeats one.
 fn grant(identity: &Identity, call: &Call, tenant: &str) -> Result<Option<String>, Refusal> {
     if call.method != Method::POST {
-        return Err(refuse(
-            400,
-            "invalid_request",
-            900_561,
-            "The endpoint only accepts POST requests.",
-        ));
+        return Err(invalid(900_561, "The endpoint only accepts POST requests."));
     }
     let known = &identity.credentials;
     if tenant != known.tenant && tenant != "contoso.onmicrosoft.com" && tenant != "organizations" {
         let text = format!(
             "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
         );
-        return Err(refuse(400, "invalid_request", 90_002, text));
+        return Err(invalid(90_002, text));
     }
     let kind = call.header("content-type").unwrap_or_default();
     if !kind.starts_with("application/x-www-form-urlencoded") {
-        return Err(refuse(
-            400,
-            "invalid_request",
-            900_144,
-            "The request body must contain the following parameter: 'grant_type'.",
-        ));
+        return Err(missing("grant_type"));
     }
-    let form = pairs(&String::from_utf8_lossy(&call.body));
-    let field = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let missing = |name: &str| {
-        refuse(
-            400,
-            "invalid_request",
-            900_144,
-            format!("The request body must contain the following parameter: '{name}'."),
-        )
-    };
-    let grant = field("grant_type").ok_or_else(|| missing("grant_type"))?;
-    let basic = basic(call);
-    let client = field("client_id")
-        .map(str::to_owned)
-        .or_else(|| basic.as_ref().map(|(id, _)| id.clone()));
-    let client = client.ok_or_else(|| missing("client_id"))?;
+    let form = Form(pairs(&String::from_utf8_lossy(&call.body)));
+    let grant = form.need("grant_type")?;
+    let (id, password) = basic(call).unzip();
+    let client =
+        form.get("client_id").map(str::to_owned).or(id).ok_or_else(|| missing("client_id"))?;
     if client != known.dynamics_client_id {
         let text = format!(
             "Application with identifier '{client}' was not found in the directory '{tenant}'."
         );
         return Err(refuse(400, "unauthorized_client", 700_016, text));
     }
-    let secret = field("client_secret")
-        .map(str::to_owned)
-        .or(basic.map(|(_, secret)| secret));
     let proof = Proof {
-        secret,
-        kind: field("client_assertion_type"),
-        assertion: field("client_assertion"),
+        secret: form.get("client_secret").map(str::to_owned).or(password),
+        kind: form.get("client_assertion_type"),
+        assertion: form.get("client_assertion"),
     };
-    let scope = field("scope").ok_or_else(|| missing("scope"))?;
-    match grant {
-        "client_credentials" => {
-            if tenant == "organizations" {
-                return Err(refuse(
-                    400,
-                    "invalid_request",
-                    50_059,
-                    "No tenant-identifying information found.",
-                ));
-            }
-            if !prove(identity, call, tenant, &proof)? {
-                return Err(refuse(
-                    401,
-                    "invalid_client",
-                    7_000_216,
-                    "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-                ));
-            }
-            check_scope(call, scope, false)?;
-            Ok(None)
-        }
-        "password" => {
-            prove(identity, call, tenant, &proof)?;
-            check_scope(call, scope, true)?;
-            let (user, password) = (
-                field("username").ok_or_else(|| missing("username"))?,
-                field("password"),
-            );
-            if !user.eq_ignore_ascii_case(&known.username) {
-                return Err(refuse(
-                    400,
-                    "invalid_grant",
-                    50_034,
-                    "The user account does not exist in the directory.",
-                ));
-            }
-            if password != Some(known.password.as_str()) {
-                return Err(refuse(
-                    400,
-                    "invalid_grant",
-                    50_126,
-                    "Error validating credentials due to invalid username or password.",
-                ));
-            }
-            Ok(Some(scope.to_owned()))
-        }
-        _ => Err(refuse(
-            400,
-            "unsupported_grant_type",
-            70_003,
-            format!("The app requested an unsupported grant type '{grant}'."),
-        )),
+    let scope = form.need("scope")?;
+    let unsupported = || format!("The app requested an unsupported grant type '{grant}'.");
+    let user = match grant {
+        "client_credentials" => false,
+        "password" => true,
+        _ => return Err(refuse(400, "unsupported_grant_type", 70_003, unsupported())),
+    };
+    if tenant == "organizations" && !user {
+        return Err(invalid(50_059, "No tenant-identifying information found."));
     }
+    if !prove(identity, call, tenant, &proof)? && !user {
+        let text = "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.";
+        return Err(refuse(401, "invalid_client", 7_000_216, text));
+    }
+    check_scope(call, scope, user)?;
+    if !user {
+        return Ok(None);
+    }
+    check_user(identity, &form)?;
+    Ok(Some(scope.to_owned()))
+}
+
+/// The resource owner's name and password.
+fn check_user(identity: &Identity, form: &Form) -> Result<(), Refusal> {
+    let known = &identity.credentials;
+    if !form.need("username")?.eq_ignore_ascii_case(&known.username) {
+        let text = "The user account does not exist in the directory.";
+        return Err(refuse(400, "invalid_grant", 50_034, text));
+    }
+    if form.need("password")? != known.password {
+        let text = "Error validating credentials due to invalid username or password.";
+        return Err(refuse(400, "invalid_grant", 50_126, text));
+    }
+    Ok(())
 }
 
 struct Proof<'a> {
@@ -231,10 +190,8 @@ fn prove(
         ));
     }
     let path = format!("/{tenant}/oauth2/v2.0/token");
-    let audiences = [
-        format!("{}{path}", call.origin),
-        format!("https://login.microsoftonline.com{path}"),
-    ];
+    let audiences =
+        [format!("{}{path}", call.origin), format!("https://login.microsoftonline.com{path}")];
     match identity.check_assertion(assertion, &audiences) {
         Ok(()) => Ok(true),
         Err(reason) => Err(refuse(
@@ -251,9 +208,8 @@ fn prove(
 /// One resource, this environment (sheet 1.1).
 fn check_scope(call: &Call, scope: &str, user: bool) -> Result<(), Refusal> {
     let own = |scope: &str| {
-        let rest = scope
-            .strip_prefix(call.origin.as_str())
-            .map(|rest| rest.trim_start_matches('/'));
+        let rest =
+            scope.strip_prefix(call.origin.as_str()).map(|rest| rest.trim_start_matches('/'));
         rest == Some(".default") || (user && rest == Some("user_impersonation"))
     };
     let extra = |scope: &str| user && matches!(scope, "offline_access" | "openid" | "profile");

@@ -36,19 +36,12 @@ pub(crate) fn token(identity: &Identity, variants: Variants, call: &Call) -> Rep
         Reply::new(status, "application/json;charset=UTF-8", body.to_string())
     };
     if call.method != Method::POST {
-        return refused(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid_request",
-            "POST is required",
-        );
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "POST is required");
     }
     let mut form = pairs(&String::from_utf8_lossy(&call.body));
     form.extend(call.query.iter().cloned());
-    let field = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
+    let field =
+        |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let known = &identity.credentials;
     for name in ["grant_type", "client_id", "client_secret", "scope"] {
         if field(name).is_none_or(str::is_empty) {
@@ -67,11 +60,7 @@ pub(crate) fn token(identity: &Identity, variants: Variants, call: &Call) -> Rep
         );
     }
     if field("client_id") != Some(&known.campaign_client_id) {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "invalid_client",
-            "invalid client_id parameter",
-        );
+        return refused(StatusCode::BAD_REQUEST, "invalid_client", "invalid client_id parameter");
     }
     if field("client_secret") != Some(&known.campaign_client_secret) {
         return refused(
@@ -92,19 +81,13 @@ pub(crate) fn token(identity: &Identity, variants: Variants, call: &Call) -> Rep
     let life = variants.campaign_token_seconds;
     let token = identity.issue(Audience::Campaign, Duration::from_secs(u64::from(life)));
     let body = json!({"access_token": token, "token_type": "bearer", "expires_in": life});
-    Reply::new(
-        StatusCode::OK,
-        "application/json;charset=UTF-8",
-        body.to_string(),
-    )
-    .with("cache-control", "no-store")
+    Reply::new(StatusCode::OK, "application/json;charset=UTF-8", body.to_string())
+        .with("cache-control", "no-store")
 }
 
 /// Answers `/ims/profile/v1`, the pre-flight check of campaign sheet 1.4.
 pub(crate) fn profile(identity: &Identity, call: &Call) -> Reply {
-    let accepted = call
-        .bearer()
-        .is_some_and(|token| identity.accepts(token, Audience::Campaign));
+    let accepted = call.bearer().is_some_and(|token| identity.accepts(token, Audience::Campaign));
     if !accepted {
         return Reply::new(
             StatusCode::UNAUTHORIZED,

@@ -50,9 +50,7 @@ impl Credentials {
         let guid = |name: &str| {
             let mut bytes = [0; 16];
             bytes.copy_from_slice(&part(name)[..16]);
-            uuid::Builder::from_random_bytes(bytes)
-                .into_uuid()
-                .to_string()
+            uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
         };
         let text = |name: &str| URL_SAFE_NO_PAD.encode(&part(name)[..24]);
         Self {
@@ -109,11 +107,7 @@ const MOST_TOKENS: usize = 10_000;
 impl Identity {
     /// Nobody holds a token yet.
     pub(crate) fn new(credentials: Credentials, clock: Clock) -> Self {
-        Self {
-            book: Arc::default(),
-            clock,
-            credentials: Arc::new(credentials),
-        }
+        Self { book: Arc::default(), clock, credentials: Arc::new(credentials) }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -155,9 +149,7 @@ impl Identity {
 
     /// Ends all tokens of an audience.
     pub(crate) fn revoke_all(&self, audience: Audience) {
-        self.book()
-            .tokens
-            .retain(|_, grant| grant.audience != audience);
+        self.book().tokens.retain(|_, grant| grant.audience != audience);
     }
 
     /// How many tokens of an audience are alive.
