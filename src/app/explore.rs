@@ -121,19 +121,13 @@ fn problem(place: &str, problem: String, hint: &str) -> Finding {
 }
 
 fn note(place: &str, text: String) -> Finding {
-    Finding {
-        place: place.to_owned(),
-        problem: text,
-        hint: String::new(),
-        kind: FindingKind::Note,
-    }
+    Finding { place: place.to_owned(), problem: text, hint: String::new(), kind: FindingKind::Note }
 }
 
 async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<Finding>) {
     let source = format!("dynamics {}", spec.dynamics);
     let target = format!("campaign {}", spec.campaign);
-    let schema =
-        within(app, &source, app.dynamics.table_schema(&spec.dynamics), findings).await;
+    let schema = within(app, &source, app.dynamics.table_schema(&spec.dynamics), findings).await;
     let resource =
         within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
     if let Some(schema) = &schema

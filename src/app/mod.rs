@@ -14,7 +14,7 @@ pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync_ingress};
 pub(crate) use rehearsal::{Planned, Rehearsal, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 
-/// Types in words, for the commands that show them.
-pub(crate) use crate::mapping::{column_words, field_words};
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Failure, Outcome};
+/// Types in words, for the commands that show them.
+pub(crate) use crate::mapping::{column_words, field_words};

@@ -79,9 +79,8 @@ pub(crate) async fn sync_ingress(
     let tally = Tally::default();
     let began = app.clock.monotonic();
     let calls_before = (app.campaign.client().stats().calls, app.dynamics.client().stats().calls);
-    let (run, carried) = store
-        .call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?.0)))
-        .await?;
+    let (run, carried) =
+        store.call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?.0))).await?;
     FlowStarted { flow: FLOW, run, backlog: carried }.emit();
     tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
     let mut patience = Patience::new(app, &tally, options.patience);
@@ -203,9 +202,9 @@ fn judge(
     counts: &Counts,
 ) -> PassEnd {
     let stopped = halves.drain.stopped.clone();
-    let refused = refused.or_else(|| halves.intake.refused.clone()).or_else(|| {
-        stopped.clone().filter(|failure| failure.outcome == Outcome::Refused)
-    });
+    let refused = refused
+        .or_else(|| halves.intake.refused.clone())
+        .or_else(|| stopped.clone().filter(|failure| failure.outcome == Outcome::Refused));
     if let Some(failure) = refused {
         return PassEnd::Refused(failure);
     }

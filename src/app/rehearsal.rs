@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::app::App;
 use crate::flows::ingress::Intake;
 use crate::http::{Failure, Outcome};
-use crate::model::{Flow, RecordId, Tally, TallyDelta, TableName};
+use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Mode, Store, StoreError};
 
 const FLOW: Flow = Flow::Ingress;
@@ -46,9 +46,8 @@ pub(crate) async fn plan_ingress(
     visit: impl FnMut(Planned) + Send + 'static,
 ) -> Result<Rehearsal, StoreError> {
     let store = app.open_store(Mode::Rehearsal).await?;
-    let before = store
-        .call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id)))
-        .await?;
+    let before =
+        store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
     let prepared = app.prepare().await;
     let tally = Tally::default();
     let intake = Intake {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::config::Config;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::model::{Flow, TableName};
 use crate::store::{Counts, HeldWave, RunOutcome, Store, StoreError};
 

@@ -122,11 +122,8 @@ impl App {
             return Err(TableError::NotTracked { possible });
         }
         let resource = Arc::new(resource);
-        let clearing = if self.config.campaign.clear_with_null {
-            Clearing::Null
-        } else {
-            Clearing::EmptyText
-        };
+        let clearing =
+            if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
         let digest = digest(spec, &compiled, clearing);
         let table = Table {

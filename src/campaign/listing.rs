@@ -115,7 +115,7 @@ impl Reader {
         }
         let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
         let path = format!(
-            "/campaign/{}/{}/{}",
+            "campaign/{}/{}/{}",
             schema.root.as_str(),
             schema.name,
             super::writer::segment(pkey),

@@ -39,7 +39,7 @@ impl Reader {
     pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
         let url = self
             .origin
-            .own(&format!("/campaign/{path}"))
+            .own(&format!("campaign/{path}"))
             .map_err(|error| Failure::new(System::Campaign, Outcome::Setup, &error.to_string()))?;
         self.client.read(Request::get(url)).await
     }

@@ -88,7 +88,7 @@ impl Writer {
 
     /// POST. Gives the path of the new record, where the answer has it.
     pub(crate) async fn create(&self, body: String) -> Result<Option<String>, Failure> {
-        let path = format!("/campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
+        let path = format!("campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
         let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
         let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
         let written: Written = super::wire::parse(&response)?;
@@ -187,7 +187,7 @@ impl Writer {
     fn url(&self, address: &Address) -> Result<crate::http::RemoteUrl, Failure> {
         let url = match address {
             Address::Key(key) => {
-                self.reader.origin.own(&format!("/campaign/{}", self.path(&segment(key))))
+                self.reader.origin.own(&format!("campaign/{}", self.path(&segment(key))))
             }
             Address::Path(path) => self.reader.origin.handed(path),
         };

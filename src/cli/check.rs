@@ -86,10 +86,8 @@ fn report(
             out.push_str(&format!("note: {}: {}\n", finding.place, finding.problem));
         }
         for (flow, times) in &runs {
-            let times: Vec<String> = times
-                .iter()
-                .map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
-                .collect();
+            let times: Vec<String> =
+                times.iter().map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()).collect();
             out.push_str(&format!("next runs of {flow}: {}\n", times.join(", ")));
         }
         out.push_str(&match problems.len() {

@@ -173,14 +173,13 @@ pub(super) async fn resources(cli: &Cli, arguments: &Explore, clock: &Clock) -> 
         if arguments.json.json {
             let rows: Vec<Value> = resources
                 .iter()
-                .map(|one| {
-                    json!({ "name": one.name, "api": one.root.as_str(), "label": one.label })
-                })
+                .map(
+                    |one| json!({ "name": one.name, "api": one.root.as_str(), "label": one.label }),
+                )
                 .collect();
             print_json(&rows.into())?;
         } else {
-            let columns =
-                [("resource", Align::Left), ("API", Align::Left), ("label", Align::Left)];
+            let columns = [("resource", Align::Left), ("API", Align::Left), ("label", Align::Left)];
             let rows: Vec<Vec<String>> = resources
                 .into_iter()
                 .map(|one| vec![one.name, one.root.as_str().to_owned(), one.label])

@@ -148,9 +148,8 @@ fn matches(table: &TableSchema, resource: &ResourceSchema) -> Vec<(ColumnName, F
             let name = column.as_str();
             name == plain || name.split_once('_').is_some_and(|(_, rest)| rest == plain)
         });
-        let taken = |column: &ColumnName| {
-            found.iter().any(|(known, to)| known == column || to == field)
-        };
+        let taken =
+            |column: &ColumnName| found.iter().any(|(known, to)| known == column || to == field);
         if let Some(column) = column
             && !kind.read_only
             && !taken(column)

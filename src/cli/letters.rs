@@ -104,8 +104,10 @@ async fn show(store: &Store, id: i64, as_one_json: bool) -> Result<Exit, End> {
         ("fields", letter.fields.join(", ")),
         ("reason", letter.reason.clone()),
     ];
-    let lines: Vec<String> =
-        rows.iter().map(|(name, value)| format!("{name:<12}  {value}").trim_end().to_owned()).collect();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<12}  {value}").trim_end().to_owned())
+        .collect();
     print(&lines.join("\n"))?;
     Ok(Exit::Done)
 }
@@ -174,7 +176,10 @@ pub(super) async fn approve(
     say(&match deletions {
         0 if empty => "no deletions are held yet".to_owned(),
         0 => "no deletions are held; nothing to approve".to_owned(),
-        _ => format!("{} deletions approved; the next pass carries them out", count(deletions as u64)),
+        _ => format!(
+            "{} deletions approved; the next pass carries them out",
+            count(deletions as u64)
+        ),
     });
     Ok(Exit::Done)
 }

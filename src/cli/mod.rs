@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::clock::Clock;
 use args::{Cli, Command};
-use exit::{Exit, End};
+use exit::{End, Exit};
 
 /// Runs the program with the process's arguments.
 #[must_use]

@@ -72,8 +72,9 @@ impl Progress {
         } else {
             ProgressDrawTarget::hidden()
         });
-        start(format, level, Above(all.clone()))
-            .map_err(|error| End::new(Exit::Usage, format!("the journal cannot be reached: {error}")))?;
+        start(format, level, Above(all.clone())).map_err(|error| {
+            End::new(Exit::Usage, format!("the journal cannot be reached: {error}"))
+        })?;
         let bar = all.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
             bar.set_style(style);

@@ -194,9 +194,9 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     let ims_url = url_or(&keys, "ims_url", IMS);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 8);
     let requests_per_second = number_or(&keys, "requests_per_second", 1..=10_000, 50);
-    let clear_with_null = keys.get("clear_with").is_some_and(|node| {
-        node.word(&[("empty", false), ("null", true)]).unwrap_or(false)
-    });
+    let clear_with_null = keys
+        .get("clear_with")
+        .is_some_and(|node| node.word(&[("empty", false), ("null", true)]).unwrap_or(false));
     if keys.get("sftp").is_some() {
         super::later::refuse_sftp(&keys);
     }

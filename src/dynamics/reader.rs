@@ -6,7 +6,7 @@ use crate::dynamics::wire::{List, OrganizationRow, WhoAmIReply, parse};
 use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
 
 /// The path of the API below the environment's address.
-const API: &str = "/api/data/v9.2";
+const API: &str = "api/data/v9.2";
 
 /// Who the caller is, for Dynamics.
 #[derive(Clone, Debug)]

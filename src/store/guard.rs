@@ -83,7 +83,9 @@ impl Work<'_> {
     /// Remembers it, for `status`.
     pub(crate) fn set_retention_days(&mut self, days: u32) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('retention-days', ?1)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO meta (name, value) VALUES ('retention-days', ?1)",
+            )?
             .execute([days.to_le_bytes().as_slice()])?;
         Ok(())
     }

@@ -184,7 +184,11 @@ fn summary(passes: &[Pass]) -> Result<Exit, End> {
                 count(pass.writes),
                 count(pass.reads),
                 count(pass.source),
-                format!("{}.{:02} s", pass.counts.duration_ms / 1000, pass.counts.duration_ms % 1000 / 10),
+                format!(
+                    "{}.{:02} s",
+                    pass.counts.duration_ms / 1000,
+                    pass.counts.duration_ms % 1000 / 10
+                ),
                 count(pass.comparison.differences.len() as u64),
             ]
         })

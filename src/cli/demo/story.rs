@@ -100,7 +100,11 @@ fn token_is_lost(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
         dynamics.delete("contact", id);
     }
     for id in some(sandbox, 6, 100, usize::MAX) {
-        dynamics.update("contact", id, &json!({ "description": "edited while the token was lost" }))?;
+        dynamics.update(
+            "contact",
+            id,
+            &json!({ "description": "edited while the token was lost" }),
+        )?;
     }
     dynamics.expire_tokens();
     Ok(())
