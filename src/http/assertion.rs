@@ -103,7 +103,7 @@ mod tests {
     fn an_assertion_is_what_entra_documents() {
         let (pem, certificate) = pem();
         let clock = Clock::seeded(1);
-        let jwt = assertion(&Secret::new(pem), "app", "https://login/t/oauth2/v2.0/token", &clock)
+        let jwt = assertion(&Secret::new(&pem), "app", "https://login/t/oauth2/v2.0/token", &clock)
             .unwrap();
         let header = part(&jwt, 0);
         assert_eq!(header["alg"], "PS256");
@@ -127,7 +127,7 @@ mod tests {
             (&pem[cut..], "no certificate"),
             ("hunter2", "no certificate"),
         ] {
-            let error = assertion(&Secret::new(text.to_owned()), "a", "b", &clock).unwrap_err();
+            let error = assertion(&Secret::new(text), "a", "b", &clock).unwrap_err();
             assert!(error.contains(what) && !error.contains("hunter2"), "{error}");
         }
     }

@@ -55,7 +55,7 @@ where
 }
 
 pub(super) fn secret(text: &'static str) -> SecretLoader {
-    Arc::new(move || Ok(Secret::new(text.to_owned())))
+    Arc::new(move || Ok(Secret::new(text)))
 }
 
 pub(super) fn entra(token_url: &str) -> Auth {

@@ -158,7 +158,7 @@ pub(super) fn resource() -> ResourceSchema {
             ("age", FieldType::Integer { bits: 32 }, true),
         ])
         .map(|(name, kind, read_only)| {
-            (field_name(name), Field { name: field_name(name), kind, read_only })
+            (field_name(name), Field { name: field_name(name), kind, read_only, sortable: true })
         })
         .collect();
     ResourceSchema {
