@@ -10,8 +10,8 @@ mod tables;
 
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
-pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync_ingress};
-pub(crate) use rehearsal::{Planned, Rehearsal, plan_ingress};
+pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
+pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 
 /// What a system's failure means, for the commands that end with one.

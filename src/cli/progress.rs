@@ -53,11 +53,11 @@ impl Progress {
             Format::Json => LogFormat::Json,
             Format::Pretty => LogFormat::Pretty { colour },
             Format::Journald => LogFormat::Journald,
-            Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() && !terminal => {
-                LogFormat::Journald
-            }
-            Format::Auto if terminal => LogFormat::Pretty { colour },
-            Format::Auto => LogFormat::Json,
+            Format::Auto => match (terminal, std::env::var_os("JOURNAL_STREAM")) {
+                (true, _) => LogFormat::Pretty { colour },
+                (false, Some(_)) => LogFormat::Journald,
+                (false, None) => LogFormat::Json,
+            },
         };
         let level = match global.log_level {
             Level::Error => tracing::Level::ERROR,

@@ -1,7 +1,7 @@
 //! The loop: takes waiting decisions, keeps a bounded number of them on the
 //! way, and settles what comes back in groups.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -52,12 +52,15 @@ pub(crate) struct Delivery {
     settled: Arc<Notify>,
 }
 
+/// What became of a leased row.
+type Finished = (Leased, Result<Delivered, Failure>);
+
 /// What the loop remembers between its turns.
 #[derive(Default)]
 struct Loop {
-    active: JoinSet<(Leased, Result<Delivered, Failure>)>,
+    active: JoinSet<Finished>,
     /// Leased rows that wait for their next attempt.
-    waiting: BTreeMap<(Monotonic, i64), ()>,
+    waiting: BTreeSet<(Monotonic, i64)>,
     failing: HashSet<RecordId>,
     successes: u64,
     /// Successes at each waiting row's last attempt.
@@ -163,7 +166,7 @@ impl Delivery {
 
     /// One turn: waits for what comes first, and settles what has come.
     async fn turn(&self, state: &mut Loop) -> Result<(), StoreError> {
-        let next_due = state.waiting.keys().next().map(|(due, _)| *due);
+        let next_due = state.waiting.first().map(|(due, _)| *due);
         let due = async {
             match next_due {
                 Some(due) => self.clock.sleep_until(due).await,
@@ -190,7 +193,7 @@ impl Delivery {
     async fn settle_group(
         &self,
         state: &mut Loop,
-        group: Vec<Result<(Leased, Result<Delivered, Failure>), tokio::task::JoinError>>,
+        group: Vec<Result<Finished, tokio::task::JoinError>>,
     ) -> Result<(), StoreError> {
         let mut attempts = Vec::with_capacity(group.len());
         for joined in group {
@@ -228,7 +231,7 @@ impl Delivery {
             let id = attempt.leased.id;
             if let End::Retry { wait, .. } = attempt.end {
                 let due = now.plus(wait / 2 + self.clock.jitter(wait / 2));
-                state.waiting.insert((due, id), ());
+                state.waiting.insert((due, id));
                 state.marks.insert(id, state.successes);
             } else {
                 state.marks.remove(&id);
@@ -294,12 +297,11 @@ impl Delivery {
     /// Takes up the rows whose wait is over, with the newest decision.
     async fn resume(&self, state: &mut Loop) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
-        while let Some(entry) = state.waiting.first_entry() {
-            let (due, id) = *entry.key();
+        while let Some(&(due, id)) = state.waiting.first() {
             if due > now {
                 break;
             }
-            entry.remove();
+            state.waiting.pop_first();
             let flow = self.flow;
             let leased = self.store.call(move |work| work.release_again(flow, id)).await?;
             match leased {

@@ -21,7 +21,7 @@ use super::sandbox::configuration;
 use compare::{Comparison, compare};
 
 /// Ends a pass that does not move.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What one pass did, for the summary.
 struct Pass {
@@ -80,14 +80,17 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
 fn quiet_level(cli: &Cli) -> args::Level {
     match cli.global.log_level {
         args::Level::Info => args::Level::Error,
-        other => other,
+        level @ (args::Level::Error
+        | args::Level::Warn
+        | args::Level::Debug
+        | args::Level::Trace) => level,
     }
 }
 
 fn copy(global: &Global) -> Global {
     let log_format = match global.log_format {
         Format::Auto => Format::Pretty,
-        other => other,
+        format @ (Format::Json | Format::Pretty | Format::Journald) => format,
     };
     Global { config: global.config.clone(), log_format, log_level: global.log_level }
 }
