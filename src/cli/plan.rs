@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::model::Flow;
 
 use super::args::{Cli, Plan};
-use super::config::app;
+use super::config::{app, needs_ingress};
 use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json_line, say, table};
 use super::progress::Progress;
@@ -16,6 +16,7 @@ use super::progress::Progress;
 pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
     let app = app(&cli.global, clock)?;
+    needs_ingress(&app.config)?;
     progress.step("reading both systems");
     let as_json = arguments.json.json;
     let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);

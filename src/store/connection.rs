@@ -48,6 +48,7 @@ impl Writer {
             | StoreError::Newer { .. }
             | StoreError::Unusable { .. }
             | StoreError::Corrupt(_)
+            | StoreError::OtherOrganization { .. }
             | StoreError::CommitUnknown(_)
             | StoreError::Ended => error,
         })?;

@@ -45,7 +45,7 @@ impl Drop for Scratch {
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Result<Exit, End> {
     let quiet = Global { log_level: quiet_level(cli), ..copy(&cli.global) };
-    let progress = Progress::start(&quiet)?;
+    let progress = Progress::start(&quiet)?.or_plain(clock);
     progress.step("filling the sandbox");
     let sandbox = Sandbox::start(SandboxOptions {
         seed: arguments.seed,
