@@ -132,7 +132,8 @@ fn note(place: &str, text: String) -> Finding {
 async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<Finding>) {
     let source = format!("dynamics {}", spec.dynamics);
     let target = format!("campaign {}", spec.campaign);
-    let schema = within(app, &source, app.dynamics.table_schema(&spec.dynamics), findings).await;
+    let schema =
+        within(app, &source, app.dynamics.table_schema(&spec.dynamics, None), findings).await;
     let resource =
         within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
     if let Some(schema) = &schema

@@ -62,7 +62,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), End> {
 async fn from_metadata(app: &App) -> Result<String, End> {
     let mut blocks = Vec::new();
     for (table, resource) in pairs(app).await? {
-        let schema = app.dynamics.table_schema(&table).await?;
+        let schema = app.dynamics.table_schema(&table, None).await?;
         let target = app.campaign.resource_schema(&resource).await?;
         let key = guess_key(&table, &resource)
             .map_err(|error| End::new(Exit::Usage, error.to_string()))?;

@@ -2,6 +2,7 @@
 //! tear.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,14 @@ impl<'w> MakeWriter<'w> for Above {
     }
 }
 
+/// Whether the log that was started is JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether every line of stderr is to be a JSON object.
+pub(super) fn logs_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
 impl Progress {
     /// Starts the log as the options say.
     pub(super) fn start(global: &Global) -> Result<Self, End> {
@@ -73,6 +82,7 @@ impl Progress {
                 (false, None) => LogFormat::Json,
             },
         };
+        JSON.store(format == LogFormat::Json, Ordering::Relaxed);
         let level = match global.log_level {
             Level::Error => tracing::Level::ERROR,
             Level::Warn => tracing::Level::WARN,

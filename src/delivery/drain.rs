@@ -66,6 +66,8 @@ struct Loop {
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
+    /// Leased rows that are not delivered in this pass.
+    parked: Vec<i64>,
     report: DrainReport,
 }
 
@@ -118,9 +120,13 @@ impl Delivery {
             // Asked before the store is: what is added later shows as work.
             let last = finished();
             let took = self.fill(&mut state).await?;
+            if state.report.stopped.is_some() {
+                state.parked.extend(state.waiting.iter().map(|(_, id)| *id));
+                state.waiting.clear();
+            }
             if state.active.is_empty() && state.waiting.is_empty() {
                 if state.report.stopped.is_some() || (last && took == 0) {
-                    return Ok(state.report);
+                    return self.end(state).await;
                 }
                 if took == 0 {
                     self.work_ready.notified().await;
@@ -129,6 +135,13 @@ impl Delivery {
             }
             self.turn(&mut state).await?;
         }
+    }
+
+    /// Gives back the leases of what was not delivered.
+    async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
+        let parked = state.parked;
+        self.store.call(move |work| parked.into_iter().try_for_each(|id| work.unlease(id))).await?;
+        Ok(state.report)
     }
 
     /// Takes more work, if there is room.
@@ -140,19 +153,18 @@ impl Delivery {
         let flow = self.flow;
         let leased = self.store.call(move |work| work.lease(flow, room)).await?;
         let took = leased.len();
-        let mut parked = Vec::new();
         for leased in leased {
             if state.stopped_tables.contains(&leased.table)
                 || !self.destinations.contains_key(&leased.table)
             {
-                parked.push(leased);
+                // Rows of a table that cannot be written keep their lease
+                // until the drain ends, so that they are not taken again and
+                // again.
+                state.park(leased);
             } else {
                 self.begin(state, leased);
             }
         }
-        // Rows of a table that cannot be written keep their lease until the
-        // drain ends, so that they are not taken again and again.
-        state.report_parked(parked);
         Ok(took)
     }
 
@@ -320,11 +332,10 @@ impl Delivery {
 }
 
 impl Loop {
-    fn report_parked(&mut self, parked: Vec<Leased>) {
-        for leased in parked {
-            if !self.report.failed.contains(&leased.table) {
-                self.report.failed.push(leased.table);
-            }
+    fn park(&mut self, leased: Leased) {
+        self.parked.push(leased.id);
+        if !self.report.failed.contains(&leased.table) {
+            self.report.failed.push(leased.table);
         }
     }
 }
