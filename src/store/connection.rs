@@ -41,7 +41,7 @@ impl Writer {
         )
         .map_err(|error| unusable(path, &error.to_string()))?;
         configure(&connection).map_err(|error| explain(path, error))?;
-        let key = random_key().map_err(|_| unusable(path, "the system has no random numbers"))?;
+        let key = random_key().map_err(|_| unusable(path, "the system gives no key"))?;
         migrate(&mut connection, path, &key).map_err(|error| match &error {
             StoreError::Statement(reason) => unusable(path, reason),
             StoreError::Locked { .. }
