@@ -113,7 +113,11 @@ pub(crate) fn check(source: &Source, found: &mut Vec<Violation>) {
                 continue;
             }
             for (line, word) in clock_words(text) {
-                report(Rule::SqlClock, first + line, &format!("{word} in SQL; bind clock::Clock's"));
+                report(
+                    Rule::SqlClock,
+                    first + line,
+                    &format!("{word} in SQL; bind clock::Clock's"),
+                );
             }
         }
     }

@@ -155,7 +155,8 @@ fn a_file_is_a_test_only_if_its_declaration_says_so() {
 
 #[test]
 fn the_tests_of_a_module_may_import_what_the_module_may_not() {
-    let text = "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\nuse crate::http::Client;";
+    let text =
+        "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}\nuse crate::http::Client;";
     let found = planted("src/model/a.rs", text);
     let lines: Vec<usize> = found.iter().map(|violation| violation.line).collect();
     assert_eq!(lines, [6]);
