@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::failpoint::{self, Point};
 use crate::store::StoreError;
 
 /// "cdsy" in the header of the file: tells our database from another's.
@@ -52,5 +53,8 @@ pub(crate) fn migrate(
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     transaction.pragma_update(None, "user_version", latest())?;
-    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))
+    failpoint::hit(Point::Commit);
+    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+    failpoint::hit(Point::Committed);
+    Ok(())
 }
