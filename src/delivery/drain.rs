@@ -63,6 +63,9 @@ struct Loop {
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
+    /// Rows of tables that cannot be written. They keep their lease until the
+    /// drain ends, so that they are not taken again and again.
+    parked: Vec<i64>,
     report: DrainReport,
 }
 
@@ -117,7 +120,7 @@ impl Delivery {
             let took = self.fill(&mut state).await?;
             if state.active.is_empty() && state.waiting.is_empty() {
                 if state.report.stopped.is_some() || (last && took == 0) {
-                    return Ok(state.report);
+                    return self.end(state).await;
                 }
                 if took == 0 {
                     self.work_ready.notified().await;
@@ -126,6 +129,15 @@ impl Delivery {
             }
             self.turn(&mut state).await?;
         }
+    }
+
+    /// Gives back what was never tried: there is no doubt about it.
+    async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
+        let parked = state.parked;
+        if !parked.is_empty() {
+            self.store.call(move |work| parked.iter().try_for_each(|id| work.unlease(*id))).await?;
+        }
+        Ok(state.report)
     }
 
     /// Takes more work, if there is room.
@@ -137,19 +149,15 @@ impl Delivery {
         let flow = self.flow;
         let leased = self.store.call(move |work| work.lease(flow, room)).await?;
         let took = leased.len();
-        let mut parked = Vec::new();
         for leased in leased {
             if state.stopped_tables.contains(&leased.table)
                 || !self.destinations.contains_key(&leased.table)
             {
-                parked.push(leased);
+                state.park(leased);
             } else {
                 self.begin(state, leased);
             }
         }
-        // Rows of a table that cannot be written keep their lease until the
-        // drain ends, so that they are not taken again and again.
-        state.report_parked(parked);
         Ok(took)
     }
 
@@ -318,11 +326,10 @@ impl Delivery {
 }
 
 impl Loop {
-    fn report_parked(&mut self, parked: Vec<Leased>) {
-        for leased in parked {
-            if !self.report.failed.contains(&leased.table) {
-                self.report.failed.push(leased.table);
-            }
+    fn park(&mut self, leased: Leased) {
+        self.parked.push(leased.id);
+        if !self.report.failed.contains(&leased.table) {
+            self.report.failed.push(leased.table);
         }
     }
 }
