@@ -66,7 +66,8 @@ struct Loop {
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
-    /// Leased rows that are not delivered in this pass.
+    /// Rows of tables that cannot be written. They keep their lease until the
+    /// drain ends, so that they are not taken again and again.
     parked: Vec<i64>,
     report: DrainReport,
 }
@@ -137,10 +138,12 @@ impl Delivery {
         }
     }
 
-    /// Gives back the leases of what was not delivered.
+    /// Gives back what was never tried: there is no doubt about it.
     async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
         let parked = state.parked;
-        self.store.call(move |work| parked.into_iter().try_for_each(|id| work.unlease(id))).await?;
+        if !parked.is_empty() {
+            self.store.call(move |work| parked.iter().try_for_each(|id| work.unlease(*id))).await?;
+        }
         Ok(state.report)
     }
 
@@ -157,9 +160,6 @@ impl Delivery {
             if state.stopped_tables.contains(&leased.table)
                 || !self.destinations.contains_key(&leased.table)
             {
-                // Rows of a table that cannot be written keep their lease
-                // until the drain ends, so that they are not taken again and
-                // again.
                 state.park(leased);
             } else {
                 self.begin(state, leased);

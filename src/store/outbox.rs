@@ -318,17 +318,28 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends the work on a leased revision. True if the row is gone; false if a
-    /// newer decision was waiting behind it.
+    /// Ends the work on a leased revision that Campaign now holds. True if the
+    /// row is gone; false if a newer decision was waiting behind it.
     pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
+        let gone = self.give_up(leased)?;
+        if !gone {
+            self.sql
+                .prepare_cached("UPDATE outbox SET uncertain = 0 WHERE id = ?1")?
+                .execute([leased.id])?;
+        }
+        Ok(gone)
+    }
+
+    /// Ends the work on a leased revision without success. True if the row is
+    /// gone; false if a newer decision was waiting behind it. That one inherits
+    /// the doubt about earlier attempts.
+    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<bool, StoreError> {
         let gone = self
             .sql
             .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
             .execute((leased.id, leased.revision))?;
         if gone == 0 {
-            self.sql
-                .prepare_cached("UPDATE outbox SET leased = NULL, uncertain = 0 WHERE id = ?1")?
-                .execute([leased.id])?;
+            self.unlease(leased.id)?;
         }
         Ok(gone > 0)
     }
