@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
+use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
 use crate::store::{Mode, SealKey, StoreError, Work};
@@ -21,6 +22,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub(crate) struct Writer {
     connection: Connection,
     key: SealKey,
+    layouts: Layouts,
     mode: Mode,
     clock: Clock,
     /// Set by an error on COMMIT: whether the work is durable is not known, so
@@ -58,7 +60,15 @@ impl Writer {
         if mode == Mode::Rehearsal {
             connection.execute_batch("BEGIN IMMEDIATE")?;
         }
-        Ok(Self { connection, key, mode, clock: clock.clone(), ended: false, _lock: lock })
+        Ok(Self {
+            connection,
+            key,
+            layouts: Layouts::default(),
+            mode,
+            clock: clock.clone(),
+            ended: false,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn key(&self) -> SealKey {
@@ -73,10 +83,14 @@ impl Writer {
         if self.ended {
             return Err(StoreError::Ended);
         }
-        match self.mode {
+        let result = match self.mode {
             Mode::Durable => self.durable(work),
             Mode::Rehearsal => self.rehearsed(work),
+        };
+        if result.is_err() {
+            self.layouts.clear();
         }
+        result
     }
 
     fn durable<T>(
@@ -85,7 +99,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&mut Work::new(&transaction, &self.key, &self.clock))?;
+        let value = work(&mut Work::new(&transaction, &self.key, &self.layouts, &self.clock))?;
         failpoint::hit(Point::Commit);
         if let Err(error) = transaction.commit() {
             self.ended = true;
@@ -102,7 +116,7 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let savepoint = self.connection.savepoint()?;
-        let value = work(&mut Work::new(&savepoint, &self.key, &self.clock))?;
+        let value = work(&mut Work::new(&savepoint, &self.key, &self.layouts, &self.clock))?;
         savepoint.commit()?;
         Ok(value)
     }
@@ -201,7 +215,7 @@ fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::E
         ("secure_delete", "ON"),
         ("mmap_size", "0"),
         ("cache_size", "-16384"),
-        ("wal_autocheckpoint", "1000"),
+        ("wal_autocheckpoint", "4000"),
         ("journal_size_limit", "67108864"),
         ("temp_store", "MEMORY"),
     ] {
