@@ -7,7 +7,20 @@
     reason = "a test fails by panicking, and its helpers are part of it"
 )]
 
+mod ingress_calls;
+mod ingress_changes;
+mod ingress_compare;
+mod ingress_deletes;
+mod ingress_faults;
+mod ingress_hostile;
+mod ingress_load;
+mod ingress_mapping;
+mod ingress_plan;
+mod ingress_privacy;
+mod ingress_schema;
+mod ingress_tokens;
 mod sandbox;
 mod sandbox_campaign;
 mod sandbox_dynamics;
 mod sandbox_faults;
+mod support;
