@@ -38,6 +38,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The machine's clock, with a jitter stream that differs per process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub(crate) fn system() -> Self {
         let nanos = Timestamp::now().as_nanosecond();
         let seed = u64::try_from(nanos.rem_euclid(i128::from(u64::MAX))).unwrap_or(1);
@@ -50,28 +51,36 @@ impl Clock {
     }
 
     /// Wall time. Data only: never decide the order of two things by it.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::unused_self,
+        reason = "this is the one place that asks, and whoever asks must hold a clock"
+    )]
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
     /// Monotonic time, for deadlines and durations.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::unused_self,
+        reason = "this is the one place that asks, and whoever asks must hold a clock"
+    )]
     pub(crate) fn monotonic(&self) -> Monotonic {
         Monotonic(tokio::time::Instant::now())
     }
 
     /// Waits for `duration`.
-    pub async fn sleep(&self, duration: Duration) {
+    pub(crate) async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
 
     /// Waits until `deadline`; returns at once when it has passed.
-    pub async fn sleep_until(&self, deadline: Monotonic) {
+    pub(crate) async fn sleep_until(&self, deadline: Monotonic) {
         tokio::time::sleep_until(deadline.0).await;
     }
 
-    /// The next number of the jitter stream (SplitMix64). Not for secrets.
+    /// The next number of the jitter stream (`SplitMix64`). Not for secrets.
     pub(crate) fn random(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let mut z = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);

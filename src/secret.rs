@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 /// Most bytes of a secret, the trailing newline included. A PEM key with its
 /// certificate chain stays far below.
@@ -236,49 +235,6 @@ pub(crate) fn is_credential_name(name: &str) -> bool {
         && name != "."
         && name != ".."
         && !name.contains(|c: char| c == '/' || c.is_control())
-}
-
-/// A URL as errors and logs may show it: scheme, host, port and path; the
-/// query's keys without their values (filters hold personal data); neither
-/// user information nor fragment.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SafeUrl(Url);
-
-impl SafeUrl {
-    /// Wraps a URL for showing.
-    pub(crate) fn new(url: &Url) -> Self {
-        Self(url.clone())
-    }
-}
-
-impl fmt::Display for SafeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = &self.0;
-        let Some(host) = url.host_str() else {
-            return write!(f, "{}:…", url.scheme());
-        };
-        write!(f, "{}://{host}", url.scheme())?;
-        if let Some(port) = url.port() {
-            write!(f, ":{port}")?;
-        }
-        f.write_str(url.path())?;
-        for (position, pair) in url.query().unwrap_or_default().split('&').enumerate() {
-            let mark = if position == 0 { '?' } else { '&' };
-            match pair.split_once('=') {
-                Some((key, _)) => write!(f, "{mark}{key}=…")?,
-                None if pair.is_empty() => {}
-                // Without `=` it may be all value.
-                None => write!(f, "{mark}…")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for SafeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 #[cfg(test)]

@@ -83,18 +83,3 @@ fn a_variable_that_is_absent_or_empty_is_refused_by_name() {
 fn debug_of_a_secret_tells_nothing() {
     assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
 }
-
-#[test]
-fn a_safe_url_shows_the_place_and_hides_every_value() {
-    for (url, shown) in [
-        ("https://h.example/a/b?x=1&$filter=email eq 'a@b'", "https://h.example/a/b?x=…&$filter=…"),
-        ("https://u:p@h.example:8443/a#frag", "https://h.example:8443/a"),
-        ("http://127.0.0.1:8700/?token", "http://127.0.0.1:8700/?…"),
-        ("http://[::1]:1/x?", "http://[::1]:1/x"),
-        ("data:text/plain,hunter2", "data:…"),
-    ] {
-        let safe = SafeUrl::new(&Url::parse(url).unwrap());
-        assert_eq!(safe.to_string(), shown);
-        assert_eq!(format!("{safe:?}"), shown);
-    }
-}

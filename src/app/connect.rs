@@ -14,6 +14,9 @@ use crate::secret::SecretSource;
 use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
 
+/// The window of Dataverse's request limit ("Service protection API limits").
+const FIVE_MINUTES: Duration = Duration::from_mins(5);
+
 /// Why the program cannot begin: the machine or a secret, not the file's form.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum SetupError {
@@ -54,7 +57,7 @@ impl App {
             dynamics_origin.clone(),
             Limits {
                 max_in_flight: config.dynamics.max_in_flight,
-                window: (config.dynamics.requests_per_5_minutes, Duration::from_secs(300)),
+                window: (config.dynamics.requests_per_5_minutes, FIVE_MINUTES),
             },
             dynamics_auth(&config.dynamics)?,
             clock.clone(),

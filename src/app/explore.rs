@@ -1,5 +1,6 @@
 //! What `check` asks both systems: may we, is it there, does it fit?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
@@ -7,7 +8,7 @@ use crate::app::tables::lookup;
 use crate::campaign::{Found, Writer};
 use crate::dynamics::Query;
 use crate::http::{Failure, Outcome};
-use crate::mapping::spec::TableMapping;
+use crate::mapping::spec::{Lookup, TableMapping};
 use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, ResourceSchema, TableSchema};
 
@@ -44,9 +45,13 @@ pub(crate) struct Finding {
 /// Asks both systems.
 pub(crate) async fn check(app: &App) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if within(app, "dynamics", app.dynamics.who_am_i(), &mut findings).await.is_none() {
+    let Some(who) = within(app, "dynamics", app.dynamics.who_am_i(), &mut findings).await else {
         return campaign_only(app, findings).await;
-    }
+    };
+    findings.push(note(
+        "dynamics",
+        format!("known as user {} of organization {}", who.user_id, who.organization_id),
+    ));
     match within(app, "dynamics", app.dynamics.retention_days(), &mut Vec::new()).await {
         Some(Some(days)) => findings.push(note(
             "dynamics organization",
@@ -127,7 +132,8 @@ fn note(place: &str, text: String) -> Finding {
 async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<Finding>) {
     let source = format!("dynamics {}", spec.dynamics);
     let target = format!("campaign {}", spec.campaign);
-    let schema = within(app, &source, app.dynamics.table_schema(&spec.dynamics), findings).await;
+    let schema =
+        within(app, &source, app.dynamics.table_schema(&spec.dynamics, None), findings).await;
     let resource =
         within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
     if let Some(schema) = &schema
@@ -223,9 +229,15 @@ async fn key(
     resource: ResourceSchema,
     findings: &mut Vec<Finding>,
 ) {
+    if let Lookup::Filter { filter, parameter } = &spec.key.lookup
+        && let Some(problem) = no_such_filter(app, &resource, filter, parameter).await
+    {
+        findings.push(Finding { place: place.to_owned(), ..problem });
+        return;
+    }
     let writer = Writer::new(
         app.campaign.clone(),
-        std::sync::Arc::new(resource),
+        Arc::new(resource),
         spec.key.to.clone(),
         lookup(&spec.key.lookup),
         vec![spec.key.to.clone()],
@@ -239,4 +251,34 @@ async fn key(
             "check the filter and the name of its parameter",
         )),
     }
+}
+
+/// Looks the filter up in the resource's metadata. Nothing is said where the
+/// metadata does not list filters: asking is then the only proof.
+async fn no_such_filter(
+    app: &App,
+    resource: &ResourceSchema,
+    filter: &str,
+    parameter: &str,
+) -> Option<Finding> {
+    let listed = within(app, "", app.campaign.filters(resource), &mut Vec::new()).await??;
+    if listed.is_empty() {
+        return None;
+    }
+    let Some(found) = listed.iter().find(|known| known.name == filter) else {
+        let names: Vec<&str> = listed.iter().map(|known| known.name.as_str()).collect();
+        return Some(problem(
+            "",
+            format!("there is no filter {filter}"),
+            &format!("define it on the resource and publish; there are: {}", names.join(", ")),
+        ));
+    };
+    let known = found.parameters.iter().any(|name| name == parameter);
+    (!known && !found.parameters.is_empty()).then(|| {
+        problem(
+            "",
+            format!("the filter {filter} has no parameter {parameter}"),
+            &format!("it has: {}", found.parameters.join(", ")),
+        )
+    })
 }

@@ -4,15 +4,18 @@
 mod connect;
 mod explore;
 mod pass;
+mod pin;
 mod rehearsal;
 mod report;
+mod suggest;
 mod tables;
 
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
-pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync_ingress};
-pub(crate) use rehearsal::{Planned, Rehearsal, plan_ingress};
+pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
+pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
+pub(crate) use suggest::suggest;
 
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Failure, Outcome};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::pin::{Pin, pin};
 use crate::app::tables::Prepared;
 use crate::clock::Monotonic;
 use crate::delivery::{Delivery, DrainReport};
@@ -20,7 +21,7 @@ const FLOW: Flow = Flow::Ingress;
 const TICK: Duration = Duration::from_millis(250);
 
 /// How often progress is logged.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// How a pass is to run.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +87,7 @@ pub(crate) async fn sync_ingress(
     let mut patience = Patience::new(app, &tally, options.patience);
     let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None };
     let prepared = tokio::select! {
-        prepared = app.prepare() => Some(prepared),
+        prepared = prepare(app, store) => Some(prepared?),
         () = patience.run_out() => None,
     };
     let (halves, failed_tables, refused) = match prepared {
@@ -116,6 +117,16 @@ pub(crate) async fn sync_ingress(
     let end = judge(&halves, failed_tables, refused, &counts);
     finish(store, run, &end, counts, source_calls).await?;
     Ok(PassReport { end, counts })
+}
+
+/// The tables of the pass, after a look at whether the store is the
+/// environment's.
+async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
+    match pin(app, store).await? {
+        Pin::Fits => Ok(app.prepare().await),
+        Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
+        Pin::Refused(failure) => Ok(Prepared { refused: Some(failure), ..Prepared::default() }),
+    }
 }
 
 /// Reading and delivering, side by side.

@@ -109,7 +109,7 @@ impl App {
         &self,
         spec: &TableMapping,
     ) -> Result<(TableSchema, ResourceSchema), Failure> {
-        let table = self.dynamics.table_schema(&spec.dynamics).await?;
+        let table = self.dynamics.table_schema(&spec.dynamics, Some(&spec.columns())).await?;
         let resource = self.campaign.resource_schema(&spec.campaign).await?;
         Ok((table, resource))
     }

@@ -89,7 +89,7 @@ impl Reader {
         })
     }
 
-    /// Where the record is: its own link, or else built from its PKey.
+    /// Where the record is: its own link, or else built from its `PKey`.
     fn href_of(
         &self,
         record: &Record<'_>,

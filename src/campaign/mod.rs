@@ -11,8 +11,8 @@ mod wire;
 mod writer;
 
 pub(crate) use listing::{Listed, ListingPage};
-pub(crate) use reader::{Reader, ResourceSummary};
-pub(crate) use value::{Clearing, decode, encode};
+pub(crate) use reader::Reader;
+pub(crate) use value::{Clearing, encode};
 pub(crate) use writer::{Address, Found, KeyLookup, Writer};
 
 /// What a call can end with; made by the transport, passed on as it is.

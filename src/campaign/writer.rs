@@ -1,6 +1,6 @@
 //! The writing half of the client: one record per call, found by its key.
 //!
-//! A record's PKey and link are never stored: they are an encryption of the
+//! A record's `PKey` and link are never stored: they are an encryption of the
 //! row, differ from place to place and change with the instance.
 
 use std::fmt::Write as _;
@@ -138,7 +138,7 @@ impl Writer {
         let record: Record<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not one record"))?;
         let listed = self.listed(&record, &response)?;
-        self.check_key(&listed, key, "the record at this key's address has another key")?;
+        check_key(&listed, key, "the record at this key's address has another key")?;
         Ok(Found::One(Box::new(listed)))
     }
 
@@ -160,7 +160,7 @@ impl Writer {
                 "the filter {filter} returns records whose {} is not the one asked for; check the filter and the parameter {parameter}",
                 self.key
             );
-            self.check_key(&listed, key, &text)?;
+            check_key(&listed, key, &text)?;
             matching.push(listed);
         }
         Ok(match (matching.len(), matching.pop()) {
@@ -172,11 +172,6 @@ impl Writer {
 
     fn listed(&self, record: &Record<'_>, response: &Response) -> Result<Listed, Failure> {
         self.reader.listed(record, &self.schema, &self.key, &self.fields, response)
-    }
-
-    fn check_key(&self, listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
-        let same = listed.key.as_deref().is_some_and(|found| same_key(found, key));
-        if same { Ok(()) } else { Err(Failure::new(System::Campaign, Outcome::Setup, text)) }
     }
 
     /// Path below `/campaign/` of something below the resource.
@@ -193,6 +188,12 @@ impl Writer {
         };
         url.map_err(|error| foreign(&error.to_string()))
     }
+}
+
+/// The record that was found must be the one that was asked for.
+fn check_key(listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
+    let same = listed.key.as_deref().is_some_and(|found| same_key(found, key));
+    if same { Ok(()) } else { Err(Failure::new(System::Campaign, Outcome::Setup, text)) }
 }
 
 /// At the address of one record a 404 says that the record is not there, in

@@ -30,3 +30,14 @@ pub(super) fn config(global: &Global) -> Result<Config, End> {
 pub(super) fn app(global: &Global, clock: &Clock) -> Result<App, End> {
     Ok(App::new(config(global)?, clock.clone())?)
 }
+
+/// A pass without a flow would do nothing and look like success.
+pub(super) fn needs_ingress(config: &Config) -> Result<(), End> {
+    if config.ingress.is_some() {
+        return Ok(());
+    }
+    Err(End::new(
+        Exit::Usage,
+        "no flow is configured; add `[ingress]` with at least one `[[ingress.table]]`",
+    ))
+}

@@ -102,7 +102,7 @@ pub(super) async fn tables(cli: &Cli, arguments: &Explore, clock: &Clock) -> Res
         return Ok(Exit::Done);
     };
     let name = named(TableName::new(name))?;
-    let schema = answer(clock, outage, app.dynamics.table_schema(&name)).await?;
+    let schema = answer(clock, outage, app.dynamics.table_schema(&name, None)).await?;
     progress.end();
     let shown: Vec<(String, String, String)> = schema
         .columns

@@ -5,33 +5,16 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::app::App;
+use crate::app::{App, suggest};
 use crate::clock::Clock;
 use crate::config::{Example, annotated, guess_key, table_block};
-use crate::model::{ColumnName, FieldName, ResourceName, ResourceSchema, TableName, TableSchema};
+use crate::model::{ResourceName, TableName};
 
 use super::args::{Cli, Init};
 use super::config::app;
 use super::exit::{End, Exit};
 use super::output::{print, say};
 use super::progress::Progress;
-
-/// Columns and fields that mean the same on both sides, where both have them.
-const USUAL: &[(&str, &str)] = &[
-    ("salutation", "salutation"),
-    ("firstname", "firstName"),
-    ("middlename", "middleName"),
-    ("lastname", "lastName"),
-    ("emailaddress1", "email"),
-    ("telephone1", "phone"),
-    ("mobilephone", "mobilePhone"),
-    ("fax", "fax"),
-    ("birthdate", "birthDate"),
-    ("donotbulkemail", "blackListEmail"),
-    ("donotphone", "blackListPhone"),
-    ("donotfax", "blackListFax"),
-    ("donotpostalmail", "blackListPostalMail"),
-];
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Init, clock: &Clock) -> Result<Exit, End> {
@@ -79,11 +62,12 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), End> {
 async fn from_metadata(app: &App) -> Result<String, End> {
     let mut blocks = Vec::new();
     for (table, resource) in pairs(app).await? {
-        let schema = app.dynamics.table_schema(&table).await?;
+        let schema = app.dynamics.table_schema(&table, None).await?;
         let target = app.campaign.resource_schema(&resource).await?;
         let key = guess_key(&table, &resource)
             .map_err(|error| End::new(Exit::Usage, error.to_string()))?;
-        blocks.push(table_block(&table, &resource, &key, &matches(&schema, &target)));
+        let pairs = suggest(&key, &schema, &target);
+        blocks.push(table_block(&table, &resource, &key, &pairs));
     }
     let config = &app.config;
     let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
@@ -129,33 +113,4 @@ async fn pairs(app: &App) -> Result<Vec<(TableName, ResourceName)>, End> {
         }
     }
     Ok(pairs)
-}
-
-/// The usual pairs, and each field that has a column's name.
-fn matches(table: &TableSchema, resource: &ResourceSchema) -> Vec<(ColumnName, FieldName)> {
-    let mut found = Vec::new();
-    for (column, field) in USUAL {
-        if let (Some((column, _)), Some((field, kind))) =
-            (table.columns.get_key_value(*column), resource.fields.get_key_value(*field))
-            && !kind.read_only
-        {
-            found.push((column.clone(), field.clone()));
-        }
-    }
-    for (field, kind) in &resource.fields {
-        let plain = field.as_str().strip_prefix("cus").unwrap_or(field.as_str()).to_lowercase();
-        let column = table.columns.keys().find(|column| {
-            let name = column.as_str();
-            name == plain || name.split_once('_').is_some_and(|(_, rest)| rest == plain)
-        });
-        let taken =
-            |column: &ColumnName| found.iter().any(|(known, to)| known == column || to == field);
-        if let Some(column) = column
-            && !kind.read_only
-            && !taken(column)
-        {
-            found.push((column.clone(), field.clone()));
-        }
-    }
-    found
 }

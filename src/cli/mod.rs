@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::clock::Clock;
+use crate::telemetry::CommandFailed;
 use args::{Cli, Command};
 use exit::{End, Exit};
 
@@ -31,13 +32,26 @@ pub fn run() -> ExitCode {
     install_panic_hook();
     let end = execute(&cli);
     if let Err(end) = &end {
-        output::complain(&end.to_string());
+        complain(&cli, end);
     }
     let code = match end {
         Ok(exit) => exit,
         Err(end) => end.exit,
     };
     ExitCode::from(code as u8)
+}
+
+/// What went wrong: as an event where every line of stderr is one.
+fn complain(cli: &Cli, end: &End) {
+    let reason = end.to_string();
+    if reason.is_empty() {
+        return;
+    }
+    if matches!(cli.command, Command::Sync(_)) && progress::logs_json() {
+        CommandFailed { exit: u64::from(end.exit as u8), reason }.emit();
+    } else {
+        output::complain(&reason);
+    }
 }
 
 /// A panic is a bug: it says where, never what, and ends the process.

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::model::Flow;
 
 use super::args::{Cli, Plan};
-use super::config::app;
+use super::config::{app, needs_ingress};
 use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json_line, say, table};
 use super::progress::Progress;
@@ -16,19 +16,20 @@ use super::progress::Progress;
 pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
     let app = app(&cli.global, clock)?;
+    needs_ingress(&app.config)?;
     progress.step("reading both systems");
     let as_json = arguments.json.json;
-    let (rows, mut planned) = std::sync::mpsc::sync_channel(1024);
-    let printer = tokio::task::spawn_blocking(move || write_out(&mut planned, as_json));
+    let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);
+    let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, as_json));
     let rehearsal = plan_ingress(&app, move |planned| {
         // The printer ends early only when nobody reads on.
         let _ = rows.send(planned);
     })
     .await;
-    let printed = printer.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
+    let written = writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
     progress.end();
     let rehearsal = rehearsal?;
-    printed?;
+    written?;
     let counts = rehearsal.counts;
     if !as_json {
         say(&format!(

@@ -2,16 +2,20 @@
 //! tear.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::Watch;
+use crate::clock::{Clock, Monotonic};
 use crate::telemetry::{LogFormat, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
-use super::output::count;
+use super::output::{count, say};
 
 /// The progress of a command; draws nothing unless stderr is a terminal and
 /// the log is for people.
@@ -19,7 +23,18 @@ use super::output::count;
 pub(super) struct Progress {
     all: MultiProgress,
     bar: ProgressBar,
+    plain: Option<Arc<Plain>>,
 }
+
+/// Plain lines in place of a drawn one, for commands that are not logging.
+#[derive(Debug)]
+struct Plain {
+    clock: Clock,
+    last: Mutex<Option<Monotonic>>,
+}
+
+/// Least time between two plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// Writes log lines above the progress line.
 #[derive(Clone, Debug)]
@@ -44,6 +59,14 @@ impl<'w> MakeWriter<'w> for Above {
     }
 }
 
+/// Whether the log that was started is JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether every line of stderr is to be a JSON object.
+pub(super) fn logs_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
 impl Progress {
     /// Starts the log as the options say.
     pub(super) fn start(global: &Global) -> Result<Self, End> {
@@ -53,12 +76,13 @@ impl Progress {
             Format::Json => LogFormat::Json,
             Format::Pretty => LogFormat::Pretty { colour },
             Format::Journald => LogFormat::Journald,
-            Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() && !terminal => {
-                LogFormat::Journald
-            }
-            Format::Auto if terminal => LogFormat::Pretty { colour },
-            Format::Auto => LogFormat::Json,
+            Format::Auto => match (terminal, std::env::var_os("JOURNAL_STREAM")) {
+                (true, _) => LogFormat::Pretty { colour },
+                (false, Some(_)) => LogFormat::Journald,
+                (false, None) => LogFormat::Json,
+            },
         };
+        JSON.store(format == LogFormat::Json, Ordering::Relaxed);
         let level = match global.log_level {
             Level::Error => tracing::Level::ERROR,
             Level::Warn => tracing::Level::WARN,
@@ -79,25 +103,44 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
             bar.set_style(style);
         }
-        Ok(Self { all, bar })
+        Ok(Self { all, bar, plain: None })
+    }
+
+    /// Tells in plain lines what cannot be drawn.
+    pub(super) fn or_plain(self, clock: &Clock) -> Self {
+        if !self.bar.is_hidden() {
+            return self;
+        }
+        let plain = Plain { clock: clock.clone(), last: Mutex::new(Some(clock.monotonic())) };
+        Self { plain: Some(Arc::new(plain)), ..self }
     }
 
     /// Shows where a pass is.
     pub(super) fn show(&self, what: &str, watch: Watch) {
         let counts = watch.counts;
-        self.bar.set_message(format!(
+        self.tell(&format!(
             "{what}: {} read, {} written, {} waiting",
             count(counts.read),
             count(counts.written + counts.deleted),
             count(watch.backlog),
         ));
+    }
+
+    fn tell(&self, message: &str) {
+        self.bar.set_message(message.to_owned());
         self.bar.tick();
+        let Some(plain) = &self.plain else { return };
+        let now = plain.clock.monotonic();
+        let mut last = plain.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.since(last) >= PLAIN_EVERY) {
+            *last = Some(now);
+            say(message);
+        }
     }
 
     /// Shows a step that has no numbers.
     pub(super) fn step(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
-        self.bar.tick();
+        self.tell(what);
     }
 
     /// Takes the line away.

@@ -63,11 +63,18 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
     })?;
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("sandbox");
     let beside = |name: &str| directory.join(format!("{stem}-{name}"));
+    let store = beside("store.db");
+    // A store of an earlier sandbox would mirror what is no longer there.
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mut left = store.clone().into_os_string();
+        left.push(suffix);
+        let _ = std::fs::remove_file(left);
+    }
     let text = configuration(
         sandbox,
         &beside("dynamics-secret"),
         &beside("campaign-secret"),
-        &beside("store.db"),
+        &store,
         Vec::new(),
     )?;
     private_file(file, &text)

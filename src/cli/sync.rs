@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::store::{Mode, StoreError};
 
 use super::args::{Cli, Sync};
-use super::config::app;
+use super::config::{app, needs_ingress};
 use super::exit::{End, Exit};
 use super::output::complain;
 use super::progress::Progress;
@@ -16,6 +16,7 @@ use super::progress::Progress;
 pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
     let app = app(&cli.global, clock)?;
+    needs_ingress(&app.config)?;
     let store = app.open_store(Mode::Durable).await?;
     let options = PassOptions { patience: Duration::from_secs(arguments.patience) };
     let drawn = progress.clone();

@@ -23,11 +23,10 @@ mod values;
 
 pub(crate) use check::{ReadError, load, read};
 pub(crate) use example::{Example, annotated, guess_key, table_block};
-pub(crate) use problem::{Problem, Problems};
+pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
-    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, IngressSettings,
-    StoreSettings, UserPassword,
+    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings,
 };
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The loop: takes waiting decisions, keeps a bounded number of them on the
 //! way, and settles what comes back in groups.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -52,17 +52,22 @@ pub(crate) struct Delivery {
     settled: Arc<Notify>,
 }
 
+/// What became of a leased row.
+type Finished = (Leased, Result<Delivered, Failure>);
+
 /// What the loop remembers between its turns.
 #[derive(Default)]
 struct Loop {
-    active: JoinSet<(Leased, Result<Delivered, Failure>)>,
+    active: JoinSet<Finished>,
     /// Leased rows that wait for their next attempt.
-    waiting: BTreeMap<(Monotonic, i64), ()>,
+    waiting: BTreeSet<(Monotonic, i64)>,
     failing: HashSet<RecordId>,
     successes: u64,
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
+    /// Leased rows that are not delivered in this pass.
+    parked: Vec<i64>,
     report: DrainReport,
 }
 
@@ -115,9 +120,13 @@ impl Delivery {
             // Asked before the store is: what is added later shows as work.
             let last = finished();
             let took = self.fill(&mut state).await?;
+            if state.report.stopped.is_some() {
+                state.parked.extend(state.waiting.iter().map(|(_, id)| *id));
+                state.waiting.clear();
+            }
             if state.active.is_empty() && state.waiting.is_empty() {
                 if state.report.stopped.is_some() || (last && took == 0) {
-                    return Ok(state.report);
+                    return self.end(state).await;
                 }
                 if took == 0 {
                     self.work_ready.notified().await;
@@ -126,6 +135,13 @@ impl Delivery {
             }
             self.turn(&mut state).await?;
         }
+    }
+
+    /// Gives back the leases of what was not delivered.
+    async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
+        let parked = state.parked;
+        self.store.call(move |work| parked.into_iter().try_for_each(|id| work.unlease(id))).await?;
+        Ok(state.report)
     }
 
     /// Takes more work, if there is room.
@@ -137,19 +153,18 @@ impl Delivery {
         let flow = self.flow;
         let leased = self.store.call(move |work| work.lease(flow, room)).await?;
         let took = leased.len();
-        let mut parked = Vec::new();
         for leased in leased {
             if state.stopped_tables.contains(&leased.table)
                 || !self.destinations.contains_key(&leased.table)
             {
-                parked.push(leased);
+                // Rows of a table that cannot be written keep their lease
+                // until the drain ends, so that they are not taken again and
+                // again.
+                state.park(leased);
             } else {
                 self.begin(state, leased);
             }
         }
-        // Rows of a table that cannot be written keep their lease until the
-        // drain ends, so that they are not taken again and again.
-        state.report_parked(parked);
         Ok(took)
     }
 
@@ -163,7 +178,7 @@ impl Delivery {
 
     /// One turn: waits for what comes first, and settles what has come.
     async fn turn(&self, state: &mut Loop) -> Result<(), StoreError> {
-        let next_due = state.waiting.keys().next().map(|(due, _)| *due);
+        let next_due = state.waiting.first().map(|(due, _)| *due);
         let due = async {
             match next_due {
                 Some(due) => self.clock.sleep_until(due).await,
@@ -190,7 +205,7 @@ impl Delivery {
     async fn settle_group(
         &self,
         state: &mut Loop,
-        group: Vec<Result<(Leased, Result<Delivered, Failure>), tokio::task::JoinError>>,
+        group: Vec<Result<Finished, tokio::task::JoinError>>,
     ) -> Result<(), StoreError> {
         let mut attempts = Vec::with_capacity(group.len());
         for joined in group {
@@ -228,7 +243,7 @@ impl Delivery {
             let id = attempt.leased.id;
             if let End::Retry { wait, .. } = attempt.end {
                 let due = now.plus(wait / 2 + self.clock.jitter(wait / 2));
-                state.waiting.insert((due, id), ());
+                state.waiting.insert((due, id));
                 state.marks.insert(id, state.successes);
             } else {
                 state.marks.remove(&id);
@@ -294,12 +309,11 @@ impl Delivery {
     /// Takes up the rows whose wait is over, with the newest decision.
     async fn resume(&self, state: &mut Loop) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
-        while let Some(entry) = state.waiting.first_entry() {
-            let (due, id) = *entry.key();
+        while let Some(&(due, id)) = state.waiting.first() {
             if due > now {
                 break;
             }
-            entry.remove();
+            state.waiting.pop_first();
             let flow = self.flow;
             let leased = self.store.call(move |work| work.release_again(flow, id)).await?;
             match leased {
@@ -318,11 +332,10 @@ impl Delivery {
 }
 
 impl Loop {
-    fn report_parked(&mut self, parked: Vec<Leased>) {
-        for leased in parked {
-            if !self.report.failed.contains(&leased.table) {
-                self.report.failed.push(leased.table);
-            }
+    fn park(&mut self, leased: Leased) {
+        self.parked.push(leased.id);
+        if !self.report.failed.contains(&leased.table) {
+            self.report.failed.push(leased.table);
         }
     }
 }

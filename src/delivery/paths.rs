@@ -1,5 +1,5 @@
 //! Where records are in Campaign, as far as this process has been told: saves
-//! the look-up before an update. Never stored: a record's path holds its PKey.
+//! the look-up before an update. Never stored: a record's path holds its `PKey`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
-use crate::store::{
-    Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey, UNKNOWN,
-};
+use crate::store::{Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey};
 
 use super::paths::Paths;
 

@@ -50,9 +50,14 @@ impl Reader {
         Ok(tables)
     }
 
-    /// One table with all its columns. A table that does not exist is a
-    /// `Setup` failure that says so.
-    pub(crate) async fn table_schema(&self, table: &TableName) -> Result<TableSchema, Failure> {
+    /// One table with all its columns. Lengths, labels and behaviours are asked
+    /// for the `wanted` columns only, or for all. A table that does not exist
+    /// is a `Setup` failure that says so.
+    pub(crate) async fn table_schema(
+        &self,
+        table: &TableName,
+        wanted: Option<&BTreeSet<ColumnName>>,
+    ) -> Result<TableSchema, Failure> {
         let entity = self.entity(table).await?;
         let response = self
             .get(&format!(
@@ -61,7 +66,7 @@ impl Reader {
             ))
             .await?;
         let attributes: List<AttributeReply> = parse(&response)?;
-        let casts = self.casts(table, &attributes.value).await?;
+        let casts = self.casts(table, &attributes.value, wanted).await?;
         let columns = attributes
             .value
             .iter()
@@ -105,8 +110,13 @@ impl Reader {
         &self,
         table: &TableName,
         attributes: &[AttributeReply],
+        wanted: Option<&BTreeSet<ColumnName>>,
     ) -> Result<HashMap<String, CastReply>, Failure> {
-        let kinds: BTreeSet<Cast> = attributes.iter().filter_map(Cast::of).collect();
+        let kinds: BTreeSet<Cast> = attributes
+            .iter()
+            .filter(|one| wanted.is_none_or(|wanted| wanted.contains(one.logical_name.as_str())))
+            .filter_map(Cast::of)
+            .collect();
         let mut casts = HashMap::new();
         for kind in kinds {
             let (cast, query) = kind.path();

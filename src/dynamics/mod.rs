@@ -11,8 +11,7 @@ mod rows;
 mod wire;
 
 pub(crate) use changes::{Page, Query};
-pub(crate) use metadata::TableSummary;
-pub(crate) use reader::{Reader, WhoAmI};
+pub(crate) use reader::Reader;
 
 /// What a read can end with; made by the transport, passed on as it is.
 pub(crate) use crate::http::{Failure, Outcome};

@@ -32,7 +32,7 @@ pub(super) fn source_row(
     Some(SourceRow { id, version: version(row), columns: values })
 }
 
-/// The digits of a weak ETag are the row version.
+/// The digits of a weak `ETag` are the row version.
 fn version(row: &Row<'_>) -> Option<RowVersion> {
     let etag = text(row.get("@odata.etag")?)?;
     let digits = etag.strip_prefix("W/\"")?.strip_suffix('"')?;

@@ -23,8 +23,6 @@ pub(super) struct RowPage<'a> {
 #[derive(Deserialize)]
 pub(super) struct List<T> {
     pub(super) value: Vec<T>,
-    #[serde(rename = "@odata.nextLink")]
-    pub(super) next: Option<String>,
 }
 
 /// `WhoAmI`.

@@ -41,6 +41,16 @@ pub(crate) fn commit_page(
     Ok(committed)
 }
 
+/// What is known of Campaign's side of a record.
+enum Found {
+    /// What it was last told, or showed in its listing.
+    Known(Mirror),
+    /// Nothing.
+    Nothing,
+    /// It has the key more than once, so the record was given up.
+    GivenUp,
+}
+
 struct Step<'w, 's> {
     work: &'w mut Work<'s>,
     table: &'w Table,
@@ -51,8 +61,11 @@ impl Step<'_, '_> {
     fn run(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<(), StoreError> {
         let name = &self.table.name;
         let pending = self.work.pending(FLOW, name, prepared.id)?;
-        let mirror = self.mirror(prepared, out)?;
-        let Some(mirror) = mirror else { return Ok(()) };
+        let mirror = match self.mirror(prepared, out)? {
+            Found::Known(mirror) => Some(mirror),
+            Found::Nothing => None,
+            Found::GivenUp => return Ok(()),
+        };
         out.tally.read += 1;
         let alive = !matches!(prepared.content, Content::Deleted);
         if alive {
@@ -89,20 +102,15 @@ impl Step<'_, '_> {
     }
 
     /// The mirror row; where there is none, what the listing of Campaign
-    /// showed becomes one. The outer `None`: the record was given up because
-    /// Campaign has its key more than once.
-    fn mirror(
-        &mut self,
-        prepared: &Prepared,
-        out: &mut Committed,
-    ) -> Result<Option<Option<Mirror>>, StoreError> {
+    /// showed becomes one.
+    fn mirror(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<Found, StoreError> {
         let name = &self.table.name;
         if let Some(mirror) = self.work.mirror(name, prepared.id)? {
-            return Ok(Some(Some(mirror)));
+            return Ok(Found::Known(mirror));
         }
-        let Content::Record(payload) = &prepared.content else { return Ok(Some(None)) };
+        let Content::Record(payload) = &prepared.content else { return Ok(Found::Nothing) };
         let hash = key_hash(self.work.key(), &payload.key);
-        let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Some(None)) };
+        let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Found::Nothing) };
         if listed.copies > 1 {
             let reason = format!(
                 "{} records of Campaign have this record's key; remove all but one",
@@ -111,22 +119,17 @@ impl Step<'_, '_> {
             out.tally.read += 1;
             out.live += 1;
             self.dead_letter(prepared, Some(payload), reason, out)?;
-            return Ok(None);
+            return Ok(Found::GivenUp);
         }
         let mirror = Mirror {
-            key: self.target_key(prepared.id, &payload.key),
+            key: (payload.key != prepared.id.to_string()).then(|| payload.key.clone()),
             state: MirrorState::Present,
             fields: listed.fields,
             version: None,
             seen: self.generation,
         };
         self.work.set_mirror(name, prepared.id, &mirror)?;
-        Ok(Some(Some(mirror)))
-    }
-
-    /// The key, where it is not simply the record id.
-    fn target_key(&self, record: RecordId, key: &str) -> Option<String> {
-        (self.table.mapping.key_of_id(record).as_deref() != Some(key)).then(|| key.to_owned())
+        Ok(Found::Known(mirror))
     }
 
     fn write(
@@ -156,7 +159,7 @@ impl Step<'_, '_> {
             Content::Record(_) | Content::Deleted | Content::Failed(_) => None,
         };
         let key = mirror
-            .and_then(|mirror| mirror.key.clone())
+            .map(|mirror| mirror.key.clone().unwrap_or_else(|| prepared.id.to_string()))
             .or_else(|| self.table.mapping.key_of_id(prepared.id))
             .or(filtered_key);
         let key = match (key, pending) {

@@ -84,24 +84,20 @@ impl Intake {
                 Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
                 Err(IntakeError::Store(error)) => return Err(error),
                 Err(IntakeError::Remote(failure)) => {
-                    self.failed(table, failure.to_string());
+                    failed(table, failure.to_string());
                     report.failed.push(table.name.clone());
                     if failure.outcome == Outcome::Refused {
                         report.refused = Some(failure);
                     }
                 }
                 Err(IntakeError::Table(reason)) => {
-                    self.failed(table, reason);
+                    failed(table, reason);
                     report.failed.push(table.name.clone());
                 }
             }
             self.work_ready.notify_one();
         }
         Ok(report)
-    }
-
-    fn failed(&self, table: &Table, reason: String) {
-        TableFailed { flow: FLOW, table: table.name.clone(), reason }.emit();
     }
 
     /// One table up to date. True if deletions are held.
@@ -148,9 +144,9 @@ impl Intake {
         let position = match stored.position {
             position @ Position::Inventory { .. } => position,
             Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
-                self.from_the_start(initial)
+                self.begin_again(initial)
             }
-            Position::Sweep { .. } | Position::Delta { .. } => self.from_the_start(false),
+            Position::Sweep { .. } | Position::Delta { .. } => self.begin_again(false),
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
         let (name, saved) = (table.name.clone(), next.clone());
@@ -158,7 +154,7 @@ impl Intake {
         Ok(next)
     }
 
-    fn from_the_start(&self, initial: bool) -> Position {
+    fn begin_again(&self, initial: bool) -> Position {
         let started = self.clock.now();
         Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
     }
@@ -210,6 +206,10 @@ impl Intake {
             waiting.await;
         }
     }
+}
+
+fn failed(table: &Table, reason: String) {
+    TableFailed { flow: FLOW, table: table.name.clone(), reason }.emit();
 }
 
 /// Which limit of the delete guard a wave passes, if it does.

@@ -409,7 +409,7 @@ impl<'a> TableRun<'a> {
         for change in changes {
             settled.push(match change {
                 Change::Delete(id) if alive.contains(&id) => self.reread(id).await?,
-                other => other,
+                change @ (Change::Delete(_) | Change::Upsert(_)) => change,
             });
         }
         Ok(settled)

@@ -110,20 +110,6 @@ impl Client {
         Self::assemble(system, origin, limits, Arc::new(credentials), clock, transport)
     }
 
-    /// A client for another configured origin of the same vendor that takes the
-    /// same token (Adobe's journal beside Campaign), with limits of its own.
-    pub(crate) fn beside(&self, origin: Origin, limits: Limits) -> Self {
-        let shared = &self.0;
-        Self::assemble(
-            shared.system,
-            origin,
-            limits,
-            Arc::clone(&shared.credentials),
-            shared.clock.clone(),
-            shared.transport.clone(),
-        )
-    }
-
     fn assemble(
         system: System,
         origin: Origin,
@@ -151,12 +137,8 @@ impl Client {
         }))
     }
 
-    /// Which system this is.
-    pub(crate) fn system(&self) -> System {
-        self.0.system
-    }
-
     /// Where it is: makes the addresses of requests.
+    #[cfg(test)]
     pub(crate) fn origin(&self) -> &Origin {
         &self.0.origin
     }
@@ -208,11 +190,6 @@ impl Client {
             self.0.clock.sleep(backoff(repeats, least, most, &self.0.clock)).await;
             self.0.retries.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// A part of a batch was throttled: all workers pause as after a 429.
-    pub(crate) fn note_throttled(&self, failure: &Failure) {
-        self.0.pause(None, failure);
     }
 
     /// Counts so far.

@@ -74,6 +74,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All of them, for tables and tests.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 16] = [
         Self::Throttled,
         Self::NotSent,
@@ -94,6 +95,7 @@ impl Outcome {
     ];
 
     /// A stable word for logs, metrics and the store.
+    #[cfg(test)]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",

@@ -28,9 +28,8 @@ mod transport;
 
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
 pub(crate) use classify::classify;
-pub(crate) use client::{Client, Stats};
+pub(crate) use client::Client;
 pub(crate) use failure::{Failure, Outcome, System};
 pub(crate) use gate::Limits;
 pub(crate) use message::{Request, Response};
-pub(crate) use origin::{ForeignUrl, Origin, RemoteUrl};
-pub(crate) use transport::{Broken, LocalAnswer, LocalService, Transport};
+pub(crate) use origin::{Origin, RemoteUrl};

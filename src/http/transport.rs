@@ -40,6 +40,7 @@ pub(crate) enum Transport {
     /// Sockets.
     Network(reqwest::Client),
     /// A server in this process: no sockets, so that simulated time works.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the seam of simulated runs; tests use it"))]
     Local(LocalService),
 }
 

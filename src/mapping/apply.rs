@@ -35,8 +35,6 @@ pub(crate) struct CompiledField {
     pub(crate) kind: FieldType,
     /// False: written on the first load and on replay only. True for the key.
     pub(crate) updates: bool,
-    /// Whether it is the key.
-    pub(crate) is_key: bool,
     pub(super) conversion: Conversion,
     pub(super) on_null: OnNull,
     pub(super) on_empty: OnNull,

@@ -115,7 +115,6 @@ impl Compiler<'_> {
             name: field.name,
             kind: field.kind.clone(),
             updates: true,
-            is_key: true,
             conversion: Conversion {
                 source: column,
                 target: field.kind,
@@ -152,7 +151,6 @@ impl Compiler<'_> {
             name: field.name,
             kind: field.kind,
             updates: spec.updates,
-            is_key: false,
             conversion,
             on_null: spec.on_null,
             on_empty: spec.on_empty,

@@ -42,9 +42,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apply::{Applied, Compiled, CompiledField, FieldFailure, MappedField, MappedRecord};
+pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use matrix::{column_words, field_words};
-pub(crate) use names::find_field;
 pub(crate) use problem::{Place, Problem};
 pub(crate) use target::{canonical, resolve_empty};

@@ -1,6 +1,8 @@
 //! A table mapping as the configuration states it, after its syntax has been
 //! checked and before either system has been asked anything.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use crate::model::{ColumnName, FieldName, ResourceName, TableName};
@@ -26,6 +28,19 @@ pub(crate) struct TableMapping {
     pub(crate) fields: Vec<FieldMapping>,
     /// Which rows belong in Campaign; all, if absent.
     pub(crate) filter: Option<Filter>,
+}
+
+impl TableMapping {
+    /// Every column that the mapping names: key, fields and filter.
+    pub(crate) fn columns(&self) -> BTreeSet<ColumnName> {
+        let mut columns: BTreeSet<ColumnName> =
+            self.fields.iter().map(|field| field.from.clone()).collect();
+        columns.insert(self.key.from.clone());
+        if let Some(filter) = &self.filter {
+            filter.group.add_columns(&mut columns);
+        }
+        columns
+    }
 }
 
 /// `key = { from, to, … }`.
@@ -139,6 +154,19 @@ pub(crate) struct Group {
     pub(crate) all: bool,
     /// Rules and nested groups.
     pub(crate) rules: Vec<Rule>,
+}
+
+impl Group {
+    fn add_columns(&self, columns: &mut BTreeSet<ColumnName>) {
+        for rule in &self.rules {
+            match rule {
+                Rule::Test(test) => {
+                    columns.insert(test.column.clone());
+                }
+                Rule::Group(group) => group.add_columns(columns),
+            }
+        }
+    }
 }
 
 /// One rule of a filter.

@@ -13,10 +13,10 @@ mod value;
 
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
-pub(crate) use record::{Change, RecordId, RecordIdError, RowVersion, SourceRow};
+pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
 pub(crate) use source::{
     Choice, Choices, Column, ColumnType, DateTimeBehavior, Label, TableSchema,
 };
 pub(crate) use tally::{Tally, TallyDelta};
 pub(crate) use target::{ApiRoot, EnumValue, Field, FieldType, ResourceFilter, ResourceSchema};
-pub(crate) use value::{Decimal, DecimalError, TargetValue, Value};
+pub(crate) use value::{Decimal, TargetValue, Value};

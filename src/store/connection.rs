@@ -42,9 +42,15 @@ impl Writer {
         .map_err(|error| unusable(path, &error.to_string()))?;
         configure(&connection).map_err(|error| explain(path, error))?;
         let key = random_key().map_err(|_| unusable(path, "the system has no random numbers"))?;
-        migrate(&mut connection, path, &key).map_err(|error| match error {
-            StoreError::Statement(reason) => unusable(path, &reason),
-            other => other,
+        migrate(&mut connection, path, &key).map_err(|error| match &error {
+            StoreError::Statement(reason) => unusable(path, reason),
+            StoreError::Locked { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Unusable { .. }
+            | StoreError::Corrupt(_)
+            | StoreError::OtherOrganization { .. }
+            | StoreError::CommitUnknown(_)
+            | StoreError::Ended => error,
         })?;
         let key = read_key(&connection)?;
         if mode == Mode::Rehearsal {

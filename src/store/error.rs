@@ -34,6 +34,16 @@ pub(crate) enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// It mirrors another Dynamics environment.
+    #[error(
+        "the store belongs to Dynamics organization {known}, the configuration leads to {found}; set [store] path to another file for another environment"
+    )]
+    OtherOrganization {
+        /// The environment that answered.
+        found: String,
+        /// The environment of the store.
+        known: String,
+    },
     /// What stands in it is not what was written.
     #[error(
         "the store is damaged: {0}; keep the file for inspection and start with a new one: the first run compares both sides and writes only what differs"

@@ -66,6 +66,22 @@ impl Work<'_> {
             .execute((table.as_str(), from, to))?)
     }
 
+    /// The environment this store belongs to; `organization`, if it has none
+    /// yet.
+    pub(crate) fn pin_organization(&mut self, organization: &str) -> Result<String, StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO meta (name, value) VALUES ('organization', ?1) ON CONFLICT DO NOTHING",
+            )?
+            .execute([organization.as_bytes()])?;
+        let known: Vec<u8> = self
+            .sql
+            .prepare_cached("SELECT value FROM meta WHERE name = 'organization'")?
+            .query_row([], |row| row.get(0))?;
+        String::from_utf8(known)
+            .map_err(|_| StoreError::Corrupt("the organization id is not text".into()))
+    }
+
     /// How long Dynamics keeps deleted rows, as it last said.
     pub(crate) fn retention_days(&self) -> Result<Option<u32>, StoreError> {
         let value: Option<Vec<u8>> = self

@@ -38,7 +38,7 @@ impl MirrorState {
 /// One mirror row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mirror {
-    /// The record's key in Campaign, where it is not the record id itself.
+    /// The record's key in Campaign; none where it is the record id itself.
     pub(crate) key: Option<String>,
     /// Whether the source still has it.
     pub(crate) state: MirrorState,

@@ -22,9 +22,9 @@ pub(crate) use checkpoint::{Checkpoint, Position};
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
 pub(crate) use error::StoreError;
 pub(crate) use guard::{Held, HeldWave};
-pub(crate) use mirror::{Inventory, Mirror, MirrorState};
+pub(crate) use mirror::{Mirror, MirrorState};
 pub(crate) use outbox::{Action, Leased, NewWrite, Payload, PayloadField, Pending, Replaced};
-pub(crate) use run::{Counts, RunOutcome, RunRecord};
+pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
 pub(crate) use work::Work;
 
@@ -53,7 +53,7 @@ type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
     key: SealKey,
-    _thread: std::sync::Arc<Thread>,
+    thread: std::sync::Arc<Thread>,
 }
 
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Store {
             .map_err(|error| StoreError::Statement(error.to_string()))?;
         let key = answer.await.map_err(|_| StoreError::Ended)??;
         let thread = Thread { handle: Some(handle), jobs: Some(jobs.clone()) };
-        Ok(Self { jobs, key, _thread: std::sync::Arc::new(thread) })
+        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
     }
 
     /// Runs `work` in one IMMEDIATE transaction: all of it lasts, or nothing.
@@ -114,9 +114,9 @@ impl Store {
     /// Waits until the writer thread has closed the file. Other clones must be
     /// gone by then.
     pub(crate) async fn close(self) {
-        let Self { jobs, _thread, .. } = self;
+        let Self { jobs, thread, .. } = self;
         drop(jobs);
-        let _ = tokio::task::spawn_blocking(move || drop(_thread)).await;
+        let _ = tokio::task::spawn_blocking(move || drop(thread)).await;
     }
 }
 

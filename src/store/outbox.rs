@@ -285,7 +285,7 @@ impl Work<'_> {
             self.sql
                 .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1")?
                 .execute([raw.id])?;
-            leased.push(self.leased(flow, raw)?);
+            leased.push(self.leased(flow, &raw)?);
         }
         Ok(leased)
     }
@@ -309,7 +309,7 @@ impl Work<'_> {
             .sql
             .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"))?
             .query_row([id], Raw::read)?;
-        self.leased(flow, raw).map(Some)
+        self.leased(flow, &raw).map(Some)
     }
 
     /// Gives a lease back: the row waits again.
@@ -387,12 +387,12 @@ impl Work<'_> {
             .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE flow = ?1 ORDER BY id"))?;
         let mut rows = statement.query([flow.as_str()])?;
         while let Some(row) = rows.next()? {
-            visit(self.leased(flow, Raw::read(row)?)?)?;
+            visit(self.leased(flow, &Raw::read(row)?)?)?;
         }
         Ok(())
     }
 
-    fn leased(&self, flow: Flow, raw: Raw) -> Result<Leased, StoreError> {
+    fn leased(&self, flow: Flow, raw: &Raw) -> Result<Leased, StoreError> {
         let table = table_name(&raw.table)?;
         let record = record_id(&raw.record)?;
         let action = Action::parse(&raw.action)?;

@@ -172,6 +172,13 @@ events! { INGRESS_EVENTS;
         /// How many.
         records: u64,
     }
+    /// The command could not do its work.
+    CommandFailed = "command.failed" ERROR, "Do what `reason` says; the exit code tells scripts the same." {
+        /// The exit code.
+        exit: u64,
+        /// What is wrong, and what to do.
+        reason: String,
+    }
     /// The command gave up waiting for a remote.
     PatienceEnded = "sync.gave_up" ERROR, "Check whether the systems can be reached; nothing is lost, the next run goes on where this one stopped." {
         /// How long nothing had moved.

@@ -80,7 +80,7 @@ pub(super) fn compare(sandbox: &Sandbox) -> Comparison {
 
 fn same(found: &Value, expected: &Value) -> bool {
     match (found.as_f64(), expected.as_f64()) {
-        (Some(found), Some(expected)) => found == expected,
+        (Some(found), Some(expected)) => found.to_bits() == expected.to_bits(),
         _ => found == expected,
     }
 }

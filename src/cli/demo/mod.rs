@@ -21,7 +21,7 @@ use super::sandbox::configuration;
 use compare::{Comparison, compare};
 
 /// Ends a pass that does not move.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What one pass did, for the summary.
 struct Pass {
@@ -45,7 +45,7 @@ impl Drop for Scratch {
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Result<Exit, End> {
     let quiet = Global { log_level: quiet_level(cli), ..copy(&cli.global) };
-    let progress = Progress::start(&quiet)?;
+    let progress = Progress::start(&quiet)?.or_plain(clock);
     progress.step("filling the sandbox");
     let sandbox = Sandbox::start(SandboxOptions {
         seed: arguments.seed,
@@ -80,14 +80,17 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
 fn quiet_level(cli: &Cli) -> args::Level {
     match cli.global.log_level {
         args::Level::Info => args::Level::Error,
-        other => other,
+        level @ (args::Level::Error
+        | args::Level::Warn
+        | args::Level::Debug
+        | args::Level::Trace) => level,
     }
 }
 
 fn copy(global: &Global) -> Global {
     let log_format = match global.log_format {
         Format::Auto => Format::Pretty,
-        other => other,
+        format @ (Format::Json | Format::Pretty | Format::Journald) => format,
     };
     Global { config: global.config.clone(), log_format, log_level: global.log_level }
 }

@@ -76,7 +76,7 @@ fn people_work(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
     for id in some(sandbox, 3, 50, 40) {
         dynamics.delete("contact", id);
     }
-    for number in 0..all / 40 + 1 {
+    for number in 0..=all / 40 {
         dynamics.insert(
             "contact",
             &json!({

@@ -23,7 +23,6 @@ fn every_missing_section_and_key_is_named_with_a_line_to_add() {
     insta::assert_snapshot!(problems(""), @r##"
     1:1: campaign: `[campaign]` is missing (add `[campaign]`)
     1:1: dynamics: `[dynamics]` is missing (add `[dynamics]`)
-    1:1: store: `[store]` is missing (add `[store]`)
     "##);
     insta::assert_snapshot!(problems("[dynamics]\n[campaign]\n[store]\n[ingress]\n[[ingress.table]]\n"), @r##"
     1:1: dynamics: `client_secret` or `certificate` is missing (add `client_secret = { credential = "dynamics-client-secret" }`, or `certificate = { file = "…" }`)
@@ -34,7 +33,6 @@ fn every_missing_section_and_key_is_named_with_a_line_to_add() {
     2:1: campaign.client_secret: `client_secret` is missing (add `client_secret = { credential = "campaign-client-secret" }`)
     2:1: campaign.organization_id: `organization_id` is missing (add `organization_id = "…@AdobeOrg"`)
     2:1: campaign.url: `url` is missing (add `url = "https://mc.adobe.io/TENANT"`)
-    3:1: store.path: `path` is missing (add `path = "/var/lib/cdsync/cdsync.db"`)
     5:1: ingress.table[0].campaign: `campaign` is missing (add `campaign = "profile"`)
     5:1: ingress.table[0].dynamics: `dynamics` is missing (add `dynamics = "contact"`)
     5:1: ingress.table[0].fields: `fields` is missing (add `fields = [ { from = "firstname", to = "firstName" } ]`)
@@ -52,7 +50,7 @@ fn unknown_keys_are_all_found_with_the_nearest_known_one_or_their_home() {
     tenant
       3:1: dynamics.tenat: unknown key `tenat` (did you mean `tenant`?)
       4:1: dynamics.schedule: unknown key `schedule` (`schedule` belongs to `[ingress]`; move it there)
-      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`)
+      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `page_rows`)
       6:1: dynamics.client_secrt: unknown key `client_secrt` (did you mean `client_secret`?)
     "##);
     insta::assert_snapshot!(each("tenant", &["tenat"]), @r##"

@@ -28,15 +28,6 @@ fn a_problem_is_shown_with_its_line_a_caret_and_the_remedy() {
       |
       = help: append it, as in `https://mc.adobe.io/contoso` or, for stage, `https://mc.adobe.io/contoso-mkt-stage`
     "##);
-    insta::assert_snapshot!(rendered(&BASE.replace("[store]\npath = \"cdsync.db\"\n", "")), @r##"
-    error: `[store]` is missing
-     --> cdsync.toml:1:1
-      |
-    1 | [dynamics]
-      | ^ store
-      |
-      = help: add `[store]`
-    "##);
 }
 
 #[test]

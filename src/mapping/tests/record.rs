@@ -1,8 +1,9 @@
 //! Whole records: keys, order, all failures at once, columns to select.
 
 use super::{ID, column_name, field, field_name, mapping, resource, row, sent, table, text};
+use crate::mapping::apply::FieldFailure;
 use crate::mapping::spec::{Filter, Group, Lookup, Operand, Operator, Rule, Test};
-use crate::mapping::{Applied, Compiled, FieldFailure, MappedField, compile};
+use crate::mapping::{Applied, Compiled, MappedField, compile};
 use crate::model::{RecordId, Value};
 
 fn compiled(spec: &crate::mapping::spec::TableMapping) -> Compiled {

@@ -1,0 +1,30 @@
+//! A store belongs to one Dynamics environment: what it mirrors says nothing
+//! of another.
+
+use crate::app::App;
+use crate::http::{Failure, Outcome};
+use crate::store::{Store, StoreError};
+
+/// What asking for the environment came to.
+#[derive(Debug)]
+pub(crate) enum Pin {
+    /// It is the store's, or the store had none yet.
+    Fits,
+    /// Another one; its id and the store's.
+    Other(String, String),
+    /// We are refused.
+    Refused(Failure),
+}
+
+/// Asks who we are and compares the environment with the store's.
+pub(crate) async fn pin(app: &App, store: &Store) -> Result<Pin, StoreError> {
+    let organization = match app.dynamics.who_am_i().await {
+        Ok(who) => who.organization_id.to_ascii_lowercase(),
+        Err(failure) if failure.outcome == Outcome::Refused => return Ok(Pin::Refused(failure)),
+        // Not worth stopping for: the tables will say what is wrong.
+        Err(_) => return Ok(Pin::Fits),
+    };
+    let asked = organization.clone();
+    let known = store.call(move |work| work.pin_organization(&asked)).await?;
+    Ok(if known == organization { Pin::Fits } else { Pin::Other(organization, known) })
+}
