@@ -51,7 +51,10 @@ fn a_load_that_stops_goes_on_at_the_page_it_had_reached() {
     let again = world.pages();
     assert!(again[0].path.contains("skiptoken"), "{}", again[0].path);
     assert!(
-        again.iter().all(|page| ["token", "filter"].iter().any(|word| page.path.contains(word))),
+        again.iter().all(|page| {
+            page.path.ends_with("$select=contactid")
+                || ["token", "filter"].iter().any(|word| page.path.contains(word))
+        }),
         "no page is read from the start: {again:#?}"
     );
     assert_eq!(posts + world.verbs().len(), 23, "each contact is created once");
