@@ -31,8 +31,8 @@ pub(crate) struct FlowStatus {
 pub(crate) struct TableStatus {
     /// Which.
     pub(crate) table: TableName,
-    /// Where it stands: `new`, `inventory`, `full-read`, `catch-up`, `sweep`
-    /// or `delta`.
+    /// Where it stands: `new`, `inventory`, `full-read`, `catch-up`, `presence`,
+    /// `sweep` or `delta`.
     pub(crate) phase: &'static str,
     /// Decisions that wait.
     pub(crate) backlog: u64,

@@ -11,7 +11,7 @@ use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping};
-use crate::mapping::{Compiled, Problem, compile};
+use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
 use crate::telemetry::{SchemaDrifted, TableFailed};
 
@@ -27,8 +27,8 @@ const DEFAULT_GUARD: DeleteGuard = DeleteGuard { rows: Some(1000), percent: Some
 pub(crate) enum TableError {
     /// A system would not say what it has.
     Remote(Failure),
-    /// The mapping does not fit what they have.
-    Mapping(Vec<Problem>),
+    /// The mapping does not fit what they have: every problem, with its place.
+    Mapping(Vec<String>),
     /// Dynamics does not track the table's changes.
     NotTracked {
         /// Whether that can be turned on.
@@ -40,16 +40,7 @@ impl std::fmt::Display for TableError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Remote(failure) => failure.fmt(f),
-            Self::Mapping(problems) => {
-                for (index, problem) in problems.iter().enumerate() {
-                    let separator = if index > 0 { "; " } else { "" };
-                    write!(f, "{separator}{}", problem.text)?;
-                    if !problem.hint.is_empty() {
-                        write!(f, " ({})", problem.hint)?;
-                    }
-                }
-                Ok(())
-            }
+            Self::Mapping(problems) => f.write_str(&problems.join("; ")),
             Self::NotTracked { possible: true } => f.write_str(
                 "change tracking is off for this table; turn on \"Track changes\" in its advanced options and publish it",
             ),
@@ -116,7 +107,9 @@ impl App {
 
     async fn prepare_table(&self, spec: &TableMapping) -> Result<(Table, Target), TableError> {
         let (schema, resource) = self.schemas(spec).await.map_err(TableError::Remote)?;
-        let compiled = compile(spec, &schema, &resource).map_err(TableError::Mapping)?;
+        let compiled = compile(spec, &schema, &resource).map_err(|problems| {
+            TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
+        })?;
         if !schema.change_tracking {
             let possible = schema.change_tracking_possible;
             return Err(TableError::NotTracked { possible });
@@ -155,6 +148,24 @@ impl App {
         );
         Ok((table, Target { writer }))
     }
+}
+
+/// A problem with the column and the field that it is about.
+fn in_words(spec: &TableMapping, problem: &Problem) -> String {
+    let place = match &problem.place {
+        Place::Table => String::new(),
+        Place::Key => format!("key {} → {}: ", spec.key.from, spec.key.to),
+        Place::Field(index) => spec
+            .fields
+            .get(*index)
+            .map_or_else(String::new, |field| format!("{} → {}: ", field.from, field.to)),
+        Place::Rule(_) => "filter: ".to_owned(),
+    };
+    let hint = match problem.hint.as_str() {
+        "" => String::new(),
+        hint => format!(" ({hint})"),
+    };
+    format!("{place}{}{hint}", problem.text)
 }
 
 /// How Campaign is asked for a key.

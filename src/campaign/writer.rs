@@ -92,6 +92,10 @@ impl Writer {
         let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
         let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
         let written: Written = super::wire::parse(&response)?;
+        if written.pkey.is_none() && written.href.is_none() {
+            // What a proxy may say in Campaign's place is no proof of a record.
+            return Err(garbled(&response, "the answer to the creation names no record"));
+        }
         self.reader.address(&self.schema, written.href.as_deref(), written.pkey.as_deref())
     }
 
@@ -100,19 +104,14 @@ impl Writer {
         let url = self.url(address)?;
         let request = Request::patch(url, Bytes::from(body));
         let response = self.reader.client.send(request).await.map_err(absent)?;
-        if !response.body.is_empty()
-            && serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).is_err()
-        {
-            return Err(garbled(&response, "the answer to the update is not JSON"));
-        }
-        Ok(())
+        confirmed(&response)
     }
 
     /// DELETE. A record that is not there counts as deleted.
     pub(crate) async fn delete(&self, address: &Address) -> Result<(), Failure> {
         let url = self.url(address)?;
         match self.reader.client.send(Request::delete(url)).await.map_err(absent) {
-            Ok(_) => Ok(()),
+            Ok(response) => confirmed(&response),
             Err(failure) if failure.outcome == Outcome::Missing => Ok(()),
             Err(failure) => Err(failure),
         }
@@ -149,7 +148,16 @@ impl Writer {
         parameter: &str,
     ) -> Result<Found, Failure> {
         let path = format!("{}?{}={}", self.path(filter), segment(parameter), segment(key));
-        let response = self.reader.get(&path).await?;
+        let response = self.reader.get(&path).await.map_err(|failure| {
+            if failure.outcome != Outcome::Missing {
+                return failure;
+            }
+            // A filter that finds nothing answers with an empty list.
+            let message = format!(
+                "there is no filter {filter}; bring it back, or change the key of the mapping"
+            );
+            Failure { outcome: Outcome::Setup, message, ..failure }
+        })?;
         let list: ListReply<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
         let mut matching = Vec::new();
@@ -194,6 +202,23 @@ impl Writer {
 fn check_key(listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
     let same = listed.key.as_deref().is_some_and(|found| same_key(found, key));
     if same { Ok(()) } else { Err(Failure::new(System::Campaign, Outcome::Setup, text)) }
+}
+
+/// An update is answered with `PKey` and `href`, a deletion with nothing
+/// (sheet 3.7); anything else was not said by Campaign.
+fn confirmed(response: &Response) -> Result<(), Failure> {
+    let body = response.body.trim_ascii();
+    if body.is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_slice::<Record<'_>>(body) {
+        Ok(reply)
+            if reply.is_empty() || reply.contains_key("PKey") || reply.contains_key("href") =>
+        {
+            Ok(())
+        }
+        Ok(_) | Err(_) => Err(garbled(response, "the answer to the write names no record")),
+    }
 }
 
 /// At the address of one record a 404 says that the record is not there, in

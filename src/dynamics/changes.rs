@@ -97,6 +97,20 @@ impl Reader {
         self.page(query, &response)
     }
 
+    /// A page of the ids of all rows, without change tracking; `next` is a page
+    /// within this read.
+    pub(crate) async fn ids(&self, query: &Query, next: Option<&str>) -> Result<Page, Failure> {
+        let link = match next {
+            Some(next) => next.to_owned(),
+            None => {
+                let (set, key) = (&query.table.entity_set, &query.table.primary_id);
+                self.link(&format!("{set}?$select={key}"))?
+            }
+        };
+        let response = self.follow(&link, &query.untracked()).await?;
+        self.page(query, &response)
+    }
+
     /// One row as it is now; none if it is not there.
     pub(crate) async fn row(
         &self,

@@ -147,7 +147,9 @@ impl Intake {
             Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
                 self.begin_again(initial)
             }
-            Position::Sweep { .. } | Position::Delta { .. } => self.begin_again(false),
+            Position::Presence { .. } | Position::Sweep { .. } | Position::Delta { .. } => {
+                self.begin_again(false)
+            }
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
         let (name, saved) = (table.name.clone(), next.clone());

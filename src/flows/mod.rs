@@ -5,4 +5,5 @@ mod commit;
 mod decide;
 pub(crate) mod ingress;
 mod prepare;
+mod presence;
 mod steps;

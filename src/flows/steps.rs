@@ -1,4 +1,5 @@
-//! The steps of one table: inventory → full read → catch-up → sweep → delta.
+//! The steps of one table: inventory → full read → catch-up → presence → sweep
+//! → delta.
 //! Each step reads one page and commits it with the position behind it, so a
 //! run that is interrupted goes on where it stopped.
 
@@ -26,13 +27,13 @@ const EMPTY_ALARM: u64 = 10;
 
 /// Full reads that may be begun for one table in one pass: a token that
 /// expires faster than a full read takes must not make a loop without end.
-const FULL_READS: u32 = 3;
+pub(super) const FULL_READS: u32 = 3;
 
 /// Records whose existence is asked in one request of a sweep.
 const SWEEP_IDS: u32 = 50;
 
 /// What a step left behind.
-enum Next {
+pub(super) enum Next {
     /// Go on from this position.
     Go(Checkpoint),
     /// The table is up to date.
@@ -43,7 +44,7 @@ enum Next {
 pub(super) struct TableRun<'a> {
     pub(super) intake: &'a Intake,
     pub(super) table: &'a Table,
-    full_reads: u32,
+    pub(super) full_reads: u32,
     page_rows: u32,
 }
 
@@ -61,6 +62,7 @@ impl<'a> TableRun<'a> {
                 Position::Inventory { next } => self.inventory(&checkpoint, next).await,
                 Position::FullRead { .. } => self.full_read(&checkpoint).await,
                 Position::CatchUp { .. } => self.catch_up(&checkpoint).await,
+                Position::Presence { .. } => self.presence(&checkpoint).await,
                 Position::Sweep { .. } => self.sweep(&checkpoint).await,
                 Position::Delta { .. } => self.delta(&checkpoint).await,
             };
@@ -81,7 +83,7 @@ impl<'a> TableRun<'a> {
         }
     }
 
-    fn query(&self) -> crate::dynamics::Query {
+    pub(super) fn query(&self) -> crate::dynamics::Query {
         crate::dynamics::Query { page_rows: self.page_rows, ..(*self.table.query).clone() }
     }
 
@@ -97,7 +99,10 @@ impl<'a> TableRun<'a> {
         .emit();
         let initial = match &checkpoint.position {
             Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => *initial,
-            Position::Inventory { .. } | Position::Sweep { .. } | Position::Delta { .. } => false,
+            Position::Inventory { .. }
+            | Position::Presence { .. }
+            | Position::Sweep { .. }
+            | Position::Delta { .. } => false,
         };
         self.begin_full_read(checkpoint, initial, "cursor-expired").await
     }
@@ -235,11 +240,13 @@ impl<'a> TableRun<'a> {
         // The token stands for the moment of the last page; rows of earlier
         // pages may have changed in between.
         let can_catch_up = self.table.query.table.columns.contains_key("modifiedon");
-        if pages > 1 && can_catch_up {
+        if pages == 1 {
+            Position::Sweep { delta, obtained, rows }
+        } else if can_catch_up {
             let since = started.checked_sub(CATCH_UP_MARGIN).unwrap_or(started);
             Position::CatchUp { next: None, since, delta, obtained, initial, rows }
         } else {
-            Position::Sweep { delta, obtained, rows }
+            Position::Presence { next: None, delta, obtained, rows }
         }
     }
 
@@ -297,7 +304,7 @@ impl<'a> TableRun<'a> {
                 initial,
                 rows,
             },
-            None => Position::Sweep { delta, obtained, rows },
+            None => Position::Presence { next: None, delta, obtained, rows },
         };
         let next = Checkpoint { position, ..checkpoint.clone() };
         self.commit(&page.changes, initial, &next).await?;

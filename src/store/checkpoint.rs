@@ -45,6 +45,18 @@ pub(crate) enum Position {
         /// Rows the full read saw.
         rows: u64,
     },
+    /// The ids of all rows are read: what was deleted while the full read was
+    /// under way, after its page, is older than the token and in no delta.
+    Presence {
+        /// The next page; none at the start.
+        next: Option<String>,
+        /// As in the catch-up.
+        delta: String,
+        /// As in the catch-up.
+        obtained: Timestamp,
+        /// Rows the full read saw.
+        rows: u64,
+    },
     /// Records the full read did not see are looked for and deleted.
     Sweep {
         /// As in the catch-up.
@@ -72,6 +84,7 @@ impl Position {
         match self {
             Self::Inventory { .. } | Self::FullRead { .. } => None,
             Self::CatchUp { obtained, .. }
+            | Self::Presence { obtained, .. }
             | Self::Sweep { obtained, .. }
             | Self::Delta { obtained, .. } => Some(*obtained),
         }
@@ -83,6 +96,7 @@ impl Position {
             Self::Inventory { .. } => "inventory",
             Self::FullRead { .. } => "full-read",
             Self::CatchUp { .. } => "catch-up",
+            Self::Presence { .. } => "presence",
             Self::Sweep { .. } => "sweep",
             Self::Delta { .. } => "delta",
         }

@@ -9,7 +9,20 @@
 
 mod crash;
 mod rig;
+mod ingress_calls;
+mod ingress_changes;
+mod ingress_compare;
+mod ingress_deletes;
+mod ingress_faults;
+mod ingress_hostile;
+mod ingress_load;
+mod ingress_mapping;
+mod ingress_plan;
+mod ingress_privacy;
+mod ingress_schema;
+mod ingress_tokens;
 mod sandbox;
 mod sandbox_campaign;
 mod sandbox_dynamics;
 mod sandbox_faults;
+mod support;

@@ -44,7 +44,7 @@ async fn after_a_commit_of_unknown_outcome_nothing_more_is_done() {
     store.close().await;
 
     let store = place.open().await;
-    assert_eq!(store.call(|work| work.backlog(Flow::Ingress, None)).await.unwrap().0, 1);
+    assert_eq!(store.call(|work| work.backlog(Flow::Ingress, None)).await.unwrap(), 1);
     assert!(store.call(|work| work.mirror(&contact(), record(0))).await.unwrap().is_none());
     store.close().await;
 }

@@ -86,7 +86,7 @@ async fn read_all(store: &Store) -> Result<(), StoreError> {
             assert_eq!(work.empty_read(&contact())?, Some(Held::Held));
             assert_eq!(work.rereads(&contact(), 9)?, [record(5)]);
             assert_eq!(work.held_wave(&contact())?.held, 1);
-            assert_eq!(work.backlog(Flow::Ingress, None)?.0, 2);
+            assert_eq!(work.backlog(Flow::Ingress, None)?, 2);
             let leased = work.lease(Flow::Ingress, 9)?;
             assert_eq!(leased.len(), 1);
             assert_eq!(leased[0].payload.fields[0].json.get(), "\"Bob\"");

@@ -141,7 +141,7 @@ async fn a_letter_of_the_mapping_asks_for_the_record_to_be_read_again() {
             let shown = work.dead_letter(1)?.unwrap();
             assert_eq!((shown.action.as_str(), shown.fields.len()), ("map", 0));
             assert!(work.retry_dead_letter(1)?);
-            assert_eq!(work.backlog(Flow::Ingress, None)?.0, 0);
+            assert_eq!(work.backlog(Flow::Ingress, None)?, 0);
             assert_eq!(work.rereads(&contact(), 9)?, [record(1)]);
             work.reread_done(&contact(), &[record(1)])?;
             assert!(work.rereads(&contact(), 9)?.is_empty());

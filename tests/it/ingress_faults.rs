@@ -1,0 +1,258 @@
+//! Each fault of the sandbox in the way of reads and writes: what can heal
+//! heals within the pass, what cannot is told, and nothing is lost or doubled.
+
+use cdsync::sandbox::{ErrorStyle, Fault, FaultRule, System, Variants};
+use serde_json::json;
+
+use crate::support::{FIELDS, Setup, World, by_filter, by_uri, on_pages, on_writes, status};
+
+/// Faults that a patient client gets over by itself.
+fn healing() -> Vec<Fault> {
+    vec![
+        Fault::Throttle { retry_after: 1 },
+        status(500),
+        status(502),
+        status(503),
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::CutIn,
+        Fault::Truncated,
+        Fault::Foreign,
+        Fault::ExpiredToken,
+    ]
+}
+
+fn loaded(tables: String) -> World {
+    // Without a unique key Campaign itself would not notice a record created twice.
+    let variants = Variants { unique_external_id: false, ..Variants::default() };
+    let world = World::new(Setup { tables, variants, page_rows: 5, ..Setup::default() });
+    world.equal_after_sync();
+    world
+}
+
+/// A change of every kind.
+fn stir(world: &World, round: usize) {
+    let ids = world.contacts();
+    world.delete(ids[0]);
+    for id in &ids[1..8] {
+        world.change(*id, &json!({ "lastname": format!("Round {round}"), "new_points": round }));
+    }
+    for number in 0..2 {
+        world.add(&json!({ "lastname": format!("New {round}.{number}") }));
+    }
+}
+
+/// Stirs and syncs with each fault in the way of what `rule` makes of it.
+fn heals(world: &World, faults: Vec<Fault>, rule: impl Fn(Fault) -> FaultRule) {
+    for (round, fault) in faults.into_iter().enumerate() {
+        stir(world, round);
+        world.forget();
+        let name = fault.name();
+        world.play(FaultRule { times: Some(1), ..rule(fault) });
+        let run = world.sync();
+        assert_eq!(run.code, 0, "{name}: {}", run.stderr);
+        assert_eq!(world.sandbox.requests().faults().get(name), Some(&1), "{name} was met");
+        let differences = crate::ingress_compare::compare(&world.sandbox);
+        assert!(differences.is_empty(), "{name}: {differences:#?}");
+    }
+}
+
+#[test]
+fn pages_of_dynamics_come_through_every_fault_that_can_heal() {
+    heals(&loaded(by_filter("apply_deletes = true", FIELDS)), healing(), on_pages);
+}
+
+#[test]
+fn look_ups_in_campaign_come_through_every_fault_that_can_heal() {
+    let world = loaded(by_filter("apply_deletes = true", FIELDS));
+    heals(&world, healing(), |fault| FaultRule {
+        path: Some("byExternalId".to_owned()),
+        ..on_writes("GET", fault)
+    });
+}
+
+#[test]
+fn the_listing_of_campaign_comes_through_every_fault_that_can_heal() {
+    let world = loaded(by_filter("apply_deletes = true", FIELDS));
+    for fault in healing() {
+        world.lose_store();
+        world.forget();
+        let name = fault.name();
+        world.play(FaultRule {
+            path: Some("_forcePagination".to_owned()),
+            times: Some(1),
+            ..FaultRule::always(fault)
+        });
+        world.equal_after_sync();
+        assert!(world.writes().is_empty(), "{name}: {:?}", world.writes());
+    }
+}
+
+#[test]
+fn metadata_comes_through_every_fault_that_can_heal() {
+    let world = loaded(by_filter("apply_deletes = true", FIELDS));
+    for (system, path) in
+        [(System::Dynamics, "EntityDefinitions"), (System::Campaign, "resourceType")]
+    {
+        heals(&world, healing(), |fault| FaultRule {
+            system: Some(system),
+            path: Some(path.to_owned()),
+            ..FaultRule::always(fault)
+        });
+    }
+}
+
+#[test]
+fn creations_come_through_every_fault_once() {
+    for tables in
+        [by_filter("apply_deletes = true", FIELDS), by_uri("apply_deletes = true", FIELDS)]
+    {
+        heals(&loaded(tables), healing(), |fault| on_writes("POST", fault));
+    }
+}
+
+#[test]
+fn updates_come_through_every_fault() {
+    for tables in
+        [by_filter("apply_deletes = true", FIELDS), by_uri("apply_deletes = true", FIELDS)]
+    {
+        heals(&loaded(tables), healing(), |fault| on_writes("PATCH", fault));
+    }
+}
+
+#[test]
+fn deletions_come_through_every_fault() {
+    for tables in
+        [by_filter("apply_deletes = true", FIELDS), by_uri("apply_deletes = true", FIELDS)]
+    {
+        // A deletion is answered without a body: nothing can be cut or truncated in it.
+        let mut faults = healing();
+        faults.retain(|fault| !matches!(fault, Fault::Truncated | Fault::CutIn));
+        heals(&loaded(tables), faults, |fault| on_writes("DELETE", fault));
+    }
+}
+
+#[test]
+fn tokens_come_through_every_fault_that_can_heal() {
+    for system in [System::Entra, System::Ims] {
+        let world = loaded(by_filter("apply_deletes = true", FIELDS));
+        let mut faults = healing();
+        faults.retain(|fault| *fault != Fault::ExpiredToken);
+        heals(&world, faults, |fault| FaultRule {
+            system: Some(system),
+            ..FaultRule::always(fault)
+        });
+    }
+}
+
+#[test]
+fn a_creation_whose_answer_is_lost_is_not_repeated() {
+    for fault in [Fault::CutAfter, Fault::CutIn, Fault::Truncated] {
+        let variants = Variants { unique_external_id: false, ..Variants::default() };
+        let world = World::new(Setup { variants, ..Setup::default() });
+        world.play(FaultRule { every: Some(6), ..on_writes("POST", fault) });
+        world.equal_after_sync();
+        assert_eq!(world.verbs(), ["POST"; 24], "one POST for each contact");
+    }
+}
+
+#[test]
+fn an_expired_token_costs_one_new_token_and_the_same_request_again() {
+    for (system, identity) in [(System::Dynamics, System::Entra), (System::Campaign, System::Ims)] {
+        let world = World::new(Setup::default());
+        let rule = FaultRule {
+            system: Some(system),
+            times: Some(1),
+            after: Some(4),
+            ..FaultRule::always(Fault::ExpiredToken)
+        };
+        world.play(rule);
+        world.equal_after_sync();
+        assert_eq!(world.asked(identity).len(), 2, "the first token and one refresh");
+    }
+}
+
+#[test]
+fn throttling_is_told_and_nothing_goes_out_before_its_time() {
+    let world = World::new(Setup::default());
+    world.play(FaultRule {
+        after: Some(5),
+        times: Some(1),
+        ..on_writes("POST", Fault::Throttle { retry_after: 2 })
+    });
+    let run = world.sync().ends(0);
+    world.equal();
+    let event = run.event("delivery.throttled");
+    assert_eq!((&event["system"], &event["status"]), (&json!("campaign"), &json!(429)));
+    let asked = world.asked(System::Campaign);
+    let throttled = asked.iter().find(|entry| entry.status == 429).unwrap();
+    // What was on its way already arrives at once; the rest keeps still for two seconds.
+    let early = asked.iter().filter(|entry| {
+        let after = entry.at.duration_since(throttled.at).as_millis();
+        (500..1900).contains(&after)
+    });
+    assert_eq!(early.count(), 0, "no request before Retry-After has passed");
+}
+
+#[test]
+fn a_record_that_campaign_refuses_is_given_up_with_its_reason_and_all_others_arrive() {
+    let texts = [
+        "RST-360011 An error has occurred - please contact your administrator. The value 'x' is not valid for the 'nms:recipient:gender' enumeration of the '@gender' field",
+        "BAS-010040 Cannot convert 'a' (type text) to integer (8 bit) type (bAS-010011 Invalid value).",
+    ];
+    for campaign_errors in [ErrorStyle::JsonString, ErrorStyle::PlainText] {
+        for text in texts {
+            let variants = Variants { campaign_errors, ..Variants::default() };
+            let world = World::new(Setup { variants, ..Setup::default() });
+            let body = match campaign_errors {
+                ErrorStyle::JsonString => json!(text).to_string(),
+                ErrorStyle::PlainText => text.to_owned(),
+            };
+            let poison = Fault::Status { code: 500, body };
+            world.play(FaultRule { after: Some(3), times: Some(1), ..on_writes("POST", poison) });
+            let run = world.sync().ends(1);
+            assert_eq!((run.counts().written, run.counts().dead_lettered), (23, 1));
+            let event = run.event("record.dead_lettered");
+            assert_eq!(event["status"], 500);
+            let letters = world.dead_letters();
+            assert_eq!(letters.len(), 1);
+            assert_eq!((&letters[0]["status"], &letters[0]["attempts"]), (&json!(500), &json!(1)));
+            assert_eq!(letters[0]["record"], event["id"]);
+            assert!(!letters[0]["reason"].as_str().unwrap().is_empty());
+            assert_eq!(world.sandbox.campaign().count("profile"), 23);
+            world.calm();
+            world.run(&["dead-letters", "retry"]).ends(0);
+            world.equal_after_sync();
+            assert!(world.dead_letters().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_discarded_dead_letter_is_gone_and_the_next_change_is_carried() {
+    let world = World::new(Setup::default());
+    let poison = Fault::Status { code: 500, body: "\"'x' is not a valid constant\"".to_owned() };
+    world.play(FaultRule { times: Some(1), ..on_writes("POST", poison) });
+    world.sync().ends(1);
+    let letter = world.dead_letters().remove(0);
+    let number = letter["id"].to_string();
+    let shown = world.run(&["dead-letters", "show", &number, "--json"]).ends(0);
+    assert!(shown.stdout.contains(letter["record"].as_str().unwrap()));
+    world.run(&["dead-letters", "discard", &number]).ends(0);
+    assert!(world.dead_letters().is_empty());
+    world.run(&["dead-letters", "discard", &number]).ends(2);
+    let id = letter["record"].as_str().unwrap().parse().unwrap();
+    world.change(id, &json!({ "lastname": "Next change" }));
+    world.equal_after_sync();
+}
+
+#[test]
+fn a_campaign_that_refuses_every_record_for_long_is_an_outage_and_loses_none() {
+    let world = World::new(Setup::default());
+    world.play(on_writes("POST", status(503)));
+    let run = world.sync_for("2").ends(4);
+    assert_eq!((run.counts().pending, run.counts().dead_lettered), (24, 0));
+    assert!(world.dead_letters().is_empty());
+    world.calm();
+    world.equal_after_sync();
+}

@@ -1,0 +1,142 @@
+//! Lost delta tokens and reads that come back empty.
+
+use cdsync::sandbox::{Fault, FaultRule, Variants};
+use serde_json::json;
+
+use crate::support::{Counts, Setup, World, on_pages};
+
+fn loaded(delta_expired: u16) -> World {
+    let variants = Variants { delta_expired, ..Variants::default() };
+    let world = World::new(Setup { page_rows: 5, variants, ..Setup::default() });
+    world.equal_after_sync();
+    world.forget();
+    world
+}
+
+#[test]
+fn a_lost_token_makes_a_full_read_that_writes_differences_only() {
+    for status in [400, 410] {
+        let world = loaded(status);
+        let ids = world.contacts();
+        world.change(ids[0], &json!({ "lastname": "Changed meanwhile" }));
+        world.add(&json!({ "lastname": "New meanwhile" }));
+        world.delete(ids[5]);
+        world.sandbox.dynamics().expire_tokens();
+        let run = world.sync().ends(0);
+        world.equal();
+        assert_eq!(run.event("cursor.expired")["table"], "contact");
+        assert!(run.event("cursor.expired")["from"].is_string());
+        assert_eq!(run.event("load.started")["reason"], "cursor-expired");
+        assert_eq!(world.verbs(), ["DELETE", "PATCH", "POST"]);
+        assert_eq!((run.counts().written, run.counts().deleted), (2, 1));
+        assert_eq!(world.equal_after_sync(), Counts::default(), "at rest again");
+    }
+}
+
+fn expired(code: u16) -> Fault {
+    let body = r#"{"error":{"code":"0x80044352","message":"Version stamp associated with the client has expired. Please perform a full sync."}}"#;
+    Fault::Status { code, body: body.to_owned() }
+}
+
+#[test]
+fn a_token_lost_in_the_middle_of_a_delta_loses_no_change() {
+    for code in [400, 410] {
+        let world = loaded(code);
+        for id in world.contacts() {
+            world.change(id, &json!({ "lastname": "All of them" }));
+        }
+        world.delete(world.contacts()[0]);
+        world.play(FaultRule { after: Some(2), times: Some(1), ..on_pages(expired(code)) });
+        let run = world.sync().ends(0);
+        world.equal();
+        run.event("cursor.expired");
+    }
+}
+
+#[test]
+fn a_token_lost_during_a_full_read_begins_it_again() {
+    for code in [400, 410] {
+        let world = World::new(Setup { page_rows: 5, ..Setup::default() });
+        world.play(FaultRule { after: Some(2), times: Some(1), ..on_pages(expired(code)) });
+        let run = world.sync().ends(0);
+        world.equal();
+        run.event("cursor.expired");
+        let created = world.verbs();
+        assert!(created.iter().all(|verb| verb == "POST") && created.len() == 24, "{created:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_lost_again_and_again_makes_no_loop_without_end() {
+    let world = loaded(400);
+    world.play(on_pages(Fault::ExpiredDelta));
+    let run = world.sync().ends(1);
+    let reason = run.event("table.failed")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("token"), "{reason}");
+    assert!(world.pages().len() < 40, "{} pages", world.pages().len());
+    assert!(world.writes().is_empty());
+    world.calm();
+    world.change(world.contacts()[0], &json!({ "lastname": "Afterwards" }));
+    world.equal_after_sync();
+}
+
+/// A page that ends the read without one row, as a filter gone wrong makes it.
+fn nothing_at_all(world: &World) -> FaultRule {
+    let link = format!("{}/api/data/v9.2/contacts?$deltatoken=1", world.sandbox.origin());
+    let body = json!({ "value": [], "@odata.deltaLink": link }).to_string();
+    let rule = on_pages(Fault::Status { code: 200, body });
+    FaultRule { path: Some("/contacts?$select".to_owned()), ..rule }
+}
+
+#[test]
+fn a_read_of_nothing_where_many_were_is_an_alarm_and_heals_with_the_next_good_read() {
+    let world = loaded(400);
+    world.sandbox.dynamics().expire_tokens();
+    for past in [1, 0] {
+        // At first the lost token is told of, then the full read is empty.
+        world.play(FaultRule { after: Some(past), ..nothing_at_all(&world) });
+        let run = world.sync().ends(1);
+        assert_eq!(run.event("read.empty")["mapped"], 24);
+        assert!(world.writes().is_empty(), "nothing is deleted");
+        assert_eq!(world.status()["tables"]["contact"]["empty_read_held"], true);
+    }
+    world.calm();
+    world.change(world.contacts()[0], &json!({ "lastname": "Healed" }));
+    world.delete(world.contacts()[1]);
+    world.equal_after_sync();
+    assert_eq!(world.status()["tables"]["contact"]["empty_read_held"], false);
+    assert_eq!(world.verbs(), ["DELETE", "PATCH"]);
+}
+
+#[test]
+fn a_table_that_really_is_empty_is_emptied_once_a_person_says_so() {
+    let world = loaded(400);
+    for id in world.contacts() {
+        world.delete(id);
+    }
+    world.sandbox.dynamics().expire_tokens();
+    world.sync().ends(1).event("read.empty");
+    assert!(world.writes().is_empty());
+    world.run(&["approve-deletes", "contact"]).ends(0);
+    world.equal_after_sync();
+    assert_eq!(world.sandbox.campaign().count("profile"), 0);
+    assert_eq!(world.equal_after_sync(), Counts::default());
+}
+
+#[test]
+fn a_column_added_to_the_table_costs_a_read_and_no_write() {
+    let world = loaded(400);
+    let kind = cdsync::sandbox::ColumnType::Text { max: 20 };
+    world.sandbox.dynamics().add_column("contact", "new_Later", kind).unwrap();
+    world.equal_after_sync();
+    assert!(world.writes().is_empty());
+}
+
+#[test]
+fn an_old_cursor_is_told_of_before_it_is_lost() {
+    let world = loaded(400);
+    world.sandbox.dynamics().set_retention_days(30).unwrap();
+    world.synced();
+    assert_eq!(world.status()["tables"]["contact"]["retention_seconds"], 30 * 86_400);
+    assert!(world.status()["tables"]["contact"]["cursor_age_seconds"].is_u64());
+}
