@@ -7,8 +7,8 @@
     reason = "a test fails by panicking, and its helpers are part of it"
 )]
 
+mod auth;
 mod crash;
-mod rig;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;
@@ -21,6 +21,7 @@ mod ingress_plan;
 mod ingress_privacy;
 mod ingress_schema;
 mod ingress_tokens;
+mod rig;
 mod sandbox;
 mod sandbox_campaign;
 mod sandbox_dynamics;
