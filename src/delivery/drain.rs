@@ -25,8 +25,10 @@ const OUTAGE_RECORDS: usize = 5;
 /// Attempts that are settled in one transaction, at most.
 const GROUP: usize = 256;
 
-/// A commit is worth so many attempts, or so much waiting for them.
-const GATHER: (usize, Duration) = (64, Duration::from_millis(50));
+/// How long the first finished attempt waits for others to share its commit.
+/// The loop sleeps meanwhile: to be woken for each of them would cost more
+/// than the commit.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// One table's way into Campaign.
 #[derive(Clone, Debug)]
@@ -192,15 +194,9 @@ impl Delivery {
     /// What has come back since, and what comes back in a moment: others are
     /// on their way meanwhile, and they share the commit.
     async fn gather(&self, state: &mut Loop, first: Joined) -> Vec<Joined> {
-        let (enough, moment) = GATHER;
-        let enough = enough.min(self.window / 4);
         let mut group = vec![first];
-        let until = self.clock.monotonic().plus(moment);
-        while group.len() < enough && !state.active.is_empty() {
-            tokio::select! {
-                Some(more) = state.active.join_next() => group.push(more),
-                () = self.clock.sleep_until(until) => break,
-            }
+        if !state.active.is_empty() {
+            self.clock.sleep(GATHER).await;
         }
         while group.len() < GROUP
             && let Some(more) = state.active.try_join_next()

@@ -33,8 +33,12 @@ pub(crate) fn commit_page(
     checkpoint: &Checkpoint,
 ) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
+    let listed = work.has_inventory(&table.name)?;
+    let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
-        let mut step = Step { work, table, generation: checkpoint.generation };
+        let generation = checkpoint.generation;
+        let given_up = had_letters || !committed.given_up.is_empty();
+        let mut step = Step { work, table, generation, listed, given_up };
         step.run(prepared, &mut committed)?;
     }
     work.set_checkpoint(&table.name, checkpoint)?;
@@ -45,6 +49,10 @@ struct Step<'w, 's> {
     work: &'w mut Work<'s>,
     table: &'w Table,
     generation: i64,
+    /// Whether Campaign's listing holds anything to be asked.
+    listed: bool,
+    /// Whether the table has dead letters.
+    given_up: bool,
 }
 
 impl Step<'_, '_> {
@@ -63,7 +71,8 @@ impl Step<'_, '_> {
         }
         let known = Known { mirror: mirror.as_ref(), pending };
         let decision = decide(prepared.content.incoming(), known, self.table.deletions);
-        let uncertain = self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
+        let uncertain =
+            self.given_up && self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
         match decision {
             Decision::Write => self.write(prepared, pending, uncertain, out),
             Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
@@ -101,6 +110,9 @@ impl Step<'_, '_> {
             return Ok(Some(Some(mirror)));
         }
         let Content::Record(payload) = &prepared.content else { return Ok(Some(None)) };
+        if !self.listed {
+            return Ok(Some(None));
+        }
         let hash = key_hash(self.work.key(), &payload.key);
         let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Some(None)) };
         if listed.copies > 1 {
@@ -137,7 +149,7 @@ impl Step<'_, '_> {
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
-        self.put(prepared, Action::Write, payload.clone(), out)?;
+        self.put(prepared, Action::Write, payload, out)?;
         if uncertain && pending.is_none() {
             self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
         }
@@ -166,19 +178,19 @@ impl Step<'_, '_> {
             (None, None) => return Ok(()),
         };
         let payload = Payload { key, initial: false, fields: Vec::new() };
-        self.put(prepared, Action::Delete, payload, out)
+        self.put(prepared, Action::Delete, &payload, out)
     }
 
     fn put(
         &mut self,
         prepared: &Prepared,
         action: Action,
-        payload: Payload,
+        payload: &Payload,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let replaced = self.work.put(&NewWrite {
             flow: FLOW,
-            table: self.table.name.clone(),
+            table: &self.table.name,
             record: prepared.id,
             action,
             payload,

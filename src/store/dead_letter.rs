@@ -198,12 +198,13 @@ impl Work<'_> {
             self.request_reread(&table, record)?;
         } else if self.pending(flow, &table, record)?.is_none() {
             let action = Action::parse(&raw.action)?;
+            let payload = decode(&raw.payload)?;
             self.put(&NewWrite {
                 flow,
-                table: table.clone(),
+                table: &table,
                 record,
                 action,
-                payload: decode(&raw.payload)?,
+                payload: &payload,
                 version: raw.version.map(RowVersion),
                 seen: raw.seen,
             })?;
