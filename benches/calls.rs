@@ -12,6 +12,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -168,6 +169,7 @@ async fn configure(sandbox: &Sandbox, directory: &Path, key: &str) -> Result<Pat
     let secret = |name: &str, text: &str| -> Result<String> {
         let file = directory.join(name);
         std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         Ok(file.display().to_string())
     };
     let (dynamics, campaign) = (

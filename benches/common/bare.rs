@@ -90,7 +90,7 @@ impl Access {
             .header("accept", "application/json")
             .header("odata-version", "4.0")
             .header("odata-maxversion", "4.0")
-            .header("prefer", "odata.track-changes,odata.maxpagesize=5000")
+            .header("prefer", "odata.track-changes,odata.maxpagesize=1000")
             .send()
             .await?;
         if !reply.status().is_success() {

@@ -97,7 +97,7 @@ impl Delivery {
             clock: clock.clone(),
             destinations: destinations.collect(),
             tally: tally.clone(),
-            window: (max_in_flight * 32).clamp(64, 1024),
+            window: (max_in_flight * 64).clamp(64, 1024),
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
         }
@@ -140,7 +140,7 @@ impl Delivery {
     /// Takes more work, if there is room.
     async fn fill(&self, state: &mut Loop) -> Result<usize, StoreError> {
         let room = self.window.saturating_sub(state.active.len() + state.waiting.len());
-        if room < self.window / 2 || state.report.stopped.is_some() {
+        if room < self.window / 4 || state.report.stopped.is_some() {
             return Ok(0);
         }
         let flow = self.flow;
@@ -179,7 +179,7 @@ impl Delivery {
                 None => std::future::pending().await,
             }
         };
-        let room = state.active.len() + state.waiting.len() <= self.window / 2;
+        let room = state.active.len() + state.waiting.len() <= self.window * 3 / 4;
         tokio::select! {
             Some(first) = state.active.join_next() => {
                 let group = self.gather(state, first).await;

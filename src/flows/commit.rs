@@ -149,7 +149,7 @@ impl Step<'_, '_> {
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
-        self.put(prepared, Action::Write, payload, out)?;
+        self.put(prepared, (Action::Write, payload), pending, out)?;
         if uncertain && pending.is_none() {
             self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
         }
@@ -178,17 +178,17 @@ impl Step<'_, '_> {
             (None, None) => return Ok(()),
         };
         let payload = Payload { key, initial: false, fields: Vec::new() };
-        self.put(prepared, Action::Delete, &payload, out)
+        self.put(prepared, (Action::Delete, &payload), pending, out)
     }
 
     fn put(
         &mut self,
         prepared: &Prepared,
-        action: Action,
-        payload: &Payload,
+        (action, payload): (Action, &Payload),
+        pending: Option<Pending>,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
-        let replaced = self.work.put(&NewWrite {
+        let new = NewWrite {
             flow: FLOW,
             table: &self.table.name,
             record: prepared.id,
@@ -196,7 +196,8 @@ impl Step<'_, '_> {
             payload,
             version: prepared.version,
             seen: self.generation,
-        })?;
+        };
+        let replaced = self.work.put(&new, pending)?;
         if replaced == Replaced::Waiting {
             out.tally.unchanged += 1;
         }

@@ -199,7 +199,7 @@ impl Work<'_> {
         } else if self.pending(flow, &table, record)?.is_none() {
             let action = Action::parse(&raw.action)?;
             let payload = decode(&raw.payload)?;
-            self.put(&NewWrite {
+            let new = NewWrite {
                 flow,
                 table: &table,
                 record,
@@ -207,7 +207,8 @@ impl Work<'_> {
                 payload: &payload,
                 version: raw.version.map(RowVersion),
                 seen: raw.seen,
-            })?;
+            };
+            self.put(&new, None)?;
             self.sql.execute(
                 "UPDATE outbox SET uncertain = ?4, hold = 'free'
                  WHERE flow = ?1 AND table_name = ?2 AND record = ?3",

@@ -210,11 +210,15 @@ impl Work<'_> {
 
     /// Puts a decision into the outbox, in place of an older one. A deletion
     /// is held until the delete guard has looked at its wave.
-    pub(crate) fn put(&mut self, new: &NewWrite<'_>) -> Result<Replaced, StoreError> {
+    /// `existing` is what [`Work::pending`] says of the record.
+    pub(crate) fn put(
+        &mut self,
+        new: &NewWrite<'_>,
+        existing: Option<Pending>,
+    ) -> Result<Replaced, StoreError> {
         let payload = encode(new.payload)?;
         let seal = self.outbox_seal(new.flow, new.table, new.record, new.action, &payload);
         let version = new.version.map(|version| version.0);
-        let existing = self.pending(new.flow, new.table, new.record)?;
         let Some(existing) = existing else {
             let hold = if new.action == Action::Delete { "held" } else { "free" };
             self.sql
@@ -407,17 +411,20 @@ impl Work<'_> {
             .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?)
     }
 
-    /// How many decisions nobody has taken up yet, of those that may go:
-    /// what reading need not run further ahead of.
+    /// About how many decisions nobody has taken up yet, of those that may go:
+    /// what reading need not run further ahead of. Never too few: the span of
+    /// their numbers, which are given and taken up in order.
     pub(crate) fn ready(&self) -> Result<u64, StoreError> {
-        let count: i64 = self
+        let span: Option<i64> = self
             .sql
             .prepare_cached(
-                "SELECT count(*) FROM outbox INDEXED BY outbox_ready
-                 WHERE leased IS NULL AND hold = 'free'",
+                "SELECT (SELECT id FROM outbox INDEXED BY outbox_ready
+                   WHERE leased IS NULL AND hold = 'free' ORDER BY id DESC LIMIT 1)
+                 - (SELECT id FROM outbox INDEXED BY outbox_ready
+                   WHERE leased IS NULL AND hold = 'free' ORDER BY id LIMIT 1) + 1",
             )?
             .query_row([], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Ok(span.and_then(|span| u64::try_from(span).ok()).unwrap_or(0))
     }
 
     /// All rows of a flow in order, for a dry run: `visit` is called for each.
