@@ -101,6 +101,10 @@ pub(super) struct FilterReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
+    if let Ok(parsed) = serde_json::from_slice(&response.body) {
+        return Ok(parsed);
+    }
+    // Once more, to learn the place; that takes several times as long.
     let mut json = serde_json::Deserializer::from_slice(&response.body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let at = error.path().to_string();

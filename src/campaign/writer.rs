@@ -4,14 +4,14 @@
 //! row, differ from place to place and change with the instance.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::campaign::reader::foreign;
 use crate::campaign::wire::{ListReply, Record, Written, garbled};
 use crate::campaign::{Failure, Listed, Outcome, Reader};
-use crate::http::{Request, Response, System};
+use crate::http::{RemoteUrl, Request, Response, System};
 use crate::model::{FieldName, ResourceSchema};
 
 /// How the record with a key is found.
@@ -56,6 +56,8 @@ pub(crate) struct Writer {
     key: FieldName,
     lookup: KeyLookup,
     fields: Arc<[FieldName]>,
+    /// The address of the resource, once it was needed.
+    collection: Arc<OnceLock<RemoteUrl>>,
 }
 
 impl Writer {
@@ -68,7 +70,7 @@ impl Writer {
         lookup: KeyLookup,
         fields: Vec<FieldName>,
     ) -> Self {
-        Self { reader, schema, key, lookup, fields: fields.into() }
+        Self { reader, schema, key, lookup, fields: fields.into(), collection: Arc::default() }
     }
 
     /// The resource's metadata.
@@ -87,9 +89,15 @@ impl Writer {
     }
 
     /// POST. Gives the path of the new record, where the answer has it.
-    pub(crate) async fn create(&self, body: String) -> Result<Option<String>, Failure> {
-        let path = format!("campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
-        let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
+    pub(crate) async fn create(&self, body: Vec<u8>) -> Result<Option<String>, Failure> {
+        let url = match self.collection.get() {
+            Some(url) => url.clone(),
+            None => {
+                let path = format!("campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
+                let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
+                self.collection.get_or_init(|| url).clone()
+            }
+        };
         let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
         let written: Written = super::wire::parse(&response)?;
         if written.pkey.is_none() && written.href.is_none() {
@@ -100,7 +108,7 @@ impl Writer {
     }
 
     /// PATCH.
-    pub(crate) async fn update(&self, address: &Address, body: String) -> Result<(), Failure> {
+    pub(crate) async fn update(&self, address: &Address, body: Vec<u8>) -> Result<(), Failure> {
         let url = self.url(address)?;
         let request = Request::patch(url, Bytes::from(body));
         let response = self.reader.client.send(request).await.map_err(absent)?;

@@ -83,7 +83,7 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         authority: authority?,
         max_in_flight,
         requests_per_5_minutes,
-        page_rows: number_or(&keys, "page_rows", 1..=5000, 5000),
+        page_rows: number_or(&keys, "page_rows", 1..=5000, 1000),
     })
 }
 

@@ -25,8 +25,10 @@ const OUTAGE_RECORDS: usize = 5;
 /// Attempts that are settled in one transaction, at most.
 const GROUP: usize = 256;
 
-/// A commit is worth so many attempts, or so much waiting for them.
-const GATHER: (usize, Duration) = (64, Duration::from_millis(50));
+/// How long the first finished attempt waits for others to share its commit.
+/// The loop sleeps meanwhile: to be woken for each of them would cost more
+/// than the commit.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// One table's way into Campaign.
 #[derive(Clone, Debug)]
@@ -98,7 +100,7 @@ impl Delivery {
             clock: clock.clone(),
             destinations: destinations.collect(),
             tally: tally.clone(),
-            window: (max_in_flight * 32).clamp(64, 1024),
+            window: (max_in_flight * 64).clamp(64, 1024),
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
         }
@@ -154,7 +156,7 @@ impl Delivery {
     /// Takes more work, if there is room.
     async fn fill(&self, state: &mut Loop) -> Result<usize, StoreError> {
         let room = self.window.saturating_sub(state.active.len() + state.waiting.len());
-        if room < self.window / 2 || state.report.stopped.is_some() {
+        if room < self.window / 4 || state.report.stopped.is_some() {
             return Ok(0);
         }
         let flow = self.flow;
@@ -189,7 +191,7 @@ impl Delivery {
                 None => std::future::pending().await,
             }
         };
-        let room = state.active.len() + state.waiting.len() <= self.window / 2;
+        let room = state.active.len() + state.waiting.len() <= self.window * 3 / 4;
         tokio::select! {
             Some(first) = state.active.join_next() => {
                 let group = self.gather(state, first).await;
@@ -204,15 +206,9 @@ impl Delivery {
     /// What has come back since, and what comes back in a moment: others are
     /// on their way meanwhile, and they share the commit.
     async fn gather(&self, state: &mut Loop, first: Joined) -> Vec<Joined> {
-        let (enough, moment) = GATHER;
-        let enough = enough.min(self.window / 4);
         let mut group = vec![first];
-        let until = self.clock.monotonic().plus(moment);
-        while group.len() < enough && !state.active.is_empty() {
-            tokio::select! {
-                Some(more) = state.active.join_next() => group.push(more),
-                () = self.clock.sleep_until(until) => break,
-            }
+        if !state.active.is_empty() {
+            self.clock.sleep(GATHER).await;
         }
         while group.len() < GROUP
             && let Some(more) = state.active.try_join_next()

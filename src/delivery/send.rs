@@ -226,17 +226,18 @@ fn remember(leased: &Leased, before: &BTreeMap<String, Fingerprint>) -> Mirror {
 }
 
 /// The JSON object of these fields.
-fn body(fields: &[&PayloadField]) -> String {
-    let mut json = String::with_capacity(fields.len() * 32 + 2);
-    json.push('{');
+fn body(fields: &[&PayloadField]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(fields.len() * 40 + 2);
+    json.push(b'{');
     for (index, field) in fields.iter().enumerate() {
         if index > 0 {
-            json.push(',');
+            json.push(b',');
         }
-        json.push_str(&serde_json::Value::from(field.name.as_str()).to_string());
-        json.push(':');
-        json.push_str(field.json.get());
+        // Writing text into memory cannot fail.
+        let _ = serde_json::to_writer(&mut json, &field.name);
+        json.push(b':');
+        json.extend_from_slice(field.json.get().as_bytes());
     }
-    json.push('}');
+    json.push(b'}');
     json
 }

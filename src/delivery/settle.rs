@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::{Flow, RecordId, TableName, TallyDelta};
-use crate::store::{Action, Leased, MirrorState, NewDeadLetter, StoreError, Work};
+use crate::store::{Action, Leased, Mirror, MirrorState, NewDeadLetter, StoreError, Work};
 
 use super::send::Delivered;
 
@@ -90,15 +90,17 @@ fn done(
     match delivered {
         Delivered::Holds(mirror) => {
             // A decision that came meanwhile may have marked the record gone.
-            let gone = work
-                .mirror(&leased.table, leased.record)?
-                .is_some_and(|now| now.state == MirrorState::Gone)
-                && leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present);
-            let mut mirror = mirror.clone();
+            let gone =
+                leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
+                    && work
+                        .mirror(&leased.table, leased.record)?
+                        .is_some_and(|now| now.state == MirrorState::Gone);
             if gone {
-                mirror.state = MirrorState::Gone;
+                let gone = Mirror { state: MirrorState::Gone, ..mirror.clone() };
+                work.set_mirror(&leased.table, leased.record, &gone)?;
+            } else {
+                work.set_mirror(&leased.table, leased.record, mirror)?;
             }
-            work.set_mirror(&leased.table, leased.record, &mirror)?;
         }
         Delivered::Gone => work.remove_mirror(&leased.table, leased.record)?,
     }

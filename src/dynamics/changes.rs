@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::dynamics::link::encode;
-use crate::dynamics::rows::{deleted, is_deletion, source_row};
+use crate::dynamics::rows::{Row, deleted, is_deletion, source_row};
 use crate::dynamics::wire::{RowPage, garbled};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Response, System};
@@ -125,7 +125,8 @@ impl Reader {
         };
         let row = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not one row"))?;
-        source_row(&row, &query.table, &query.columns)
+        let names: Vec<String> = query.columns.iter().map(Column::wire_name).collect();
+        source_row(&row, &query.table, &query.columns, &names)
             .map(Some)
             .ok_or_else(|| garbled(&response, "the row has no readable primary id"))
     }
@@ -160,11 +161,14 @@ impl Reader {
         let page: RowPage<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(response, "the answer is not a page of rows"))?;
         let mut changes = Vec::with_capacity(page.value.len());
-        for row in &page.value {
-            let change = if is_deletion(row) {
-                deleted(row).map(Change::Delete)
+        let names: Vec<String> = query.columns.iter().map(Column::wire_name).collect();
+        for row in page.value {
+            let row: Row<'_> = serde_json::from_str(row.get())
+                .map_err(|_| garbled(response, "the answer is not a page of rows"))?;
+            let change = if is_deletion(&row) {
+                deleted(&row).map(Change::Delete)
             } else {
-                source_row(row, &query.table, &query.columns).map(Change::Upsert)
+                source_row(&row, &query.table, &query.columns, &names).map(Change::Upsert)
             };
             changes.push(
                 change.ok_or_else(|| garbled(response, "an item has no readable primary id"))?,

@@ -14,18 +14,21 @@ use crate::model::{
     Value,
 };
 
-type Row<'a> = HashMap<&'a str, &'a RawValue>;
+/// One item of a page; columns stay as text until their type is known.
+pub(super) type Row<'a> = HashMap<&'a str, &'a RawValue>;
 
-/// One row of a data query. None if it has no readable primary id.
+/// One row of a data query; `names` are the columns' names on the wire. None
+/// if it has no readable primary id.
 pub(super) fn source_row(
     row: &Row<'_>,
     table: &TableSchema,
     columns: &[Column],
+    names: &[String],
 ) -> Option<SourceRow> {
     let id = RecordId::parse(&text(row.get(table.primary_id.as_str())?)?).ok()?;
     let mut values = BTreeMap::new();
-    for column in columns {
-        if let Some(raw) = row.get(column.wire_name().as_str()) {
+    for (column, name) in columns.iter().zip(names) {
+        if let Some(raw) = row.get(name.as_str()) {
             values.insert(column.name.clone(), value(raw, &column.kind));
         }
     }

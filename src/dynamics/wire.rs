@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 
 use crate::http::{Failure, Response, System};
 
-/// A page of rows; columns stay as text until their type is known.
+/// A page of rows, each of them still text: a page laid open as a whole would
+/// take ten times its size.
 #[derive(Deserialize)]
 pub(super) struct RowPage<'a> {
     #[serde(borrow)]
-    pub(super) value: Vec<HashMap<&'a str, &'a RawValue>>,
+    pub(super) value: Vec<&'a RawValue>,
     #[serde(rename = "@odata.nextLink")]
     pub(super) next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
@@ -132,6 +133,10 @@ pub(super) struct LocalizedReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
+    if let Ok(parsed) = serde_json::from_slice(&response.body) {
+        return Ok(parsed);
+    }
+    // Once more, to learn the place; that takes several times as long.
     let mut json = serde_json::Deserializer::from_slice(&response.body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let at = error.path().to_string();

@@ -33,8 +33,12 @@ pub(crate) fn commit_page(
     checkpoint: &Checkpoint,
 ) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
+    let listed = work.has_inventory(&table.name)?;
+    let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
-        let mut step = Step { work, table, generation: checkpoint.generation };
+        let generation = checkpoint.generation;
+        let given_up = had_letters || !committed.given_up.is_empty();
+        let mut step = Step { work, table, generation, listed, given_up };
         step.run(prepared, &mut committed)?;
     }
     work.set_checkpoint(&table.name, checkpoint)?;
@@ -55,6 +59,10 @@ struct Step<'w, 's> {
     work: &'w mut Work<'s>,
     table: &'w Table,
     generation: i64,
+    /// Whether Campaign's listing holds anything to be asked.
+    listed: bool,
+    /// Whether the table has dead letters.
+    given_up: bool,
 }
 
 impl Step<'_, '_> {
@@ -76,7 +84,8 @@ impl Step<'_, '_> {
         }
         let known = Known { mirror: mirror.as_ref(), pending };
         let decision = decide(prepared.content.incoming(), known, self.table.deletions);
-        let uncertain = self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
+        let uncertain =
+            self.given_up && self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
         match decision {
             Decision::Write => self.write(prepared, pending, uncertain, out),
             Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
@@ -109,6 +118,9 @@ impl Step<'_, '_> {
             return Ok(Found::Known(mirror));
         }
         let Content::Record(payload) = &prepared.content else { return Ok(Found::Nothing) };
+        if !self.listed {
+            return Ok(Found::Nothing);
+        }
         let hash = key_hash(self.work.key(), &payload.key);
         let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Found::Nothing) };
         if listed.copies > 1 {
@@ -140,7 +152,7 @@ impl Step<'_, '_> {
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
-        self.put(prepared, Action::Write, payload.clone(), out)?;
+        self.put(prepared, (Action::Write, payload), pending, out)?;
         if uncertain && pending.is_none() {
             self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
         }
@@ -169,25 +181,26 @@ impl Step<'_, '_> {
             (None, None) => return Ok(()),
         };
         let payload = Payload { key, initial: false, fields: Vec::new() };
-        self.put(prepared, Action::Delete, payload, out)
+        self.put(prepared, (Action::Delete, &payload), pending, out)
     }
 
     fn put(
         &mut self,
         prepared: &Prepared,
-        action: Action,
-        payload: Payload,
+        (action, payload): (Action, &Payload),
+        pending: Option<Pending>,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
-        let replaced = self.work.put(&NewWrite {
+        let new = NewWrite {
             flow: FLOW,
-            table: self.table.name.clone(),
+            table: &self.table.name,
             record: prepared.id,
             action,
             payload,
             version: prepared.version,
             seen: self.generation,
-        })?;
+        };
+        let replaced = self.work.put(&new, pending)?;
         if replaced == Replaced::Waiting {
             out.tally.unchanged += 1;
         }

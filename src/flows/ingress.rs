@@ -19,9 +19,9 @@ use super::steps::TableRun;
 const FLOW: Flow = Flow::Ingress;
 
 /// Decisions that may wait before reading pauses: a limit on what lies on disk
-/// while Campaign is slower than Dynamics. Two of the largest pages keep
-/// delivery busy, and what waits fits into the store's cache.
-const MAX_READY: u64 = 10_000;
+/// while Campaign is slower than Dynamics. A few pages keep delivery busy, and
+/// what waits fits into the store's cache.
+const MAX_READY: u64 = 5000;
 
 /// What the reading of a pass needs.
 #[derive(Clone, Debug)]

@@ -203,15 +203,20 @@ fn suspicious(text: &str) -> Option<&'static str> {
 /// Whether a path leaves its place once a server decodes `%2e`, `%2f`, `%5c`
 /// (also encoded twice).
 fn climbs(path: &str) -> bool {
+    let climbs =
+        |text: &str| text.split(['/', '\\']).any(|segment| segment == ".." || segment == ".");
+    if !path.contains('%') {
+        return climbs(path);
+    }
     let mut text = path.to_ascii_lowercase();
     for _ in 0..3 {
-        if text.split(['/', '\\']).any(|segment| segment == ".." || segment == ".") {
+        if climbs(&text) {
             return true;
         }
         text =
             text.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
     }
-    text.split(['/', '\\']).any(|segment| segment == ".." || segment == ".")
+    climbs(&text)
 }
 
 #[cfg(test)]

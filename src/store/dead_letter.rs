@@ -204,15 +204,17 @@ impl Work<'_> {
             self.request_reread(&table, record)?;
         } else if self.pending(flow, &table, record)?.is_none() {
             let action = Action::parse(&raw.action)?;
-            self.put(&NewWrite {
+            let payload = decode(&raw.payload)?;
+            let new = NewWrite {
                 flow,
-                table: table.clone(),
+                table: &table,
                 record,
                 action,
-                payload: decode(&raw.payload)?,
+                payload: &payload,
                 version: raw.version.map(RowVersion),
                 seen: raw.seen,
-            })?;
+            };
+            self.put(&new, None)?;
             self.sql.execute(
                 "UPDATE outbox SET uncertain = ?4, hold = 'free'
                  WHERE flow = ?1 AND table_name = ?2 AND record = ?3",

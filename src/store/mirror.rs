@@ -261,6 +261,14 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether the listing of a table holds anything.
+    pub(crate) fn has_inventory(&self, table: &TableName) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM inventory WHERE table_name = ?1)")?
+            .query_row([table.as_str()], |row| row.get(0))?)
+    }
+
     /// What the listing showed of a key.
     pub(crate) fn inventory(
         &self,

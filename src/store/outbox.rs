@@ -72,8 +72,8 @@ impl Payload {
 
 /// One field of a write. In the store it is a list without names: a backlog
 /// holds very many of them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Stored")]
 pub(crate) struct PayloadField {
     /// Campaign's name.
     pub(crate) name: String,
@@ -86,7 +86,7 @@ pub(crate) struct PayloadField {
 }
 
 /// Name, value, fingerprint, `updates`.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Stored(String, Box<RawValue>, u64, bool);
 
 impl From<Stored> for PayloadField {
@@ -95,26 +95,26 @@ impl From<Stored> for PayloadField {
     }
 }
 
-impl From<PayloadField> for Stored {
-    fn from(field: PayloadField) -> Self {
-        let fingerprint = u64::from_le_bytes(field.fingerprint);
-        Self(field.name, field.json, fingerprint, field.updates)
+impl Serialize for PayloadField {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fingerprint = u64::from_le_bytes(self.fingerprint);
+        (&self.name, &self.json, fingerprint, self.updates).serialize(serializer)
     }
 }
 
 /// A decision on its way into the outbox.
-#[derive(Clone, Debug)]
-pub(crate) struct NewWrite {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewWrite<'a> {
     /// Whose work it is.
     pub(crate) flow: Flow,
     /// The table the record comes from.
-    pub(crate) table: TableName,
+    pub(crate) table: &'a TableName,
     /// The record.
     pub(crate) record: RecordId,
     /// Write or delete.
     pub(crate) action: Action,
     /// What is written; for a deletion only the key counts.
-    pub(crate) payload: Payload,
+    pub(crate) payload: &'a Payload,
     /// The version the decision rests on.
     pub(crate) version: Option<RowVersion>,
     /// The read that saw it.
@@ -210,11 +210,15 @@ impl Work<'_> {
 
     /// Puts a decision into the outbox, in place of an older one. A deletion
     /// is held until the delete guard has looked at its wave.
-    pub(crate) fn put(&mut self, new: &NewWrite) -> Result<Replaced, StoreError> {
-        let payload = encode(&new.payload)?;
-        let seal = self.outbox_seal(new.flow, &new.table, new.record, new.action, &payload);
+    /// `existing` is what [`Work::pending`] says of the record.
+    pub(crate) fn put(
+        &mut self,
+        new: &NewWrite<'_>,
+        existing: Option<Pending>,
+    ) -> Result<Replaced, StoreError> {
+        let payload = encode(new.payload)?;
+        let seal = self.outbox_seal(new.flow, new.table, new.record, new.action, &payload);
         let version = new.version.map(|version| version.0);
-        let existing = self.pending(new.flow, &new.table, new.record)?;
         let Some(existing) = existing else {
             let hold = if new.action == Action::Delete { "held" } else { "free" };
             self.sql
@@ -299,14 +303,14 @@ impl Work<'_> {
             let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
             rows.collect::<Result<_, _>>()?
         };
-        let mut leased = Vec::with_capacity(rows.len());
-        for raw in rows {
-            self.sql
-                .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1")?
-                .execute([raw.id])?;
-            leased.push(self.leased(flow, &raw)?);
-        }
-        Ok(leased)
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET leased = revision WHERE id BETWEEN ?1 AND ?2
+                   AND leased IS NULL AND hold = 'free' AND flow = ?3",
+            )?
+            .execute((first.id, last.id, flow.as_str()))?;
+        rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
     }
 
     /// Takes a leased row anew, with the newest decision. None if that is a
@@ -418,17 +422,20 @@ impl Work<'_> {
             .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?)
     }
 
-    /// How many decisions nobody has taken up yet, of those that may go:
-    /// what reading need not run further ahead of.
+    /// About how many decisions nobody has taken up yet, of those that may go:
+    /// what reading need not run further ahead of. Never too few: the span of
+    /// their numbers, which are given and taken up in order.
     pub(crate) fn ready(&self) -> Result<u64, StoreError> {
-        let count: i64 = self
+        let span: Option<i64> = self
             .sql
             .prepare_cached(
-                "SELECT count(*) FROM outbox INDEXED BY outbox_ready
-                 WHERE leased IS NULL AND hold = 'free'",
+                "SELECT (SELECT id FROM outbox INDEXED BY outbox_ready
+                   WHERE leased IS NULL AND hold = 'free' ORDER BY id DESC LIMIT 1)
+                 - (SELECT id FROM outbox INDEXED BY outbox_ready
+                   WHERE leased IS NULL AND hold = 'free' ORDER BY id LIMIT 1) + 1",
             )?
             .query_row([], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Ok(span.and_then(|span| u64::try_from(span).ok()).unwrap_or(0))
     }
 
     /// All rows of a flow in order, for a dry run: `visit` is called for each.
