@@ -7,6 +7,9 @@
     reason = "a test fails by panicking, and its helpers are part of it"
 )]
 
+mod cli;
+mod cli_first_steps;
+mod cli_json;
 mod crash;
 mod rig;
 mod sandbox;
