@@ -5,10 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::app::App;
+use crate::app::{App, converts};
 use crate::clock::Clock;
 use crate::config::{Example, annotated, guess_key, table_block};
-use crate::model::{ColumnName, FieldName, ResourceName, ResourceSchema, TableName, TableSchema};
+use crate::model::{
+    Column, ColumnName, Field, FieldName, FieldType, ResourceName, ResourceSchema, TableName,
+    TableSchema,
+};
 
 use super::args::{Cli, Init};
 use super::config::app;
@@ -131,30 +134,37 @@ async fn pairs(app: &App) -> Result<Vec<(TableName, ResourceName)>, End> {
     Ok(pairs)
 }
 
+/// Whether a mapping of the two works without a word from the user. Labels
+/// rarely are an enumeration's values, so that those need one.
+fn fits(column: &Column, field: &Field) -> bool {
+    !field.read_only
+        && !matches!(field.kind, FieldType::Enumeration(_))
+        && converts(&column.kind, &field.kind)
+}
+
 /// The usual pairs, and each field that has a column's name.
 fn matches(table: &TableSchema, resource: &ResourceSchema) -> Vec<(ColumnName, FieldName)> {
     let mut found = Vec::new();
     for (column, field) in USUAL {
-        if let (Some((column, _)), Some((field, kind))) =
-            (table.columns.get_key_value(*column), resource.fields.get_key_value(*field))
-            && !kind.read_only
+        if let (Some(column), Some(field)) =
+            (table.columns.get(*column), resource.fields.get(*field))
+            && fits(column, field)
         {
-            found.push((column.clone(), field.clone()));
+            found.push((column.name.clone(), field.name.clone()));
         }
     }
-    for (field, kind) in &resource.fields {
-        let plain = field.as_str().strip_prefix("cus").unwrap_or(field.as_str()).to_lowercase();
-        let column = table.columns.keys().find(|column| {
-            let name = column.as_str();
+    for field in resource.fields.values() {
+        let name = field.name.as_str();
+        let plain = name.strip_prefix("cus").unwrap_or(name).to_lowercase();
+        let column = table.columns.values().find(|column| {
+            let name = column.name.as_str();
             name == plain || name.split_once('_').is_some_and(|(_, rest)| rest == plain)
         });
-        let taken =
-            |column: &ColumnName| found.iter().any(|(known, to)| known == column || to == field);
         if let Some(column) = column
-            && !kind.read_only
-            && !taken(column)
+            && fits(column, field)
+            && !found.iter().any(|(known, to)| *known == column.name || *to == field.name)
         {
-            found.push((column.clone(), field.clone()));
+            found.push((column.name.clone(), field.name.clone()));
         }
     }
     found

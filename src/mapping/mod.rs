@@ -44,7 +44,7 @@ mod tests;
 
 pub(crate) use apply::{Applied, Compiled, CompiledField, FieldFailure, MappedField, MappedRecord};
 pub(crate) use compile::compile;
-pub(crate) use matrix::{column_words, field_words};
+pub(crate) use matrix::{column_words, converts, field_words};
 pub(crate) use names::find_field;
 pub(crate) use problem::{Place, Problem};
 pub(crate) use target::{canonical, resolve_empty};
