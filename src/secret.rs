@@ -86,7 +86,7 @@ pub(crate) enum SecretError {
         source_name: String,
     },
     /// The file is absent or closed to us.
-    #[error("{source_name} cannot be read from `{}`: {error}; {remedy}", path.display())]
+    #[error("{source_name} cannot be read{}: {error}; {remedy}", from(source_name, path))]
     Unreadable {
         /// The source, as the configuration names it.
         source_name: String,
@@ -135,6 +135,12 @@ pub(crate) enum SecretError {
         /// The source, as the configuration names it.
         source_name: String,
     },
+}
+
+/// Where a credential was looked for; a file's name says it already.
+fn from(source_name: &str, path: &Path) -> String {
+    let path = format!("`{}`", path.display());
+    if source_name.contains(&path) { String::new() } else { format!(" from {path}") }
 }
 
 impl SecretSource {

@@ -2,7 +2,7 @@
 
 use crate::mapping::compile;
 use crate::mapping::spec::{FieldMapping, Key, OnNull, OnTooLong, Picklists, TableMapping};
-use crate::model::{ColumnName, FieldName, ResourceSchema, TableSchema};
+use crate::model::{ColumnName, FieldName, FieldType, ResourceSchema, TableSchema};
 
 /// Columns and fields that mean the same on both sides, where both have them.
 const USUAL: &[(&str, &str)] = &[
@@ -47,7 +47,13 @@ pub(crate) fn suggest(
             found.push((column.clone(), field.clone()));
         }
     }
-    found.retain(|pair| *pair.1.as_str() != *key.to.as_str() && maps(key, pair, table, resource));
+    // Labels rarely are an enumeration's values: those need a replacement.
+    let closed = |field: &FieldName| {
+        matches!(resource.fields.get(field).map(|field| &field.kind), Some(FieldType::Enumeration(_)))
+    };
+    found.retain(|pair| {
+        pair.1 != key.to && !closed(&pair.1) && maps(key, pair, table, resource)
+    });
     found
 }
 

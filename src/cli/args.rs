@@ -24,45 +24,50 @@ pub(super) struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = "Global options",
         env = "CDSYNC_CONFIG",
+        hide_env_values = true,
         default_value = "/etc/cdsync/config.toml",
         value_name = "FILE"
     )]
     pub(super) config: PathBuf,
-    /// Form of the log on stderr; auto: the journal under systemd, lines for
-    /// people on a terminal, JSON otherwise
-    #[arg(long, global = true, default_value = "auto", value_name = "FORMAT")]
+    /// Form of the log on stderr; auto takes the journal under systemd, pretty
+    /// on a terminal, json otherwise
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
     pub(super) log_format: Format,
     /// Least important events to log
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
     pub(super) log_level: Level,
 }
 
-/// Forms of the log.
+/// Forms of the log. Without docs on the values, so that the help stays short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// By where stderr leads.
     Auto,
-    /// One JSON object a line.
     Json,
-    /// Lines for people.
     Pretty,
-    /// Native fields of the systemd journal.
     Journald,
 }
 
 /// Levels of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Level {
-    /// Only what a person must mend.
     Error,
-    /// And what deserves a look.
     Warn,
-    /// And what happened.
     Info,
-    /// And how.
     Debug,
-    /// And every step.
     Trace,
 }
 
@@ -111,6 +116,9 @@ pub(super) struct Demo {
     /// Seed of the data; the same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `sandbox`
@@ -125,10 +133,10 @@ pub(super) struct Sandbox {
     /// Contacts to begin with
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub(super) contacts: u32,
-    /// Faults to play, as a TOML file
+    /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
     #[arg(long, value_name = "FILE")]
     pub(super) faults: Option<PathBuf>,
-    /// Write a configuration that points here
+    /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
 }
@@ -162,7 +170,7 @@ pub(super) struct Check {
 /// `tables`, `resources`
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// One of them, with all its columns or fields
+    /// Its name; shows its columns or fields
     pub(super) name: Option<String>,
     /// Print JSON
     #[command(flatten)]
@@ -194,7 +202,7 @@ pub(super) struct Plan {
 /// The flows of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FlowName {
-    /// Dynamics tables to Campaign resources.
+    // Dynamics tables to Campaign resources.
     Ingress,
 }
 
@@ -211,7 +219,7 @@ pub(super) struct DeadLetters {
 pub(super) enum LetterAction {
     /// List all of them
     List(Json),
-    /// Show one
+    /// Show one in full
     Show {
         /// Its number
         id: i64,
@@ -222,6 +230,7 @@ pub(super) enum LetterAction {
     /// Put them back to work, at the next pass
     Retry {
         /// Their numbers; all, if none is named
+        #[arg(value_name = "ID")]
         ids: Vec<i64>,
     },
     /// Remove one for good; the record stays as it is in Campaign

@@ -34,7 +34,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
             } else {
                 let path = cli.global.config.display().to_string();
                 print(&problems.render(&text, &path, colour()))?;
-                say(&format!("{} to mend", problems.len()));
+                say(&to_mend(problems.len()));
             }
             return Ok(Exit::Usage);
         }
@@ -90,11 +90,7 @@ fn report(
                 times.iter().map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()).collect();
             out.push_str(&format!("next runs of {flow}: {}\n", times.join(", ")));
         }
-        out.push_str(&match problems.len() {
-            0 => "all is well".to_owned(),
-            1 => "1 problem to mend".to_owned(),
-            several => format!("{several} problems to mend"),
-        });
+        out.push_str(&to_mend(problems.len()));
         print(&out)?;
     }
     Ok(if problems.is_empty() {
@@ -104,6 +100,14 @@ fn report(
     } else {
         Exit::Incomplete
     })
+}
+
+fn to_mend(problems: usize) -> String {
+    match problems {
+        0 => "all is well".to_owned(),
+        1 => "1 problem to mend".to_owned(),
+        several => format!("{several} problems to mend"),
+    }
 }
 
 fn finding_json(finding: &Finding) -> Value {

@@ -133,7 +133,9 @@ async fn retry(store: &Store, ids: &[i64]) -> Result<Exit, End> {
             Ok::<_, StoreError>((done, unknown))
         })
         .await?;
-    say(&format!("{} put back to work; the next pass takes them up", count(done)));
+    if done > 0 || unknown.is_none() {
+        say(&format!("{} put back to work; the next pass takes them up", count(done)));
+    }
     unknown.map_or(Ok(Exit::Done), |id| Err(missing(id)))
 }
 

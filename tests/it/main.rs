@@ -8,6 +8,9 @@
 )]
 
 mod auth;
+mod cli;
+mod cli_first_steps;
+mod cli_json;
 mod crash;
 mod ingress_calls;
 mod ingress_changes;

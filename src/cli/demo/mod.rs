@@ -7,6 +7,8 @@ mod story;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::app::{App, PassEnd, PassOptions, sync_ingress};
 use crate::clock::Clock;
 use crate::config::load;
@@ -15,7 +17,7 @@ use crate::store::{Counts, Mode, Store};
 
 use super::args::{self, Cli, Format, Global};
 use super::exit::{End, Exit};
-use super::output::{Align, count, print, say, table};
+use super::output::{Align, count, print, print_json, say, table};
 use super::progress::Progress;
 use super::sandbox::configuration;
 use compare::{Comparison, compare};
@@ -73,7 +75,12 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
     progress.end();
     store.close().await;
     sandbox.stop().await;
-    summary(&passes)
+    if arguments.json.json {
+        summary_json(&passes)?
+    } else {
+        summary(&passes)?
+    }
+    verdict(&passes)
 }
 
 /// The demo speaks for itself: its log shows what needs a look.
@@ -160,7 +167,22 @@ fn calls(sandbox: &Sandbox) -> (u64, u64, u64) {
     (reads, all - reads, log.count(System::Dynamics))
 }
 
-fn summary(passes: &[Pass]) -> Result<Exit, End> {
+fn summary_json(passes: &[Pass]) -> Result<(), End> {
+    let rows: Vec<Value> = passes
+        .iter()
+        .map(|pass| {
+            json!({
+                "pass": pass.name, "counts": pass.counts, "campaign_writes": pass.writes,
+                "campaign_reads": pass.reads, "dynamics_calls": pass.source,
+                "records": pass.comparison.records, "values": pass.comparison.values,
+                "differences": pass.comparison.differences,
+            })
+        })
+        .collect();
+    Ok(print_json(&json!({ "passes": rows }))?)
+}
+
+fn summary(passes: &[Pass]) -> Result<(), End> {
     let columns = [
         ("pass", Align::Left),
         ("read", Align::Right),
@@ -197,11 +219,9 @@ fn summary(passes: &[Pass]) -> Result<Exit, End> {
         })
         .collect();
     print(&table(&columns, &rows))?;
-    let Some(last) = passes.last() else { return Ok(Exit::Done) };
+    let Some(last) = passes.last() else { return Ok(()) };
     let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
     let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
-    let differences: Vec<&String> =
-        passes.iter().flat_map(|pass| &pass.comparison.differences).collect();
     print(&format!(
         "\n{} records and {} values compared over {} passes; {} contacts on each side at the end",
         count(records),
@@ -209,15 +229,28 @@ fn summary(passes: &[Pass]) -> Result<Exit, End> {
         passes.len(),
         count(last.comparison.records),
     ))?;
-    for difference in differences.iter().take(10) {
+    if differences(passes).next().is_none() {
+        print("nothing differs")?;
+    }
+    Ok(())
+}
+
+fn differences(passes: &[Pass]) -> impl Iterator<Item = &String> {
+    passes.iter().flat_map(|pass| &pass.comparison.differences)
+}
+
+/// Done only when nothing differs, waits or was given up.
+fn verdict(passes: &[Pass]) -> Result<Exit, End> {
+    for difference in differences(passes).take(10) {
         say(&format!("  {difference}"));
     }
-    let clean = differences.is_empty()
-        && passes.iter().all(|pass| pass.counts.dead_lettered == 0 && pass.counts.pending == 0);
-    if clean {
-        print("nothing differs")?;
-        Ok(Exit::Done)
-    } else {
-        Err(End::new(Exit::Incomplete, format!("{} differences", count(differences.len() as u64))))
+    let found = differences(passes).count() as u64;
+    let left: u64 = passes.iter().map(|pass| pass.counts.dead_lettered + pass.counts.pending).sum();
+    if found == 0 && left == 0 {
+        return Ok(Exit::Done);
     }
+    Err(End::new(
+        Exit::Incomplete,
+        format!("{} differences, {} records not delivered", count(found), count(left)),
+    ))
 }

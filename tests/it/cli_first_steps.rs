@@ -1,0 +1,93 @@
+//! The first steps of a new user: `init`, `sandbox --write-config`, `check`,
+//! `sync`, as a person would type them.
+
+use std::fs;
+
+use crate::rig::{Rig, Running, bare, finish, mode};
+
+#[tokio::test]
+async fn init_writes_a_file_that_check_accepts_and_spares_an_existing_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.toml");
+    let name = file.to_str().unwrap();
+    let written = finish(bare(&["init", "--config", name])).await;
+    assert!(written.expect(0).err.contains("`cdsync check --offline`"), "{written:#?}");
+    assert_eq!(mode(&file), 0o640);
+    finish(bare(&["check", "--offline", "--config", name])).await.expect(0);
+
+    fs::write(&file, "mine").unwrap();
+    for arguments in [["init", "--config", name], ["init", "--log-level=info", name]] {
+        let again = finish(bare(&arguments)).await;
+        assert!(again.expect(2).err.contains("--force overwrites it"), "{again:#?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    }
+    finish(bare(&["init", "--force", name])).await.expect(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let shown = finish(bare(&["init", "-"])).await;
+    assert_eq!(shown.expect(0).out, text);
+    assert_eq!(shown.err, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_from_metadata_writes_mappings_that_run() {
+    let rig = Rig::usual(8).await;
+    let short = rig.text("");
+    let before = short.split("[ingress]").next().unwrap().to_owned();
+    fs::write(rig.path("config.toml"), before).unwrap();
+    let made = rig.path("made.toml");
+    let made = made.to_str().unwrap();
+    rig.run(&["init", "--from-metadata", made]).await.expect(0);
+    let text = fs::read_to_string(made).unwrap();
+    for pair in ["{ from = \"firstname\", to = \"firstName\" }", "to = \"email\""] {
+        assert!(text.contains(pair), "{pair} is missing in {text}");
+    }
+    for arguments in
+        [&["check", "--offline"] as &[&str], &["check"], &["sync", "ingress"], &["status"]]
+    {
+        let mut all = vec!["--config", made];
+        all.extend(arguments);
+        finish(bare(&all)).await.expect(0);
+    }
+    assert_eq!(rig.sandbox.campaign().count("profile"), 8);
+}
+
+#[tokio::test]
+async fn the_sandbox_command_writes_a_configuration_that_works() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("try.toml");
+    let name = file.to_str().unwrap();
+    let sandbox = Running::start(bare(&[
+        "sandbox",
+        "--listen",
+        "127.0.0.1:0",
+        "--contacts",
+        "12",
+        "--write-config",
+        name,
+    ]));
+    let hint = sandbox.wait_for("try: cdsync --config");
+    assert!(hint.contains(name), "{hint}");
+    sandbox.wait_for("Ctrl-C ends it");
+    for made in ["try.toml", "try-dynamics-secret", "try-campaign-secret"] {
+        assert_eq!(mode(&directory.path().join(made)), 0o600, "{made}");
+    }
+    finish(bare(&["--config", name, "check"])).await.expect(0);
+    let first = finish(bare(&["--config", name, "sync", "ingress"])).await;
+    assert_eq!(first.expect(0).events("flow.finished")[0]["written"], 12);
+    let second = finish(bare(&["--config", name, "sync", "ingress"])).await;
+    assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
+    sandbox.signal("INT");
+    assert_eq!(sandbox.end().code, Some(0));
+}
+
+#[tokio::test]
+async fn the_sandbox_listens_on_loopback_only_and_names_a_bad_fault_file() {
+    let refused = finish(bare(&["sandbox", "--listen", "0.0.0.0:0"])).await;
+    assert!(refused.expect(2).err.contains("loopback addresses only"), "{refused:#?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("faults.toml");
+    fs::write(&file, "[[rule]]\nfault = { kind = \"earthquake\" }\n").unwrap();
+    let name = file.to_str().unwrap();
+    let refused = finish(bare(&["sandbox", "--listen", "127.0.0.1:0", "--faults", name])).await;
+    assert!(refused.expect(2).err.contains("earthquake"), "{refused:#?}");
+}
