@@ -88,7 +88,7 @@ impl App {
     pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
         let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
         let records = store.call(|work| work.recover_leases()).await? as u64;
-        if records > 0 {
+        if records > 0 && mode == Mode::Durable {
             LeasesRecovered { records }.emit();
         }
         Ok(store)

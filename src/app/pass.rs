@@ -81,7 +81,7 @@ pub(crate) async fn sync_ingress(
     let began = app.clock.monotonic();
     let calls_before = (app.campaign.client().stats().calls, app.dynamics.client().stats().calls);
     let (run, carried) =
-        store.call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?.0))).await?;
+        store.call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?))).await?;
     FlowStarted { flow: FLOW, run, backlog: carried }.emit();
     tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
     let mut patience = Patience::new(app, &tally, options.patience);
@@ -109,7 +109,7 @@ pub(crate) async fn sync_ingress(
     if halves.gave_up {
         patience.report(app);
     }
-    let backlog = store.call(|work| work.backlog(FLOW, None)).await?.0;
+    let backlog = store.call(|work| work.backlog(FLOW, None)).await?;
     let duration_ms = u64::try_from(app.clock.monotonic().since(began).as_millis()).unwrap_or(0);
     let mut counts = counts(tally.get(), backlog, duration_ms);
     counts.calls = app.campaign.client().stats().calls - calls_before.0;
@@ -319,7 +319,7 @@ impl Ticker<'_> {
     async fn tick(&mut self) -> Result<(), StoreError> {
         self.app.clock.sleep(TICK).await;
         let counts = self.tally.get();
-        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?.0;
+        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?;
         (self.watch)(Watch { counts, backlog });
         let now = self.app.clock.monotonic();
         let (since, written) = *self.last.get_or_insert((now, 0));

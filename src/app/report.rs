@@ -80,7 +80,8 @@ pub(crate) async fn status(
             let mut flows = Vec::new();
             for flow in Flow::ALL {
                 let last = work.last_run(flow)?;
-                let (backlog, oldest) = work.backlog(flow, None)?;
+                let backlog = work.backlog(flow, None)?;
+                let oldest = work.oldest_decision(flow, None)?;
                 let failed = last.is_some_and(|run| {
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
@@ -102,7 +103,8 @@ pub(crate) async fn status(
             let retention_seconds = work.retention_days()?.map(|days| u64::from(days) * 86_400);
             let mut tables = Vec::new();
             for table in names {
-                let (backlog, oldest) = work.backlog(Flow::Ingress, Some(&table))?;
+                let backlog = work.backlog(Flow::Ingress, Some(&table))?;
+                let oldest = work.oldest_decision(Flow::Ingress, Some(&table))?;
                 let position = work.checkpoint(&table)?.map(|checkpoint| checkpoint.position);
                 let obtained = position.as_ref().and_then(crate::store::Position::obtained);
                 tables.push(TableStatus {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Example, annotated};
 use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, Variants};
-use crate::secret::SecretSource;
 
 use super::args;
 use super::exit::{End, Exit};
@@ -92,21 +91,20 @@ pub(super) fn configuration(
     let credentials = sandbox.credentials();
     private_file(dynamics_secret, &credentials.dynamics_client_secret)?;
     private_file(campaign_secret, &credentials.campaign_client_secret)?;
-    Ok(annotated(&Example {
+    let example = Example {
         dynamics_url: sandbox.origin(),
         tenant: credentials.tenant,
         dynamics_client_id: credentials.dynamics_client_id,
-        dynamics_secret: SecretSource::File(dynamics_secret.to_owned()),
         authority_url: Some(sandbox.origin()),
         campaign_url: sandbox.campaign_url(),
         campaign_client_id: credentials.campaign_client_id,
-        campaign_secret: SecretSource::File(campaign_secret.to_owned()),
         organization_id: credentials.organization_id,
         ims_url: Some(sandbox.origin()),
         store_path: store.display().to_string(),
         tables,
         ..Example::default()
-    }))
+    };
+    Ok(annotated(&example.with_secret_files(dynamics_secret, campaign_secret)))
 }
 
 fn private_file(file: &Path, text: &str) -> Result<(), End> {

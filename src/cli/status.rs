@@ -14,7 +14,8 @@ use super::output::{Align, age, count, print, print_json, table};
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Json, clock: &Clock) -> Result<Exit, End> {
     let config = config(&cli.global)?;
-    let store = Store::open(&config.store.path, Mode::Durable, clock).await?;
+    // It only looks: where there is no store yet, none is made.
+    let store = Store::open(&config.store.path, Mode::Rehearsal, clock).await?;
     let status = status(&config, &store, clock).await?;
     store.close().await;
     if arguments.json {

@@ -2,6 +2,7 @@
 //! --write-config`) writes. What it writes loads without problems.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::mapping::spec::{Key, Lookup};
 use crate::model::{ColumnName, FieldName, NameError, ResourceName, TableName};
@@ -40,6 +41,17 @@ pub(crate) struct Example {
     /// `[[ingress.table]]` blocks, as [`table_block`] writes them; none: an
     /// annotated one for contacts.
     pub(crate) tables: Vec<String>,
+}
+
+impl Example {
+    /// The same with both secrets in files.
+    pub(crate) fn with_secret_files(self, dynamics: &Path, campaign: &Path) -> Self {
+        Self {
+            dynamics_secret: SecretSource::File(dynamics.to_owned()),
+            campaign_secret: SecretSource::File(campaign.to_owned()),
+            ..self
+        }
+    }
 }
 
 impl Default for Example {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -23,6 +24,9 @@ const OUTAGE_RECORDS: usize = 5;
 
 /// Attempts that are settled in one transaction, at most.
 const GROUP: usize = 256;
+
+/// A commit is worth so many attempts, or so much waiting for them.
+const GATHER: (usize, Duration) = (64, Duration::from_millis(50));
 
 /// One table's way into Campaign.
 #[derive(Clone, Debug)]
@@ -52,13 +56,13 @@ pub(crate) struct Delivery {
     settled: Arc<Notify>,
 }
 
-/// What became of a leased row.
-type Finished = (Leased, Result<Delivered, Failure>);
+/// A task of the loop that has ended.
+type Joined = Result<(Leased, Result<Delivered, Failure>), tokio::task::JoinError>;
 
 /// What the loop remembers between its turns.
 #[derive(Default)]
 struct Loop {
-    active: JoinSet<Finished>,
+    active: JoinSet<(Leased, Result<Delivered, Failure>)>,
     /// Leased rows that wait for their next attempt.
     waiting: BTreeSet<(Monotonic, i64)>,
     failing: HashSet<RecordId>,
@@ -66,7 +70,8 @@ struct Loop {
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
-    /// Leased rows that are not delivered in this pass.
+    /// Rows of tables that cannot be written. They keep their lease until the
+    /// drain ends, so that they are not taken again and again.
     parked: Vec<i64>,
     report: DrainReport,
 }
@@ -93,7 +98,7 @@ impl Delivery {
             clock: clock.clone(),
             destinations: destinations.collect(),
             tally: tally.clone(),
-            window: (max_in_flight * 8).clamp(32, 1024),
+            window: (max_in_flight * 32).clamp(64, 1024),
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
         }
@@ -137,10 +142,12 @@ impl Delivery {
         }
     }
 
-    /// Gives back the leases of what was not delivered.
+    /// Gives back what was never tried: there is no doubt about it.
     async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
         let parked = state.parked;
-        self.store.call(move |work| parked.into_iter().try_for_each(|id| work.unlease(id))).await?;
+        if !parked.is_empty() {
+            self.store.call(move |work| parked.iter().try_for_each(|id| work.unlease(*id))).await?;
+        }
         Ok(state.report)
     }
 
@@ -157,9 +164,6 @@ impl Delivery {
             if state.stopped_tables.contains(&leased.table)
                 || !self.destinations.contains_key(&leased.table)
             {
-                // Rows of a table that cannot be written keep their lease
-                // until the drain ends, so that they are not taken again and
-                // again.
                 state.park(leased);
             } else {
                 self.begin(state, leased);
@@ -188,12 +192,7 @@ impl Delivery {
         let room = state.active.len() + state.waiting.len() <= self.window / 2;
         tokio::select! {
             Some(first) = state.active.join_next() => {
-                let mut group = vec![first];
-                while group.len() < GROUP
-                    && let Some(more) = state.active.try_join_next()
-                {
-                    group.push(more);
-                }
+                let group = self.gather(state, first).await;
                 self.settle_group(state, group).await?;
             }
             () = due => self.resume(state).await?,
@@ -202,11 +201,28 @@ impl Delivery {
         Ok(())
     }
 
-    async fn settle_group(
-        &self,
-        state: &mut Loop,
-        group: Vec<Result<Finished, tokio::task::JoinError>>,
-    ) -> Result<(), StoreError> {
+    /// What has come back since, and what comes back in a moment: others are
+    /// on their way meanwhile, and they share the commit.
+    async fn gather(&self, state: &mut Loop, first: Joined) -> Vec<Joined> {
+        let (enough, moment) = GATHER;
+        let enough = enough.min(self.window / 4);
+        let mut group = vec![first];
+        let until = self.clock.monotonic().plus(moment);
+        while group.len() < enough && !state.active.is_empty() {
+            tokio::select! {
+                Some(more) = state.active.join_next() => group.push(more),
+                () = self.clock.sleep_until(until) => break,
+            }
+        }
+        while group.len() < GROUP
+            && let Some(more) = state.active.try_join_next()
+        {
+            group.push(more);
+        }
+        group
+    }
+
+    async fn settle_group(&self, state: &mut Loop, group: Vec<Joined>) -> Result<(), StoreError> {
         let mut attempts = Vec::with_capacity(group.len());
         for joined in group {
             match joined {

@@ -117,7 +117,7 @@ fn give_up(
     given_up: GivenUp,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
-    if !work.finish(leased)? {
+    if !work.give_up(leased)? {
         // A newer decision waits and takes its place.
         settled.tally.unchanged += 1;
         return Ok(());

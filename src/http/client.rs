@@ -19,6 +19,7 @@ use super::message::{Request, Response};
 use super::origin::Origin;
 use super::transport::{Answer, Attempt, BODY_CAP, Broken, TOTAL, Transport};
 use crate::clock::{Clock, Monotonic};
+use crate::failpoint::{self, Point};
 use crate::telemetry::{DeliveryThrottled, RemoteBack, RemoteUnreachable};
 
 /// A read that fails in the server or is garbled is repeated so often.
@@ -283,7 +284,9 @@ impl Shared {
     /// The one place where an attempt goes out.
     async fn go(&self, attempt: Attempt) -> Result<Response, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        failpoint::hit(Point::Request);
         let answer = self.transport.exchange(attempt, &self.clock).await;
+        failpoint::hit(Point::Answered);
         match answer {
             Ok(Answer { status, headers, body }) => {
                 match classify(self.system, status, &headers, &body) {

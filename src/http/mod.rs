@@ -1,7 +1,7 @@
 //! One transport for both remote systems.
 //!
 //! Owns: connections, time and size limits, host pinning, tokens, rate and
-//! concurrency, and what each answer means ([`classify`]). It must not know what
+//! concurrency, and what each answer means ([`classify()`]). It must not know what
 //! a table, a record or a flow is, and never touches the store.
 //!
 //! Promises: a credential goes to the configured origin only; redirects are not

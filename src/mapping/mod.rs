@@ -19,7 +19,7 @@
 //! | id, lookup | GUID, lower case | – | – | – | – | – | – |
 //! | other | – | – | – | – | – | – | – |
 //!
-//! "–" is refused by [`compile`] with a hint; so are links, collections,
+//! "–" is refused by [`compile()`] with a hint; so are links, collections,
 //! read-only fields and unknown types as targets. "Zone" is the field's
 //! `time_zone`, or UTC. Choices reach a boolean only through their text
 //! (usually a replacement): `statecode` 0 means active, and 0 read as false

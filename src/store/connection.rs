@@ -1,16 +1,18 @@
 //! The one connection: how it is opened, and how a transaction ends.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
+use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
-use crate::store::migrate::migrate;
+use crate::store::migrate::{migrate, recognise};
 use crate::store::{Mode, SealKey, StoreError, Work};
 
 /// The first release without the WAL-reset bug (3.7.0 to 3.51.2 have it).
@@ -20,12 +22,13 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub(crate) struct Writer {
     connection: Connection,
     key: SealKey,
+    layouts: Layouts,
     mode: Mode,
     clock: Clock,
     /// Set by an error on COMMIT: whether the work is durable is not known, so
     /// nothing more may be done on this connection.
     ended: bool,
-    _lock: StoreLock,
+    _lock: Option<StoreLock>,
 }
 
 impl Writer {
@@ -33,16 +36,17 @@ impl Writer {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(unusable(path, "SQLite 3.51.3 or later is needed"));
         }
-        prepare_files(path)?;
-        let lock = StoreLock::take(path, clock.now())?;
-        let mut connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(|error| unusable(path, &error.to_string()))?;
-        configure(&connection).map_err(|error| explain(path, error))?;
-        let key = random_key().map_err(|_| unusable(path, "the system has no random numbers"))?;
-        migrate(&mut connection, path, &key).map_err(|error| match &error {
+        // A dry run without a store leaves none.
+        let in_memory = mode == Mode::Rehearsal && !path.exists();
+        let (mut connection, lock) = if in_memory {
+            (Connection::open_in_memory()?, None)
+        } else {
+            let (connection, lock) = open_file(path, clock)?;
+            (connection, Some(lock))
+        };
+        configure(&connection, in_memory).map_err(|error| explain(path, error))?;
+        let key = random_key().map_err(|_| unusable(path, "the system gives no key"))?;
+        migrate(&mut connection, &key).map_err(|error| match &error {
             StoreError::Statement(reason) => unusable(path, reason),
             StoreError::Locked { .. }
             | StoreError::Newer { .. }
@@ -56,7 +60,15 @@ impl Writer {
         if mode == Mode::Rehearsal {
             connection.execute_batch("BEGIN IMMEDIATE")?;
         }
-        Ok(Self { connection, key, mode, clock: clock.clone(), ended: false, _lock: lock })
+        Ok(Self {
+            connection,
+            key,
+            layouts: Layouts::default(),
+            mode,
+            clock: clock.clone(),
+            ended: false,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn key(&self) -> SealKey {
@@ -71,10 +83,14 @@ impl Writer {
         if self.ended {
             return Err(StoreError::Ended);
         }
-        match self.mode {
+        let result = match self.mode {
             Mode::Durable => self.durable(work),
             Mode::Rehearsal => self.rehearsed(work),
+        };
+        if result.is_err() {
+            self.layouts.clear();
         }
+        result
     }
 
     fn durable<T>(
@@ -83,10 +99,12 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&mut Work::new(&transaction, &self.key, &self.clock))?;
+        let value = work(&mut Work::new(&transaction, &self.key, &self.layouts, &self.clock))?;
         failpoint::hit(Point::Commit);
         if let Err(error) = transaction.commit() {
             self.ended = true;
+            // Closing would write once more.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             return Err(StoreError::CommitUnknown(error.to_string()));
         }
         failpoint::hit(Point::Committed);
@@ -98,7 +116,7 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let savepoint = self.connection.savepoint()?;
-        let value = work(&mut Work::new(&savepoint, &self.key, &self.clock))?;
+        let value = work(&mut Work::new(&savepoint, &self.key, &self.layouts, &self.clock))?;
         savepoint.commit()?;
         Ok(value)
     }
@@ -119,7 +137,7 @@ fn unusable(path: &Path, reason: &str) -> StoreError {
 }
 
 /// Says what a failure to begin means, where SQLite's own words do not.
-fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
+pub(super) fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
             StoreError::Locked { path: path.to_owned(), holder: "another program".to_owned() }
@@ -127,13 +145,35 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
         Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
             unusable(path, &error.to_string())
         }
+        Some(rusqlite::ErrorCode::NotADatabase) => unusable(
+            path,
+            "it is not a database, or its beginning is damaged; name another file in [store] path",
+        ),
         _ => StoreError::from(error),
     }
 }
 
+/// Opens the file, locked. A file that is refused is left as it was, to the
+/// bit.
+fn open_file(path: &Path, clock: &Clock) -> Result<(Connection, StoreLock), StoreError> {
+    const NO_CHECKPOINT: DbConfig = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let file = prepare_files(path)?;
+    let lock = StoreLock::take(path, clock.now())?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    let explained = |error| explain(path, error);
+    connection.set_db_config(NO_CHECKPOINT, true).map_err(explained)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(explained)?;
+    recognise(&connection, path)?;
+    connection.set_db_config(NO_CHECKPOINT, false).map_err(explained)?;
+    narrow(&file).map_err(|error| unusable(path, &error.to_string()))?;
+    Ok((connection, lock))
+}
+
 /// Makes the directory (0700) and the file (0600) before SQLite would make
-/// them wider, and narrows an existing file.
-fn prepare_files(path: &Path) -> Result<(), StoreError> {
+/// them wider.
+fn prepare_files(path: &Path) -> Result<File, StoreError> {
     let io = |error: std::io::Error| unusable(path, &error.to_string());
     let parent: PathBuf = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -142,26 +182,29 @@ fn prepare_files(path: &Path) -> Result<(), StoreError> {
     if !parent.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(&parent).map_err(io)?;
     }
-    let file = OpenOptions::new()
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(io)?;
-    let mode = file.metadata().map_err(io)?.permissions().mode();
+        .map_err(io)
+}
+
+/// Takes an existing file's permissions from all but its owner.
+fn narrow(file: &File) -> std::io::Result<()> {
+    let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
 }
 
-fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::Error> {
     let journal: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if journal != "wal" {
+    if journal != "wal" && !in_memory {
         return Err(rusqlite::Error::InvalidQuery);
     }
     for (name, value) in [
@@ -172,7 +215,7 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
         ("secure_delete", "ON"),
         ("mmap_size", "0"),
         ("cache_size", "-16384"),
-        ("wal_autocheckpoint", "1000"),
+        ("wal_autocheckpoint", "4000"),
         ("journal_size_limit", "67108864"),
         ("temp_store", "MEMORY"),
     ] {
@@ -184,10 +227,11 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 fn read_key(connection: &Connection) -> Result<SealKey, StoreError> {
-    let bytes: Vec<u8> =
-        connection.query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| row.get(0))?;
+    let bytes: Option<Vec<u8>> = connection
+        .query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| row.get(0))
+        .optional()?;
     let key = bytes
-        .try_into()
-        .map_err(|_| StoreError::Corrupt("the key of the checksums has another length".into()))?;
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| StoreError::Corrupt("the key of the checksums is missing".into()))?;
     Ok(SealKey::new(key))
 }

@@ -112,9 +112,15 @@ impl Work<'_> {
             Some((action, payload)) => (action.as_str(), encode(payload)?),
             None => ("map", String::new()),
         };
-        let seal = self
-            .key
-            .seal("dead_letter", &[new.record.as_bytes(), action.as_bytes(), payload.as_bytes()]);
+        let parts = parts(
+            new.flow.as_str(),
+            new.table.as_str(),
+            new.record.as_bytes(),
+            action,
+            &payload,
+            new.uncertain,
+        );
+        let seal = self.key.seal("dead_letter", &parts);
         self.sql
             .prepare_cached(
                 "INSERT OR REPLACE INTO dead_letter (flow, table_name, record, action, payload,
@@ -265,7 +271,7 @@ impl Work<'_> {
         let mut statement =
             self.sql.prepare(&format!("SELECT {COLUMNS} FROM dead_letter ORDER BY id"))?;
         let rows = statement.query_map([], Raw::read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.map(|row| self.verified(row?)).collect()
     }
 
     fn raw_dead_letter(&self, id: i64) -> Result<Option<Raw>, StoreError> {
@@ -273,12 +279,28 @@ impl Work<'_> {
             .sql
             .query_row(&format!("SELECT {COLUMNS} FROM dead_letter WHERE id = ?1"), [id], Raw::read)
             .optional()?;
-        if let Some(raw) = &raw {
-            let parts = [raw.record.as_slice(), raw.action.as_bytes(), raw.payload.as_bytes()];
-            self.key.verify("dead_letter", &parts, &raw.seal)?;
-        }
+        raw.map(|raw| self.verified(raw)).transpose()
+    }
+
+    fn verified(&self, raw: Raw) -> Result<Raw, StoreError> {
+        let parts =
+            parts(&raw.flow, &raw.table, &raw.record, &raw.action, &raw.payload, raw.uncertain);
+        self.key.verify("dead_letter", &parts, &raw.seal)?;
         Ok(raw)
     }
+}
+
+/// The sealed columns of a dead letter.
+fn parts<'a>(
+    flow: &'a str,
+    table: &'a str,
+    record: &'a [u8],
+    action: &'a str,
+    payload: &'a str,
+    uncertain: bool,
+) -> [&'a [u8]; 6] {
+    let doubt: &[u8] = if uncertain { &[1] } else { &[0] };
+    [flow.as_bytes(), table.as_bytes(), record, action.as_bytes(), payload.as_bytes(), doubt]
 }
 
 fn shown(raw: Raw) -> Result<DeadLetter, StoreError> {

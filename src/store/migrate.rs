@@ -5,7 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::failpoint::{self, Point};
 use crate::store::StoreError;
+use crate::store::connection::explain;
 
 /// "cdsy" in the header of the file: tells our database from another's.
 const APPLICATION_ID: i64 = 0x6364_7379;
@@ -18,26 +20,30 @@ pub(crate) fn latest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Runs what is missing; `key` goes into a new store.
-pub(crate) fn migrate(
-    connection: &mut Connection,
-    path: &Path,
-    key: &[u8; 32],
-) -> Result<(), StoreError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if found > latest() {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: latest() });
-    }
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+/// Refuses a database that is not ours or that a later program wrote. Changes
+/// nothing.
+pub(crate) fn recognise(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let ask = |sql: &str| -> Result<i64, StoreError> {
+        connection.query_row(sql, [], |row| row.get(0)).map_err(|error| explain(path, error))
+    };
+    let application = ask("PRAGMA application_id")?;
+    let tables = ask("SELECT count(*) FROM sqlite_schema")?;
     if application != APPLICATION_ID && (application != 0 || tables > 0) {
         return Err(StoreError::Unusable {
             path: path.to_owned(),
             reason: "it is a database of another program; name another file in [store] path".into(),
         });
     }
+    let found = ask("PRAGMA user_version")?;
+    if found > latest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: latest() });
+    }
+    Ok(())
+}
+
+/// Runs what is missing; `key` goes into a new store.
+pub(crate) fn migrate(connection: &mut Connection, key: &[u8; 32]) -> Result<(), StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found == latest() {
         return Ok(());
     }
@@ -52,5 +58,8 @@ pub(crate) fn migrate(
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     transaction.pragma_update(None, "user_version", latest())?;
-    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))
+    failpoint::hit(Point::Commit);
+    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+    failpoint::hit(Point::Committed);
+    Ok(())
 }

@@ -293,8 +293,7 @@ impl Work<'_> {
         &mut self,
         fields: &BTreeMap<String, Fingerprint>,
     ) -> Result<(i64, Vec<u8>), StoreError> {
-        let names: Vec<String> = fields.keys().cloned().collect();
-        let layout = self.layout(&names)?;
+        let layout = self.layout(fields.keys().map(String::as_str))?;
         Ok((layout, fields.values().flatten().copied().collect()))
     }
 
@@ -308,7 +307,7 @@ impl Work<'_> {
         if !rest.is_empty() || chunks.len() != names.len() {
             return Err(StoreError::Corrupt("fingerprints do not fit their layout".into()));
         }
-        Ok(names.into_iter().zip(chunks.iter().copied()).collect())
+        Ok(names.iter().cloned().zip(chunks.iter().copied()).collect())
     }
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod dead_letter;
 mod error;
 mod guard;
+mod layout;
 mod lock;
 mod migrate;
 mod mirror;

@@ -70,8 +70,10 @@ impl Payload {
     }
 }
 
-/// One field of a write.
+/// One field of a write. In the store it is a list without names: a backlog
+/// holds very many of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub(crate) struct PayloadField {
     /// Campaign's name.
     pub(crate) name: String,
@@ -81,6 +83,23 @@ pub(crate) struct PayloadField {
     pub(crate) fingerprint: Fingerprint,
     /// Whether later changes are carried (`updates`).
     pub(crate) updates: bool,
+}
+
+/// Name, value, fingerprint, `updates`.
+#[derive(Serialize, Deserialize)]
+struct Stored(String, Box<RawValue>, u64, bool);
+
+impl From<Stored> for PayloadField {
+    fn from(Stored(name, json, fingerprint, updates): Stored) -> Self {
+        Self { name, json, fingerprint: fingerprint.to_le_bytes(), updates }
+    }
+}
+
+impl From<PayloadField> for Stored {
+    fn from(field: PayloadField) -> Self {
+        let fingerprint = u64::from_le_bytes(field.fingerprint);
+        Self(field.name, field.json, fingerprint, field.updates)
+    }
 }
 
 /// A decision on its way into the outbox.
@@ -318,17 +337,28 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends the work on a leased revision. True if the row is gone; false if a
-    /// newer decision was waiting behind it.
+    /// Ends the work on a leased revision that Campaign now holds. True if the
+    /// row is gone; false if a newer decision was waiting behind it.
     pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
+        let gone = self.give_up(leased)?;
+        if !gone {
+            self.sql
+                .prepare_cached("UPDATE outbox SET uncertain = 0 WHERE id = ?1")?
+                .execute([leased.id])?;
+        }
+        Ok(gone)
+    }
+
+    /// Ends the work on a leased revision without success. True if the row is
+    /// gone; false if a newer decision was waiting behind it. That one inherits
+    /// the doubt about earlier attempts.
+    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<bool, StoreError> {
         let gone = self
             .sql
             .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
             .execute((leased.id, leased.revision))?;
         if gone == 0 {
-            self.sql
-                .prepare_cached("UPDATE outbox SET leased = NULL, uncertain = 0 WHERE id = ?1")?
-                .execute([leased.id])?;
+            self.unlease(leased.id)?;
         }
         Ok(gone > 0)
     }
@@ -357,23 +387,48 @@ impl Work<'_> {
         )?)
     }
 
-    /// How many decisions wait: of a flow, or of one of its tables; with the
-    /// age of the oldest.
-    pub(crate) fn backlog(
+    /// How many decisions wait or are on their way: of a flow, or of one of
+    /// its tables. Counted in an index: asked several times a second.
+    pub(crate) fn backlog(&self, flow: Flow, table: Option<&TableName>) -> Result<u64, StoreError> {
+        let count: i64 = match table {
+            None => self
+                .sql
+                .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1")?
+                .query_row([flow.as_str()], |row| row.get(0))?,
+            Some(table) => self
+                .sql
+                .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND table_name = ?2")?
+                .query_row([flow.as_str(), table.as_str()], |row| row.get(0))?,
+        };
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// When the oldest of them was decided. Reads all of them, for `status`.
+    pub(crate) fn oldest_decision(
         &self,
         flow: Flow,
         table: Option<&TableName>,
-    ) -> Result<(u64, Option<i64>), StoreError> {
-        let (count, oldest): (i64, Option<i64>) = self
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(self
             .sql
             .prepare_cached(
-                "SELECT count(*), min(created_us) FROM outbox
+                "SELECT min(created_us) FROM outbox
                  WHERE flow = ?1 AND (?2 IS NULL OR table_name = ?2)",
             )?
-            .query_row((flow.as_str(), table.map(TableName::as_str)), |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        Ok((u64::try_from(count).unwrap_or(0), oldest))
+            .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?)
+    }
+
+    /// How many decisions nobody has taken up yet, of those that may go:
+    /// what reading need not run further ahead of.
+    pub(crate) fn ready(&self) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached(
+                "SELECT count(*) FROM outbox INDEXED BY outbox_ready
+                 WHERE leased IS NULL AND hold = 'free'",
+            )?
+            .query_row([], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// All rows of a flow in order, for a dry run: `visit` is called for each.

@@ -1,1 +1,91 @@
+//! The store's promises, on real files.
 
+mod commit;
+mod files;
+mod frozen;
+mod letters;
+mod outbox;
+mod seals;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::value::RawValue;
+use tempfile::TempDir;
+
+use super::{Action, Mode, NewWrite, Payload, PayloadField, Store, StoreError};
+use crate::clock::Clock;
+use crate::model::{Flow, RecordId, RowVersion, TableName};
+
+/// A store in a directory of its own.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("deep/store/cdsync.db")
+    }
+
+    async fn open(&self) -> Store {
+        open(&self.path()).await.unwrap()
+    }
+
+    /// The file, as any other program would open it.
+    fn raw(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path()).unwrap()
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.raw().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+async fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, Mode::Durable, &Clock::seeded(1)).await
+}
+
+fn contact() -> TableName {
+    TableName::new("contact").unwrap()
+}
+
+fn record(number: u8) -> RecordId {
+    RecordId::from_bytes([number; 16])
+}
+
+/// A payload with one invented field.
+fn payload(store: &Store, value: &str) -> Payload {
+    let json = serde_json::to_string(value).unwrap();
+    let fingerprint = store.key().fingerprint(json.as_bytes());
+    Payload {
+        key: "crm-1".to_owned(),
+        initial: true,
+        fields: vec![PayloadField {
+            name: "firstName".to_owned(),
+            json: RawValue::from_string(json).unwrap(),
+            fingerprint,
+            updates: true,
+        }],
+    }
+}
+
+fn decision(store: &Store, number: u8, action: Action, value: &str) -> NewWrite {
+    NewWrite {
+        flow: Flow::Ingress,
+        table: contact(),
+        record: record(number),
+        action,
+        payload: payload(store, value),
+        version: Some(RowVersion(7)),
+        seen: 3,
+    }
+}
+
+fn fields(store: &Store, value: &str) -> BTreeMap<String, super::Fingerprint> {
+    let fields = payload(store, value).fields;
+    fields.into_iter().map(|field| (field.name, field.fingerprint)).collect()
+}

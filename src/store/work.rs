@@ -1,21 +1,32 @@
 //! What a transaction offers; each family of tables adds its own methods in
 //! its own file.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use crate::clock::Clock;
+use crate::store::layout::Layouts;
 use crate::store::{SealKey, StoreError};
 
 /// One open transaction.
 pub(crate) struct Work<'a> {
     pub(super) sql: &'a Connection,
     pub(super) key: &'a SealKey,
+    pub(super) layouts: &'a Layouts,
     clock: &'a Clock,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(sql: &'a Connection, key: &'a SealKey, clock: &'a Clock) -> Self {
-        Self { sql, key, clock }
+    pub(super) fn new(
+        sql: &'a Connection,
+        key: &'a SealKey,
+        layouts: &'a Layouts,
+        clock: &'a Clock,
+    ) -> Self {
+        Self { sql, key, layouts, clock }
     }
 
     /// The key of fingerprints.
@@ -26,27 +37,6 @@ impl<'a> Work<'a> {
     /// Now, in the store's unit.
     pub(super) fn now_us(&self) -> i64 {
         self.clock.now().as_microsecond()
-    }
-
-    /// The number of the layout with these field names; made, if it is new.
-    pub(crate) fn layout(&mut self, fields: &[String]) -> Result<i64, StoreError> {
-        let text = fields.join(",");
-        self.sql
-            .prepare_cached("INSERT INTO layout (fields) VALUES (?1) ON CONFLICT DO NOTHING")?
-            .execute([&text])?;
-        Ok(self
-            .sql
-            .prepare_cached("SELECT id FROM layout WHERE fields = ?1")?
-            .query_row([&text], |row| row.get(0))?)
-    }
-
-    /// The field names of a layout.
-    pub(super) fn layout_fields(&self, id: i64) -> Result<Vec<String>, StoreError> {
-        let text: String = self
-            .sql
-            .prepare_cached("SELECT fields FROM layout WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))?;
-        Ok(text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 }
 

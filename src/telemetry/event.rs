@@ -3,7 +3,8 @@
 use crate::model::{Flow, RecordId, ResourceName, RunId, TableName};
 
 /// What `docs/events.md` says of one event.
-#[derive(Debug)]
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct EventDoc {
     /// Stable dotted name.
     pub(crate) name: &'static str,
@@ -13,8 +14,8 @@ pub(crate) struct EventDoc {
     pub(crate) meaning: &'static str,
     /// What to do about it.
     pub(crate) action: &'static str,
-    /// Names of its fields.
-    pub(crate) fields: &'static [&'static str],
+    /// Its fields, each with its meaning.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
 }
 
 /// A value that may stand in a log line: numbers stay numbers.
@@ -83,10 +84,11 @@ macro_rules! events {
             }
         )*
         /// The events of this file, for `docs/events.md`.
+        #[cfg(test)]
         pub(crate) const $catalogue: &[$crate::telemetry::EventDoc] = &[
             $( $crate::telemetry::EventDoc {
                 name: $name, level: stringify!($level), meaning: concat!($($doc),+), action: $action,
-                fields: &[ $( stringify!($field) ),* ],
+                fields: &[ $( (stringify!($field), concat!($($fdoc),+)) ),* ],
             } ),*
         ];
     };

@@ -8,8 +8,19 @@ mod event;
 mod http;
 mod ingress;
 mod log;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use event::{EventDoc, Loggable};
+#[cfg(test)]
+pub(crate) use event::EventDoc;
+pub(crate) use event::Loggable;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+
+/// All events, those of the flows first. A new file of events is added here,
+/// and so shows in `docs/events.md`.
+#[cfg(test)]
+pub(crate) fn catalogue() -> Vec<EventDoc> {
+    [INGRESS_EVENTS, HTTP_EVENTS].concat()
+}

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, and its helpers are part of it"
 )]
 
+mod crash;
+mod rig;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;

@@ -1,0 +1,137 @@
+//! The documents say what the code does: dependencies, configuration keys, the
+//! commands to type, links.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::path::Path;
+
+use syn::visit::{self, Visit};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// The table of docs/configuration.md that describes each list of allowed keys
+/// in src/config.
+const KEY_TABLES: &[(&str, &str)] = &[
+    ("ROOT_KEYS", "## The file"),
+    ("SECRET_KEYS", "## Secrets"),
+    ("DYNAMICS_KEYS", "## `[dynamics]`"),
+    ("CAMPAIGN_KEYS", "## `[campaign]`"),
+    ("STORE_KEYS", "## `[store]`"),
+    ("INGRESS_KEYS", "## `[ingress]`"),
+    ("TABLE_KEYS", "## `[[ingress.table]]`"),
+    ("KEY_KEYS", "### `key`"),
+    ("GUARD_KEYS", "### `delete_guard`"),
+    ("FIELD_KEYS", "### `fields`"),
+    ("REPLACE_KEYS", "#### `replace`"),
+    ("FILTER_KEYS", "### `filter`"),
+    ("GROUP_KEYS", "#### A group of rules"),
+    ("RULE_KEYS", "#### A rule"),
+];
+
+fn text(path: &str) -> Result<String, Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// The text below a heading, up to the next heading of any level.
+fn below<'t>(document: &'t str, heading: &str) -> Option<&'t str> {
+    let start = document.find(&format!("\n{heading}\n"))? + heading.len() + 2;
+    let rest = document.get(start..)?;
+    let end = rest.match_indices("\n#").map(|(end, _)| end).next();
+    rest.get(..end.unwrap_or(rest.len()))
+}
+
+/// The names in backquotes that begin the rows of a table.
+fn row_names(text: &str) -> BTreeSet<String> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
+}
+
+/// `const …_KEYS: &[&str] = &["…"];`
+#[derive(Default)]
+struct KeyLists(BTreeMap<String, BTreeSet<String>>);
+
+impl<'ast> Visit<'ast> for KeyLists {
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        if item.ident.to_string().ends_with("_KEYS") {
+            let mut strings = Strings::default();
+            strings.visit_expr(&item.expr);
+            self.0.insert(item.ident.to_string(), strings.0);
+        }
+        visit::visit_item_const(self, item);
+    }
+}
+
+#[derive(Default)]
+struct Strings(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Strings {
+    fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
+        self.0.insert(literal.value());
+    }
+}
+
+#[test]
+fn the_readme_gives_a_reason_for_every_direct_dependency() -> Outcome {
+    let manifest: toml::Table = toml::from_str(&text("Cargo.toml")?)?;
+    let mut declared = BTreeSet::new();
+    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let names = manifest.get(section).and_then(toml::Value::as_table);
+        declared.extend(names.into_iter().flat_map(toml::Table::keys).cloned());
+    }
+    let readme = text("README.md")?;
+    let table = below(&readme, "## Dependencies").ok_or("README.md has no ## Dependencies")?;
+    assert_eq!(row_names(table), declared, "left: README.md, right: Cargo.toml");
+    let bare = table.lines().find(|line| line.starts_with("| `") && line.len() < 30);
+    assert_eq!(bare, None, "a dependency without a reason");
+    Ok(())
+}
+
+#[test]
+fn the_configuration_page_has_every_key_and_no_other() -> Outcome {
+    let mut lists = KeyLists::default();
+    for (path, source) in crate::repository(&["src/config"])? {
+        if path.ends_with(".rs") {
+            lists.visit_file(&syn::parse_file(&source)?);
+        }
+    }
+    let known: BTreeSet<&str> = KEY_TABLES.iter().map(|(list, _)| *list).collect();
+    let found: BTreeSet<&str> = lists.0.keys().map(String::as_str).collect();
+    assert_eq!(found, known, "left: lists of keys in src/config, right: known to this test");
+    let page = text("docs/configuration.md")?;
+    for (list, heading) in KEY_TABLES {
+        let section = below(&page, heading).ok_or_else(|| format!("no heading {heading}"))?;
+        let documented = row_names(section);
+        assert_eq!(Some(&documented), lists.0.get(*list), "{heading}; left: page, right: {list}");
+    }
+    Ok(())
+}
+
+#[test]
+fn ci_runs_the_test_command_of_the_readme() -> Outcome {
+    let (readme, ci) = (text("README.md")?, text(".ci/run")?);
+    let command = readme.lines().find(|line| line.starts_with("cargo test"));
+    let command = command.ok_or("README.md does not say how to test")?;
+    let runs = ci.lines().any(|line| line.trim().trim_start_matches("run ") == command);
+    assert!(runs, ".ci/run does not run `{command}`");
+    Ok(())
+}
+
+#[test]
+fn relative_links_of_the_documents_lead_somewhere() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = crate::repository(&["docs"])?;
+    for name in ["README.md", "CHANGELOG.md"] {
+        documents.push((name.to_owned(), text(name)?));
+    }
+    for (path, document) in documents {
+        let folder = root.join(&path);
+        let folder = folder.parent().ok_or("a document without a folder")?;
+        for link in document.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            let outside = target.is_empty() || target.contains("://");
+            assert!(outside || folder.join(target).exists(), "{path}: {target}");
+        }
+    }
+    Ok(())
+}
