@@ -12,7 +12,7 @@ use crate::campaign::{Failure, Writer};
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, RecordId, TableName, Tally};
 use crate::store::{Leased, Store, StoreError};
-use crate::telemetry::{RecordDeadLettered, TableFailed};
+use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
 
 use super::paths::Paths;
 use super::policy::{Evidence, Verdict, verdict};
@@ -303,7 +303,10 @@ impl Delivery {
             }
             Verdict::StopFlow => {
                 let uncertain = leased.uncertain || failure.outcome.may_be_applied();
-                state.report.stopped.get_or_insert(failure);
+                if state.report.stopped.is_none() {
+                    FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                    state.report.stopped = Some(failure);
+                }
                 End::Stopped { uncertain }
             }
         };

@@ -4,6 +4,7 @@
 mod commit;
 mod decide;
 pub(crate) mod ingress;
+mod page_watch;
 mod prepare;
 mod presence;
 mod steps;

@@ -31,6 +31,7 @@ impl TableRun<'_> {
             }
             page => page?,
         };
+        self.watch.rows(page.changes.len()).map_err(IntakeError::Table)?;
         let generation = checkpoint.generation + i64::from(next.is_none());
         let position = match page.next {
             Some(next) => Position::Presence { next: Some(next), delta, obtained, rows },

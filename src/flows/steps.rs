@@ -14,6 +14,7 @@ use crate::telemetry::{CursorExpired, LoadFinished, LoadStarted, ReadEmpty, Reco
 
 use super::commit::{Committed, commit_inventory, commit_page};
 use super::ingress::{Intake, IntakeError};
+use super::page_watch::PageWatch;
 use super::prepare::{Prepared, Table};
 
 const FLOW: Flow = Flow::Ingress;
@@ -45,12 +46,14 @@ pub(super) struct TableRun<'a> {
     pub(super) intake: &'a Intake,
     pub(super) table: &'a Table,
     pub(super) full_reads: u32,
+    pub(super) watch: PageWatch,
     page_rows: u32,
 }
 
 impl<'a> TableRun<'a> {
     pub(super) fn new(intake: &'a Intake, table: &'a Table) -> Self {
-        Self { intake, table, full_reads: 0, page_rows: table.query.page_rows }
+        let (watch, page_rows) = (PageWatch::default(), table.query.page_rows);
+        Self { intake, table, full_reads: 0, watch, page_rows }
     }
 
     /// Runs the steps until the table is up to date.
@@ -67,7 +70,13 @@ impl<'a> TableRun<'a> {
                 Position::Delta { .. } => self.delta(&checkpoint).await,
             };
             checkpoint = match step {
-                Ok(Next::Go(checkpoint)) => checkpoint,
+                Ok(Next::Go(checkpoint)) => {
+                    if let Some(link) = checkpoint.position.page_link() {
+                        let read = (checkpoint.generation, self.full_reads);
+                        self.watch.link(read, link).map_err(IntakeError::Table)?;
+                    }
+                    checkpoint
+                }
                 Ok(Next::Done) => return Ok(()),
                 Err(IntakeError::Remote(failure)) if failure.outcome == Outcome::CursorExpired => {
                     self.expired(&checkpoint).await?
@@ -161,6 +170,9 @@ impl<'a> TableRun<'a> {
             .campaign
             .listing(&self.table.resource, &self.table.key, &fields, next.as_deref())
             .await?;
+        if page.next.is_some() {
+            self.watch.rows(page.records.len()).map_err(IntakeError::Table)?;
+        }
         let position = match &page.next {
             Some(next) => Position::Inventory { next: Some(next.clone()) },
             None => {
@@ -293,8 +305,21 @@ impl<'a> TableRun<'a> {
         else {
             return Ok(Next::Done);
         };
-        let page =
-            self.intake.dynamics.modified_since(&self.query(), since, next.as_deref()).await?;
+        let query = self.query();
+        let page = match self.intake.dynamics.modified_since(&query, since, next.as_deref()).await {
+            // A stored page link does not live for ever: begin again.
+            Err(failure)
+                if failure.outcome == Outcome::Setup
+                    && next.is_some()
+                    && self.full_reads < FULL_READS =>
+            {
+                self.full_reads += 1;
+                let position =
+                    Position::CatchUp { next: None, since, delta, obtained, initial, rows };
+                return Ok(Next::Go(Checkpoint { position, ..checkpoint.clone() }));
+            }
+            page => page?,
+        };
         let position = match &page.next {
             Some(next) => Position::CatchUp {
                 next: Some(next.clone()),
@@ -365,7 +390,17 @@ impl<'a> TableRun<'a> {
             return Ok(Next::Done);
         };
         let generation = checkpoint.generation + i64::from(!within);
-        let page = self.intake.dynamics.tracked_page(&self.query(), &link).await?;
+        let page = match self.intake.dynamics.tracked_page(&self.query(), &link).await {
+            // A token or a stored page link that Dynamics does not understand
+            // (any more) will not be understood next time.
+            Err(failure) if failure.outcome == Outcome::Setup && failure.status == Some(400) => {
+                return self
+                    .begin_full_read(checkpoint, false, "cursor-refused")
+                    .await
+                    .map(Next::Go);
+            }
+            page => page?,
+        };
         let now = page.date.unwrap_or_else(|| self.intake.clock.now());
         let (position, done) = match (page.next.clone(), page.delta.clone()) {
             (Some(next), _) => (Position::Delta { link: next, obtained, within: true }, false),
@@ -459,11 +494,12 @@ impl<'a> TableRun<'a> {
     }
 
     async fn commit(
-        &self,
+        &mut self,
         changes: &[Change],
         initial: bool,
         checkpoint: &Checkpoint,
     ) -> Result<(), IntakeError> {
+        self.watch.rows(changes.len()).map_err(IntakeError::Table)?;
         let prepared = self.prepare(changes, initial);
         let (table, checkpoint) = (self.table.clone(), checkpoint.clone());
         let tally = self.intake.tally.clone();

@@ -90,6 +90,18 @@ impl Position {
         }
     }
 
+    /// The page link this position goes on with, within a read.
+    pub(crate) fn page_link(&self) -> Option<&str> {
+        match self {
+            Self::Inventory { next }
+            | Self::FullRead { next, .. }
+            | Self::CatchUp { next, .. }
+            | Self::Presence { next, .. } => next.as_deref(),
+            Self::Delta { link, within: true, .. } => Some(link),
+            Self::Delta { within: false, .. } | Self::Sweep { .. } => None,
+        }
+    }
+
     /// The word for `status`.
     pub(crate) fn phase(&self) -> &'static str {
         match self {

@@ -65,7 +65,7 @@ events! { INGRESS_EVENTS;
         table: TableName,
         /// The resource.
         resource: ResourceName,
-        /// `first-load`, `mapping-changed`, `cursor-expired` or `no-delta-link`.
+        /// `first-load`, `mapping-changed`, `cursor-expired`, `cursor-refused` or `no-delta-link`.
         reason: &'static str,
     }
     /// All rows of a table have been read.
@@ -139,6 +139,13 @@ events! { INGRESS_EVENTS;
         /// The table.
         table: TableName,
         /// What is wrong.
+        reason: String,
+    }
+    /// Nobody's write would succeed: delivery stops, and what is decided waits.
+    FlowStopped = "flow.stopped" ERROR, "Do what `reason` says; the next pass takes up what waits." {
+        /// The flow.
+        flow: Flow,
+        /// What stands in the way.
         reason: String,
     }
     /// A mapped column or field is gone or has another type. The table stops, and no empty value is written in its place.

@@ -130,6 +130,19 @@ fn a_fresh_store_doubles_nothing_and_writes_differences_only() {
 }
 
 #[test]
+fn a_fresh_store_never_deletes_what_it_does_not_know() {
+    let world = World::new(Setup::default());
+    world.equal_after_sync();
+    let gone = world.contacts()[3];
+    world.lose_store();
+    world.delete(gone);
+    world.sandbox.campaign().insert("profile", &json!({ "lastName": "Has no key" })).unwrap();
+    world.synced();
+    assert_eq!(world.profiles_of(gone).len(), 1);
+    assert_eq!(world.sandbox.campaign().count("profile"), 25);
+}
+
+#[test]
 fn of_two_profiles_with_one_key_none_is_guessed() {
     let variants = Variants { unique_external_id: false, ..Variants::default() };
     let world = World::new(Setup { variants, ..Setup::default() });

@@ -102,6 +102,28 @@ fn a_stop_in_the_catch_up_and_in_the_first_delta_loses_nothing() {
 }
 
 #[test]
+fn a_stored_page_link_that_is_no_longer_understood_begins_its_read_again() {
+    let body = r#"{"error":{"code":"0x80060888","message":"The query option is malformed."}}"#;
+    for (path, after) in [("/contacts?", 2), ("modifiedon", 1), ("select=contactid&", 0)] {
+        let world = World::new(in_pages(12));
+        for id in world.contacts() {
+            // Changed just now: all of them are in the catch-up.
+            world.change(id, &json!({ "new_points": 1 }));
+        }
+        // In the second pass the page that the first one stopped before is refused.
+        world.play(FaultRule {
+            path: Some(path.to_owned()),
+            after: Some(after),
+            ..on_pages(status(503))
+        });
+        world.sync_for("1").ends(4);
+        let refused = Fault::Status { code: 400, body: body.to_owned() };
+        world.play(FaultRule { times: Some(1), ..on_pages(refused) });
+        world.equal_after_sync();
+    }
+}
+
+#[test]
 fn a_listing_of_campaign_that_stops_is_taken_up_again() {
     let world = World::new(in_pages(12));
     world.play(FaultRule {

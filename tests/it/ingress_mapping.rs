@@ -374,6 +374,47 @@ fn a_contact_that_leaves_the_filter_is_deleted_only_where_that_is_said() {
 }
 
 #[test]
+fn a_contact_that_left_the_filter_while_the_token_was_lost_is_deleted() {
+    let world = world(
+        "apply_deletes = true\nfilter = { match = \"all\", delete_filtered_out = true, rules = [ { column = \"statecode\", is = \"eq\", value = 0 } ] }",
+        r#"{ from = "lastname", to = "lastName" }"#,
+    );
+    let leaves = world.add(&json!({ "lastname": "Leaves" }));
+    let stays = world.add(&json!({ "lastname": "Stays" }));
+    world.synced();
+    world.change(leaves, &json!({ "statecode": 1, "statuscode": 2 }));
+    world.sandbox.dynamics().expire_tokens();
+    world.synced();
+    assert_eq!((world.profiles_of(leaves).len(), world.profiles_of(stays).len()), (0, 1));
+}
+
+#[test]
+fn a_failure_that_is_tried_again_unmended_fails_again_and_mended_is_carried() {
+    let strict = r#"{ from = "firstname", to = "firstName" }"#;
+    let world = world("", strict);
+    let (id, _) = refused(&world, &json!({ "firstname": "x".repeat(31) }));
+    world.run(&["dead-letters", "retry"]).ends(0);
+    assert!(world.dead_letters().is_empty());
+    let counts = world.sync().ends(1).counts();
+    assert_eq!(counts, Counts { read: 1, dead_lettered: 1, ..Counts::default() });
+    assert_eq!(world.dead_letters().len(), 1);
+    let lax = r#"fields = [ { from = "firstname", to = "firstName", on_too_long = "cut" } ]"#;
+    world.configure(&by_filter("", lax));
+    world.synced();
+    assert_eq!(world.profile(id)["firstName"], "x".repeat(30));
+    assert!(world.dead_letters().is_empty());
+}
+
+#[test]
+fn a_contact_deleted_after_it_failed_leaves_no_dead_letter() {
+    let world = world("apply_deletes = true", r#"{ from = "firstname", to = "firstName" }"#);
+    let (id, _) = refused(&world, &json!({ "firstname": "x".repeat(31) }));
+    world.delete(id);
+    world.synced();
+    assert!(world.dead_letters().is_empty());
+}
+
+#[test]
 fn a_mapping_that_was_changed_reads_all_rows_again() {
     let world = world("", r#"{ from = "lastname", to = "lastName" }"#);
     let id = world.add(&json!({ "lastname": "A", "jobtitle": "Boss" }));

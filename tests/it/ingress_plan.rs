@@ -121,3 +121,24 @@ fn a_pass_that_was_killed_is_taken_up_by_the_next() {
     assert!(created >= 24);
     assert_eq!(world.sandbox.campaign().count("profile"), 24);
 }
+
+#[test]
+fn an_interrupted_pass_ends_in_order_and_is_taken_up_by_the_next() {
+    let world = World::new(Setup { page_rows: 5, ..Setup::default() });
+    world.play(cdsync::sandbox::FaultRule {
+        after: Some(2),
+        ..on_pages(Fault::Slow { ms: 600_000 })
+    });
+    let mut first = world.command(&["sync", "ingress"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    while !lines.next().unwrap().unwrap().contains("load.started") {}
+    let id = first.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(first.wait().unwrap().code(), Some(1));
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        assert!(line["event"].is_string());
+    }
+    world.calm();
+    world.equal_after_sync();
+}

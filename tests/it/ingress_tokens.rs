@@ -80,6 +80,21 @@ fn a_token_that_is_lost_again_and_again_makes_no_loop_without_end() {
     world.equal_after_sync();
 }
 
+#[test]
+fn a_token_that_is_not_understood_makes_a_full_read_too() {
+    let world = loaded(400);
+    world.change(world.contacts()[0], &json!({ "lastname": "Changed" }));
+    world.delete(world.contacts()[1]);
+    let body =
+        r#"{"error":{"code":"0x80060888","message":"The $deltatoken query option is malformed."}}"#;
+    let refused = Fault::Status { code: 400, body: body.to_owned() };
+    world.play(FaultRule { times: Some(1), ..on_pages(refused) });
+    let run = world.sync().ends(0);
+    world.equal();
+    assert_eq!(run.event("load.started")["reason"], "cursor-refused");
+    assert_eq!(world.verbs(), ["DELETE", "PATCH"]);
+}
+
 /// A page that ends the read without one row, as a filter gone wrong makes it.
 fn nothing_at_all(world: &World) -> FaultRule {
     let link = format!("{}/api/data/v9.2/contacts?$deltatoken=1", world.sandbox.origin());

@@ -18,6 +18,7 @@ mod ingress_compare;
 mod ingress_deletes;
 mod ingress_faults;
 mod ingress_hostile;
+mod ingress_keys;
 mod ingress_load;
 mod ingress_mapping;
 mod ingress_plan;
