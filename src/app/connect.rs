@@ -87,7 +87,7 @@ impl App {
     /// have reached Campaign.
     pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
         let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
-        let records = store.call(|work| work.recover_leases()).await? as u64;
+        let records = store.call(|work| Ok(work.recover_leases()? as u64)).await?;
         if records > 0 && mode == Mode::Durable {
             LeasesRecovered { records }.emit();
         }

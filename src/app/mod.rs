@@ -20,4 +20,4 @@ pub(crate) use suggest::suggest;
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Failure, Outcome};
 /// Types in words, for the commands that show them.
-pub(crate) use crate::mapping::{column_words, converts, field_words};
+pub(crate) use crate::mapping::{column_words, field_words};

@@ -49,11 +49,12 @@ pub(crate) fn suggest(
     }
     // Labels rarely are an enumeration's values: those need a replacement.
     let closed = |field: &FieldName| {
-        matches!(resource.fields.get(field).map(|field| &field.kind), Some(FieldType::Enumeration(_)))
+        matches!(
+            resource.fields.get(field).map(|field| &field.kind),
+            Some(FieldType::Enumeration(_))
+        )
     };
-    found.retain(|pair| {
-        pair.1 != key.to && !closed(&pair.1) && maps(key, pair, table, resource)
-    });
+    found.retain(|pair| pair.1 != key.to && !closed(&pair.1) && maps(key, pair, table, resource));
     found
 }
 

@@ -195,7 +195,7 @@ impl Writer {
         format!("{}/{}/{rest}", self.schema.root.as_str(), self.schema.name)
     }
 
-    fn url(&self, address: &Address) -> Result<crate::http::RemoteUrl, Failure> {
+    fn url(&self, address: &Address) -> Result<RemoteUrl, Failure> {
         let url = match address {
             Address::Key(key) => {
                 self.reader.origin.own(&format!("campaign/{}", self.path(&segment(key))))

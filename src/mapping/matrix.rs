@@ -104,11 +104,6 @@ pub(super) fn check(source: &ColumnType, target: &FieldType) -> Result<(), Refus
     })
 }
 
-/// Whether the two types go together.
-pub(crate) fn converts(source: &ColumnType, target: &FieldType) -> bool {
-    check(source, target).is_ok()
-}
-
 fn is_text(kind: &ColumnType) -> bool {
     matches!(kind, ColumnType::Text { .. })
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 
-use super::{Action, Mode, NewWrite, Payload, PayloadField, Store, StoreError};
+use super::{Action, Mode, NewWrite, Payload, PayloadField, Replaced, Store, StoreError, Work};
 use crate::clock::Clock;
 use crate::model::{Flow, RecordId, RowVersion, TableName};
 
@@ -73,14 +73,38 @@ fn payload(store: &Store, value: &str) -> Payload {
     }
 }
 
-fn decision(store: &Store, number: u8, action: Action, value: &str) -> NewWrite {
-    NewWrite {
-        flow: Flow::Ingress,
+/// A decision that owns what it carries.
+#[derive(Clone, Debug)]
+struct Decided {
+    table: TableName,
+    record: RecordId,
+    action: Action,
+    payload: Payload,
+    seen: i64,
+}
+
+impl Decided {
+    fn put(&self, work: &mut Work<'_>) -> Result<Replaced, StoreError> {
+        let existing = work.pending(Flow::Ingress, &self.table, self.record)?;
+        let new = NewWrite {
+            flow: Flow::Ingress,
+            table: &self.table,
+            record: self.record,
+            action: self.action,
+            payload: &self.payload,
+            version: Some(RowVersion(7)),
+            seen: self.seen,
+        };
+        work.put(&new, existing)
+    }
+}
+
+fn decision(store: &Store, number: u8, action: Action, value: &str) -> Decided {
+    Decided {
         table: contact(),
         record: record(number),
         action,
         payload: payload(store, value),
-        version: Some(RowVersion(7)),
         seen: 3,
     }
 }

@@ -24,7 +24,7 @@ async fn after_a_commit_of_unknown_outcome_nothing_more_is_done() {
     let place = Place::new();
     let store = place.open().await;
     let new = decision(&store, 1, Action::Write, "Ann");
-    store.call(move |work| work.put(&new)).await.unwrap();
+    store.call(move |work| new.put(work)).await.unwrap();
     // The one way to make a real COMMIT fail: a reference nobody keeps.
     let unknown = store
         .call(|work| {

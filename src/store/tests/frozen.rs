@@ -57,7 +57,7 @@ pub(super) async fn fill(store: &Store) {
             work.set_mirror(&contact(), record(1), &mirror)?;
             work.add_inventory(&contact(), work.key().fingerprint(b"crm-1"), &known)?;
             for write in &writes {
-                work.put(write)?;
+                write.put(work)?;
             }
             work.add_dead_letter(&letter)?;
             work.request_reread(&contact(), record(5))?;

@@ -118,7 +118,7 @@ async fn a_retried_letter_does_not_replace_a_newer_decision() {
     let newer = decision(&store, 1, Action::Write, "Bea");
     let leased = store
         .call(move |work| {
-            work.put(&newer)?;
+            newer.put(work)?;
             work.add_dead_letter(&old)?;
             assert!(work.retry_dead_letter(1)?);
             work.lease(Flow::Ingress, 9)
@@ -196,8 +196,8 @@ async fn what_a_read_did_not_see_is_found_wherever_it_stands() {
             for (number, mirror) in &rows {
                 work.set_mirror(&contact(), record(*number), mirror)?;
             }
-            work.put(&waiting)?;
-            work.put(&deletion)?;
+            waiting.put(work)?;
+            deletion.put(work)?;
             work.add_dead_letter(&dead)?;
             assert_eq!(work.mapped_records(&contact())?, 3);
             let all = work.unseen(&contact(), 5, None, 9)?;

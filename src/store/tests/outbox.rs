@@ -62,7 +62,7 @@ async fn act(store: &Store, step: Step, lease: &mut Option<Leased>) -> String {
             match step {
                 Step::Write(_) | Step::Delete => {
                     if let Some(new) = new {
-                        work.put(&new)?;
+                        new.put(work)?;
                     }
                 }
                 Step::Lease => {
@@ -254,11 +254,11 @@ async fn leases_come_oldest_first_and_no_more_than_asked_for() {
     let taken = store
         .call(move |work| {
             for new in &new {
-                assert_eq!(work.put(new)?, Replaced::Nothing);
+                assert_eq!(new.put(work)?, Replaced::Nothing);
             }
-            assert_eq!(work.put(&new[0])?, Replaced::Waiting);
+            assert_eq!(new[0].put(work)?, Replaced::Waiting);
             let mut taken = work.lease(Flow::Ingress, 2)?;
-            assert_eq!(work.put(&new[0])?, Replaced::InFlight);
+            assert_eq!(new[0].put(work)?, Replaced::InFlight);
             assert!(work.lease(Flow::Egress, 9)?.is_empty());
             taken.extend(work.lease(Flow::Ingress, 9)?);
             Ok(taken)
@@ -280,7 +280,7 @@ async fn a_decision_can_be_withdrawn_doubted_and_counted() {
             let (flow, table) = (Flow::Ingress, contact());
             assert_eq!(work.backlog(flow, None)?, 0);
             for new in &new {
-                work.put(new)?;
+                new.put(work)?;
             }
             let oldest = work.oldest_decision(flow, Some(&table))?;
             assert_eq!((work.backlog(flow, Some(&table))?, oldest.is_some()), (2, true));
