@@ -290,7 +290,7 @@ impl Shared {
         match answer {
             Ok(Answer { status, headers, body }) => {
                 match classify(self.system, status, &headers, &body) {
-                    None => Ok(Response::new(status, headers, body)),
+                    None => Ok(Response::new(&headers, body)),
                     Some(failure) => Err(failure),
                 }
             }

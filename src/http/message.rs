@@ -69,15 +69,6 @@ impl Request {
 /// A complete answer that means success (2xx, or 304).
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
-    /// 200–299 or 304.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no reader tells one success from another yet")
-    )]
-    pub(crate) status: u16,
-    /// Its headers.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the journal's links; tests read them"))]
-    pub(crate) headers: HeaderMap,
     /// Its body, decompressed.
     pub(crate) body: Bytes,
     /// The vendor's id of this exchange, for a support case.
@@ -87,16 +78,10 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    pub(super) fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
-        let request_id = request_id(&headers);
-        let date = text(&headers, header::DATE.as_str()).and_then(http_date);
-        Self { status, headers, body, request_id, date }
-    }
-
-    /// A header's value, when it is there and plain text.
-    #[cfg(test)]
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        text(&self.headers, name)
+    pub(super) fn new(headers: &HeaderMap, body: Bytes) -> Self {
+        let request_id = request_id(headers);
+        let date = text(headers, header::DATE.as_str()).and_then(http_date);
+        Self { body, request_id, date }
     }
 }
 

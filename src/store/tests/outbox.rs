@@ -53,7 +53,16 @@ async fn act(store: &Store, step: Step, lease: &mut Option<Leased>) -> String {
     let new = match step {
         Step::Write(value) => Some(decision(store, 1, Action::Write, value)),
         Step::Delete => Some(decision(store, 1, Action::Delete, "")),
-        _ => None,
+        Step::Lease
+        | Step::Finish
+        | Step::GiveUp
+        | Step::Fail { .. }
+        | Step::Again
+        | Step::Unlease
+        | Step::Restart
+        | Step::Approve
+        | Step::ReleaseApproved
+        | Step::ReleaseHeld => None,
     };
     let mut taken = lease.take();
     let (after, taken) = store
