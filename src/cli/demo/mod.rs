@@ -76,9 +76,9 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
     store.close().await;
     sandbox.stop().await;
     if arguments.json.json {
-        summary_json(&passes)?
+        summary_json(&passes)?;
     } else {
-        summary(&passes)?
+        summary(&passes)?;
     }
     verdict(&passes)
 }

@@ -20,15 +20,15 @@ fn letter(number: u8, write: Option<(Action, Payload)>, uncertain: bool) -> NewD
     }
 }
 
-fn write(store: &Store) -> Option<(Action, Payload)> {
-    Some((Action::Write, payload(store, "Ann")))
+fn write(store: &Store) -> (Action, Payload) {
+    (Action::Write, payload(store, "Ann"))
 }
 
 #[tokio::test]
 async fn a_letter_tells_what_was_wrong_but_no_value() {
     let place = Place::new();
     let store = place.open().await;
-    let new = letter(1, write(&store), false);
+    let new = letter(1, Some(write(&store)), false);
     let shown = store
         .call(move |work| {
             work.add_dead_letter(&new)?;
@@ -48,7 +48,7 @@ async fn a_letter_tells_what_was_wrong_but_no_value() {
 async fn a_later_letter_of_a_record_replaces_the_earlier_one() {
     let place = Place::new();
     let store = place.open().await;
-    let new = letter(1, write(&store), false);
+    let new = letter(1, Some(write(&store)), false);
     let ids = store
         .call(move |work| {
             work.add_dead_letter(&new)?;
@@ -65,7 +65,7 @@ async fn a_later_letter_of_a_record_replaces_the_earlier_one() {
 async fn a_newer_decision_takes_the_letter_away_and_inherits_its_doubt() {
     let place = Place::new();
     let store = place.open().await;
-    let new = [letter(1, write(&store), true), letter(2, write(&store), false)];
+    let new = [letter(1, Some(write(&store)), true), letter(2, Some(write(&store)), false)];
     store
         .call(move |work| {
             for new in &new {
@@ -114,7 +114,7 @@ async fn a_retried_letter_goes_back_to_the_outbox_with_its_doubt() {
 async fn a_retried_letter_does_not_replace_a_newer_decision() {
     let place = Place::new();
     let store = place.open().await;
-    let old = letter(1, write(&store), false);
+    let old = letter(1, Some(write(&store)), false);
     let newer = decision(&store, 1, Action::Write, "Bea");
     let leased = store
         .call(move |work| {
@@ -156,7 +156,7 @@ async fn a_letter_of_the_mapping_asks_for_the_record_to_be_read_again() {
 async fn a_discarded_letter_is_gone_for_good() {
     let place = Place::new();
     let store = place.open().await;
-    let new = letter(1, write(&store), false);
+    let new = letter(1, Some(write(&store)), false);
     store
         .call(move |work| {
             work.add_dead_letter(&new)?;
@@ -190,7 +190,7 @@ async fn what_a_read_did_not_see_is_found_wherever_it_stands() {
     let mut waiting = decision(&store, 5, Action::Write, "new");
     waiting.seen = 4;
     let deletion = decision(&store, 4, Action::Delete, "");
-    let dead = letter(6, write(&store), false);
+    let dead = letter(6, Some(write(&store)), false);
     let unseen = store
         .call(move |work| {
             for (number, mirror) in &rows {
