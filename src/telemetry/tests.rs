@@ -28,24 +28,24 @@ fn page() -> String {
     for event in catalogue() {
         let anchor: String = event.name.chars().filter(|c| *c != '.').collect();
         let first = event.meaning.trim().split_inclusive(". ").next().unwrap_or_default().trim();
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "| [`{}`](#{anchor}) | {} | {first} |\n",
+            "| [`{}`](#{anchor}) | {} | {first} |",
             event.name,
             event.level.to_lowercase(),
         );
     }
     for event in catalogue() {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "\n## `{}`\n\nLevel {}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|\n",
+            "\n## `{}`\n\nLevel {}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|",
             event.name,
             event.level.to_lowercase(),
             event.meaning.trim(),
             event.action,
         );
         for (name, meaning) in event.fields {
-            let _ = write!(out, "| `{name}` | {} |\n", meaning.trim());
+            let _ = writeln!(out, "| `{name}` | {} |", meaning.trim());
         }
     }
     out
