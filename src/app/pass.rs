@@ -109,7 +109,9 @@ pub(crate) async fn sync_ingress(
     if halves.gave_up {
         patience.report(app);
     }
-    let backlog = store.call(|work| work.backlog(FLOW, None)).await?;
+    let (backlog, unchanged) =
+        store.call(|work| Ok((work.backlog(FLOW, None)?, work.overtaken(FLOW)?))).await?;
+    tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
     let duration_ms = u64::try_from(app.clock.monotonic().since(began).as_millis()).unwrap_or(0);
     let mut counts = counts(tally.get(), backlog, duration_ms);
     counts.calls = app.campaign.client().stats().calls - calls_before.0;

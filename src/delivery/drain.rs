@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::campaign::{Failure, Writer};
 use crate::clock::{Clock, Monotonic};
-use crate::model::{Flow, RecordId, TableName, Tally};
+use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
 
@@ -148,7 +148,17 @@ impl Delivery {
     async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
         let parked = state.parked;
         if !parked.is_empty() {
-            self.store.call(move |work| parked.iter().try_for_each(|id| work.unlease(*id))).await?;
+            let tally = self.tally.clone();
+            self.store
+                .call(move |work| {
+                    let mut unchanged = 0;
+                    for id in parked {
+                        unchanged += u64::from(work.unlease(id)?);
+                    }
+                    tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
+                    Ok(())
+                })
+                .await?;
         }
         Ok(state.report)
     }
@@ -330,13 +340,16 @@ impl Delivery {
             }
             state.waiting.pop_first();
             let flow = self.flow;
-            let leased = self.store.call(move |work| work.release_again(flow, id)).await?;
+            let (leased, overtaken) =
+                self.store.call(move |work| work.release_again(flow, id)).await?;
+            let unchanged = u64::from(overtaken);
+            self.tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
             match leased {
                 Some(leased)
                     if state.report.stopped.is_some()
                         || state.stopped_tables.contains(&leased.table) =>
                 {
-                    self.store.call(move |work| work.unlease(leased.id)).await?;
+                    self.store.call(move |work| work.unlease(leased.id).map(drop)).await?;
                 }
                 Some(leased) => self.begin(state, leased),
                 None => {}

@@ -63,7 +63,7 @@ pub(crate) fn settle(
             }
             End::Stopped { uncertain } => {
                 work.note_attempt(leased, leased.attempts, *uncertain)?;
-                work.unlease(leased.id)?;
+                settled.tally.unchanged += u64::from(work.unlease(leased.id)?);
             }
             End::GiveUp { reason, status, request_id } => {
                 let given_up = GivenUp {

@@ -315,30 +315,48 @@ impl Work<'_> {
 
     /// Takes a leased row anew, with the newest decision. None if that is a
     /// deletion that the guard must see first; the lease is given back then.
+    /// With it, whether the leased decision was overtaken.
     pub(crate) fn release_again(
         &mut self,
         flow: Flow,
         id: i64,
-    ) -> Result<Option<Leased>, StoreError> {
+    ) -> Result<(Option<Leased>, bool), StoreError> {
+        let overtaken = self.unlease(id)?;
         let changed = self
             .sql
             .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?
             .execute([id])?;
         if changed == 0 {
-            self.unlease(id)?;
-            return Ok(None);
+            return Ok((None, overtaken));
         }
         let raw = self
             .sql
             .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"))?
             .query_row([id], Raw::read)?;
-        self.leased(flow, &raw).map(Some)
+        Ok((Some(self.leased(flow, &raw)?), overtaken))
     }
 
-    /// Gives a lease back: the row waits again.
-    pub(crate) fn unlease(&mut self, id: i64) -> Result<(), StoreError> {
+    /// Gives a lease back: the row waits again. True if a newer decision had
+    /// taken the place of the leased one.
+    pub(crate) fn unlease(&mut self, id: i64) -> Result<bool, StoreError> {
+        let overtaken: bool = self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND leased < revision)",
+            )?
+            .query_row([id], |row| row.get(0))?;
         self.sql.prepare_cached("UPDATE outbox SET leased = NULL WHERE id = ?1")?.execute([id])?;
-        Ok(())
+        Ok(overtaken)
+    }
+
+    /// How many decisions were overtaken while they were leased, and have not
+    /// been settled.
+    pub(crate) fn overtaken(&self, flow: Flow) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND leased < revision")?
+            .query_row([flow.as_str()], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Ends the work on a leased revision that Campaign now holds. True if the

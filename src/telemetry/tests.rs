@@ -1,6 +1,7 @@
 //! `docs/events.md` says of every event what the program says of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::catalogue;
 
@@ -27,22 +28,24 @@ fn page() -> String {
     for event in catalogue() {
         let anchor: String = event.name.chars().filter(|c| *c != '.').collect();
         let first = event.meaning.trim().split_inclusive(". ").next().unwrap_or_default().trim();
-        out.push_str(&format!(
-            "| [`{}`](#{anchor}) | {} | {first} |\n",
+        let _ = writeln!(
+            out,
+            "| [`{}`](#{anchor}) | {} | {first} |",
             event.name,
             event.level.to_lowercase(),
-        ));
+        );
     }
     for event in catalogue() {
-        out.push_str(&format!(
-            "\n## `{}`\n\nLevel {}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|\n",
+        let _ = writeln!(
+            out,
+            "\n## `{}`\n\nLevel {}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|",
             event.name,
             event.level.to_lowercase(),
             event.meaning.trim(),
             event.action,
-        ));
+        );
         for (name, meaning) in event.fields {
-            out.push_str(&format!("| `{name}` | {} |\n", meaning.trim()));
+            let _ = writeln!(out, "| `{name}` | {} |", meaning.trim());
         }
     }
     out

@@ -4,10 +4,10 @@
 use cdsync::sandbox::{Sandbox, System, Variants};
 use serde_json::json;
 
-use crate::rig::Rig;
+use crate::rig::{self, Rig};
 
-/// Three pages of seven rows.
-const CONTACTS: usize = 16;
+/// Three pages of three rows, so that every request can be crashed at.
+const CONTACTS: usize = 8;
 
 const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
 
@@ -67,6 +67,7 @@ async fn recover(rig: &Rig, when: &str) -> i64 {
     let leased = leases(rig);
     let restarted = rig.run(SYNC).await;
     assert_eq!(restarted.code, Some(0), "{when}: {restarted:#?}");
+    restarted.adds_up();
     let told: i64 =
         restarted.events("delivery.recovered").iter().filter_map(|e| e["records"].as_i64()).sum();
     assert_eq!(told, leased, "{when}: {restarted:#?}");
@@ -103,7 +104,7 @@ async fn sweep(point: &str) {
             rig.assert_equal(&when);
         }
     }
-    assert!(n > 20, "{point} was hit {n} times at most: the plan does not work");
+    assert!(n > 12, "{point} was hit {n} times at most: the plan does not work");
     assert!(recovered > 0, "{point}: no write was ever under way");
 }
 
@@ -168,12 +169,61 @@ async fn a_chain_of_crashes_moves_on_and_doubles_nothing() {
     for n in 1..60 {
         let log = rig.sandbox.requests();
         log.clear();
-        if !rig.run_crashing(SYNC, &format!("answered:{n}")).await.crashed() {
+        let crashed = rig.run_crashing(SYNC, &format!("answered:{n}")).await.crashed();
+        created += log.count_of(System::Campaign, "POST");
+        if !crashed {
             break;
         }
-        created += log.count_of(System::Campaign, "POST");
     }
     rig.assert_equal("after many crashes");
     assert_eq!(rig.sandbox.campaign().count("profile"), CONTACTS);
     assert!(created >= CONTACTS as u64, "{created} creations");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_table_that_cannot_be_written_are_kept_and_not_doubted() {
+    let rig = Rig::start(CONTACTS, nothing_is_unique()).await;
+    assert!(rig.run_crashing(SYNC, "request:18").await.crashed());
+    let campaign = rig.sandbox.campaign();
+    campaign.remove_field("profile", "cusCustomerSince").unwrap();
+    let failed = rig.run(SYNC).await;
+    assert_eq!(failed.expect(1).adds_up().events("schema.drifted").len(), 1, "{failed:#?}");
+    assert!(rig.number("SELECT count(*) FROM outbox") > 0);
+    assert_eq!(leases(&rig), 0, "what was never tried is not under way");
+    let failed_again = rig.run(SYNC).await;
+    assert_eq!(failed_again.expect(1).events("delivery.recovered").len(), 0);
+    let mended = rig::CONTACTS.replace("to = \"cusCustomerSince\"", "to = \"cusNote\"");
+    rig.configure(&mended);
+    // What was decided under the old mapping may still be refused once; the
+    // full read that the new mapping asks for decides anew.
+    let first = rig.run(SYNC).await;
+    assert!(matches!(first.adds_up().code, Some(0 | 1)), "{first:#?}");
+    rig.run(SYNC).await.expect(0).adds_up();
+    rig.assert_equal("after the mapping was mended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_the_program_in_order_and_loses_nothing() {
+    let mut refusals = 0;
+    // In blocks of 512 bytes: how large any file may become.
+    for blocks in [16, 100, 150, 200, 300] {
+        let rig = Rig::start(CONTACTS, nothing_is_unique()).await;
+        let plain = rig.command(SYNC);
+        let mut limited = std::process::Command::new("sh");
+        limited
+            .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()])
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env("CDSYNC_CONFIG", rig.path("config.toml"));
+        let ended = rig::finish(limited).await;
+        assert!(matches!(ended.code, Some(0 | 5)), "{blocks}: {ended:#?}");
+        if ended.code == Some(5) {
+            refusals += 1;
+            let said = ended.err.lines().last().unwrap_or_default();
+            assert!(said.starts_with("cdsync: the store "), "{blocks}: {ended:#?}");
+        }
+        rig.run(SYNC).await.expect(0);
+        rig.assert_equal(&format!("a limit of {blocks} blocks"));
+    }
+    assert!(refusals >= 3, "{refusals}: the limits are too wide to show anything");
 }

@@ -67,7 +67,7 @@ impl Rig {
         self.path("store/cdsync.db")
     }
 
-    /// The text of a configuration with these tables, pages of seven rows.
+    /// The text of a configuration with these tables, pages of three rows.
     pub(crate) fn text(&self, tables: &str) -> String {
         let credentials = self.sandbox.credentials();
         format!(
@@ -78,7 +78,7 @@ client_id = "{dynamics_id}"
 client_secret = {{ file = "{here}/dynamics-secret" }}
 authority_url = "{origin}"
 requests_per_5_minutes = 100000
-page_rows = 7
+page_rows = 3
 [campaign]
 url = "{campaign}"
 client_id = "{campaign_id}"
@@ -258,6 +258,17 @@ impl Ended {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Fails unless the counts of every pass in the log add up.
+    #[track_caller]
+    pub(crate) fn adds_up(&self) -> &Self {
+        for finished in self.events("flow.finished") {
+            let number = |key: &str| finished[key].as_u64().unwrap();
+            let parts = ["written", "unchanged", "filtered", "deleted", "pending", "dead_lettered"];
+            assert_eq!(number("read"), parts.map(number).iter().sum::<u64>(), "{finished}");
+        }
+        self
     }
 
     /// The log lines with this event.

@@ -141,8 +141,11 @@ fn literal(value: Value) -> String {
         Value::Real(number) => number.to_string(),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Blob(bytes) => {
-            let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("x'{}'", hex.concat())
+            let mut hex = String::from("x'");
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            hex + "'"
         }
     }
 }

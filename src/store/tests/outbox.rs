@@ -86,11 +86,11 @@ async fn act(store: &Store, step: Step, lease: &mut Option<Leased>) -> String {
                 }
                 Step::Again => {
                     let id = taken.as_ref().unwrap().id;
-                    if let Some(new) = work.release_again(flow, id)? {
+                    if let (Some(new), _) = work.release_again(flow, id)? {
                         taken = Some(new);
                     }
                 }
-                Step::Unlease => work.unlease(taken.as_ref().unwrap().id)?,
+                Step::Unlease => drop(work.unlease(taken.as_ref().unwrap().id)?),
                 Step::Restart => drop(work.recover_leases()?),
                 Step::Approve => drop(work.approve(&table)?),
                 Step::ReleaseApproved => drop(work.release_approved(&table)?),
@@ -276,6 +276,30 @@ async fn leases_come_oldest_first_and_no_more_than_asked_for() {
         .unwrap();
     let order: Vec<_> = taken.iter().map(|leased| leased.record).collect();
     assert_eq!(order, [1, 2, 3, 4, 5].map(record));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_decision_overtaken_under_its_lease_is_told_once() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (first, newer) =
+        (decision(&store, 1, Action::Write, "a"), decision(&store, 1, Action::Write, "b"));
+    store
+        .call(move |work| {
+            first.put(work)?;
+            let id = work.lease(Flow::Ingress, 1)?[0].id;
+            assert_eq!(work.overtaken(Flow::Ingress)?, 0);
+            newer.put(work)?;
+            assert_eq!(work.overtaken(Flow::Ingress)?, 1);
+            let (leased, overtaken) = work.release_again(Flow::Ingress, id)?;
+            assert_eq!((leased.unwrap().revision, overtaken), (2, true));
+            assert!(!work.unlease(id)?);
+            assert_eq!(work.overtaken(Flow::Ingress)?, 0);
+            Ok(())
+        })
+        .await
+        .unwrap();
     store.close().await;
 }
 
