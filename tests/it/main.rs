@@ -8,7 +8,6 @@
 )]
 
 mod crash;
-mod rig;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;
@@ -18,10 +17,13 @@ mod ingress_hostile;
 mod ingress_keys;
 mod ingress_load;
 mod ingress_mapping;
+mod ingress_misfits;
 mod ingress_plan;
 mod ingress_privacy;
 mod ingress_schema;
+mod ingress_tables;
 mod ingress_tokens;
+mod rig;
 mod sandbox;
 mod sandbox_campaign;
 mod sandbox_dynamics;
