@@ -160,7 +160,7 @@ fn replies_of_another_kind_are_no_success() {
         for method in ["POST", "PATCH", "GET", "DELETE"] {
             for lookup in [by_filter, by_uri] {
                 scope.spawn(move || {
-                    takes_no_such_reply(lookup("apply_deletes = true", FIELDS), method)
+                    takes_no_such_reply(lookup("apply_deletes = true", FIELDS), method);
                 });
             }
         }

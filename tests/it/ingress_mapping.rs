@@ -43,7 +43,7 @@ fn every_type_converts_to_the_field_it_is_mapped_to() {
         &world,
         &json!({
             "firstname": "Zoë \"Q\" 🎈", "new_points": 1_000_000, "numberofchildren": 127,
-            "new_rating": 0.1, "new_revenue": 922_337_203.1234, "new_score": -0.000_001,
+            "new_rating": 0.1, "new_revenue": 922_337_203.25, "new_score": -0.000_001,
             "new_vip": true, "new_token": token, "description": "One\r\ntwo\t\"three\" \\ é",
             "new_extid": "9007199254740993", "donotfax": true,
             "parentcustomerid_account@odata.bind": format!("/accounts({account})"),
@@ -51,7 +51,7 @@ fn every_type_converts_to_the_field_it_is_mapped_to() {
     );
     let expected = json!({
         "firstName": "Zoë \"Q\" 🎈", "cusPoints": 1_000_000, "cusSmall": 127, "cusRating": 0.1,
-        "cusRevenue": 922_337_203.1234, "cusScore": -0.000_001, "cusVip": true,
+        "cusRevenue": 922_337_203.25, "cusScore": -0.000_001, "cusVip": true,
         "cusToken": token.to_lowercase(), "cusNote": "One\r\ntwo\t\"three\" \\ é",
         "cusBig": 9_007_199_254_740_993_i64, "thumbnail": account.to_string(), "fax": "true",
         "cusShort": 0, "salutation": "Active",

@@ -77,10 +77,6 @@ impl Run {
         events.into_iter().next().unwrap()
     }
 
-    pub(crate) fn none(&self, name: &str) {
-        assert!(self.events(name).is_empty(), "no {name} in {}", self.stderr);
-    }
-
     /// The counts of the pass, which must add up.
     pub(crate) fn counts(&self) -> Counts {
         let event = self.event("flow.finished");
@@ -129,19 +125,15 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let options = SandboxOptions {
-            seed: setup.seed,
-            contacts: setup.contacts,
-            variants: setup.variants,
-            ..SandboxOptions::default()
-        };
+        let Setup { contacts, seed, page_rows, tables, variants } = setup;
+        let options = SandboxOptions { seed, contacts, variants, ..SandboxOptions::default() };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let world = Self { sandbox, dir, page_rows: setup.page_rows, _runtime: runtime };
+        let world = Self { sandbox, dir, page_rows, _runtime: runtime };
         let known = world.sandbox.credentials();
         world.secret("dynamics-secret", &known.dynamics_client_secret);
         world.secret("campaign-secret", &known.campaign_client_secret);
-        world.configure(&setup.tables);
+        world.configure(&tables);
         world
     }
 
