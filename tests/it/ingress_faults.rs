@@ -55,29 +55,43 @@ fn stir(world: &World, round: usize) {
     }
 }
 
-/// Stirs and syncs with each fault in the way of what `rule` makes of it.
-fn heals(world: &World, faults: Vec<Fault>, rule: impl Fn(Fault) -> FaultRule) {
-    for (round, fault) in faults.into_iter().enumerate() {
-        stir(world, round);
-        world.forget();
-        let name = fault.name();
-        world.play(FaultRule { times: Some(1), ..rule(fault) });
-        let run = world.sync();
-        assert_eq!(run.code, 0, "{name}: {}", run.stderr);
-        assert_eq!(world.sandbox.requests().faults().get(name), Some(&1), "{name} was met");
-        let differences = crate::ingress_compare::compare(&world.sandbox);
-        assert!(differences.is_empty(), "{name}: {differences:#?}");
-    }
+/// Stirs and syncs with each fault in the way of what `rule` makes of it; the
+/// waits of several worlds pass at the same time.
+fn heals(world: fn() -> World, faults: &[Fault], rule: impl Fn(Fault) -> FaultRule + Sync) {
+    std::thread::scope(|scope| {
+        for faults in faults.chunks(3) {
+            let rule = &rule;
+            scope.spawn(move || {
+                let world = world();
+                for (round, fault) in faults.iter().enumerate() {
+                    stir(&world, round);
+                    healed(&world, rule(fault.clone()));
+                }
+            });
+        }
+    });
+}
+
+/// A pass that meets a fault once and leaves both sides equal.
+fn healed(world: &World, rule: FaultRule) {
+    world.forget();
+    let name = rule.fault.name();
+    world.play(FaultRule { times: Some(1), ..rule });
+    let run = world.sync();
+    assert_eq!(run.code, 0, "{name}: {}", run.stderr);
+    assert_eq!(world.sandbox.requests().faults().get(name), Some(&1), "{name} was met");
+    let differences = crate::ingress_compare::compare(&world.sandbox);
+    assert!(differences.is_empty(), "{name}: {differences:#?}");
 }
 
 #[test]
 fn pages_of_dynamics_come_through_every_fault_that_can_heal() {
-    heals(&filtered(), healing(), on_pages);
+    heals(filtered, &healing(), on_pages);
 }
 
 #[test]
 fn look_ups_in_campaign_come_through_every_fault_that_can_heal() {
-    heals(&filtered(), healing(), |fault| FaultRule {
+    heals(filtered, &healing(), |fault| FaultRule {
         path: Some("byExternalId".to_owned()),
         ..on_writes("GET", fault)
     });
@@ -85,29 +99,31 @@ fn look_ups_in_campaign_come_through_every_fault_that_can_heal() {
 
 #[test]
 fn the_listing_of_campaign_comes_through_every_fault_that_can_heal() {
-    let world = filtered();
-    for fault in healing() {
-        world.lose_store();
-        world.forget();
-        let name = fault.name();
-        world.play(FaultRule {
-            path: Some("_forcePagination".to_owned()),
-            times: Some(1),
-            ..FaultRule::always(fault)
-        });
-        world.equal_after_sync();
-        assert!(world.writes().is_empty(), "{name}: {:?}", world.writes());
-    }
+    std::thread::scope(|scope| {
+        for fault in healing() {
+            scope.spawn(move || {
+                let world = filtered();
+                world.lose_store();
+                healed(
+                    &world,
+                    FaultRule {
+                        path: Some("_forcePagination".to_owned()),
+                        ..FaultRule::always(fault)
+                    },
+                );
+                assert!(world.writes().is_empty(), "{:?}", world.writes());
+            });
+        }
+    });
 }
 
 #[test]
 fn metadata_comes_through_faults_that_can_heal() {
-    let world = filtered();
     for (system, path) in
         [(System::Dynamics, "EntityDefinitions"), (System::Campaign, "resourceType")]
     {
-        let faults = vec![status(503), Fault::CutIn, Fault::Truncated, Fault::Foreign];
-        heals(&world, faults, |fault| FaultRule {
+        let faults = [status(503), Fault::CutIn, Fault::Truncated, Fault::Foreign];
+        heals(filtered, &faults, |fault| FaultRule {
             system: Some(system),
             path: Some(path.to_owned()),
             ..FaultRule::always(fault)
@@ -117,32 +133,30 @@ fn metadata_comes_through_faults_that_can_heal() {
 
 #[test]
 fn creations_come_through_every_fault_once() {
-    heals(&filtered(), healing(), |fault| on_writes("POST", fault));
-    heals(&keyed(), doubtful(), |fault| on_writes("POST", fault));
+    heals(filtered, &healing(), |fault| on_writes("POST", fault));
+    heals(keyed, &doubtful(), |fault| on_writes("POST", fault));
 }
 
 #[test]
 fn updates_come_through_every_fault() {
-    heals(&filtered(), healing(), |fault| on_writes("PATCH", fault));
-    heals(&keyed(), doubtful(), |fault| on_writes("PATCH", fault));
+    heals(filtered, &healing(), |fault| on_writes("PATCH", fault));
+    heals(keyed, &doubtful(), |fault| on_writes("PATCH", fault));
 }
 
 #[test]
 fn deletions_come_through_every_fault() {
     // A deletion is answered without a body: nothing can be cut or truncated in it.
     let whole = |fault: &Fault| !matches!(fault, Fault::Truncated | Fault::CutIn);
-    let of = |faults: Vec<Fault>| faults.into_iter().filter(whole).collect();
-    heals(&filtered(), of(healing()), |fault| on_writes("DELETE", fault));
-    heals(&keyed(), of(doubtful()), |fault| on_writes("DELETE", fault));
+    let of = |faults: Vec<Fault>| -> Vec<Fault> { faults.into_iter().filter(whole).collect() };
+    heals(filtered, &of(healing()), |fault| on_writes("DELETE", fault));
+    heals(keyed, &of(doubtful()), |fault| on_writes("DELETE", fault));
 }
 
 #[test]
 fn tokens_come_through_faults_that_can_heal() {
-    let world = filtered();
     for system in [System::Entra, System::Ims] {
-        let faults =
-            vec![status(500), status(503), Fault::CutAfter, Fault::Truncated, Fault::Foreign];
-        heals(&world, faults, |fault| FaultRule {
+        let faults = [status(500), status(503), Fault::CutAfter, Fault::Truncated, Fault::Foreign];
+        heals(filtered, &faults, |fault| FaultRule {
             system: Some(system),
             ..FaultRule::always(fault)
         });

@@ -16,7 +16,7 @@ fn marked(number: usize) -> Value {
         "middlename": text("middlename"), "jobtitle": text("jobtitle"),
         "emailaddress1": format!("{}@{}.example", text("em"), MARK.to_lowercase()),
         "telephone1": "+49 30 55566677788", "description": text("description"),
-        "birthdate": "1931-07-13", "new_points": 987_654, "new_revenue": 31_415_926.5358,
+        "birthdate": "1931-07-13", "new_points": 987_654, "new_revenue": 31_415_926.25,
         "new_localtime": "1987-03-14T15:09:26Z", "address1_city": text("city"),
     })
 }
