@@ -203,7 +203,7 @@ impl Intake {
             let waiting = settled.notified();
             // Held deletions and rows on their way do not count: they need
             // nothing from reading, and some of them wait for its end.
-            if self.store.call(|work| work.ready()).await? < MAX_READY {
+            if self.store.call(|work| work.ready(FLOW)).await? < MAX_READY {
                 return Ok(());
             }
             self.work_ready.notify_one();

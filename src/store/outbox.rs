@@ -440,19 +440,19 @@ impl Work<'_> {
             .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?)
     }
 
-    /// About how many decisions nobody has taken up yet, of those that may go:
+    /// About how many decisions of a flow nobody has taken up yet, of those that may go:
     /// what reading need not run further ahead of. Never too few: the span of
     /// their numbers, which are given and taken up in order.
-    pub(crate) fn ready(&self) -> Result<u64, StoreError> {
+    pub(crate) fn ready(&self, flow: Flow) -> Result<u64, StoreError> {
         let span: Option<i64> = self
             .sql
             .prepare_cached(
                 "SELECT (SELECT id FROM outbox INDEXED BY outbox_ready
-                   WHERE leased IS NULL AND hold = 'free' ORDER BY id DESC LIMIT 1)
+                   WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id DESC LIMIT 1)
                  - (SELECT id FROM outbox INDEXED BY outbox_ready
-                   WHERE leased IS NULL AND hold = 'free' ORDER BY id LIMIT 1) + 1",
+                   WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT 1) + 1",
             )?
-            .query_row([], |row| row.get(0))?;
+            .query_row([flow.as_str()], |row| row.get(0))?;
         Ok(span.and_then(|span| u64::try_from(span).ok()).unwrap_or(0))
     }
 
