@@ -124,7 +124,7 @@ impl Sandbox {
         for text in BufReader::new(output).lines() {
             let text = text?;
             if let Some(rest) = text.strip_prefix("sandbox on ") {
-                origin = rest.split(' ').next().unwrap_or_default().to_owned();
+                rest.split(' ').next().unwrap_or_default().clone_into(&mut origin);
             }
             if text.starts_with("Ctrl-C") {
                 return Ok(Self { child, directory, origin });
