@@ -3,6 +3,8 @@
 
 mod commit;
 mod decide;
+mod follow;
+mod full_read;
 pub(crate) mod ingress;
 mod page_watch;
 mod prepare;

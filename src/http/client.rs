@@ -4,8 +4,8 @@
 //! decision (a refused request, a fresh token, a repeatable read). Must not know
 //! tables, records or attempts that are counted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -15,19 +15,18 @@ use super::classify::classify;
 use super::credentials::{Credentials, Token};
 use super::failure::{Failure, Outcome, System};
 use super::gate::{Gate, Limits, Place, backoff};
+use super::health::Health;
 use super::message::{Request, Response};
 use super::origin::Origin;
 use super::transport::{Answer, Attempt, BODY_CAP, Broken, TOTAL, Transport};
-use crate::clock::{Clock, Monotonic};
+use crate::clock::Clock;
 use crate::failpoint::{self, Point};
-use crate::telemetry::{DeliveryThrottled, RemoteBack, RemoteUnreachable};
+use crate::telemetry::DeliveryThrottled;
 
 /// A read that fails in the server or is garbled is repeated so often.
 const READ_REPEATS: usize = 4;
 /// Shortest and longest wait between repeats of a read.
 const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
-/// Failures in a row before the operator is told.
-const TELL_AFTER: u32 = 3;
 
 /// A remote system. Clones share everything.
 #[derive(Clone)]
@@ -41,20 +40,11 @@ struct Shared {
     credentials: Arc<Credentials>,
     gate: Gate,
     baseline: HeaderMap,
-    health: Mutex<Health>,
+    health: Health,
     calls: AtomicU64,
     throttled: AtomicU64,
     retries: AtomicU64,
     progress: AtomicU64,
-    failing: AtomicU64,
-}
-
-/// Since when and why a system does not answer.
-#[derive(Default)]
-struct Health {
-    failures: u32,
-    since: Option<Monotonic>,
-    problem: Option<String>,
 }
 
 /// Counts since the start of the process.
@@ -121,6 +111,7 @@ impl Client {
     ) -> Self {
         let baseline = baseline(system, credentials.auth());
         let gate = Gate::new(clock.clone(), limits);
+        let health = Health::new(system, clock.clone());
         Self(Arc::new(Shared {
             system,
             origin,
@@ -129,12 +120,11 @@ impl Client {
             credentials,
             gate,
             baseline,
-            health: Mutex::default(),
+            health,
             calls: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             progress: AtomicU64::new(0),
-            failing: AtomicU64::new(0),
         }))
     }
 
@@ -214,7 +204,7 @@ impl Client {
 
     /// What the last request met, while the system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
-        self.0.health().problem.clone()
+        self.0.health.outage()
     }
 
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
@@ -233,7 +223,7 @@ impl Client {
                 .credentials
                 .token()
                 .await
-                .inspect_err(|failure| shared.judge_health(Some(failure)))?;
+                .inspect_err(|failure| shared.health.judge(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
             shared.gate.depart(&mut place).await;
             let answer = shared.go(attempt).await;
@@ -242,12 +232,12 @@ impl Client {
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
                     shared.progress.fetch_add(1, Ordering::Relaxed);
-                    shared.judge_health(None);
+                    shared.health.judge(None);
                     return Ok(response);
                 }
                 Err(failure) => failure,
             };
-            shared.judge_health(Some(&failure));
+            shared.health.judge(Some(&failure));
             match failure.outcome {
                 Outcome::Unauthenticated => {
                     shared.credentials.rejected(&token, refreshed, failure)?;
@@ -358,45 +348,6 @@ impl Shared {
             }
             .emit();
         }
-    }
-
-    /// Keeps [`Client::outage`]; `None` for a success. Any answer of the system
-    /// itself, be it a refusal, ends an outage.
-    fn judge_health(&self, failure: Option<&Failure>) {
-        let silent = failure.filter(|failure| {
-            matches!(failure.outcome, Outcome::NotSent | Outcome::Unknown | Outcome::Unavailable)
-        });
-        if silent.is_none() && self.failing.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let now = self.clock.monotonic();
-        let mut health = self.health();
-        if let Some(failure) = silent {
-            health.failures = health.failures.saturating_add(1);
-            health.since.get_or_insert(now);
-            health.problem = Some(failure.to_string());
-            self.failing.store(1, Ordering::Relaxed);
-            let tell = health.failures == TELL_AFTER;
-            drop(health);
-            if tell {
-                RemoteUnreachable { system: self.system.as_str(), problem: failure.to_string() }
-                    .emit();
-            }
-            return;
-        }
-        let was = std::mem::take(&mut *health);
-        self.failing.store(0, Ordering::Relaxed);
-        drop(health);
-        if let Some(since) = was.since
-            && was.failures >= TELL_AFTER
-        {
-            let silent_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-            RemoteBack { system: self.system.as_str(), silent_ms }.emit();
-        }
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,7 @@ mod client;
 mod credentials;
 mod failure;
 mod gate;
+mod health;
 mod message;
 mod origin;
 mod retry_after;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
-use crate::store::outbox::{decode, encode};
+use crate::store::payload::{decode, encode};
 use crate::store::work::{flow, record_id, table_name};
 use crate::store::{Action, NewWrite, Payload, StoreError, Work};
 

@@ -5,15 +5,12 @@
 //! no longer the newest, the row goes back to waiting. So two writes to one
 //! record are never in flight together, and the last decision wins.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{OptionalExtension, Row};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
+use crate::store::payload::{decode, encode};
 use crate::store::work::{record_id, table_name};
-use crate::store::{Fingerprint, Mirror, StoreError, UNKNOWN, Work};
+use crate::store::{Fingerprint, Mirror, Payload, StoreError, Work};
 
 /// What is to be done to the target record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,66 +36,6 @@ impl Action {
             "delete" => Ok(Self::Delete),
             _ => Err(StoreError::Corrupt("an outbox row has an unknown action".into())),
         }
-    }
-}
-
-/// What a write carries. Personal data: it lives here until it is delivered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    /// The record's key in Campaign.
-    pub(crate) key: String,
-    /// Whether fields with `updates = false` are written to a record that
-    /// exists already.
-    pub(crate) initial: bool,
-    /// All mapped fields that have something to say.
-    pub(crate) fields: Vec<PayloadField>,
-}
-
-impl Payload {
-    /// The fields that this write carries and that Campaign does not hold so.
-    /// A field with `updates = false` that Campaign was never told is carried
-    /// once.
-    pub(crate) fn changed<'p>(
-        &'p self,
-        holds: &'p BTreeMap<String, Fingerprint>,
-    ) -> impl Iterator<Item = &'p PayloadField> {
-        self.fields.iter().filter(|field| match holds.get(&field.name) {
-            Some(held) if *held == UNKNOWN => true,
-            Some(held) => (field.updates || self.initial) && *held != field.fingerprint,
-            None => true,
-        })
-    }
-}
-
-/// One field of a write. In the store it is a list without names: a backlog
-/// holds very many of them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Stored")]
-pub(crate) struct PayloadField {
-    /// Campaign's name.
-    pub(crate) name: String,
-    /// The value in its wire form.
-    pub(crate) json: Box<RawValue>,
-    /// Its fingerprint.
-    pub(crate) fingerprint: Fingerprint,
-    /// Whether later changes are carried (`updates`).
-    pub(crate) updates: bool,
-}
-
-/// Name, value, fingerprint, `updates`.
-#[derive(Deserialize)]
-struct Stored(String, Box<RawValue>, u64, bool);
-
-impl From<Stored> for PayloadField {
-    fn from(Stored(name, json, fingerprint, updates): Stored) -> Self {
-        Self { name, json, fingerprint: fingerprint.to_le_bytes(), updates }
-    }
-}
-
-impl Serialize for PayloadField {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fingerprint = u64::from_le_bytes(self.fingerprint);
-        (&self.name, &self.json, fingerprint, self.updates).serialize(serializer)
     }
 }
 
@@ -172,7 +109,8 @@ pub(crate) enum Replaced {
     InFlight,
 }
 
-const COLUMNS: &str = "id, flow, table_name, record, action, payload, version, seen, revision,
+pub(super) const COLUMNS: &str =
+    "id, flow, table_name, record, action, payload, version, seen, revision,
      uncertain, attempts, seal";
 
 impl Work<'_> {
@@ -292,115 +230,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes up to `limit` waiting rows of a flow for delivery, oldest first.
-    pub(crate) fn lease(&mut self, flow: Flow, limit: usize) -> Result<Vec<Leased>, StoreError> {
-        let rows: Vec<Raw> = {
-            let mut statement = self.sql.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM outbox
-                 WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT ?2"
-            ))?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
-            rows.collect::<Result<_, _>>()?
-        };
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
-        self.sql
-            .prepare_cached(
-                "UPDATE outbox SET leased = revision WHERE id BETWEEN ?1 AND ?2
-                   AND leased IS NULL AND hold = 'free' AND flow = ?3",
-            )?
-            .execute((first.id, last.id, flow.as_str()))?;
-        rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
-    }
-
-    /// Takes a leased row anew, with the newest decision. None if that is a
-    /// deletion that the guard must see first; the lease is given back then.
-    /// With it, whether the leased decision was overtaken.
-    pub(crate) fn release_again(
-        &mut self,
-        flow: Flow,
-        id: i64,
-    ) -> Result<(Option<Leased>, bool), StoreError> {
-        let overtaken = self.unlease(id)?;
-        let changed = self
-            .sql
-            .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?
-            .execute([id])?;
-        if changed == 0 {
-            return Ok((None, overtaken));
-        }
-        let raw = self
-            .sql
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"))?
-            .query_row([id], Raw::read)?;
-        Ok((Some(self.leased(flow, &raw)?), overtaken))
-    }
-
-    /// Gives a lease back: the row waits again. True if a newer decision had
-    /// taken the place of the leased one.
-    pub(crate) fn unlease(&mut self, id: i64) -> Result<bool, StoreError> {
-        let overtaken: bool = self
-            .sql
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND leased < revision)",
-            )?
-            .query_row([id], |row| row.get(0))?;
-        self.sql.prepare_cached("UPDATE outbox SET leased = NULL WHERE id = ?1")?.execute([id])?;
-        Ok(overtaken)
-    }
-
-    /// How many decisions were overtaken while they were leased, and have not
-    /// been settled.
-    pub(crate) fn overtaken(&self, flow: Flow) -> Result<u64, StoreError> {
-        let count: i64 = self
-            .sql
-            .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND leased < revision")?
-            .query_row([flow.as_str()], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// Ends the work on a leased revision that Campaign now holds. True if the
-    /// row is gone; false if a newer decision was waiting behind it.
-    pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
-        let gone = self.give_up(leased)?;
-        if !gone {
-            self.sql
-                .prepare_cached("UPDATE outbox SET uncertain = 0 WHERE id = ?1")?
-                .execute([leased.id])?;
-        }
-        Ok(gone)
-    }
-
-    /// Ends the work on a leased revision without success. True if the row is
-    /// gone; false if a newer decision was waiting behind it. That one inherits
-    /// the doubt about earlier attempts.
-    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<bool, StoreError> {
-        let gone = self
-            .sql
-            .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
-            .execute((leased.id, leased.revision))?;
-        if gone == 0 {
-            self.unlease(leased.id)?;
-        }
-        Ok(gone > 0)
-    }
-
-    /// Notes a failed attempt; the row stays leased until its next one.
-    pub(crate) fn note_attempt(
-        &mut self,
-        leased: &Leased,
-        attempts: u32,
-        uncertain: bool,
-    ) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "UPDATE outbox SET uncertain = ?2,
-                   attempts = CASE WHEN revision = ?4 THEN ?3 ELSE attempts END WHERE id = ?1",
-            )?
-            .execute((leased.id, uncertain, attempts, leased.revision))?;
-        Ok(())
-    }
-
     /// What an ended process was working on may have reached Campaign.
     pub(crate) fn recover_leases(&mut self) -> Result<usize, StoreError> {
         Ok(self.sql.execute(
@@ -472,7 +301,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn leased(&self, flow: Flow, raw: &Raw) -> Result<Leased, StoreError> {
+    pub(super) fn leased(&self, flow: Flow, raw: &Raw) -> Result<Leased, StoreError> {
         let table = table_name(&raw.table)?;
         let record = record_id(&raw.record)?;
         let action = Action::parse(&raw.action)?;
@@ -520,8 +349,8 @@ impl Work<'_> {
 }
 
 /// A row as it stands in the file.
-struct Raw {
-    id: i64,
+pub(super) struct Raw {
+    pub(super) id: i64,
     table: String,
     record: Vec<u8>,
     action: String,
@@ -535,7 +364,7 @@ struct Raw {
 }
 
 impl Raw {
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             id: row.get(0)?,
             table: row.get(2)?,
@@ -550,13 +379,4 @@ impl Raw {
             seal: row.get(11)?,
         })
     }
-}
-
-pub(super) fn encode(payload: &Payload) -> Result<String, StoreError> {
-    serde_json::to_string(payload).map_err(|error| StoreError::Statement(error.to_string()))
-}
-
-pub(super) fn decode(payload: &str) -> Result<Payload, StoreError> {
-    serde_json::from_str(payload)
-        .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))
 }

@@ -91,7 +91,7 @@ fn the_readme_gives_a_reason_for_every_direct_dependency() -> Outcome {
 fn the_configuration_page_has_every_key_and_no_other() -> Outcome {
     let mut lists = KeyLists::default();
     for (path, source) in crate::repository(&["src/config"])? {
-        if path.ends_with(".rs") {
+        if Path::new(&path).extension().is_some_and(|ext| ext == "rs") {
             lists.visit_file(&syn::parse_file(&source)?);
         }
     }

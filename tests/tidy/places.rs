@@ -44,7 +44,7 @@ const ROOT: &[&str] = &[
 
 /// Checks a file's first line and its length.
 pub(crate) fn check(path: &str, text: &str, found: &mut Vec<Violation>) {
-    if !path.ends_with(".rs") {
+    if std::path::Path::new(path).extension().is_none_or(|ext| ext != "rs") {
         return;
     }
     let lines = text.lines().count();

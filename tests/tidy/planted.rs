@@ -4,7 +4,7 @@ use crate::{Rule, Violation, check, places};
 
 /// A file with its `//!` line; what is planted begins on line 2.
 fn file(path: &str, text: &str) -> (String, String) {
-    let head = if path.ends_with(".sql") { "-- A migration." } else { "//! Planted." };
+    let head = if path.starts_with("migrations/") { "-- A migration." } else { "//! Planted." };
     (path.to_owned(), format!("{head}\n{text}\n"))
 }
 

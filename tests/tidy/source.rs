@@ -53,7 +53,7 @@ impl Source {
 
     /// A path from the crate's root, if it is one: `crate::…`, or `super::…`
     /// from a module that stands directly below the root.
-    pub(crate) fn from_root<'p>(path: &'p PathUse) -> Option<&'p [String]> {
+    pub(crate) fn from_root(path: &PathUse) -> Option<&[String]> {
         let rest = &path.segments;
         if rest.first().is_some_and(|first| first == "crate") {
             return rest.get(1..);

@@ -192,7 +192,7 @@ async fn a_store_of_this_version_can_be_frozen() {
     let frozen = dump(&place.raw());
     assert!(frozen.contains("INSERT INTO outbox"));
     if std::env::var_os("CDSYNC_FREEZE").is_some() {
-        let name = format!("store-{:04}.sql", super::super::migrate::latest());
+        let name = format!("store-{:04}.sql", crate::store::migrate::latest());
         std::fs::write(fixture(&name), frozen).unwrap();
     }
 }

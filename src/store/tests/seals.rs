@@ -94,7 +94,7 @@ async fn without_its_key_no_row_is_believed() {
     let store = place.open().await;
     fill(&store).await;
     store.close().await;
-    place.raw().execute("UPDATE meta SET value = randomblob(32) WHERE name = 'key'", []).unwrap();
+    place.raw().execute("UPDATE meta SET value = zeroblob(32) WHERE name = 'key'", []).unwrap();
     let store = place.open().await;
     let found = store.call(|work| work.mirror(&contact(), record(1))).await;
     assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");

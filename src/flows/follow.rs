@@ -1,0 +1,164 @@
+//! After the full read: the sweep for what it did not see, the deltas, and
+//! single records that someone asked to read again.
+
+use std::collections::HashSet;
+
+use crate::dynamics::Outcome;
+use crate::model::{Change, RecordId};
+use crate::store::{Checkpoint, Position};
+
+use super::commit::{Committed, commit_page};
+use super::ingress::IntakeError;
+use super::steps::{Next, TableRun};
+
+/// Records whose existence is asked in one request of a sweep.
+const SWEEP_IDS: u32 = 50;
+
+impl TableRun<'_> {
+    /// Records that the full read did not see: asked for by id, because a read
+    /// may be incomplete; those that are really gone are deleted.
+    pub(super) async fn sweep(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {
+        let Position::Sweep { delta, obtained, .. } = checkpoint.position.clone() else {
+            return Ok(Next::Done);
+        };
+        let mut after: Option<RecordId> = None;
+        loop {
+            let (name, generation) = (self.table.name.clone(), checkpoint.generation);
+            let unseen = self
+                .intake
+                .store
+                .call(move |work| work.unseen(&name, generation, after, SWEEP_IDS))
+                .await?;
+            let Some(last) = unseen.last() else { break };
+            after = Some(*last);
+            let query = self.query();
+            let existing = self.intake.dynamics.existing(&query, &unseen).await?;
+            let mut changes = Vec::with_capacity(unseen.len());
+            for id in unseen {
+                changes.push(if existing.contains(&id) {
+                    self.reread(id).await?
+                } else {
+                    Change::Delete(id)
+                });
+            }
+            self.commit(&changes, false, checkpoint).await?;
+            self.intake.backpressure().await?;
+        }
+        let position = Position::Delta { link: delta, obtained, within: false };
+        let next = Checkpoint { position, ..checkpoint.clone() };
+        let (name, stored) = (self.table.name.clone(), next.clone());
+        self.intake
+            .store
+            .call(move |work| {
+                work.clear_inventory(&name)?;
+                work.set_checkpoint(&name, &stored)
+            })
+            .await?;
+        // The token was obtained at the end of the full read; what has changed
+        // since then comes with the first delta, now.
+        Ok(Next::Go(next))
+    }
+
+    pub(super) async fn delta(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {
+        let Position::Delta { link, obtained, within } = checkpoint.position.clone() else {
+            return Ok(Next::Done);
+        };
+        let generation = checkpoint.generation + i64::from(!within);
+        let page = match self.intake.dynamics.tracked_page(&self.query(), &link).await {
+            // A token or a stored page link that Dynamics does not understand
+            // (any more) will not be understood next time.
+            Err(failure) if failure.outcome == Outcome::Setup && failure.status == Some(400) => {
+                return self
+                    .begin_full_read(checkpoint, false, "cursor-refused")
+                    .await
+                    .map(Next::Go);
+            }
+            page => page?,
+        };
+        let now = page.date.unwrap_or_else(|| self.intake.clock.now());
+        let (position, done) = match (page.next.clone(), page.delta.clone()) {
+            (Some(next), _) => (Position::Delta { link: next, obtained, within: true }, false),
+            (None, Some(delta)) => {
+                (Position::Delta { link: delta, obtained: now, within: false }, true)
+            }
+            // Nothing new and no new link: the old one stays good.
+            (None, None) if !within => (Position::Delta { link, obtained, within: false }, true),
+            (None, None) => {
+                return self
+                    .begin_full_read(checkpoint, false, "no-delta-link")
+                    .await
+                    .map(Next::Go);
+            }
+        };
+        let changes = self.settle_deletions(page.changes, generation).await?;
+        let next = Checkpoint { position, generation, mapping: checkpoint.mapping.clone() };
+        self.commit(&changes, false, &next).await?;
+        Ok(if done { Next::Done } else { Next::Go(next) })
+    }
+
+    /// A deletion of a record that this very delta also reported alive may be
+    /// older than the record (deleted, then created anew with its id) or newer
+    /// (deleted while the pages were read). Only asking tells.
+    async fn settle_deletions(
+        &self,
+        changes: Vec<Change>,
+        generation: i64,
+    ) -> Result<Vec<Change>, IntakeError> {
+        let mut alive: HashSet<RecordId> = HashSet::new();
+        let mut deleted: Vec<RecordId> = Vec::new();
+        for change in &changes {
+            match change {
+                Change::Upsert(row) => {
+                    alive.insert(row.id);
+                }
+                Change::Delete(id) => deleted.push(*id),
+            }
+        }
+        let name = self.table.name.clone();
+        let seen = self
+            .intake
+            .store
+            .call(move |work| work.seen_alive(&name, generation, &deleted))
+            .await?;
+        alive.extend(seen);
+        let mut settled = Vec::with_capacity(changes.len());
+        for change in changes {
+            settled.push(match change {
+                Change::Delete(id) if alive.contains(&id) => self.reread(id).await?,
+                change @ (Change::Delete(_) | Change::Upsert(_)) => change,
+            });
+        }
+        Ok(settled)
+    }
+
+    /// Records that someone asked to read again.
+    pub(super) async fn rereads(&mut self) -> Result<(), IntakeError> {
+        loop {
+            let name = self.table.name.clone();
+            let asked = self.intake.store.call(move |work| work.rereads(&name, SWEEP_IDS)).await?;
+            if asked.is_empty() {
+                return Ok(());
+            }
+            let mut changes = Vec::with_capacity(asked.len());
+            for id in &asked {
+                changes.push(self.reread(*id).await?);
+            }
+            let prepared = self.prepare(&changes, true);
+            let (table, tally) = (self.table.clone(), self.intake.tally.clone());
+            let committed = self
+                .intake
+                .store
+                .call(move |work| {
+                    let Some(checkpoint) = work.checkpoint(&table.name)? else {
+                        return Ok(Committed::default());
+                    };
+                    let committed = commit_page(work, &table, &prepared, &checkpoint)?;
+                    tally.add(committed.tally);
+                    work.reread_done(&table.name, &asked)?;
+                    Ok(committed)
+                })
+                .await?;
+            self.report(committed);
+        }
+    }
+}

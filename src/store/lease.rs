@@ -1,0 +1,117 @@
+//! Leases: which revision of an outbox row is being worked on, and how the
+//! work on it ends.
+
+use crate::model::Flow;
+use crate::store::outbox::{COLUMNS, Leased, Raw};
+use crate::store::{StoreError, Work};
+
+impl Work<'_> {
+    /// Takes up to `limit` waiting rows of a flow for delivery, oldest first.
+    pub(crate) fn lease(&mut self, flow: Flow, limit: usize) -> Result<Vec<Leased>, StoreError> {
+        let rows: Vec<Raw> = {
+            let mut statement = self.sql.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM outbox
+                 WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT ?2"
+            ))?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET leased = revision WHERE id BETWEEN ?1 AND ?2
+                   AND leased IS NULL AND hold = 'free' AND flow = ?3",
+            )?
+            .execute((first.id, last.id, flow.as_str()))?;
+        rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
+    }
+
+    /// Takes a leased row anew, with the newest decision. None if that is a
+    /// deletion that the guard must see first; the lease is given back then.
+    /// With it, whether the leased decision was overtaken.
+    pub(crate) fn release_again(
+        &mut self,
+        flow: Flow,
+        id: i64,
+    ) -> Result<(Option<Leased>, bool), StoreError> {
+        let overtaken = self.unlease(id)?;
+        let changed = self
+            .sql
+            .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?
+            .execute([id])?;
+        if changed == 0 {
+            return Ok((None, overtaken));
+        }
+        let raw = self
+            .sql
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"))?
+            .query_row([id], Raw::read)?;
+        Ok((Some(self.leased(flow, &raw)?), overtaken))
+    }
+
+    /// Gives a lease back: the row waits again. True if a newer decision had
+    /// taken the place of the leased one.
+    pub(crate) fn unlease(&mut self, id: i64) -> Result<bool, StoreError> {
+        let overtaken: bool = self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND leased < revision)",
+            )?
+            .query_row([id], |row| row.get(0))?;
+        self.sql.prepare_cached("UPDATE outbox SET leased = NULL WHERE id = ?1")?.execute([id])?;
+        Ok(overtaken)
+    }
+
+    /// How many decisions were overtaken while they were leased, and have not
+    /// been settled.
+    pub(crate) fn overtaken(&self, flow: Flow) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND leased < revision")?
+            .query_row([flow.as_str()], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Ends the work on a leased revision that Campaign now holds. True if the
+    /// row is gone; false if a newer decision was waiting behind it.
+    pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
+        let gone = self.give_up(leased)?;
+        if !gone {
+            self.sql
+                .prepare_cached("UPDATE outbox SET uncertain = 0 WHERE id = ?1")?
+                .execute([leased.id])?;
+        }
+        Ok(gone)
+    }
+
+    /// Ends the work on a leased revision without success. True if the row is
+    /// gone; false if a newer decision was waiting behind it. That one inherits
+    /// the doubt about earlier attempts.
+    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<bool, StoreError> {
+        let gone = self
+            .sql
+            .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
+            .execute((leased.id, leased.revision))?;
+        if gone == 0 {
+            self.unlease(leased.id)?;
+        }
+        Ok(gone > 0)
+    }
+
+    /// Notes a failed attempt; the row stays leased until its next one.
+    pub(crate) fn note_attempt(
+        &mut self,
+        leased: &Leased,
+        attempts: u32,
+        uncertain: bool,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE outbox SET uncertain = ?2,
+                   attempts = CASE WHEN revision = ?4 THEN ?3 ELSE attempts END WHERE id = ?1",
+            )?
+            .execute((leased.id, uncertain, attempts, leased.revision))?;
+        Ok(())
+    }
+}
