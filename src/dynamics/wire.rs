@@ -1,7 +1,5 @@
 //! JSON of the Web API, as it stands on the wire.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;

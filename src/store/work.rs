@@ -1,10 +1,6 @@
 //! What a transaction offers; each family of tables adds its own methods in
 //! its own file.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use rusqlite::Connection;
 
 use crate::clock::Clock;
