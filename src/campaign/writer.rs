@@ -90,13 +90,12 @@ impl Writer {
 
     /// POST. Gives the path of the new record, where the answer has it.
     pub(crate) async fn create(&self, body: Vec<u8>) -> Result<Option<String>, Failure> {
-        let url = match self.collection.get() {
-            Some(url) => url.clone(),
-            None => {
-                let path = format!("campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
-                let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
-                self.collection.get_or_init(|| url).clone()
-            }
+        let url = if let Some(url) = self.collection.get() {
+            url.clone()
+        } else {
+            let path = format!("campaign/{}/{}", self.schema.root.as_str(), self.schema.name);
+            let url = self.reader.origin.own(&path).map_err(|e| foreign(&e.to_string()))?;
+            self.collection.get_or_init(|| url).clone()
         };
         let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
         let written: Written = super::wire::parse(&response)?;
