@@ -12,7 +12,10 @@ const CONTACTS: usize = 8;
 const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
 
 /// What happens in Dynamics before each pass of the scenario.
-const STAGES: [(&str, fn(&Sandbox)); 3] =
+/// A name, and what people do before the pass.
+type Stage = (&'static str, fn(&Sandbox));
+
+const STAGES: [Stage; 3] =
     [("first load", |_| {}), ("changes", people_work), ("token lost", token_is_lost)];
 
 fn people_work(sandbox: &Sandbox) {
