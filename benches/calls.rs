@@ -58,7 +58,7 @@ async fn one(name: &str, key: &str, contacts: u64, updated: u64, deleted: u64) -
     let sandbox = Sandbox::start(options).await?;
     sandbox.requests().set_cap(usize::MAX);
     let directory = tempfile::tempdir()?;
-    let config = configure(&sandbox, directory.path(), key).await?;
+    let config = configure(&sandbox, directory.path(), key)?;
     heading(&format!("{name}: Campaign calls per record"));
     let mut holds = true;
     let mut check = |what: &str, asked: Asked, records: u64, promised: u64| {
@@ -164,7 +164,7 @@ fn listing(target: &str) -> bool {
 }
 
 /// A configuration for a sandbox in this process.
-async fn configure(sandbox: &Sandbox, directory: &Path, key: &str) -> Result<PathBuf> {
+fn configure(sandbox: &Sandbox, directory: &Path, key: &str) -> Result<PathBuf> {
     let known = sandbox.credentials();
     let secret = |name: &str, text: &str| -> Result<String> {
         let file = directory.join(name);

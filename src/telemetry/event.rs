@@ -60,7 +60,7 @@ impl<T: Loggable> Loggable for Option<T> {
 }
 
 /// Declares events: doc comment = meaning, then type, name, level, what to do,
-/// fields. Makes the struct, its `emit`, and a `CATALOGUE` of [`EventDoc`].
+/// fields. Makes the struct, its `emit`, and a catalogue of `EventDoc`s for tests.
 macro_rules! events {
     ($catalogue:ident; $(
         $(#[doc = $doc:literal])+

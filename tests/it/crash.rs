@@ -11,10 +11,10 @@ const CONTACTS: usize = 8;
 
 const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
 
-/// What happens in Dynamics before each pass of the scenario.
 /// A name, and what people do before the pass.
 type Stage = (&'static str, fn(&Sandbox));
 
+/// What happens in Dynamics before each pass of the scenario.
 const STAGES: [Stage; 3] =
     [("first load", |_| {}), ("changes", people_work), ("token lost", token_is_lost)];
 
