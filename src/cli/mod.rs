@@ -21,7 +21,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::clock::Clock;
-use crate::telemetry::CommandFailed;
 use args::{Cli, Command};
 use exit::{End, Exit};
 
@@ -47,8 +46,8 @@ fn complain(cli: &Cli, end: &End) {
     if reason.is_empty() {
         return;
     }
-    if matches!(cli.command, Command::Sync(_)) && progress::logs_json() {
-        CommandFailed { exit: u64::from(end.exit as u8), reason }.emit();
+    if matches!(cli.command, Command::Sync(_)) {
+        progress::report_failure(end.exit, reason);
     } else {
         output::complain(&reason);
     }

@@ -11,11 +11,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::Watch;
 use crate::clock::{Clock, Monotonic};
-use crate::telemetry::{LogFormat, start};
+use crate::telemetry::{CommandFailed, LogFormat, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
-use super::output::{count, say};
+use super::output::{complain, count, say};
 
 /// The progress of a command; draws nothing unless stderr is a terminal and
 /// the log is for people.
@@ -62,9 +62,13 @@ impl<'w> MakeWriter<'w> for Above {
 /// Whether the log that was started is JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Whether every line of stderr is to be a JSON object.
-pub(super) fn logs_json() -> bool {
-    JSON.load(Ordering::Relaxed)
+/// Says why a pass failed: as an event where every line of stderr is one.
+pub(super) fn report_failure(exit: Exit, reason: String) {
+    if JSON.load(Ordering::Relaxed) {
+        CommandFailed { exit: u64::from(exit as u8), reason }.emit();
+    } else {
+        complain(&reason);
+    }
 }
 
 impl Progress {

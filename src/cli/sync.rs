@@ -9,8 +9,7 @@ use crate::store::{Mode, StoreError};
 use super::args::{Cli, Sync};
 use super::config::{app, needs_ingress};
 use super::exit::{End, Exit};
-use super::output::complain;
-use super::progress::Progress;
+use super::progress::{Progress, report_failure};
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Exit, End> {
@@ -55,7 +54,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
 /// Whether the last commit lasts is not known: nothing more may be done, not
 /// even an orderly end.
 fn end_process(error: &StoreError) -> ! {
-    complain(&error.to_string());
+    report_failure(Exit::Store, error.to_string());
     std::process::exit(Exit::Store as i32)
 }
 

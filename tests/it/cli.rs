@@ -77,7 +77,10 @@ async fn a_wrong_configuration_is_explained() {
     let plain = "authority_url = \"http://login.example.com\"";
     assert_snapshot!("config_plain_http", with(&rig, &origin, plain, check).await);
     // The same words, whatever the command.
-    assert_snapshot!("config_seen_by_sync", with(&rig, "tenant =", "tenat =", &["sync"]).await);
+    assert_snapshot!(
+        "config_seen_by_sync",
+        with(&rig, "tenant =", "tenat =", &["--log-format", "pretty", "sync"]).await
+    );
     assert!(rig.sandbox.requests().entries().is_empty(), "somebody was contacted");
     assert!(!rig.store().exists(), "a store was made");
 }
@@ -87,9 +90,15 @@ async fn a_secret_that_others_may_read_is_refused() {
     let rig = Rig::usual(0).await;
     let file = rig.path("dynamics-secret");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_snapshot!("secret_readable", said(&rig, &rig.run(&["sync"]).await));
+    assert_snapshot!(
+        "secret_readable",
+        said(&rig, &rig.run(&["--log-format", "pretty", "sync"]).await)
+    );
     fs::remove_file(&file).unwrap();
-    assert_snapshot!("secret_missing", said(&rig, &rig.run(&["sync"]).await));
+    assert_snapshot!(
+        "secret_missing",
+        said(&rig, &rig.run(&["--log-format", "pretty", "sync"]).await)
+    );
     assert!(rig.sandbox.requests().entries().is_empty(), "somebody was contacted");
 }
 
@@ -242,11 +251,20 @@ async fn a_place_without_room_for_a_store_ends_with_5() {
     let rig = Rig::usual(0).await;
     let here = rig.store();
     // Even root cannot make a directory there.
-    let nowhere = with(&rig, here.to_str().unwrap(), "/proc/cdsync/cdsync.db", &["sync"]).await;
+    let nowhere = with(
+        &rig,
+        here.to_str().unwrap(),
+        "/proc/cdsync/cdsync.db",
+        &["--log-format", "pretty", "sync"],
+    )
+    .await;
     assert_snapshot!("store_unwritable", nowhere);
     fs::create_dir_all(here.parent().unwrap()).unwrap();
     fs::write(&here, "Dear diary").unwrap();
-    assert_snapshot!("store_no_database", said(&rig, &rig.run(&["sync"]).await));
+    assert_snapshot!(
+        "store_no_database",
+        said(&rig, &rig.run(&["--log-format", "pretty", "sync"]).await)
+    );
     assert_eq!(fs::read_to_string(&here).unwrap(), "Dear diary");
 }
 

@@ -223,7 +223,7 @@ async fn a_full_disk_stops_the_program_in_order_and_loses_nothing() {
         if ended.code == Some(5) {
             refusals += 1;
             let said = ended.err.lines().last().unwrap_or_default();
-            assert!(said.starts_with("cdsync: the store "), "{blocks}: {ended:#?}");
+            assert!(said.contains("\"reason\":\"the store "), "{blocks}: {ended:#?}");
         }
         rig.run(SYNC).await.expect(0);
         rig.assert_equal(&format!("a limit of {blocks} blocks"));
