@@ -87,6 +87,8 @@ fn done(
     delivered: &Delivered,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
+    // A read may have seen the record while it was on its way.
+    let seen = work.finish(leased)?.unwrap_or(leased.seen);
     match delivered {
         Delivered::Holds(mirror) => {
             // A decision that came meanwhile may have marked the record gone.
@@ -95,16 +97,12 @@ fn done(
                     && work
                         .mirror(&leased.table, leased.record)?
                         .is_some_and(|now| now.state == MirrorState::Gone);
-            if gone {
-                let gone = Mirror { state: MirrorState::Gone, ..mirror.clone() };
-                work.set_mirror(&leased.table, leased.record, &gone)?;
-            } else {
-                work.set_mirror(&leased.table, leased.record, mirror)?;
-            }
+            let state = if gone { MirrorState::Gone } else { mirror.state };
+            let mirror = Mirror { state, seen, ..mirror.clone() };
+            work.set_mirror(&leased.table, leased.record, &mirror)?;
         }
         Delivered::Gone => work.remove_mirror(&leased.table, leased.record)?,
     }
-    work.finish(leased)?;
     match leased.action {
         Action::Write => settled.tally.written += 1,
         Action::Delete => settled.tally.deleted += 1,
@@ -119,18 +117,18 @@ fn give_up(
     given_up: GivenUp,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
-    if !work.give_up(leased)? {
+    let Some(seen) = work.give_up(leased)? else {
         // A newer decision waits and takes its place.
         settled.tally.unchanged += 1;
         return Ok(());
-    }
+    };
     work.add_dead_letter(&NewDeadLetter {
         flow,
         table: leased.table.clone(),
         record: leased.record,
         write: Some((leased.action, leased.payload.clone())),
         version: leased.version,
-        seen: leased.seen,
+        seen,
         reason: given_up.reason.clone(),
         status: given_up.status,
         request_id: given_up.request_id.clone(),

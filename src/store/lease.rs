@@ -1,6 +1,8 @@
 //! Leases: which revision of an outbox row is being worked on, and how the
 //! work on it ends.
 
+use rusqlite::OptionalExtension;
+
 use crate::model::Flow;
 use crate::store::outbox::{COLUMNS, Leased, Raw};
 use crate::store::{StoreError, Work};
@@ -73,30 +75,31 @@ impl Work<'_> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Ends the work on a leased revision that Campaign now holds. True if the
-    /// row is gone; false if a newer decision was waiting behind it.
-    pub(crate) fn finish(&mut self, leased: &Leased) -> Result<bool, StoreError> {
-        let gone = self.give_up(leased)?;
-        if !gone {
+    /// Ends the work on a leased revision that Campaign now holds. Gives the
+    /// read that last saw the record, if the row is gone; none if a newer
+    /// decision was waiting behind it.
+    pub(crate) fn finish(&mut self, leased: &Leased) -> Result<Option<i64>, StoreError> {
+        let seen = self.give_up(leased)?;
+        if seen.is_none() {
             self.sql
                 .prepare_cached("UPDATE outbox SET uncertain = 0 WHERE id = ?1")?
                 .execute([leased.id])?;
         }
-        Ok(gone)
+        Ok(seen)
     }
 
-    /// Ends the work on a leased revision without success. True if the row is
-    /// gone; false if a newer decision was waiting behind it. That one inherits
-    /// the doubt about earlier attempts.
-    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<bool, StoreError> {
-        let gone = self
+    /// Ends the work on a leased revision without success. As [`Work::finish`],
+    /// but the newer decision inherits the doubt about earlier attempts.
+    pub(crate) fn give_up(&mut self, leased: &Leased) -> Result<Option<i64>, StoreError> {
+        let seen = self
             .sql
-            .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2")?
-            .execute((leased.id, leased.revision))?;
-        if gone == 0 {
+            .prepare_cached("DELETE FROM outbox WHERE id = ?1 AND revision = ?2 RETURNING seen")?
+            .query_row((leased.id, leased.revision), |row| row.get(0))
+            .optional()?;
+        if seen.is_none() {
             self.unlease(leased.id)?;
         }
-        Ok(gone > 0)
+        Ok(seen)
     }
 
     /// Notes a failed attempt; the row stays leased until its next one.

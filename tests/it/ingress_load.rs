@@ -1,6 +1,6 @@
 //! The first load: page by page, and what happens in its midst.
 
-use cdsync::sandbox::{Fault, FaultRule, TokenMoment, Variants};
+use cdsync::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
 use serde_json::json;
 
 use crate::support::{Counts, Setup, World, on_pages, status};
@@ -144,4 +144,14 @@ fn rows_repeated_over_pages_and_empty_pages_change_nothing() {
         world.equal_after_sync();
         assert_eq!(world.verbs(), ["POST"; 23]);
     }
+}
+
+#[test]
+fn a_long_first_load_asks_for_no_row_twice_that_it_has_seen() {
+    let world = World::new(Setup { contacts: 60, page_rows: 10, ..Setup::default() });
+    assert_eq!(world.synced().written, 60);
+    let asked = world.asked(System::Dynamics);
+    let single = asked.iter().filter(|entry| entry.path.contains("/contacts(")).count();
+    let by_id = asked.iter().filter(|entry| entry.path.contains("contactid%20eq")).count();
+    assert_eq!((single, by_id), (0, 0), "rows on their way keep the marks of the last read");
 }
