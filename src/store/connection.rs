@@ -212,7 +212,7 @@ fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::E
         ("foreign_keys", "ON"),
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
-        ("secure_delete", "ON"),
+        ("secure_delete", "FAST"),
         ("mmap_size", "0"),
         ("cache_size", "-16384"),
         ("wal_autocheckpoint", "4000"),
