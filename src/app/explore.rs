@@ -150,6 +150,9 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
     match compile(spec, &schema, &resource) {
         Err(problems) => {
             findings.extend(problems.iter().map(|problem| of_mapping(index, problem)));
+            if !problems.iter().any(|problem| problem.place == Place::Key) {
+                key(app, &target, spec, resource, findings).await;
+            }
         }
         Ok(compiled) => {
             for (field, column, limit) in compiled.narrow_fields() {

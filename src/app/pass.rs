@@ -49,6 +49,8 @@ pub(crate) enum PassEnd {
     Incomplete,
     /// A system refused our credentials or privileges.
     Refused(Failure),
+    /// A system kept answering with server errors, beyond the retries of a read.
+    KeptRefusing(Failure),
     /// Nothing moved for too long.
     GaveUp,
 }
@@ -90,10 +92,11 @@ pub(crate) async fn sync_ingress(
         prepared = prepare(app, store) => Some(prepared?),
         () = patience.run_out() => None,
     };
-    let (halves, failed_tables, refused) = match prepared {
-        None => (Halves { gave_up: true, ..Halves::default() }, 0, None),
+    let (halves, failed_tables, refused, silent) = match prepared {
+        None => (Halves { gave_up: true, ..Halves::default() }, 0, None, None),
         Some(prepared) => {
             let (failed, refused) = (prepared.failed.len(), prepared.refused.clone());
+            let silent = prepared.kept_refusing.clone();
             let work = work(app, store, &tally, prepared);
             tokio::pin!(work);
             let halves = loop {
@@ -103,7 +106,7 @@ pub(crate) async fn sync_ingress(
                     tick = ticker.tick() => tick?,
                 }
             };
-            (halves, failed, refused)
+            (halves, failed, refused, silent)
         }
     };
     if halves.gave_up {
@@ -116,8 +119,9 @@ pub(crate) async fn sync_ingress(
     let mut counts = counts(tally.get(), backlog, duration_ms);
     counts.calls = app.campaign.client().stats().calls - calls_before.0;
     let source_calls = app.dynamics.client().stats().calls - calls_before.1;
-    let end = judge(&halves, failed_tables, refused, &counts);
-    finish(store, run, &end, counts, source_calls).await?;
+    let end = judge(&halves, failed_tables, refused, silent, &counts);
+    let failed = failed_tables + halves.intake.failed.len() + halves.drain.failed.len() > 0;
+    finish(store, run, &end, failed, counts, source_calls).await?;
     Ok(PassReport { end, counts })
 }
 
@@ -212,6 +216,7 @@ fn judge(
     halves: &Halves,
     failed_tables: usize,
     refused: Option<Failure>,
+    silent: Option<Failure>,
     counts: &Counts,
 ) -> PassEnd {
     let stopped = halves.drain.stopped.clone();
@@ -223,6 +228,9 @@ fn judge(
     }
     if halves.gave_up {
         return PassEnd::GaveUp;
+    }
+    if let Some(failure) = silent.or_else(|| halves.intake.kept_refusing.clone()) {
+        return PassEnd::KeptRefusing(failure);
     }
     let incomplete = counts.dead_lettered > 0
         || failed_tables > 0
@@ -237,13 +245,16 @@ async fn finish(
     store: &Store,
     run: RunId,
     end: &PassEnd,
+    table_failed: bool,
     counts: Counts,
     source_calls: u64,
 ) -> Result<(), StoreError> {
     let outcome = match end {
         PassEnd::Done => RunOutcome::Ok,
-        PassEnd::Incomplete => RunOutcome::Incomplete,
-        PassEnd::Refused(_) | PassEnd::GaveUp => RunOutcome::Failed,
+        PassEnd::Incomplete if !table_failed => RunOutcome::Incomplete,
+        PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
+            RunOutcome::Failed
+        }
     };
     store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
     FlowFinished {
@@ -266,7 +277,7 @@ async fn finish(
 }
 
 /// Ends a pass in which nothing moves.
-struct Patience {
+pub(super) struct Patience {
     app: App,
     tally: Tally,
     limit: Duration,
@@ -275,14 +286,14 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
+    pub(super) fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
         let since = app.clock.monotonic();
         let seen = (0, 0, TallyDelta::default());
         Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
     }
 
     /// Returns when nothing has moved for the whole limit.
-    async fn run_out(&mut self) {
+    pub(super) async fn run_out(&mut self) {
         loop {
             let moved = (
                 self.app.dynamics.client().progress(),
@@ -300,7 +311,7 @@ impl Patience {
         }
     }
 
-    fn report(&self, app: &App) {
+    pub(super) fn report(&self, app: &App) {
         let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
         let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
         PatienceEnded { waited_ms, reason: outage }.emit();

@@ -3,16 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::app::App;
+use crate::app::pass::Patience;
 use crate::flows::ingress::Intake;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Mode, Store, StoreError};
 
 const FLOW: Flow = Flow::Ingress;
+
+/// Ends a dry run in which nothing moves.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One thing that a run would do.
 #[derive(Clone, Debug)]
@@ -36,8 +41,10 @@ pub(crate) struct Rehearsal {
     pub(crate) counts: TallyDelta,
     /// A refusal of credentials or privileges.
     pub(crate) refused: Option<Failure>,
-    /// Whether a table could not be planned.
+    /// Whether a table could not be planned, or deletions would be held.
     pub(crate) incomplete: bool,
+    /// Whether nothing moved for too long.
+    pub(crate) gave_up: bool,
 }
 
 /// Rehearses the ingress flow; `visit` is called for each thing it would do.
@@ -48,8 +55,8 @@ pub(crate) async fn plan_ingress(
     let store = app.open_store(Mode::Rehearsal).await?;
     let before =
         store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
-    let prepared = app.prepare().await;
     let tally = Tally::default();
+    let mut patience = Patience::new(app, &tally, PATIENCE);
     let intake = Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),
@@ -60,25 +67,45 @@ pub(crate) async fn plan_ingress(
         settled: None,
         retention_days: None,
     };
-    let report = intake.run(&prepared.tables).await?;
-    tell(&store, before, visit).await?;
+    let reading = async {
+        let prepared = app.prepare().await;
+        let report = intake.run(&prepared.tables).await?;
+        Ok::<_, StoreError>((prepared, report))
+    };
+    let (prepared, report) = tokio::select! {
+        read = reading => read?,
+        () = patience.run_out() => {
+            patience.report(app);
+            return Ok(Rehearsal {
+                counts: tally.get(),
+                refused: None,
+                incomplete: true,
+                gave_up: true,
+            });
+        }
+    };
+    tell(&store, before, report.held.clone(), visit).await?;
     let stopped = prepared.refused.or(report.refused);
     Ok(Rehearsal {
         counts: tally.get(),
         refused: stopped.filter(|failure| failure.outcome == Outcome::Refused),
-        incomplete: !prepared.failed.is_empty() || !report.failed.is_empty(),
+        incomplete: !prepared.failed.is_empty()
+            || !report.failed.is_empty()
+            || !report.held.is_empty(),
+        gave_up: false,
     })
 }
 
 async fn tell(
     store: &Store,
     before: i64,
+    held: Vec<TableName>,
     mut visit: impl FnMut(Planned) + Send + 'static,
 ) -> Result<(), StoreError> {
     store
         .call(move |work| {
             work.each_pending(FLOW, |leased| {
-                visit(planned(&leased));
+                visit(planned(&leased, held.contains(&leased.table)));
                 Ok(())
             })?;
             for letter in work.dead_letters()? {
@@ -97,10 +124,13 @@ async fn tell(
         .await
 }
 
-fn planned(leased: &crate::store::Leased) -> Planned {
+fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
     let nothing = BTreeMap::new();
     let told = leased.mirror.as_ref().map_or(&nothing, |mirror| &mirror.fields);
     let (action, reason) = match (leased.action, &leased.mirror) {
+        (Action::Delete, _) if held => {
+            ("delete", "gone from Dynamics; the delete guard holds the wave".to_owned())
+        }
         (Action::Delete, _) => ("delete", "deleted in Dynamics, or left the filter".to_owned()),
         (Action::Write, None) => ("create", "not in Campaign yet".to_owned()),
         (Action::Write, Some(_)) => {

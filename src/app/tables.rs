@@ -62,6 +62,8 @@ pub(crate) struct Prepared {
     pub(crate) failed: Vec<TableName>,
     /// A refusal of credentials or privileges.
     pub(crate) refused: Option<Failure>,
+    /// A server error that repeating did not mend.
+    pub(crate) kept_refusing: Option<Failure>,
 }
 
 impl App {
@@ -84,10 +86,25 @@ impl App {
                         TableFailed { flow: Flow::Ingress, table, reason }.emit();
                     }
                     prepared.failed.push(spec.dynamics.clone());
-                    if let TableError::Remote(failure) = error
-                        && failure.outcome == Outcome::Refused
-                    {
-                        prepared.refused = Some(failure);
+                    if let TableError::Remote(failure) = error {
+                        match failure.outcome {
+                            Outcome::Refused => prepared.refused = Some(failure),
+                            Outcome::ServerError => prepared.kept_refusing = Some(failure),
+                            Outcome::Throttled
+                            | Outcome::NotSent
+                            | Outcome::Unknown
+                            | Outcome::Unavailable
+                            | Outcome::Unauthenticated
+                            | Outcome::Missing
+                            | Outcome::DuplicateKey
+                            | Outcome::VersionConflict
+                            | Outcome::CursorExpired
+                            | Outcome::BadRecord
+                            | Outcome::Setup
+                            | Outcome::Garbled
+                            | Outcome::Foreign
+                            | Outcome::TooLarge => {}
+                        }
                     }
                 }
             }

@@ -66,10 +66,10 @@ impl Reader {
                 Err(failure) => return Err(failure),
             }
         }
-        Err(Failure::new(
+        Err(Failure::ours(
             System::Campaign,
             Outcome::Setup,
-            &format!(
+            format!(
                 "there is no resource {resource}; `cdsync resources` lists those there are. A new one must be published with the Profiles & Services Ext API"
             ),
         ))
@@ -117,8 +117,8 @@ fn schema(name: &ResourceName, root: ApiRoot, reply: &ResourceReply) -> Resource
         let field = Field {
             name: name.clone(),
             kind: field_type(field),
-            read_only: field.read_only.unwrap_or(false),
-            sortable: field.sortable.unwrap_or(false),
+            read_only: is_true(field.read_only.as_ref()),
+            sortable: is_true(field.sortable.as_ref()),
         };
         Some((name, field))
     });
@@ -128,16 +128,25 @@ fn schema(name: &ResourceName, root: ApiRoot, reply: &ResourceReply) -> Resource
 fn field_type(field: &FieldReply) -> FieldType {
     let high = field.high_type.as_deref().unwrap_or_default();
     let technical = field.res_type.as_deref().unwrap_or_default();
-    if high == "collection" || field.unbound == Some(true) {
+    if high == "collection" || is_true(field.unbound.as_ref()) {
         return FieldType::Collection;
     }
     if high == "link" || technical == "link" {
         return FieldType::Link { target: field.res_target.clone() };
     }
-    if high == "enumeration" || field.values.as_ref().is_some_and(|values| !values.is_empty()) {
-        return FieldType::Enumeration(enum_values(field));
+    let values = enum_values(field);
+    if !values.is_empty() {
+        return FieldType::Enumeration(values);
     }
-    let max_length = field.length.as_ref().and_then(super::wire::Number::get).filter(|n| *n > 0);
+    if high == "enumeration" {
+        // Which values there are is not said: Campaign will judge.
+        return FieldType::Text { max_length: None };
+    }
+    let max_length = field
+        .length
+        .as_ref()
+        .and_then(|length| plain(length).trim().parse::<u32>().ok())
+        .filter(|length| *length > 0);
     let by_name = |name: &str| {
         Some(match name {
             "string" => FieldType::Text { max_length },
@@ -163,23 +172,44 @@ fn field_type(field: &FieldReply) -> FieldType {
         .unwrap_or_else(|| FieldType::Other(if high.is_empty() { technical } else { high }.into()))
 }
 
+/// The values of an enumeration; their shape is not confirmed, so a map and a
+/// list are read, of objects or of texts.
 fn enum_values(field: &FieldReply) -> Vec<EnumValue> {
-    let values = field.values.iter().flatten();
-    values
-        .map(|(key, reply)| {
-            let name = reply.name.clone().unwrap_or_else(|| key.clone());
-            EnumValue {
-                label: reply.label.clone().unwrap_or_else(|| name.clone()),
-                value: match &reply.value {
-                    Some(Json::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
-                    None => String::new(),
-                },
+    let entries: Vec<(Option<&str>, &Json)> = match &field.values {
+        Some(Json::Object(map)) => {
+            map.iter().map(|(key, value)| (Some(key.as_str()), value)).collect()
+        }
+        Some(Json::Array(list)) => list.iter().map(|value| (None, value)).collect(),
+        Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => Vec::new(),
+    };
+    entries
+        .into_iter()
+        .filter_map(|(key, entry)| {
+            let part = |name: &str| entry.get(name).map(plain).filter(|text| !text.is_empty());
+            let name = part("name").or(key.map(str::to_owned)).or_else(|| Some(plain(entry)))?;
+            let label = part("label").or_else(|| entry.as_str().map(str::to_owned));
+            Some(EnumValue {
+                label: label.unwrap_or_else(|| name.clone()),
+                value: part("value").unwrap_or_default(),
                 name,
-            }
+            })
         })
-        .filter(|value| value.name != "__Invalid_value__")
+        .filter(|value| !value.name.is_empty() && value.name != "__Invalid_value__")
         .collect()
+}
+
+/// True, also where it stands as text.
+fn is_true(value: Option<&Json>) -> bool {
+    value.is_some_and(|value| value == &Json::Bool(true) || value.as_str() == Some("true"))
+}
+
+/// A text or a number as text.
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => String::new(),
+    }
 }
 
 #[cfg(test)]

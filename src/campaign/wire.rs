@@ -53,43 +53,15 @@ pub(super) struct FieldReply {
     #[serde(default)]
     pub(super) res_target: Option<String>,
     #[serde(default)]
-    pub(super) unbound: Option<bool>,
+    pub(super) unbound: Option<serde_json::Value>,
     #[serde(default)]
-    pub(super) length: Option<Number>,
+    pub(super) length: Option<serde_json::Value>,
     #[serde(default)]
-    pub(super) read_only: Option<bool>,
+    pub(super) read_only: Option<serde_json::Value>,
     #[serde(default)]
-    pub(super) sortable: Option<bool>,
+    pub(super) sortable: Option<serde_json::Value>,
     #[serde(default)]
-    pub(super) values: Option<BTreeMap<String, EnumReply>>,
-}
-
-/// A number that may stand as text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum Number {
-    Number(u32),
-    Text(String),
-}
-
-impl Number {
-    pub(super) fn get(&self) -> Option<u32> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
-        }
-    }
-}
-
-/// One value of an enumeration.
-#[derive(Deserialize)]
-pub(super) struct EnumReply {
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(default)]
-    pub(super) label: Option<String>,
-    #[serde(default)]
-    pub(super) value: Option<serde_json::Value>,
+    pub(super) values: Option<serde_json::Value>,
 }
 
 /// One filter of a resource.

@@ -231,7 +231,13 @@ fn confirmed(response: &Response) -> Result<(), Failure> {
 /// At the address of one record a 404 says that the record is not there, in
 /// whatever words; only `rc=-2003` speaks of the resource.
 fn absent(failure: Failure) -> Failure {
-    if failure.status == Some(404) && !failure.message.contains("rc=-2003") {
+    let elsewhere = ["rc=-2003", "Check your URI", "<"];
+    let other = elsewhere.iter().any(|text| failure.message.contains(text));
+    // A PKey that is no longer understood leads nowhere either.
+    let stale = ["attribute unknown", "not a valid constant", "Unable to decrypt PKey"]
+        .iter()
+        .any(|text| failure.message.contains(text));
+    if failure.status == Some(404) && !other || stale {
         return Failure { outcome: Outcome::Missing, ..failure };
     }
     failure
@@ -240,6 +246,8 @@ fn absent(failure: Failure) -> Failure {
 /// Equal as text, or the same GUID in another spelling.
 fn same_key(found: &str, asked: &str) -> bool {
     found == asked
+        // A data policy may have changed the case.
+        || found.to_lowercase() == asked.to_lowercase()
         || match (uuid::Uuid::try_parse(found), uuid::Uuid::try_parse(asked)) {
             (Ok(found), Ok(asked)) => found == asked,
             (Ok(_) | Err(_), _) => false,
@@ -277,7 +285,8 @@ mod tests {
             "2E451703-C286-E711-80EF-00155DB19E6D",
             "2e451703-c286-e711-80ef-00155db19e6d"
         ));
-        assert!(!same_key("a-1", "A-1"));
+        assert!(same_key("a-1", "A-1"), "a data policy may change the case");
+        assert!(!same_key("a-1", "a-2"));
         assert!(!same_key("", "2e451703-c286-e711-80ef-00155db19e6d"));
     }
 }

@@ -40,6 +40,12 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
             count(counts.dead_lettered),
         ));
     }
+    if rehearsal.gave_up {
+        return Err(End::new(
+            Exit::Unreachable,
+            "gave up: a system does not answer; nothing was written",
+        ));
+    }
     match rehearsal.refused {
         Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
         None if rehearsal.incomplete => Ok(Exit::Incomplete),

@@ -41,6 +41,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         PassEnd::Done => Ok(Exit::Done),
         PassEnd::Incomplete => Ok(Exit::Incomplete),
         PassEnd::Refused(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        PassEnd::KeptRefusing(failure) => Err(End::new(Exit::Unreachable, failure.to_string())),
         PassEnd::GaveUp => Err(End::new(
             Exit::Unreachable,
             format!(

@@ -136,7 +136,7 @@ fn no_table(table: &TableName) -> Failure {
 }
 
 fn setup(text: &str) -> Failure {
-    Failure::new(System::Dynamics, Outcome::Setup, text)
+    Failure::ours(System::Dynamics, Outcome::Setup, text.to_owned())
 }
 
 /// The attribute types whose facts need a request of their own.

@@ -55,12 +55,14 @@ pub(super) fn deleted(row: &Row<'_>) -> Option<RecordId> {
     RecordId::parse(bare(&id)).ok()
 }
 
-/// Whether the item claims to be a deletion.
+/// Whether the item claims to be a deletion: by its context, or by its reason
+/// where it has no row.
 pub(super) fn is_deletion(row: &Row<'_>) -> bool {
-    row.get("@odata.context")
-        .and_then(|raw| text(raw))
-        .is_some_and(|context| context.ends_with("/$deletedEntity"))
-        || (row.contains_key("reason") && row.contains_key("id"))
+    let says = |name: &str| row.get(name).and_then(|raw| text(raw));
+    says("@odata.context").is_some_and(|context| context.ends_with("/$deletedEntity"))
+        || (says("reason").as_deref() == Some("deleted")
+            && row.contains_key("id")
+            && !row.contains_key("@odata.etag"))
 }
 
 /// A bare GUID is documented; a URL `…/contacts(<guid>)` is tolerated.

@@ -51,8 +51,9 @@ enum Found {
     Known(Mirror),
     /// Nothing.
     Nothing,
-    /// It has the key more than once, so the record was given up.
-    GivenUp,
+    /// It showed the key more than once; a look-up must say whether it still
+    /// is so, because a listing is no snapshot.
+    Doubtful,
 }
 
 struct Step<'w, 's> {
@@ -69,11 +70,13 @@ impl Step<'_, '_> {
     fn run(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<(), StoreError> {
         let name = &self.table.name;
         let pending = self.work.pending(FLOW, name, prepared.id)?;
-        let mirror = match self.mirror(prepared, out)? {
-            Found::Known(mirror) => Some(mirror),
-            Found::Nothing => None,
-            Found::GivenUp => return Ok(()),
+        let (mirror, mut doubt) = match self.mirror(prepared)? {
+            Found::Known(mirror) => (Some(mirror), false),
+            Found::Nothing => (None, false),
+            Found::Doubtful => (None, true),
         };
+        // A dead letter whose last attempt had no answer may be in Campaign.
+        doubt |= self.given_up && self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
         out.tally.read += 1;
         let alive = !matches!(prepared.content, Content::Deleted);
         if alive {
@@ -82,12 +85,9 @@ impl Step<'_, '_> {
                 self.work.mark_seen(name, prepared.id, self.generation)?;
             }
         }
-        let known = Known { mirror: mirror.as_ref(), pending };
-        let decision = decide(prepared.content.incoming(), known, self.table.deletions);
-        let uncertain =
-            self.given_up && self.work.supersede_dead_letter(FLOW, name, prepared.id)?;
-        match decision {
-            Decision::Write => self.write(prepared, pending, uncertain, out),
+        let known = Known { mirror: mirror.as_ref(), pending, doubt };
+        match decide(prepared.content.incoming(), known, self.table.deletions) {
+            Decision::Write => self.write(prepared, pending, doubt, out),
             Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
             Decision::Unchanged => {
                 out.tally.unchanged += 1;
@@ -112,29 +112,28 @@ impl Step<'_, '_> {
 
     /// The mirror row; where there is none, what the listing of Campaign
     /// showed becomes one.
-    fn mirror(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<Found, StoreError> {
+    fn mirror(&mut self, prepared: &Prepared) -> Result<Found, StoreError> {
         let name = &self.table.name;
         if let Some(mirror) = self.work.mirror(name, prepared.id)? {
             return Ok(Found::Known(mirror));
         }
-        let Content::Record(payload) = &prepared.content else { return Ok(Found::Nothing) };
+        let key = match &prepared.content {
+            Content::Record(payload) => &payload.key,
+            Content::FilteredOut(Some(key)) => key,
+            Content::FilteredOut(None) | Content::Deleted | Content::Failed(_) => {
+                return Ok(Found::Nothing);
+            }
+        };
         if !self.listed {
             return Ok(Found::Nothing);
         }
-        let hash = key_hash(self.work.key(), &payload.key);
+        let hash = key_hash(self.work.key(), key);
         let Some(listed) = self.work.inventory(name, hash)? else { return Ok(Found::Nothing) };
         if listed.copies > 1 {
-            let reason = format!(
-                "{} records of Campaign have this record's key; remove all but one",
-                listed.copies
-            );
-            out.tally.read += 1;
-            out.live += 1;
-            self.dead_letter(prepared, Some(payload), reason, out)?;
-            return Ok(Found::GivenUp);
+            return Ok(Found::Doubtful);
         }
         let mirror = Mirror {
-            key: (payload.key != prepared.id.to_string()).then(|| payload.key.clone()),
+            key: (*key != prepared.id.to_string()).then(|| key.clone()),
             state: MirrorState::Present,
             fields: listed.fields,
             version: None,
@@ -246,14 +245,13 @@ impl Step<'_, '_> {
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Failed(reason) = &prepared.content else { return Ok(()) };
-        self.dead_letter(prepared, None, reason.clone(), out)?;
+        self.dead_letter(prepared, reason.clone(), out)?;
         self.withdraw(pending, out)
     }
 
     fn dead_letter(
         &mut self,
         prepared: &Prepared,
-        payload: Option<&Payload>,
         reason: String,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
@@ -261,15 +259,14 @@ impl Step<'_, '_> {
             flow: FLOW,
             table: self.table.name.clone(),
             record: prepared.id,
-            write: payload.map(|payload| (Action::Write, payload.clone())),
+            write: None,
             version: prepared.version,
             seen: self.generation,
             reason: reason.clone(),
             status: None,
             request_id: None,
             attempts: 0,
-            // Several copies: a later attempt must look before it writes.
-            uncertain: payload.is_some(),
+            uncertain: false,
         })?;
         out.tally.dead_lettered += 1;
         out.given_up.push((prepared.id, reason));

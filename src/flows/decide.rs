@@ -22,6 +22,8 @@ pub(crate) struct Known<'a> {
     pub(crate) mirror: Option<&'a Mirror>,
     /// What waits to be told.
     pub(crate) pending: Option<Pending>,
+    /// Whether Campaign may hold the record although nobody was told so.
+    pub(crate) doubt: bool,
 }
 
 /// What the mapping says of deletions.
@@ -54,7 +56,7 @@ pub(crate) enum Decision {
 
 /// Decides one change.
 pub(crate) fn decide(incoming: Incoming<'_>, known: Known<'_>, deletions: Deletions) -> Decision {
-    let touched = known.pending.is_some_and(|pending| pending.touched);
+    let touched = known.doubt || known.pending.is_some_and(|pending| pending.touched);
     let campaign_has_it = known.mirror.is_some() || touched;
     match incoming {
         Incoming::Failed => Decision::GiveUp,
@@ -154,7 +156,7 @@ mod tests {
         for (row, (incoming, mirror, pending, (apply, filtered_out), expected)) in
             table.into_iter().enumerate()
         {
-            let known = Known { mirror, pending };
+            let known = Known { mirror, pending, doubt: false };
             let decision = decide(incoming, known, Deletions { apply, filtered_out });
             assert_eq!(decision, expected, "row {row}");
         }

@@ -3,13 +3,12 @@
 
 use std::collections::HashSet;
 
-use crate::dynamics::Outcome;
 use crate::model::{Change, RecordId};
 use crate::store::{Checkpoint, Position};
 
 use super::commit::{Committed, commit_page};
 use super::ingress::IntakeError;
-use super::steps::{Next, TableRun};
+use super::steps::{Next, TableRun, link_refused};
 
 /// Records whose existence is asked in one request of a sweep.
 const SWEEP_IDS: u32 = 50;
@@ -67,7 +66,7 @@ impl TableRun<'_> {
         let page = match self.intake.dynamics.tracked_page(&self.query(), &link).await {
             // A token or a stored page link that Dynamics does not understand
             // (any more) will not be understood next time.
-            Err(failure) if failure.outcome == Outcome::Setup && failure.status == Some(400) => {
+            Err(failure) if link_refused(&failure) => {
                 return self
                     .begin_full_read(checkpoint, false, "cursor-refused")
                     .await

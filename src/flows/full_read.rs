@@ -2,13 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dynamics::{Outcome, Page};
+use crate::dynamics::Page;
 use crate::model::{Change, Flow};
 use crate::store::{Checkpoint, Held, Position};
 use crate::telemetry::{LoadFinished, ReadEmpty};
 
 use super::ingress::IntakeError;
-use super::steps::{FULL_READS, Next, TableRun};
+use super::steps::{FULL_READS, Next, TableRun, link_refused};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -30,7 +30,7 @@ impl TableRun<'_> {
         let page = match &next {
             None => self.intake.dynamics.full_read(&query).await?,
             Some(next) => match self.intake.dynamics.tracked_page(&query, next).await {
-                Err(failure) if failure.outcome == Outcome::Setup => {
+                Err(failure) if link_refused(&failure) => {
                     // A stored page link does not live for ever: begin again.
                     return self
                         .begin_full_read(checkpoint, initial, "cursor-expired")
@@ -136,9 +136,7 @@ impl TableRun<'_> {
         let page = match self.intake.dynamics.modified_since(&query, since, next.as_deref()).await {
             // A stored page link does not live for ever: begin again.
             Err(failure)
-                if failure.outcome == Outcome::Setup
-                    && next.is_some()
-                    && self.full_reads < FULL_READS =>
+                if link_refused(&failure) && next.is_some() && self.full_reads < FULL_READS =>
             {
                 self.full_reads += 1;
                 let position =

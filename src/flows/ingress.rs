@@ -73,6 +73,8 @@ pub(crate) struct IntakeReport {
     pub(crate) held: Vec<TableName>,
     /// A refusal of credentials or privileges, if there was one.
     pub(crate) refused: Option<Failure>,
+    /// A server error that repeating did not mend, if there was one.
+    pub(crate) kept_refusing: Option<Failure>,
 }
 
 impl Intake {
@@ -89,6 +91,8 @@ impl Intake {
                     report.failed.push(table.name.clone());
                     if failure.outcome == Outcome::Refused {
                         report.refused = Some(failure);
+                    } else if failure.outcome == Outcome::ServerError {
+                        report.kept_refusing = Some(failure);
                     }
                 }
                 Err(IntakeError::Table(reason)) => {

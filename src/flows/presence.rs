@@ -2,12 +2,11 @@
 //! that was deleted after its page and before the last one is older than the
 //! token, so no delta will ever tell of it. Costs ids only.
 
-use crate::dynamics::Outcome;
 use crate::model::{Change, RecordId};
 use crate::store::{Checkpoint, Position};
 
 use super::ingress::IntakeError;
-use super::steps::{FULL_READS, Next, TableRun};
+use super::steps::{FULL_READS, Next, TableRun, link_refused};
 
 impl TableRun<'_> {
     /// Marks the rows of one page of ids with a generation of their own; the
@@ -20,9 +19,7 @@ impl TableRun<'_> {
         let page = match self.intake.dynamics.ids(&self.query(), next.as_deref()).await {
             // A stored page link does not live for ever: begin again.
             Err(failure)
-                if failure.outcome == Outcome::Setup
-                    && next.is_some()
-                    && self.full_reads < FULL_READS =>
+                if link_refused(&failure) && next.is_some() && self.full_reads < FULL_READS =>
             {
                 self.full_reads += 1;
                 let position = Position::Presence { next: None, delta, obtained, rows };

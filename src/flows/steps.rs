@@ -230,6 +230,13 @@ impl<'a> TableRun<'a> {
     }
 }
 
+/// Whether Dynamics does not understand a link it once gave. Which code says so
+/// is not confirmed: any refusal of the request as such counts.
+pub(super) fn link_refused(failure: &Failure) -> bool {
+    let refused = matches!(failure.outcome, Outcome::Setup | Outcome::BadRecord | Outcome::Missing);
+    refused && matches!(failure.status, Some(400 | 404))
+}
+
 impl From<Failure> for IntakeError {
     fn from(failure: Failure) -> Self {
         Self::Remote(failure)

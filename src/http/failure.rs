@@ -176,6 +176,12 @@ impl Failure {
         }
     }
 
+    /// A failure in our own words, which hold names and no remote value: they
+    /// are kept as they are.
+    pub(crate) fn ours(system: System, outcome: Outcome, text: String) -> Self {
+        Self { message: text, ..Self::new(system, outcome, "") }
+    }
+
     /// A complete answer that does not hold what the protocol says. `what` is
     /// our own text, for instance a JSON path; never a remote value.
     pub(crate) fn garbled(system: System, what: &str, request_id: Option<String>) -> Self {

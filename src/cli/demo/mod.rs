@@ -142,6 +142,9 @@ async fn one_pass(
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}
         PassEnd::Refused(failure) => return Err(End::new(Exit::Refused, failure.to_string())),
+        PassEnd::KeptRefusing(failure) => {
+            return Err(End::new(Exit::Unreachable, failure.to_string()));
+        }
         PassEnd::GaveUp => {
             return Err(End::new(Exit::Unreachable, format!("{name}: nothing moved")));
         }
