@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_campaign_may_hold_in_secret_is_looked_for() {
+        let payload = payload(false, vec![field("a", 1, true)]);
+        let known = Known { mirror: None, pending: None, doubt: true };
+        let deletions = Deletions { apply: true, filtered_out: true };
+        assert_eq!(decide(Incoming::Record(&payload), known, deletions), Decision::Write);
+        assert_eq!(decide(Incoming::Deleted, known, deletions), Decision::Delete);
+        assert_eq!(decide(Incoming::FilteredOut, known, deletions), Decision::Delete);
+    }
+
+    #[test]
     fn a_field_without_updates_is_written_once_and_on_replay() {
         let told = mirror(MirrorState::Present, &[("since", 1)]).fields;
         let later = |initial| payload(initial, vec![field("since", 2, false)]);

@@ -3,7 +3,7 @@
 use cdsync::sandbox::{System, Variants};
 use serde_json::{Map, Value, json};
 
-use crate::support::{Setup, World};
+use crate::support::{FIELDS, Setup, World, by_filter};
 
 /// Contacts known by a number of the customer's own.
 fn own_key(lookup: &str, to: &str) -> String {
@@ -97,4 +97,19 @@ fn a_campaign_that_allows_less_than_was_thought_gets_all_records_once() {
     let created = world.asked(System::Campaign);
     let created = created.iter().filter(|entry| entry.status == 201).count();
     assert_eq!(created, 60);
+}
+
+#[test]
+fn a_row_outside_the_filter_that_campaign_had_before_is_deleted_where_the_mapping_says_so() {
+    let world = World::new(Setup { contacts: 12, ..Setup::default() });
+    world.synced();
+    let out = world.contacts()[0];
+    world.change(out, &json!({ "lastname": "Outsider" }));
+    world.lose_store();
+    world.configure(&by_filter(
+        "filter = { delete_filtered_out = true, rules = [ { column = \"lastname\", is = \"ne\", value = \"Outsider\" } ] }",
+        FIELDS,
+    ));
+    assert_eq!(world.synced().deleted, 1);
+    assert_eq!(world.profiles_of(out).len(), 0);
 }

@@ -155,3 +155,33 @@ fn an_old_cursor_is_told_of_before_it_is_lost() {
     assert_eq!(world.status()["tables"]["contact"]["retention_seconds"], 30 * 86_400);
     assert!(world.status()["tables"]["contact"]["cursor_age_seconds"].is_u64());
 }
+
+#[test]
+fn a_link_refused_with_a_code_that_nobody_listed_leads_to_a_full_read_as_well() {
+    for code in ["0x80040203", "0x0", "0x80041129"] {
+        let world = loaded(400);
+        let body =
+            format!(r#"{{"error":{{"code":"{code}","message":"The token is not valid."}}}}"#);
+        world.play(FaultRule {
+            path: Some("deltatoken".into()),
+            times: Some(1),
+            ..FaultRule::always(Fault::Status { code: 400, body })
+        });
+        world.change(world.contacts()[0], &json!({ "lastname": "Later" }));
+        let run = world.sync().ends(0);
+        assert_eq!(run.event("load.started")["reason"], "cursor-refused", "{code}");
+        world.equal();
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_read_shows_in_the_status_and_in_the_exit_code() {
+    let world = loaded(400);
+    let rule = on_pages(Fault::Status { code: 500, body: "boom".into() });
+    world.play(rule);
+    world.sync().ends(4);
+    assert_eq!(world.status()["flows"]["ingress"]["state"], "failed");
+    world.calm();
+    world.sync().ends(0);
+    assert_eq!(world.status()["flows"]["ingress"]["state"], "idle");
+}
