@@ -54,6 +54,7 @@ CREATE TABLE outbox (
     table_name TEXT    NOT NULL,
     record     BLOB    NOT NULL CHECK (length(record) = 16),
     action     TEXT    NOT NULL CHECK (action IN ('write', 'delete')),
+    target_key TEXT,
     payload    TEXT    NOT NULL,
     version    INTEGER,
     seen       INTEGER NOT NULL,
@@ -66,6 +67,10 @@ CREATE TABLE outbox (
     seal       BLOB    NOT NULL,
     UNIQUE (flow, table_name, record)
 ) STRICT;
+
+-- Keys that are not simply record ids: whose are they?
+CREATE INDEX mirror_key ON mirror (table_name, target_key) WHERE target_key IS NOT NULL;
+CREATE INDEX outbox_key ON outbox (table_name, target_key) WHERE target_key IS NOT NULL;
 
 CREATE INDEX outbox_ready ON outbox (id) WHERE leased IS NULL AND hold = 'free';
 CREATE INDEX outbox_held ON outbox (table_name) WHERE hold <> 'free';

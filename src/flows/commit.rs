@@ -151,6 +151,17 @@ impl Step<'_, '_> {
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
+        if payload.key != prepared.id.to_string() {
+            let name = &self.table.name;
+            if let Some(owner) = self.work.key_owner(name, &payload.key, prepared.id)? {
+                let reason = format!(
+                    "its key is also the key of record {owner}; one of them must get another"
+                );
+                self.dead_letter(prepared, reason, out)?;
+                return self.withdraw(pending, out);
+            }
+            out.tally.unchanged += self.work.take_over_key(name, &payload.key, prepared.id)?;
+        }
         self.put(prepared, (Action::Write, payload), pending, out)?;
         if uncertain && pending.is_none() {
             self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
@@ -177,8 +188,19 @@ impl Step<'_, '_> {
             (Some(key), _) => key,
             // The key of a record that was never acknowledged is in its write.
             (None, Some(pending)) => self.work.pending_key(pending.id)?,
-            (None, None) => return Ok(()),
+            (None, None) => {
+                out.tally.unchanged += 1;
+                return Ok(());
+            }
         };
+        if key != prepared.id.to_string()
+            && self.work.key_owner(&self.table.name, &key, prepared.id)?.is_some()
+        {
+            // Campaign's record is another one's by now.
+            self.work.remove_mirror(&self.table.name, prepared.id)?;
+            out.tally.unchanged += 1;
+            return self.withdraw(pending, out);
+        }
         let payload = Payload { key, initial: false, fields: Vec::new() };
         self.put(prepared, (Action::Delete, &payload), pending, out)
     }

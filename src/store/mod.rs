@@ -14,6 +14,7 @@ mod lock;
 mod migrate;
 mod mirror;
 mod outbox;
+mod owner;
 mod payload;
 mod run;
 mod seal;

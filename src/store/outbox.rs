@@ -157,13 +157,15 @@ impl Work<'_> {
         let payload = encode(new.payload)?;
         let seal = self.outbox_seal(new.flow, new.table, new.record, new.action, &payload);
         let version = new.version.map(|version| version.0);
+        // Where the key is simply the record id, nobody else can have it.
+        let key = Some(&new.payload.key).filter(|key| **key != new.record.to_string());
         let Some(existing) = existing else {
             let hold = if new.action == Action::Delete { "held" } else { "free" };
             self.sql
                 .prepare_cached(
                     "INSERT INTO outbox (flow, table_name, record, action, payload, version, seen,
-                       revision, leased, uncertain, hold, attempts, created_us, seal)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, NULL, 0, ?8, 0, ?9, ?10)",
+                       revision, leased, uncertain, hold, attempts, created_us, seal, target_key)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, NULL, 0, ?8, 0, ?9, ?10, ?11)",
                 )?
                 .execute((
                     new.flow.as_str(),
@@ -176,13 +178,14 @@ impl Work<'_> {
                     hold,
                     self.now_us(),
                     seal.as_slice(),
+                    key,
                 ))?;
             return Ok(Replaced::Nothing);
         };
         self.sql
             .prepare_cached(
                 "UPDATE outbox SET payload = ?2, version = ?3, seen = ?4, revision = revision + 1,
-                   attempts = 0, seal = ?5,
+                   attempts = 0, seal = ?5, target_key = ?7,
                    hold = CASE WHEN ?6 = 'write' THEN 'free'
                      WHEN action = 'delete' THEN hold ELSE 'held' END,
                    action = ?6
@@ -195,6 +198,7 @@ impl Work<'_> {
                 new.seen,
                 seal.as_slice(),
                 new.action.as_str(),
+                key,
             ))?;
         Ok(if existing.in_flight { Replaced::InFlight } else { Replaced::Waiting })
     }

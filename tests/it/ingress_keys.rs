@@ -113,3 +113,31 @@ fn a_row_outside_the_filter_that_campaign_had_before_is_deleted_where_the_mappin
     assert_eq!(world.synced().deleted, 1);
     assert_eq!(world.profiles_of(out).len(), 0);
 }
+
+#[test]
+fn two_records_with_one_key_never_share_a_profile() {
+    let lookup = "filter = \"byExternalId\", parameter = \"externalId_parameter\"";
+    let world = World::new(Setup {
+        contacts: 0,
+        tables: own_key(lookup, "externalId").replace("new_extid", "jobtitle"),
+        ..Setup::default()
+    });
+    let first = world.add(&json!({ "lastname": "First", "jobtitle": "K-1" }));
+    world.synced();
+    let second = world.add(&json!({ "lastname": "Second", "jobtitle": "K-1" }));
+    let run = world.sync().ends(1);
+    assert_eq!(run.counts().dead_lettered, 1);
+    assert!(
+        run.event("record.dead_lettered")["reason"].as_str().unwrap().contains(&first.to_string())
+    );
+    let profiles = world.sandbox.campaign().by_key("profile", "externalId", "K-1");
+    assert_eq!((profiles.len(), &profiles[0]["lastName"]), (1, &json!("First")));
+    world.delete(first);
+    world.synced();
+    let id = world.dead_letters()[0]["id"].to_string();
+    world.run(&["dead-letters", "retry", &id]).ends(0);
+    world.synced();
+    let profiles = world.sandbox.campaign().by_key("profile", "externalId", "K-1");
+    assert_eq!((profiles.len(), &profiles[0]["lastName"]), (1, &json!("Second")));
+    assert!(world.contacts().contains(&second));
+}
