@@ -47,6 +47,13 @@ CREATE TABLE inventory (
     PRIMARY KEY (table_name, key_hash)
 ) STRICT, WITHOUT ROWID;
 
+-- Ids of the rows that Dynamics has, read at the end of a long full read.
+CREATE TABLE presence (
+    table_name TEXT NOT NULL,
+    record     BLOB NOT NULL CHECK (length(record) = 16),
+    PRIMARY KEY (table_name, record)
+) STRICT, WITHOUT ROWID;
+
 -- Writes decided but not yet acknowledged: one row per target record.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY,

@@ -22,9 +22,10 @@ pub(crate) struct Destination {
 /// What Campaign holds now.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivered {
-    /// The record, as the mirror shall remember it; with the number of writes
-    /// it took.
+    /// The record, as the mirror shall remember it.
     Holds(Mirror),
+    /// The same, and no call was needed: an earlier decision had said it all.
+    AsItWas(Mirror),
     /// Nothing: deleted, or not there.
     Gone,
 }
@@ -40,7 +41,10 @@ impl Destination {
     ) -> Pin<Box<dyn Future<Output = Result<Delivered, Failure>> + Send + 'a>> {
         Box::pin(async move {
             match leased.action {
-                Action::Write => self.write(leased).await.map(Delivered::Holds),
+                Action::Write => match said_already(leased) {
+                    Some(mirror) => Ok(Delivered::AsItWas(mirror)),
+                    None => self.write(leased).await.map(Delivered::Holds),
+                },
                 Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
             }
         })
@@ -52,9 +56,6 @@ impl Destination {
         }
         let Some(mirror) = &leased.mirror else { return self.create_or_adopt(leased).await };
         let changed: Vec<&PayloadField> = leased.payload.changed(&mirror.fields).collect();
-        if changed.is_empty() {
-            return Ok(remember(leased, &mirror.fields));
-        }
         let known_key = mirror.key.as_deref().unwrap_or(&leased.payload.key);
         let moved = known_key != leased.payload.key;
         let address = match self.paths.get(known_key) {
@@ -196,6 +197,13 @@ impl Destination {
         self.paths.forget(key);
         self.writer.delete(&address).await
     }
+}
+
+/// What Campaign holds, if it was told all of this already.
+fn said_already(leased: &Leased) -> Option<Mirror> {
+    let mirror = leased.mirror.as_ref().filter(|_| !leased.uncertain)?;
+    let nothing_new = leased.payload.changed(&mirror.fields).next().is_none();
+    nothing_new.then(|| remember(leased, &mirror.fields))
 }
 
 fn ambiguous(copies: usize) -> Failure {

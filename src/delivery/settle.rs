@@ -90,7 +90,7 @@ fn done(
     // A read may have seen the record while it was on its way.
     let seen = work.finish(leased)?.unwrap_or(leased.seen);
     match delivered {
-        Delivered::Holds(mirror) => {
+        Delivered::Holds(mirror) | Delivered::AsItWas(mirror) => {
             // A decision that came meanwhile may have marked the record gone.
             let gone =
                 leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
@@ -103,9 +103,10 @@ fn done(
         }
         Delivered::Gone => work.remove_mirror(&leased.table, leased.record)?,
     }
-    match leased.action {
-        Action::Write => settled.tally.written += 1,
-        Action::Delete => settled.tally.deleted += 1,
+    match (leased.action, delivered) {
+        (Action::Write, Delivered::AsItWas(_)) => settled.tally.unchanged += 1,
+        (Action::Write, Delivered::Holds(_) | Delivered::Gone) => settled.tally.written += 1,
+        (Action::Delete, _) => settled.tally.deleted += 1,
     }
     Ok(())
 }

@@ -17,18 +17,33 @@ impl TableRun<'_> {
     /// Records that the full read did not see: asked for by id, because a read
     /// may be incomplete; those that are really gone are deleted.
     pub(super) async fn sweep(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {
-        let Position::Sweep { delta, obtained, .. } = checkpoint.position.clone() else {
+        let Position::Sweep { delta, obtained, compare, .. } = checkpoint.position.clone() else {
             return Ok(Next::Done);
         };
         let mut after: Option<RecordId> = None;
+        // Records that the read did not show; then, where the ids of all rows
+        // were read, records that are not among them.
+        let mut comparing = false;
         loop {
             let (name, generation) = (self.table.name.clone(), checkpoint.generation);
             let unseen = self
                 .intake
                 .store
-                .call(move |work| work.unseen(&name, generation, after, SWEEP_IDS))
+                .call(move |work| {
+                    if comparing {
+                        work.absent(&name, after, SWEEP_IDS)
+                    } else {
+                        work.unseen(&name, generation, after, SWEEP_IDS)
+                    }
+                })
                 .await?;
-            let Some(last) = unseen.last() else { break };
+            let Some(last) = unseen.last() else {
+                if comparing || !compare {
+                    break;
+                }
+                (comparing, after) = (true, None);
+                continue;
+            };
             after = Some(*last);
             let query = self.query();
             let existing = self.intake.dynamics.existing(&query, &unseen).await?;
@@ -50,6 +65,7 @@ impl TableRun<'_> {
             .store
             .call(move |work| {
                 work.clear_inventory(&name)?;
+                work.clear_presence(&name)?;
                 work.set_checkpoint(&name, &stored)
             })
             .await?;

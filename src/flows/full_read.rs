@@ -80,7 +80,7 @@ impl TableRun<'_> {
         // pages may have changed in between.
         let can_catch_up = self.table.query.table.columns.contains_key("modifiedon");
         if pages == 1 {
-            Position::Sweep { delta, obtained, rows }
+            Position::Sweep { delta, obtained, rows, compare: false }
         } else if can_catch_up {
             let since = started.checked_sub(CATCH_UP_MARGIN).unwrap_or(started);
             Position::CatchUp { next: None, since, delta, obtained, initial, rows }

@@ -2,21 +2,25 @@
 //! that was deleted after its page and before the last one is older than the
 //! token, so no delta will ever tell of it. Costs ids only.
 
+use crate::dynamics::Query;
 use crate::model::{Change, RecordId};
 use crate::store::{Checkpoint, Position};
 
 use super::ingress::IntakeError;
 use super::steps::{FULL_READS, Next, TableRun, link_refused};
 
+/// Rows of a page that Dataverse gives at most ("Page results using OData").
+const MOST_ROWS: u32 = 5000;
+
 impl TableRun<'_> {
-    /// Marks the rows of one page of ids with a generation of their own; the
-    /// sweep then looks for those that have no mark.
+    /// Writes down the ids of one page; the sweep then looks for records that
+    /// are not among them.
     pub(super) async fn presence(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {
         let Position::Presence { next, delta, obtained, rows } = checkpoint.position.clone() else {
             return Ok(Next::Done);
         };
         let mapping = checkpoint.mapping.clone();
-        let page = match self.intake.dynamics.ids(&self.query(), next.as_deref()).await {
+        let page = match self.intake.dynamics.ids(&self.id_query(), next.as_deref()).await {
             // A stored page link does not live for ever: begin again.
             Err(failure)
                 if link_refused(&failure) && next.is_some() && self.full_reads < FULL_READS =>
@@ -29,10 +33,10 @@ impl TableRun<'_> {
             page => page?,
         };
         self.watch.rows(page.changes.len()).map_err(IntakeError::Table)?;
-        let generation = checkpoint.generation + i64::from(next.is_none());
+        let (generation, first) = (checkpoint.generation, next.is_none());
         let position = match page.next {
             Some(next) => Position::Presence { next: Some(next), delta, obtained, rows },
-            None => Position::Sweep { delta, obtained, rows },
+            None => Position::Sweep { delta, obtained, rows, compare: true },
         };
         let next = Checkpoint { position, generation, mapping };
         let (name, stored) = (self.table.name.clone(), next.clone());
@@ -40,12 +44,19 @@ impl TableRun<'_> {
         self.intake
             .store
             .call(move |work| {
-                for id in ids {
-                    work.mark_there(&name, id, generation)?;
+                if first {
+                    work.clear_presence(&name)?;
                 }
+                work.add_presence(&name, &ids)?;
                 work.set_checkpoint(&name, &stored)
             })
             .await?;
         Ok(Next::Go(next))
+    }
+
+    /// Ids are short: more of them fit a page.
+    fn id_query(&self) -> Query {
+        let query = self.query();
+        Query { page_rows: (query.page_rows * 5).min(MOST_ROWS), ..query }
     }
 }

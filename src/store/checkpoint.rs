@@ -65,6 +65,9 @@ pub(crate) enum Position {
         obtained: Timestamp,
         /// Rows the full read saw.
         rows: u64,
+        /// Whether the ids of all rows were read, and are to be compared.
+        #[serde(default)]
+        compare: bool,
     },
     /// Changes are read from here.
     Delta {

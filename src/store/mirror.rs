@@ -157,25 +157,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Notes that a row is there, wherever the store speaks of it.
-    pub(crate) fn mark_there(
-        &mut self,
-        table: &TableName,
-        record: RecordId,
-        generation: i64,
-    ) -> Result<(), StoreError> {
-        self.mark_seen(table, record, generation)?;
-        for rows in ["outbox", "dead_letter"] {
-            self.sql
-                .prepare_cached(&format!(
-                    "UPDATE {rows} SET seen = ?3
-                     WHERE flow = 'ingress' AND table_name = ?1 AND record = ?2"
-                ))?
-                .execute((table.as_str(), record.as_bytes().as_slice(), generation))?;
-        }
-        Ok(())
-    }
-
     /// How many records of the table Campaign holds for us and Dynamics has.
     pub(crate) fn mapped_records(&self, table: &TableName) -> Result<u64, StoreError> {
         let count: i64 = self

@@ -16,6 +16,7 @@ mod mirror;
 mod outbox;
 mod owner;
 mod payload;
+mod presence;
 mod run;
 mod seal;
 #[cfg(test)]

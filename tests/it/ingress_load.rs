@@ -105,7 +105,7 @@ fn a_stop_in_the_catch_up_and_in_the_first_delta_loses_nothing() {
 fn a_stored_page_link_that_is_no_longer_understood_begins_its_read_again() {
     let body = r#"{"error":{"code":"0x80060888","message":"The query option is malformed."}}"#;
     for (path, after) in [("/contacts?", 2), ("modifiedon", 1), ("select=contactid&", 0)] {
-        let world = World::new(in_pages(12));
+        let world = World::new(in_pages(30));
         for id in world.contacts() {
             // Changed just now: all of them are in the catch-up.
             world.change(id, &json!({ "new_points": 1 }));

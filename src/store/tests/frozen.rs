@@ -61,6 +61,7 @@ pub(super) async fn fill(store: &Store) {
             }
             work.add_dead_letter(&letter)?;
             work.request_reread(&contact(), record(5))?;
+            work.add_presence(&contact(), &[record(6)])?;
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
             let run = work.start_run(Flow::Ingress)?;
