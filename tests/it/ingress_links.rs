@@ -294,6 +294,11 @@ fn held_deletions_of_children_hold_their_parents_too() {
     let run = world.sync().ends(1);
     assert_eq!(run.counts(), Counts { read: 4, deleted: 1, pending: 3, ..Counts::default() });
     assert_eq!(world.profiles_of(owners[0]).len(), 1, "its children are still there");
+    // Nor does it overtake them when their table cannot be read.
+    world.sandbox.dynamics().set_privileged("new_vehicle", false);
+    world.sync().ends(3);
+    assert_eq!(world.profiles_of(owners[0]).len(), 1);
+    world.sandbox.dynamics().set_privileged("new_vehicle", true);
     world.run(&["approve-deletes", "new_vehicle"]).ends(0);
     world.equal_after_sync();
     assert_eq!(world.sandbox.campaign().count("cusVehicle"), 0);
