@@ -178,8 +178,8 @@ impl App {
             lookup(&spec.key.lookup),
             table.field_names(),
         );
-        let parents = spec.links.iter().map(|link| link.table.clone()).collect();
-        Ok((table, Target { writer, parents }))
+        let (has_links, is_parent) = (table.has_links(), table.is_parent);
+        Ok((table, Target { writer, has_links, is_parent }))
     }
 }
 
