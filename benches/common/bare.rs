@@ -131,12 +131,12 @@ impl Access {
         let began = Instant::now();
         let (send, receive) = mpsc::channel::<String>(10_000);
         let receive = Arc::new(tokio::sync::Mutex::new(receive));
-        let sent = Arc::new(AtomicU64::new(0));
+        let posted = Arc::new(AtomicU64::new(0));
         let rate = rate.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..workers {
             let (shared, receive) = (Arc::clone(&shared), Arc::clone(&receive));
-            let sent = Arc::clone(&sent);
+            let posted = Arc::clone(&posted);
             tasks.spawn(async move {
                 loop {
                     let (body, turn) = {
@@ -144,7 +144,7 @@ impl Access {
                         let Some(body) = receive.recv().await else {
                             return Ok::<(), reqwest::Error>(());
                         };
-                        let turn = sent.fetch_add(1, Ordering::Relaxed);
+                        let turn = posted.fetch_add(1, Ordering::Relaxed);
                         (body, rate.map(|rate| began + Duration::from_secs(turn) / rate))
                     };
                     if let Some(turn) = turn {

@@ -323,7 +323,7 @@ impl Work<'_> {
         if !rest.is_empty() || chunks.len() != names.len() {
             return Err(StoreError::Corrupt("fingerprints do not fit their layout".into()));
         }
-        Ok(names.iter().map(|name| name.to_string()).zip(chunks.iter().copied()).collect())
+        Ok(names.iter().map(ToString::to_string).zip(chunks.iter().copied()).collect())
     }
 }
 
