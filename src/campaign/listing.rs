@@ -20,6 +20,8 @@ pub(crate) struct Listed {
     pub(crate) key: Option<String>,
     /// Path of the record, for use in this process's life only.
     pub(crate) href: Option<String>,
+    /// Its `PKey`, as a link to it is written; for this process's life only.
+    pub(crate) pkey: Option<String>,
     /// The values of the fields that were asked for and could be read.
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
 }
@@ -82,9 +84,11 @@ impl Reader {
                 values.insert(name.clone(), value);
             }
         }
+        let pkey = text_of(record, "PKey").filter(|pkey| !pkey.is_empty());
         Ok(Listed {
             key: record.get(key.as_str()).and_then(|raw| key_text(raw)),
-            href: self.href_of(record, schema, response)?,
+            href: self.href_of(record, pkey.as_deref(), schema, response)?,
+            pkey,
             fields: values,
         })
     }
@@ -93,14 +97,12 @@ impl Reader {
     fn href_of(
         &self,
         record: &Record<'_>,
+        pkey: Option<&str>,
         schema: &ResourceSchema,
         response: &Response,
     ) -> Result<Option<String>, Failure> {
-        let text = |name: &str| -> Option<String> {
-            record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
-        };
-        let (href, pkey) = (text("href"), text("PKey"));
-        self.address(schema, href.as_deref(), pkey.as_deref())
+        let href = text_of(record, "href");
+        self.address(schema, href.as_deref(), pkey)
             .map_err(|failure| Failure { request_id: response.request_id.clone(), ..failure })
     }
 
@@ -123,6 +125,10 @@ impl Reader {
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }
+}
+
+fn text_of(record: &Record<'_>, name: &str) -> Option<String> {
+    record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
 
 /// A key as text, whatever the field's type; none if it is empty.

@@ -6,6 +6,7 @@ mod decide;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;
+mod links;
 mod page_watch;
 mod prepare;
 mod presence;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::model::{RecordId, TableName};
 use crate::store::{Fingerprint, SEAL_BYTES, StoreError, UNKNOWN, Work};
 
 /// What a write carries. Personal data: it lives here until it is delivered.
@@ -18,8 +19,45 @@ pub(crate) struct Payload {
     /// Whether fields with `updates = false` are written to a record that
     /// exists already.
     pub(crate) initial: bool,
-    /// All mapped fields that have something to say.
+    /// All mapped fields that have something to say, links among them.
     pub(crate) fields: Vec<PayloadField>,
+    /// The links that are set: what their fields hold is known when they are
+    /// sent, because a `PKey` is never stored.
+    pub(crate) links: Vec<PayloadLink>,
+}
+
+/// A link to a parent. In the store it is a list without names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredLink", into = "StoredLink")]
+pub(crate) struct PayloadLink {
+    /// Campaign's name of the field.
+    pub(crate) field: String,
+    /// The parent's table.
+    pub(crate) table: TableName,
+    /// The parent.
+    pub(crate) record: RecordId,
+    /// Whether the field holds the parent's key in place of a link.
+    pub(crate) by_key: bool,
+}
+
+/// Field, table, record, `by_key`.
+#[derive(Serialize, Deserialize)]
+struct StoredLink(String, String, String, bool);
+
+impl From<PayloadLink> for StoredLink {
+    fn from(link: PayloadLink) -> Self {
+        Self(link.field, link.table.to_string(), link.record.to_string(), link.by_key)
+    }
+}
+
+impl TryFrom<StoredLink> for PayloadLink {
+    type Error = &'static str;
+
+    fn try_from(StoredLink(field, table, record, by_key): StoredLink) -> Result<Self, Self::Error> {
+        let table = TableName::new(&table).map_err(|_| "a link's table is not a name")?;
+        let record = RecordId::parse(&record).map_err(|_| "a link's parent is not an id")?;
+        Ok(Self { field, table, record, by_key })
+    }
 }
 
 impl Payload {
@@ -65,6 +103,12 @@ struct Written<'p> {
     /// Places of the fields without `updates`.
     once: Vec<usize>,
     values: Vec<&'p RawValue>,
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    links: &'p [PayloadLink],
+}
+
+fn slice_is_empty(links: &&[PayloadLink]) -> bool {
+    links.is_empty()
 }
 
 /// As [`Written`]; or in the form of the first versions, with a list of fields.
@@ -84,6 +128,8 @@ struct Stored {
     values: Vec<Box<RawValue>>,
     #[serde(default)]
     fields: Vec<Named>,
+    #[serde(default)]
+    links: Vec<PayloadLink>,
 }
 
 /// Name, value, fingerprint, `updates`.
@@ -110,6 +156,7 @@ impl Work<'_> {
             prints: STANDARD_NO_PAD.encode(prints),
             once: once.map(|(place, _)| place).collect(),
             values: fields.iter().map(|field| &*field.json).collect(),
+            links: &payload.links,
         })
         .map_err(|error| StoreError::Statement(error.to_string()))
     }
@@ -117,10 +164,10 @@ impl Work<'_> {
     pub(super) fn decode(&self, payload: &str) -> Result<Payload, StoreError> {
         let stored: Stored = serde_json::from_str(payload)
             .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))?;
-        let Stored { key, initial, .. } = stored;
+        let Stored { key, initial, links, .. } = stored;
         let Some(layout) = stored.layout else {
             let fields = stored.fields.into_iter().map(PayloadField::from).collect();
-            return Ok(Payload { key, initial, fields });
+            return Ok(Payload { key, initial, fields, links });
         };
         let unfit = || StoreError::Corrupt("a payload does not fit its layout".into());
         let layout = self.layout_of(layout)?;
@@ -149,6 +196,6 @@ impl Work<'_> {
         for place in stored.once {
             fields.get_mut(place).ok_or_else(unfit)?.updates = false;
         }
-        Ok(Payload { key, initial, fields })
+        Ok(Payload { key, initial, fields, links })
     }
 }
