@@ -93,7 +93,8 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     /// Seed of credentials, data and keys.
     pub seed: u64,
-    /// Contacts that Dynamics holds at the start.
+    /// Contacts that Dynamics holds at the start; with them come a quarter as
+    /// many vehicles and half as many service visits.
     pub contacts: usize,
     /// Faults from the first request on.
     pub faults: FaultPlan,

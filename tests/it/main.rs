@@ -32,4 +32,5 @@ mod sandbox;
 mod sandbox_campaign;
 mod sandbox_dynamics;
 mod sandbox_faults;
+mod sandbox_linked;
 mod support;

@@ -241,6 +241,25 @@ fn vehicle() -> Resource {
     vehicle
 }
 
+fn service_visit() -> Resource {
+    let mut visit =
+        Resource::new("cusServiceVisit", "Service visit", "cus:serviceVisit", &[Api::Ext]);
+    audit(&mut visit);
+    visit.add("cusVisitId", text(64)).indexed = true;
+    visit.add("cusName", text(100));
+    visit.add("cusVisited", FieldType::DateTime);
+    visit.add("cusNextVisit", FieldType::Date);
+    visit.add("cusCost", FieldType::Double);
+    visit.add("cusKind", text(50));
+    visit.add("cusWarranty", FieldType::Boolean);
+    visit.add("cusNotes", FieldType::Memo);
+    visit.add("visitVehicle", link("cusVehicle"));
+    visit.keys.push(key("cusVisitId", false, false, "cusservicevisit_visitid", "svisitid"));
+    visit.filters.push(filter("byVisitId", "visitId_parameter", "cusVisitId", Equal, true));
+    visit.parent = Some("visitVehicle".to_owned());
+    visit
+}
+
 fn store() -> Resource {
     let mut store = Resource::new("cusStore", "Store", "cus:store", &[Api::Custom]);
     audit(&mut store);
@@ -287,5 +306,5 @@ fn unit() -> Resource {
 
 /// All built-in resources.
 pub(crate) fn resources() -> Vec<Resource> {
-    vec![profile(), service(), vehicle(), store(), unit()]
+    vec![profile(), service(), vehicle(), service_visit(), store(), unit()]
 }
