@@ -80,7 +80,7 @@ pub use self::identity::Credentials;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
 use self::server::Shared;
-pub use self::variants::{Clearing, ErrorStyle, ParentDelete, TokenMoment, Variants};
+pub use self::variants::{Clearing, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants};
 use crate::clock::Clock;
 
 /// How long a stopping sandbox waits for requests in flight.

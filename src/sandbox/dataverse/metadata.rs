@@ -71,7 +71,7 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
         "AttributeTypeName": {"Value": format!("{}Type", column.kind.metadata_stem().replace("UniqueIdentifier", "Uniqueidentifier"))},
         "AttributeOf": null, "IsPrimaryId": column.role == Role::Id, "IsPrimaryName": column.name == table.primary_name,
         "IsValidForCreate": column.create, "IsValidForRead": true, "IsValidForUpdate": column.update,
-        "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": false,
+        "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": column.secured,
         "IsCustomAttribute": column.name.contains("new_"),
         "RequiredLevel": {"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
         "DisplayName": text_label(&column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},

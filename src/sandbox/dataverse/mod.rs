@@ -5,6 +5,7 @@
 
 pub(crate) mod builtin;
 pub(crate) mod control;
+mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod filter;

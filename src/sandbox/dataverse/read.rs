@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::error::{Refusal, query, refuse};
 use super::filter::{self, Expr, Literal};
-use super::render::{Annotations, Plan};
+use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
@@ -148,7 +148,8 @@ pub(crate) fn collection(
         return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
     }
     let annotations = Annotations::new(&prefer.annotations);
-    let plan = Plan::new(&def, call.param("$select"), &annotations)?;
+    refuse_secured(&def, call, context.variants)?;
+    let plan = Plan::new(&def, call.param("$select"), &annotations)?.for_caller(context.variants);
     let size = prefer.page_size.map_or(LARGEST, |size| size.clamp(1, LARGEST));
     let page = match (&options.delta, &options.skip) {
         (Some(token), skip) => {

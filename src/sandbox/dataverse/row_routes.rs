@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{Refusal, no_row, no_segment, payload, query, refuse};
 use super::path::{self, Key};
 use super::read::Context;
-use super::render::{Annotations, Plan};
+use super::render::{Annotations, Plan, refuse_secured};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use super::{api, value};
@@ -74,7 +74,8 @@ fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, R
     let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
     let annotations = Annotations::new(&context.prefer.annotations);
     let selected = context.call.param("$select");
-    let plan = Plan::new(&data.def, selected, &annotations)?;
+    refuse_secured(&data.def, context.call, context.variants)?;
+    let plan = Plan::new(&data.def, selected, &annotations)?.for_caller(context.variants);
     let list = selected.map(|list| format!("({list})")).unwrap_or_default();
     let mut head = b"\"@odata.context\":".to_vec();
     push_json(

@@ -212,6 +212,8 @@ pub(crate) struct Column {
     /// `IsValidForUpdate`
     pub(crate) update: bool,
     pub(crate) role: Role,
+    /// Column security keeps the application from reading it.
+    pub(crate) secured: bool,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -226,6 +228,7 @@ impl Column {
             create: true,
             update: true,
             role: Role::Plain,
+            secured: false,
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -268,6 +271,8 @@ pub(crate) struct Table {
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
     pub(crate) columns: Vec<Column>,
+    /// Removed columns, the oldest first; their cells are still in the rows.
+    pub(crate) dropped: Vec<Column>,
     pub(crate) keys: Vec<AlternateKey>,
     pub(crate) metadata_id: Uuid,
     pub(crate) next_number: u16,
@@ -294,6 +299,7 @@ impl Table {
             tracked: true,
             trackable: true,
             columns: Vec::new(),
+            dropped: Vec::new(),
             keys: Vec::new(),
             metadata_id: name_guid("table", name),
             next_number: 0,

@@ -105,6 +105,8 @@ pub(crate) struct Fixed {
 #[derive(Debug)]
 pub(crate) struct Db {
     pub(crate) tables: BTreeMap<String, TableData>,
+    /// Tables that were removed.
+    pub(crate) dropped: BTreeMap<String, TableData>,
     pub(crate) sets: HashMap<String, String>,
     pub(crate) version: u64,
     pub(crate) metadata_version: u64,
@@ -135,6 +137,7 @@ impl Db {
         };
         Self {
             tables,
+            dropped: BTreeMap::new(),
             sets,
             version: 915_243,
             metadata_version: 1,
