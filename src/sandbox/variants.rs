@@ -75,6 +75,9 @@ pub struct Variants {
     pub empty_text_is_null: bool,
     /// What a read gets of a column that is hidden from the caller.
     pub secured_read: SecuredRead,
+    /// Whether change tracking of list members can be turned on (Dynamics
+    /// sheet 9.4).
+    pub list_member_tracking: bool,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -117,6 +120,7 @@ impl Default for Variants {
             first_token: TokenMoment::LastPage,
             empty_text_is_null: true,
             secured_read: SecuredRead::Refused,
+            list_member_tracking: false,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,

@@ -30,6 +30,7 @@ mod ingress_tokens;
 mod rig;
 mod sandbox;
 mod sandbox_campaign;
+mod sandbox_crm;
 mod sandbox_drift;
 mod sandbox_dynamics;
 mod sandbox_faults;

@@ -45,10 +45,11 @@ fn table_value(table: &Table) -> Map<String, Value> {
     let value = json!({
         "LogicalName": table.name, "SchemaName": table.schema_name, "EntitySetName": table.set,
         "LogicalCollectionName": table.set, "CollectionSchemaName": table.schema_name,
-        "PrimaryIdAttribute": table.id, "PrimaryNameAttribute": table.primary_name,
+        "PrimaryIdAttribute": table.id,
+        "PrimaryNameAttribute": (!table.primary_name.is_empty()).then_some(&table.primary_name),
         "ChangeTrackingEnabled": table.tracked,
         "CanChangeTrackingBeEnabled": managed(table.trackable, "canchangetrackingbeenabled"),
-        "IsActivity": table.activity, "IsIntersect": false, "IsPrivate": false,
+        "IsActivity": table.activity, "IsIntersect": table.intersect, "IsPrivate": false,
         "IsCustomEntity": table.name.contains('_'),
         "ObjectTypeCode": table.type_code, "IsOptimisticConcurrencyEnabled": true,
         "OwnershipType": "UserOwned", "TableType": "Standard",
@@ -130,7 +131,7 @@ fn type_members(column: &Column) -> Map<String, Value> {
             names.dedup();
             json!({"Targets": names, "Format": "None"})
         }
-        ColumnType::Uniqueidentifier => json!({}),
+        ColumnType::Uniqueidentifier | ColumnType::EntityName => json!({}),
     })
 }
 

@@ -16,7 +16,7 @@ use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
-use super::{Prefer, eval, page};
+use super::{Prefer, eval, members, page};
 use crate::sandbox::variants::{TokenMoment, Variants};
 use crate::sandbox::wire::{Call, Reply};
 
@@ -135,12 +135,8 @@ pub(crate) fn collection(
     let tracking = prefer.track_changes || call.param("$deltatoken").is_some();
     if tracking {
         refuse_with_tracking(call)?;
-        if !def.tracked {
-            return Err(refuse(
-                400,
-                "0x80072491",
-                format!("Entity {table} isn't enabled for change tracking."),
-            ));
+        if let Some(refusal) = members::untracked(db, &def) {
+            return Err(refusal);
         }
     }
     let options = Options::read(call, &def)?;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::{Refusal, no_row, no_segment, payload, query, refuse};
+use super::members::{self, no_message};
 use super::path::{self, Key};
 use super::read::Context;
 use super::render::{Annotations, Plan, refuse_secured};
@@ -102,7 +103,19 @@ pub(crate) fn row(
     let (_, key) = path::segment(first).ok_or_else(malformed)?;
     let key = key.ok_or_else(|| no_segment(parts.get(1).unwrap_or(&"")))?;
     let method = &context.call.method;
+    let intersect = db.table(table).is_some_and(|data| data.def.intersect);
     match parts {
+        [_] if intersect && *method == Method::GET => Err(no_message("Retrieve", table)),
+        [_] if intersect && *method == Method::PATCH => Err(no_message("Update", table)),
+        [_, ..] if intersect && *method != Method::DELETE => Err(no_message("Update", table)),
+        [_, action] if table == "list" && *method == Method::POST => {
+            let list = path::find(db, table, &key)?;
+            members::act(db, list, action, context, actor)
+        }
+        [_, name] if table == "list" && name.ends_with("_association") => {
+            let list = path::find(db, table, &key)?;
+            members::association(db, list, name, context)
+        }
         [_] if *method == Method::GET => read(db, table, &key, context),
         [_] if *method == Method::PATCH => patch(db, table, &key, context, actor),
         [_] if *method == Method::DELETE => delete(db, table, &key, context.call),

@@ -64,6 +64,8 @@ pub enum ColumnType {
         /// Characters at most.
         max: usize,
     },
+    /// The logical name of a table.
+    EntityName,
     /// A 32-bit integer.
     Integer {
         /// Smallest value.
@@ -122,6 +124,7 @@ impl ColumnType {
             Self::Uniqueidentifier => "Uniqueidentifier",
             Self::Text { .. } => "String",
             Self::Memo { .. } => "Memo",
+            Self::EntityName => "EntityName",
             Self::Integer { .. } => "Integer",
             Self::BigInt => "BigInt",
             Self::Decimal { .. } => "Decimal",
@@ -147,6 +150,7 @@ impl ColumnType {
             Self::Lookup { .. } => "Lookup",
             Self::Text { .. }
             | Self::Memo { .. }
+            | Self::EntityName
             | Self::Integer { .. }
             | Self::BigInt
             | Self::Decimal { .. }
@@ -171,6 +175,7 @@ impl ColumnType {
             Self::Uniqueidentifier
             | Self::Text { .. }
             | Self::Memo { .. }
+            | Self::EntityName
             | Self::Integer { .. }
             | Self::BigInt
             | Self::Decimal { .. }
@@ -268,6 +273,8 @@ pub(crate) struct Table {
     pub(crate) primary_name: String,
     pub(crate) type_code: u32,
     pub(crate) activity: bool,
+    /// Joins two other tables: no read by id, no update (sheet 9.4).
+    pub(crate) intersect: bool,
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
     pub(crate) columns: Vec<Column>,
@@ -296,6 +303,7 @@ impl Table {
             primary_name: primary_name.to_owned(),
             type_code,
             activity: false,
+            intersect: false,
             tracked: true,
             trackable: true,
             columns: Vec::new(),

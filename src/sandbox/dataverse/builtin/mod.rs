@@ -3,6 +3,7 @@
 //! Owns: which there are. Knows no rows.
 
 mod fleet;
+mod marketing;
 mod parts;
 mod people;
 mod sales;
@@ -17,13 +18,19 @@ pub(crate) fn tables() -> Vec<Table> {
         people::contact(),
         people::account(),
         sales::lead(),
+        sales::opportunity(),
+        sales::customer_role(),
+        sales::connection(),
+        marketing::campaign(),
+        marketing::list(),
+        marketing::list_member(),
         fleet::vehicle(),
         fleet::service_visit(),
         fleet::store(),
         system::organization(),
     ];
     all.extend(system::system_tables());
-    all.extend(sales::marketing_tables());
+    all.extend(sales::roles());
     all.push(activity("task", "Task", "tasks", 4212));
     all.push(activity("email", "Email", "emails", 4202));
     all.push(activity("phonecall", "PhoneCall", "phonecalls", 4210));

@@ -1,8 +1,11 @@
-//! Tables of the sales and marketing apps (Dynamics sheet 9.1 and 9.4).
+//! Tables of the sales app: leads, opportunities, and who plays which part in
+//! them (Dynamics sheet 9.1).
 //!
 //! Owns: their columns as data.
 
-use super::parts::{MONEY_TARGET, common, lookup, opt_outs, plain_lookup, text, yes_no};
+use super::parts::{
+    MONEY_TARGET, active, common, date, lookup, memo, opt_outs, plain_lookup, text, time,
+};
 use crate::sandbox::dataverse::schema::{Column, ColumnType, LookupFlavour, Table};
 
 pub(super) fn lead() -> Table {
@@ -29,7 +32,9 @@ pub(super) fn lead() -> Table {
         ("LastName", 50),
         ("Subject", 300),
         ("CompanyName", 100),
+        ("JobTitle", 100),
         ("EMailAddress1", 100),
+        ("Telephone1", 50),
     ] {
         table.add(text(name, max));
     }
@@ -38,30 +43,11 @@ pub(super) fn lead() -> Table {
     table
 }
 
-pub(super) fn marketing_tables() -> Vec<Table> {
-    let mut campaign = Table::new("campaign", "Campaign", "campaigns", "campaignid", "name", 4400);
-    common(
-        &mut campaign,
-        &[(0, "Active", "Aktiv", 0), (1, "Inactive", "Inaktiv", 6)],
-        &[
-            (0, "Proposed", "Vorgeschlagen", 0),
-            (1, "Ready To Launch", "Startbereit", 0),
-            (6, "Inactive", "Inaktiv", 1),
-        ],
-    );
-    campaign.add(text("Name", 128));
-    let mut list = Table::new("list", "List", "lists", "listid", "listname", 4300);
-    common(
-        &mut list,
-        &[(0, "Active", "Aktiv", 0), (1, "Inactive", "Inaktiv", 1)],
-        &[(0, "Active", "Aktiv", 0), (1, "Inactive", "Inaktiv", 1)],
-    );
-    list.add(text("ListName", 128));
-    list.add(yes_no("Type"));
-    let mut opportunity =
+pub(super) fn opportunity() -> Table {
+    let mut table =
         Table::new("opportunity", "Opportunity", "opportunities", "opportunityid", "name", 3);
     common(
-        &mut opportunity,
+        &mut table,
         &[(0, "Open", "Offen", 1), (1, "Won", "Gewonnen", 3), (2, "Lost", "Verloren", 4)],
         &[
             (1, "In Progress", "In Bearbeitung", 0),
@@ -71,15 +57,92 @@ pub(super) fn marketing_tables() -> Vec<Table> {
             (5, "Out-Sold", "Ausverkauft", 2),
         ],
     );
-    opportunity.add(text("Name", 300));
-    opportunity.add(Column::new("EstimatedValue", ColumnType::Money));
-    opportunity.add(plain_lookup("ParentContactId", "contact", "parentcontactid"));
-    opportunity.add(plain_lookup("ParentAccountId", "account", "parentaccountid"));
-    opportunity.add(lookup(
-        "CustomerId",
-        LookupFlavour::Customer,
-        &[("account", "customerid_account"), ("contact", "customerid_contact")],
-    ));
-    opportunity.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
-    vec![campaign, list, opportunity]
+    table.add(text("Name", 300));
+    table.add(memo("Description", 2000));
+    table.add(Column::new("EstimatedValue", ColumnType::Money));
+    table.add(date("EstimatedCloseDate"));
+    table.add(plain_lookup("ParentContactId", "contact", "parentcontactid"));
+    table.add(plain_lookup("ParentAccountId", "account", "parentaccountid"));
+    table.add(customer());
+    table.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
+    table
+}
+
+fn customer() -> Column {
+    let targets = [("account", "customerid_account"), ("contact", "customerid_contact")];
+    lookup("CustomerId", LookupFlavour::Customer, &targets)
+}
+
+/// The old table of roles. Its change tracking is off until somebody turns it
+/// on; whether it ships so is not documented.
+pub(super) fn customer_role() -> Table {
+    let mut table = Table::new(
+        "customeropportunityrole",
+        "CustomerOpportunityRole",
+        "customeropportunityroles",
+        "customeropportunityroleid",
+        "",
+        4503,
+    );
+    table.tracked = false;
+    table.add(time("CreatedOn").read_only());
+    table.add(time("ModifiedOn").read_only());
+    table.add(memo("Description", 2000));
+    table.add(customer());
+    table.add(plain_lookup("OpportunityId", "opportunity", "opportunityid"));
+    table.add(plain_lookup("OpportunityRoleId", "relationshiprole", "opportunityroleid"));
+    table
+}
+
+/// Connections: the newer way to say who plays which part.
+pub(super) fn connection() -> Table {
+    let mut table =
+        Table::new("connection", "Connection", "connections", "connectionid", "name", 3234);
+    active(&mut table);
+    table.add(text("Name", 500));
+    table.add(memo("Description", 2000));
+    table.add(time("EffectiveStart"));
+    table.add(time("EffectiveEnd"));
+    let names = ["account", "contact", "lead", "opportunity"];
+    for record in ["Record1Id", "Record2Id"] {
+        let navigation = |name: &str| format!("{}_{name}", record.to_lowercase());
+        let targets: Vec<(&str, String)> =
+            names.iter().map(|name| (*name, navigation(name))).collect();
+        let targets: Vec<(&str, &str)> =
+            targets.iter().map(|(name, navigation)| (*name, navigation.as_str())).collect();
+        table.add(lookup(record, LookupFlavour::Lookup, &targets));
+    }
+    for role in ["Record1RoleId", "Record2RoleId"] {
+        table.add(plain_lookup(role, "connectionrole", &role.to_lowercase()));
+    }
+    let related = plain_lookup("RelatedConnectionId", "connection", "relatedconnectionid");
+    table.add(related.read_only());
+    table
+}
+
+/// The names of the parts, in both ways of saying it.
+pub(super) fn roles() -> [Table; 2] {
+    let mut connection = Table::new(
+        "connectionrole",
+        "ConnectionRole",
+        "connectionroles",
+        "connectionroleid",
+        "name",
+        3231,
+    );
+    let mut relationship = Table::new(
+        "relationshiprole",
+        "RelationshipRole",
+        "relationshiproles",
+        "relationshiproleid",
+        "name",
+        4500,
+    );
+    for table in [&mut connection, &mut relationship] {
+        table.tracked = false;
+        table.add(text("Name", 100));
+        table.add(time("CreatedOn").read_only());
+        table.add(time("ModifiedOn").read_only());
+    }
+    [connection, relationship]
 }

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::rows::{past, rows};
+use super::rows::{Own, link, past, rows, text};
 use super::stream::Stream;
 use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::row::Cell;
@@ -46,17 +46,14 @@ fn children(
 ) -> Vec<Uuid> {
     let names = if table == "new_vehicle" { &MODELS } else { &WORK };
     rows(db, stream, table, count, now, |column, stream, number| match column {
-        name if name == lookup => {
-            let parent = stream.one_of(parents).filter(|_| number % 10 != ORPHAN);
-            Some(parent.map(|parent| Cell::Ref(parent, 0)))
-        }
-        "new_name" => Some(Some(Cell::Text(format!("{} {number}", stream.pick(names)).into()))),
+        name if name == lookup => link(stream.one_of(parents).filter(|_| number % 10 != ORPHAN), 0),
+        "new_name" => text(format!("{} {number}", stream.pick(names))),
         "new_plate" => {
             let plate = format!("B-ÄX {:04}", stream.below(10_000));
-            Some((!stream.one_in(6)).then(|| Cell::Text(plate.into())))
+            (!stream.one_in(6)).then(|| Cell::Text(plate.into())).into()
         }
-        "new_mileage" => Some(Some(Cell::Int(stream.signed(400_000)))),
-        "new_visitedon" => Some(Some(Cell::Time(past(now, stream, 5 * 365)))),
-        _ => None,
+        "new_mileage" => Own::Is(Cell::Int(stream.signed(400_000))),
+        "new_visitedon" => Own::Is(Cell::Time(past(now, stream, 5 * 365))),
+        _ => Own::Any,
     })
 }

@@ -6,6 +6,7 @@
 mod fleet;
 mod people;
 mod rows;
+mod sales;
 mod stream;
 
 use uuid::Uuid;
@@ -22,6 +23,7 @@ pub(crate) fn fill(db: &mut Db, seed: u64, contacts: usize, now: i64) {
     // Streams of their own: the contacts of a seed stay what they were.
     let vehicles = fleet::vehicles(db, seed, &people, now);
     fleet::visits(db, seed, contacts, &vehicles, now);
+    sales::fill(db, seed, &people, now);
 }
 
 fn people(db: &mut Db, seed: u64, contacts: usize, now: i64) -> Vec<Uuid> {

@@ -9,15 +9,40 @@ use crate::sandbox::dataverse::schema::{Column, ColumnType, Role};
 use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::row::{Cell, Fields};
 
-/// Adds rows; `own` says what a column holds, or nothing where any value will
-/// do. Returns the ids in order.
+/// What a column of a row holds.
+pub(super) enum Own {
+    /// Whatever suits its type.
+    Any,
+    /// Nothing.
+    Null,
+    /// This.
+    Is(Cell<'static>),
+}
+
+impl From<Option<Cell<'static>>> for Own {
+    fn from(cell: Option<Cell<'static>>) -> Self {
+        cell.map_or(Self::Null, Self::Is)
+    }
+}
+
+/// A text.
+pub(super) fn text(value: impl Into<String>) -> Own {
+    Own::Is(Cell::Text(value.into().into()))
+}
+
+/// A lookup at the target of this place; empty without a target.
+pub(super) fn link(target: Option<Uuid>, place: u8) -> Own {
+    target.map(|target| Cell::Ref(target, place)).into()
+}
+
+/// Adds rows; `own` says what a column holds. Returns the ids in order.
 pub(super) fn rows(
     db: &mut Db,
     stream: &mut Stream,
     table: &str,
     count: usize,
     now: i64,
-    mut own: impl FnMut(&str, &mut Stream, usize) -> Option<Option<Cell<'static>>>,
+    mut own: impl FnMut(&str, &mut Stream, usize) -> Own,
 ) -> Vec<Uuid> {
     let columns: Vec<Column> =
         db.table(table).map(|data| data.def.columns.clone()).unwrap_or_default();
@@ -28,8 +53,9 @@ pub(super) fn rows(
         let mut fields = Fields::new();
         for column in columns.iter().filter(|column| column.role == Role::Plain) {
             let cell = match own(&column.name, stream, number) {
-                Some(cell) => cell,
-                None => shared(db, column, stream, state, now),
+                Own::Any => shared(db, column, stream, state, now),
+                Own::Null => None,
+                Own::Is(cell) => Some(cell),
             };
             if let Some(cell) = cell {
                 fields.insert(column.number, cell);
@@ -71,6 +97,7 @@ fn shared(
             ColumnType::Uniqueidentifier
             | ColumnType::Text { .. }
             | ColumnType::Memo { .. }
+            | ColumnType::EntityName
             | ColumnType::Integer { .. }
             | ColumnType::BigInt
             | ColumnType::Decimal { .. }

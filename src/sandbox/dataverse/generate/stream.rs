@@ -122,6 +122,6 @@ pub(super) fn any(column: &Column, stream: &mut Stream) -> Option<Cell<'static>>
                 usual + stream.signed(10 * 365 * 86_400) * 1000
             }))
         }
-        ColumnType::Boolean { .. } | ColumnType::Lookup { .. } => None,
+        ColumnType::Boolean { .. } | ColumnType::Lookup { .. } | ColumnType::EntityName => None,
     }
 }
