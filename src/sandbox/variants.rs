@@ -91,6 +91,14 @@ pub struct Variants {
     pub data_policies: bool,
     /// What clears a Campaign value.
     pub clearing: Clearing,
+    /// What clears a Campaign link.
+    pub link_clearing: Clearing,
+    /// Whether rows of lists lack links that are not set, instead of null
+    /// (campaign sheet 3.2).
+    pub lists_leave_out_unset_links: bool,
+    /// Whether metadata shows one character less than a text takes (campaign
+    /// sheet 6).
+    pub length_one_less: bool,
     /// Whether links are of the "1 cardinality" kind that hides a child whose
     /// parent is missing (campaign sheet 3.1).
     pub one_cardinality_links: bool,
@@ -130,6 +138,9 @@ impl Default for Variants {
             unique_external_id: true,
             data_policies: false,
             clearing: Clearing::Both,
+            link_clearing: Clearing::Both,
+            lists_leave_out_unset_links: false,
+            length_one_less: false,
             one_cardinality_links: false,
             parent_delete: ParentDelete::Unlink,
             big_table_rows: 100_000,

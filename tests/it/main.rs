@@ -36,4 +36,5 @@ mod sandbox_dynamics;
 mod sandbox_faults;
 mod sandbox_linked;
 mod sandbox_tracking;
+mod sandbox_variants;
 mod support;

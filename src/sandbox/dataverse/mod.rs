@@ -3,6 +3,7 @@
 //! Owns: the dispatch of a request to its handler and the headers of every
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
+mod apply;
 pub(crate) mod builtin;
 mod connection;
 pub(crate) mod control;
@@ -261,6 +262,9 @@ fn total_count(db: &Db, call: &Call) -> Result<Reply, Refusal> {
         serde_json::from_str(&names).map_err(|_| query("EntityNames is not a list of names."))?;
     let mut values = Vec::new();
     for name in &names {
+        if db.forbidden.contains(name) {
+            return Err(forbidden(db, name, "Read"));
+        }
         let data = db.table(name).ok_or_else(|| {
             refuse(
                 400,

@@ -16,7 +16,7 @@ use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
-use super::{Prefer, eval, members, page};
+use super::{Prefer, apply, eval, members, page};
 use crate::sandbox::variants::{TokenMoment, Variants};
 use crate::sandbox::wire::{Call, Reply};
 
@@ -138,6 +138,9 @@ pub(crate) fn collection(
         if let Some(refusal) = members::untracked(db, &def) {
             return Err(refusal);
         }
+    }
+    if let (Some(text), false) = (call.param("$apply"), tracking) {
+        return apply::answer(db, &def, text, context);
     }
     let options = Options::read(call, &def)?;
     if call.param("$expand").is_some() {
@@ -407,18 +410,19 @@ fn keep(sorted: &mut VecDeque<(u64, Vec<Uuid>)>, handle: u64, ids: Vec<Uuid>) {
     sorted.push_back((handle, ids));
 }
 
-/// Rows that fulfil a filter, up to the largest count there is (sheet 2.4).
+/// Rows that fulfil a filter; one more than the largest count where there are
+/// more (sheet 2.4).
 pub(crate) fn count(db: &Db, table: &str, filter: Option<&Expr>) -> usize {
     let Some(data) = db.table(table) else {
         return 0;
     };
     match filter {
-        None => data.rows.len().min(LARGEST),
+        None => data.rows.len().min(LARGEST + 1),
         Some(filter) => data
             .rows
             .iter()
             .filter(|(id, row)| eval::holds(filter, **id, row))
-            .take(LARGEST)
+            .take(LARGEST + 1)
             .count(),
     }
 }
@@ -430,7 +434,7 @@ pub(crate) fn count_reply(db: &Db, table: &str, context: &Context<'_>) -> Result
     };
     let options = Options::read(context.call, &data.def)?;
     let number = match options.delta {
-        None => count(db, table, options.filter.as_ref()),
+        None => count(db, table, options.filter.as_ref()).min(LARGEST),
         Some(token) => {
             refuse_with_tracking(context.call)?;
             check_token(db, table, token, context)?;
