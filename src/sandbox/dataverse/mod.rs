@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod builtin;
+mod bulk;
 mod connection;
 pub(crate) mod control;
 mod drift;
@@ -15,6 +16,7 @@ pub(crate) mod generate;
 mod members;
 pub(crate) mod metadata;
 pub(crate) mod page;
+mod pages;
 pub(crate) mod path;
 pub(crate) mod read;
 pub(crate) mod render;
@@ -195,7 +197,7 @@ fn route(
             "The requested resource does not support this http method.",
         )),
         ([only, action], &Method::POST) if !only.contains('(') => {
-            row_routes::bulk(db, &table, action, call, actor, around.clock)
+            bulk::bulk(db, &table, action, call, actor, around.clock)
         }
         (parts, _) => row_routes::row(db, &table, parts, &context, actor),
     }
