@@ -137,6 +137,6 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
             ("update", "these fields differ from what Campaign was last told".to_owned())
         }
     };
-    let fields = leased.payload.changed(told).map(|field| field.name.clone()).collect();
+    let fields = leased.payload.changed(told).map(|field| field.name.to_string()).collect();
     Planned { table: leased.table.clone(), id: leased.record, action, fields, reason }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Destination {
 /// What Campaign holds now.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivered {
+    /// All that the decision says, in a record that was made for it.
+    Created,
     /// The record, as the mirror shall remember it.
     Holds(Mirror),
     /// The same, and no call was needed: an earlier decision had said it all.
@@ -43,14 +45,14 @@ impl Destination {
             match leased.action {
                 Action::Write => match said_already(leased) {
                     Some(mirror) => Ok(Delivered::AsItWas(mirror)),
-                    None => self.write(leased).await.map(Delivered::Holds),
+                    None => self.write(leased).await,
                 },
                 Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
             }
         })
     }
 
-    async fn write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+    async fn write(&self, leased: &Leased) -> Result<Delivered, Failure> {
         if leased.uncertain {
             return self.look_then_write(leased).await;
         }
@@ -74,12 +76,12 @@ impl Destination {
             }
             told => told,
         };
-        told.map(|()| remember(leased, &mirror.fields))
+        told.map(|()| Delivered::Holds(remember(leased, &mirror.fields)))
     }
 
     /// A record that nobody knows yet: one call. If its key is taken after
     /// all, the record that has it becomes ours.
-    async fn create_or_adopt(&self, leased: &Leased) -> Result<Mirror, Failure> {
+    async fn create_or_adopt(&self, leased: &Leased) -> Result<Delivered, Failure> {
         match self.create(leased).await {
             Err(failure) if failure.outcome == Outcome::DuplicateKey => {
                 match self.writer.find(&leased.payload.key).await? {
@@ -89,13 +91,13 @@ impl Destination {
                     Found::Several(copies) => Err(ambiguous(copies)),
                 }
             }
-            mirror => mirror,
+            created => created.map(|()| Delivered::Created),
         }
     }
 
     /// Looks the key up first, because an earlier attempt may have been
     /// applied, or because only Campaign knows where the record is.
-    async fn look_then_write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+    async fn look_then_write(&self, leased: &Leased) -> Result<Delivered, Failure> {
         let old_key = leased.mirror.as_ref().and_then(|mirror| mirror.key.as_deref());
         let mut found = self.writer.find(&leased.payload.key).await?;
         if let (Found::Nothing, Some(old_key)) = (&found, old_key)
@@ -111,7 +113,7 @@ impl Destination {
     }
 
     /// Updates what differs from what was found; no call if nothing does.
-    async fn adjust(&self, leased: &Leased, found: Listed) -> Result<Mirror, Failure> {
+    async fn adjust(&self, leased: &Leased, found: Listed) -> Result<Delivered, Failure> {
         let holds = self.fingerprints(&found);
         let changed: Vec<&PayloadField> = leased.payload.changed(&holds).collect();
         let address = match &found.href {
@@ -131,7 +133,7 @@ impl Destination {
         if !changed.is_empty() {
             self.update(leased, &address, &changed).await?;
         }
-        Ok(remember(leased, &holds))
+        Ok(Delivered::Holds(remember(leased, &holds)))
     }
 
     fn fingerprints(&self, found: &Listed) -> BTreeMap<String, Fingerprint> {
@@ -143,13 +145,13 @@ impl Destination {
         known.collect()
     }
 
-    async fn create(&self, leased: &Leased) -> Result<Mirror, Failure> {
+    async fn create(&self, leased: &Leased) -> Result<(), Failure> {
         let all: Vec<&PayloadField> = leased.payload.fields.iter().collect();
         let path = self.writer.create(body(&all)).await?;
         if let Some(path) = path {
             self.paths.put(&leased.payload.key, path);
         }
-        Ok(remember(leased, &BTreeMap::new()))
+        Ok(())
     }
 
     async fn update(
@@ -163,7 +165,7 @@ impl Destination {
         let key = self.writer.key().as_str();
         let by_key = matches!(address, Address::Key(_));
         let fields: Vec<&PayloadField> =
-            changed.iter().copied().filter(|field| !by_key || field.name != key).collect();
+            changed.iter().copied().filter(|field| !by_key || *field.name != *key).collect();
         if fields.is_empty() {
             return Ok(());
         }
@@ -218,14 +220,13 @@ fn ambiguous(copies: usize) -> Failure {
 fn remember(leased: &Leased, before: &BTreeMap<String, Fingerprint>) -> Mirror {
     let mut fields = before.clone();
     for field in &leased.payload.fields {
-        let kept = before.contains_key(&field.name) && !field.updates && !leased.payload.initial;
+        let kept = before.contains_key(&*field.name) && !field.updates && !leased.payload.initial;
         if !kept {
-            fields.insert(field.name.clone(), field.fingerprint);
+            fields.insert(field.name.to_string(), field.fingerprint);
         }
     }
-    let key = &leased.payload.key;
     Mirror {
-        key: (*key != leased.record.to_string()).then(|| key.clone()),
+        key: leased.own_key().map(str::to_owned),
         state: MirrorState::Present,
         fields,
         version: leased.version,
@@ -242,7 +243,7 @@ fn body(fields: &[&PayloadField]) -> Vec<u8> {
             json.push(b',');
         }
         // Writing text into memory cannot fail.
-        let _ = serde_json::to_writer(&mut json, &field.name);
+        let _ = serde_json::to_writer(&mut json, &*field.name);
         json.push(b':');
         json.extend_from_slice(field.json.get().as_bytes());
     }

@@ -89,14 +89,17 @@ fn done(
 ) -> Result<(), StoreError> {
     // A read may have seen the record while it was on its way.
     let seen = work.finish(leased)?.unwrap_or(leased.seen);
+    // A decision that came meanwhile may have marked the record gone.
+    let gone = leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
+        && work
+            .mirror(&leased.table, leased.record)?
+            .is_some_and(|now| now.state == MirrorState::Gone);
     match delivered {
+        Delivered::Created => {
+            let state = if gone { MirrorState::Gone } else { MirrorState::Present };
+            work.set_mirror_told(leased, state, seen)?;
+        }
         Delivered::Holds(mirror) | Delivered::AsItWas(mirror) => {
-            // A decision that came meanwhile may have marked the record gone.
-            let gone =
-                leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
-                    && work
-                        .mirror(&leased.table, leased.record)?
-                        .is_some_and(|now| now.state == MirrorState::Gone);
             let state = if gone { MirrorState::Gone } else { mirror.state };
             let mirror = Mirror { state, seen, ..mirror.clone() };
             work.set_mirror(&leased.table, leased.record, &mirror)?;
@@ -105,7 +108,9 @@ fn done(
     }
     match (leased.action, delivered) {
         (Action::Write, Delivered::AsItWas(_)) => settled.tally.unchanged += 1,
-        (Action::Write, Delivered::Holds(_) | Delivered::Gone) => settled.tally.written += 1,
+        (Action::Write, Delivered::Created | Delivered::Holds(_) | Delivered::Gone) => {
+            settled.tally.written += 1
+        }
         (Action::Delete, _) => settled.tally.deleted += 1,
     }
     Ok(())

@@ -118,7 +118,7 @@ impl Table {
                 | TargetValue::Instant(_) => value.clone(),
             };
             Some(PayloadField {
-                name: field.name.to_string(),
+                name: field.name.as_str().into(),
                 json: encode(&resolved, self.clearing),
                 fingerprint: key.fingerprint(&canonical(&resolved, &field.kind)),
                 updates: field.updates,

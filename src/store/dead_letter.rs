@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
-use crate::store::payload::{decode, encode};
 use crate::store::work::{flow, record_id, table_name};
 use crate::store::{Action, NewWrite, Payload, StoreError, Work};
 
@@ -109,7 +108,7 @@ impl Work<'_> {
     /// Adds a dead letter, in place of an older one of the same record.
     pub(crate) fn add_dead_letter(&mut self, new: &NewDeadLetter) -> Result<(), StoreError> {
         let (action, payload) = match &new.write {
-            Some((action, payload)) => (action.as_str(), encode(payload)?),
+            Some((action, payload)) => (action.as_str(), self.encode(payload)?),
             None => ("map", String::new()),
         };
         let parts = parts(
@@ -169,12 +168,12 @@ impl Work<'_> {
 
     /// All dead letters, oldest first.
     pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
-        self.raw_dead_letters()?.into_iter().map(shown).collect()
+        self.raw_dead_letters()?.into_iter().map(|raw| shown(self, raw)).collect()
     }
 
     /// One dead letter.
     pub(crate) fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>, StoreError> {
-        self.raw_dead_letter(id)?.map(shown).transpose()
+        self.raw_dead_letter(id)?.map(|raw| shown(self, raw)).transpose()
     }
 
     /// How many there are: of a flow, or of one of its tables.
@@ -204,7 +203,7 @@ impl Work<'_> {
             self.request_reread(&table, record)?;
         } else if self.pending(flow, &table, record)?.is_none() {
             let action = Action::parse(&raw.action)?;
-            let payload = decode(&raw.payload)?;
+            let payload = self.decode(&raw.payload)?;
             let new = NewWrite {
                 flow,
                 table: &table,
@@ -305,11 +304,12 @@ fn parts<'a>(
     [flow.as_bytes(), table.as_bytes(), record, action.as_bytes(), payload.as_bytes(), doubt]
 }
 
-fn shown(raw: Raw) -> Result<DeadLetter, StoreError> {
+fn shown(work: &Work<'_>, raw: Raw) -> Result<DeadLetter, StoreError> {
     let fields = if raw.payload.is_empty() {
         Vec::new()
     } else {
-        decode(&raw.payload)?.fields.into_iter().map(|field| field.name).collect()
+        let payload = work.decode(&raw.payload)?;
+        payload.fields.iter().map(|field| field.name.to_string()).collect()
     };
     Ok(DeadLetter {
         id: raw.id,
