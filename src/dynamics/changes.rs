@@ -97,6 +97,21 @@ impl Reader {
         self.page(query, &response)
     }
 
+    /// All rows as they are, without change tracking; `next` is a page within
+    /// this read.
+    pub(crate) async fn all_rows(
+        &self,
+        query: &Query,
+        next: Option<&str>,
+    ) -> Result<Page, Failure> {
+        let link = match next {
+            Some(next) => next.to_owned(),
+            None => self.link(&format!("{}?$select={}", query.table.entity_set, query.select()))?,
+        };
+        let response = self.follow(&link, &query.untracked()).await?;
+        self.page(query, &response)
+    }
+
     /// A page of the ids of all rows, without change tracking; `next` is a page
     /// within this read.
     pub(crate) async fn ids(&self, query: &Query, next: Option<&str>) -> Result<Page, Failure> {

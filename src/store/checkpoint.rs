@@ -34,8 +34,9 @@ pub(crate) enum Position {
     CatchUp {
         /// The next page; none at the start.
         next: Option<String>,
-        /// Changed since when.
-        since: Timestamp,
+        /// Changed since when; none: all rows, where the table does not say when
+        /// a row was changed.
+        since: Option<Timestamp>,
         /// What the last page of the full read gave.
         delta: String,
         /// When it gave it.
@@ -193,5 +194,20 @@ impl Work<'_> {
                 seal.as_slice(),
             ))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Position;
+
+    #[test]
+    fn a_catch_up_that_an_earlier_version_stored_can_be_read() {
+        let stored = r#"{"phase":"catch-up","next":"/n","since":"2026-03-01T12:00:00Z","delta":"/d",
+            "obtained":"2026-03-01T12:00:01Z","initial":true,"rows":7}"#;
+        let Position::CatchUp { since, .. } = serde_json::from_str(stored).unwrap() else {
+            panic!("another position");
+        };
+        assert_eq!(since, Some("2026-03-01T12:00:00Z".parse().unwrap()));
     }
 }
