@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::app::tables::lookup;
+use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
-use crate::dynamics::Query;
+use crate::dynamics::{Query, not_tracked};
 use crate::http::{Failure, Outcome};
-use crate::mapping::spec::{Lookup, TableMapping};
+use crate::mapping::spec::{Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, ResourceSchema, TableSchema};
 
@@ -108,7 +108,9 @@ async fn within<T>(
 
 fn of_failure(place: &str, failure: &Failure) -> Finding {
     let refused = failure.outcome == Outcome::Refused;
-    let hint = if refused {
+    let hint = if not_tracked(failure) {
+        "set `tracking = \"diff\"` in its mapping, which reads all rows in each pass"
+    } else if refused {
         "check client id, secret or certificate, tenant and scopes, and the application user's role"
     } else {
         "what the system said is quoted; its request id helps its support"
@@ -136,15 +138,13 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
         within(app, &source, app.dynamics.table_schema(&spec.dynamics, None), findings).await;
     let resource =
         within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
+    let tracked = spec.tracking == Tracking::Changes;
     if let Some(schema) = &schema
+        && tracked
         && !schema.change_tracking
     {
-        let hint = if schema.change_tracking_possible {
-            "turn on \"Track changes\" in the table's advanced options and publish it"
-        } else {
-            "this table cannot be tracked, so it cannot be mapped"
-        };
-        findings.push(problem(&source, "change tracking is off".into(), hint));
+        let hint = how_to_track(&spec.dynamics, schema.change_tracking_possible);
+        findings.push(problem(&source, "change tracking is off".into(), &hint));
     }
     let (Some(schema), Some(resource)) = (schema, resource) else { return };
     match compile(spec, &schema, &resource) {
@@ -164,8 +164,8 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
                     ),
                 ));
             }
-            if schema.change_tracking {
-                read_one(app, &source, &schema, &compiled, findings).await;
+            if schema.change_tracking || !tracked {
+                read_one(app, &source, (&schema, spec.tracking), &compiled, findings).await;
             }
             key(app, &target, spec, resource, findings).await;
         }
@@ -197,20 +197,24 @@ fn of_mapping(index: usize, problem: &Problem) -> Finding {
     }
 }
 
-/// Reads one row with change tracking: shows the privilege, the columns and
-/// the clock.
+/// Reads one row as a pass would: shows the privilege, the columns and the
+/// clock.
 async fn read_one(
     app: &App,
     place: &str,
-    schema: &TableSchema,
+    (schema, tracking): (&TableSchema, Tracking),
     compiled: &Compiled,
     findings: &mut Vec<Finding>,
 ) {
     let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
     let query = Query { table: schema.clone(), columns, page_rows: 1 };
-    let Some(page) = within(app, place, app.dynamics.full_read(&query), findings).await else {
-        return;
+    let read = async {
+        match tracking {
+            Tracking::Changes => app.dynamics.full_read(&query).await,
+            Tracking::Diff => app.dynamics.all_rows(&query, None).await,
+        }
     };
+    let Some(page) = within(app, place, read, findings).await else { return };
     if let Some(date) = page.date {
         let skew = app.clock.now().duration_since(date).as_secs();
         if skew.abs() > SKEW_SECONDS {

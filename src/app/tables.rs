@@ -10,7 +10,7 @@ use crate::delivery::Target;
 use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
 use crate::http::{Failure, Outcome};
-use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping};
+use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
 use crate::telemetry::{SchemaDrifted, TableFailed};
@@ -31,6 +31,8 @@ pub(crate) enum TableError {
     Mapping(Vec<String>),
     /// Dynamics does not track the table's changes.
     NotTracked {
+        /// The table.
+        table: TableName,
         /// Whether that can be turned on.
         possible: bool,
     },
@@ -41,13 +43,25 @@ impl std::fmt::Display for TableError {
         match self {
             Self::Remote(failure) => failure.fmt(f),
             Self::Mapping(problems) => f.write_str(&problems.join("; ")),
-            Self::NotTracked { possible: true } => f.write_str(
-                "change tracking is off for this table; turn on \"Track changes\" in its advanced options and publish it",
-            ),
-            Self::NotTracked { possible: false } => {
-                f.write_str("change tracking is off for this table and cannot be turned on")
+            Self::NotTracked { table, possible } => {
+                write!(
+                    f,
+                    "change tracking is off for this table; {}",
+                    how_to_track(table, *possible)
+                )
             }
         }
+    }
+}
+
+/// What to do about a table that is not tracked.
+pub(crate) fn how_to_track(table: &TableName, possible: bool) -> String {
+    if possible {
+        format!(
+            "run `cdsync provision --change-tracking {table}`, or turn it on at make.powerapps.com (Tables > {table} > Properties > Advanced options > Track changes), save and publish; or set `tracking = \"diff\"` in its mapping, which reads all rows in each pass"
+        )
+    } else {
+        "it cannot be turned on; set `tracking = \"diff\"` in its mapping, which reads all rows in each pass".to_owned()
     }
 }
 
@@ -127,9 +141,9 @@ impl App {
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
             TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
         })?;
-        if !schema.change_tracking {
+        if !schema.change_tracking && spec.tracking == Tracking::Changes {
             let possible = schema.change_tracking_possible;
-            return Err(TableError::NotTracked { possible });
+            return Err(TableError::NotTracked { table: spec.dynamics.clone(), possible });
         }
         let resource = Arc::new(resource);
         let clearing =
@@ -143,6 +157,7 @@ impl App {
                 columns,
                 page_rows: self.config.dynamics.page_rows,
             }),
+            tracking: spec.tracking,
             resource: resource.clone(),
             key: spec.key.to.clone(),
             deletions: Deletions {

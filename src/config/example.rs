@@ -185,6 +185,9 @@ campaign = "profile"
 key = { from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }
 # … or in the URI, where the resource has a one-field identification key.
 # key = { from = "contactid", to = "cusCrmId", in_uri = true }
+# How changes are found: "changes" (default) by change tracking; "diff" reads all rows in
+# each pass, for tables that Dynamics cannot track.
+# tracking = "changes"
 # Whether a deletion in Dynamics deletes in Campaign; default: false.
 apply_deletes = false
 # What choice columns send: "label" (default) or "value", the technical number.

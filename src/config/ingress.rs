@@ -9,7 +9,7 @@ use super::filter;
 use super::settings::IngressSettings;
 use super::tree::{Keys, Node, as_i64};
 use super::values::{flag_or, name, number_or, schedule, time_zone};
-use crate::mapping::spec::{DeleteGuard, Key, Lookup, Picklists, TableMapping};
+use crate::mapping::spec::{DeleteGuard, Key, Lookup, Picklists, TableMapping, Tracking};
 use crate::model::{ColumnName, FieldName, ResourceName, TableName};
 
 const INGRESS_KEYS: &[&str] = &["schedule", "time_zone", "table"];
@@ -18,6 +18,7 @@ const TABLE_KEYS: &[&str] = &[
     "dynamics",
     "campaign",
     "key",
+    "tracking",
     "apply_deletes",
     "picklists",
     "language",
@@ -34,6 +35,9 @@ const GUARD_KEYS: &[&str] = &["rows", "percent"];
 /// The choices of `picklists`.
 pub(super) const PICKLISTS: &[(&str, Picklists)] =
     &[("label", Picklists::Label), ("value", Picklists::Value)];
+
+/// The choices of `tracking`.
+const TRACKING: &[(&str, Tracking)] = &[("changes", Tracking::Changes), ("diff", Tracking::Diff)];
 
 /// English (United States).
 const DEFAULT_LANGUAGE: u32 = 1033;
@@ -103,6 +107,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
             "key = { from = \"contactid\", to = \"externalId\", filter = \"byExternalId\", parameter = \"externalId_parameter\" }",
         )
         .and_then(|node| key(&node));
+    let tracking = keys.get("tracking").map(|node| node.word(TRACKING));
     let apply_deletes = flag_or(&keys, "apply_deletes", false);
     let picklists = keys.get("picklists").and_then(|node| node.word(PICKLISTS));
     let language = number_or(&keys, "language", 1..=0xF_FFFF, DEFAULT_LANGUAGE);
@@ -123,6 +128,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
         dynamics: dynamics?,
         campaign: campaign?,
         key: key?,
+        tracking: tracking.unwrap_or(Some(Tracking::Changes))?,
         apply_deletes,
         picklists: picklists.unwrap_or(Picklists::Label),
         language,

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 const ENTITY: &str = "LogicalName,SchemaName,EntitySetName,PrimaryIdAttribute,\
-    PrimaryNameAttribute,ChangeTrackingEnabled,CanChangeTrackingBeEnabled";
+    PrimaryNameAttribute,ChangeTrackingEnabled,CanChangeTrackingBeEnabled,IsIntersect";
 
 /// One line of the list of tables.
 #[derive(Clone, Debug)]
@@ -89,6 +89,7 @@ impl Reader {
                 .can_change_tracking_be_enabled
                 .and_then(|managed| managed.value)
                 .unwrap_or(false),
+            intersect: entity.is_intersect.unwrap_or(false),
             columns,
         })
     }

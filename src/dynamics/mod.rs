@@ -10,7 +10,7 @@ mod reader;
 mod rows;
 mod wire;
 
-pub(crate) use changes::{Page, Query};
+pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use reader::Reader;
 
 /// What a read can end with; made by the transport, passed on as it is.

@@ -57,6 +57,8 @@ pub(super) struct EntityReply {
     pub(super) change_tracking_enabled: Option<bool>,
     #[serde(default)]
     pub(super) can_change_tracking_be_enabled: Option<Managed<bool>>,
+    #[serde(default)]
+    pub(super) is_intersect: Option<bool>,
 }
 
 /// `AttributeMetadata`, the selected part.

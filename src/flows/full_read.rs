@@ -89,7 +89,7 @@ impl TableRun<'_> {
     }
 
     /// A read of nothing where much was: an alarm, not a success.
-    async fn empty_alarm(
+    pub(super) async fn empty_alarm(
         &self,
         checkpoint: &Checkpoint,
         rows: u64,
@@ -166,6 +166,6 @@ impl TableRun<'_> {
     }
 }
 
-fn live_rows(page: &Page) -> u64 {
+pub(super) fn live_rows(page: &Page) -> u64 {
     page.changes.iter().filter(|change| matches!(change, Change::Upsert(_))).count() as u64
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::campaign::{Clearing, encode};
 use crate::dynamics::Query;
-use crate::mapping::spec::DeleteGuard;
+use crate::mapping::spec::{DeleteGuard, Tracking};
 use crate::mapping::{Applied, Compiled, MappedField, MappedRecord, canonical, resolve_empty};
 use crate::model::{
     Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
@@ -23,6 +23,8 @@ pub(crate) struct Table {
     pub(crate) mapping: Arc<Compiled>,
     /// What is read.
     pub(crate) query: Arc<Query>,
+    /// How its changes are found.
+    pub(crate) tracking: Tracking,
     /// What is written.
     pub(crate) resource: Arc<ResourceSchema>,
     /// The Campaign field that holds the key.

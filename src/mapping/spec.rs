@@ -16,6 +16,8 @@ pub(crate) struct TableMapping {
     pub(crate) campaign: ResourceName,
     /// How a record is found in Campaign.
     pub(crate) key: Key,
+    /// How its changes are found.
+    pub(crate) tracking: Tracking,
     /// Whether a deletion in Dynamics is carried to Campaign.
     pub(crate) apply_deletes: bool,
     /// What a choice column sends by default.
@@ -67,6 +69,16 @@ pub(crate) enum Lookup {
         /// The query parameter, `…_parameter`.
         parameter: String,
     },
+}
+
+/// How the changes of a table are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracking {
+    /// By Dynamics' change tracking: a pass reads what changed.
+    Changes,
+    /// By comparison: a pass reads all rows. For tables that Dynamics does not
+    /// track, such as intersect tables (Dynamics sheet, 3.4 and 9.4).
+    Diff,
 }
 
 /// What a choice column sends.

@@ -79,6 +79,30 @@ pub(crate) enum Position {
         /// Whether `link` is a page within a delta.
         within: bool,
     },
+    /// All rows are read without change tracking, to be compared.
+    DiffRead {
+        /// The next page; none at the start.
+        next: Option<String>,
+        /// Pages taken so far.
+        pages: u64,
+        /// Rows taken so far.
+        rows: u64,
+        /// As in the full read.
+        initial: bool,
+        /// Whether it is the first read of its mapping: rows that were given up
+        /// are tried again.
+        new: bool,
+    },
+    /// Records that such a read did not see are looked for and deleted.
+    DiffSweep {
+        /// Rows the read saw.
+        rows: u64,
+    },
+    /// Nothing to do until the next pass reads all rows again.
+    DiffRest {
+        /// When the last read and its sweep were over.
+        ended: Timestamp,
+    },
 }
 
 impl Position {
@@ -86,7 +110,11 @@ impl Position {
     /// token yet.
     pub(crate) fn obtained(&self) -> Option<Timestamp> {
         match self {
-            Self::Inventory { .. } | Self::FullRead { .. } => None,
+            Self::Inventory { .. }
+            | Self::FullRead { .. }
+            | Self::DiffRead { .. }
+            | Self::DiffSweep { .. }
+            | Self::DiffRest { .. } => None,
             Self::CatchUp { obtained, .. }
             | Self::Presence { obtained, .. }
             | Self::Sweep { obtained, .. }
@@ -99,10 +127,14 @@ impl Position {
         match self {
             Self::Inventory { next }
             | Self::FullRead { next, .. }
+            | Self::DiffRead { next, .. }
             | Self::CatchUp { next, .. }
             | Self::Presence { next, .. } => next.as_deref(),
             Self::Delta { link, within: true, .. } => Some(link),
-            Self::Delta { within: false, .. } | Self::Sweep { .. } => None,
+            Self::Delta { within: false, .. }
+            | Self::Sweep { .. }
+            | Self::DiffSweep { .. }
+            | Self::DiffRest { .. } => None,
         }
     }
 
@@ -115,6 +147,9 @@ impl Position {
             Self::Presence { .. } => "presence",
             Self::Sweep { .. } => "sweep",
             Self::Delta { .. } => "delta",
+            Self::DiffRead { .. } => "diff-read",
+            Self::DiffSweep { .. } => "diff-sweep",
+            Self::DiffRest { .. } => "diff",
         }
     }
 }

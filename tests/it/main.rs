@@ -16,6 +16,7 @@ mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;
 mod ingress_deletes;
+mod ingress_diff;
 mod ingress_faults;
 mod ingress_hostile;
 mod ingress_keys;

@@ -83,6 +83,7 @@ filter = { match = "all", delete_filtered_out = false, rules = [
 dynamics = "new_vehicle"
 campaign = "cusVehicle"
 key = { from = "new_vehicleid", to = "cusVehicleId", in_uri = true }
+tracking = "diff"
 fields = []
 
 [optout]
@@ -119,6 +120,7 @@ fn the_contracts_example_becomes_what_it_says() {
     assert_eq!(since.time_zone.as_ref().unwrap().iana_name(), Some("Asia/Kathmandu"));
     assert_eq!(flag.to.as_str(), "blackListEmail");
     assert_eq!(vehicle.key.lookup, Lookup::InUri);
+    assert_eq!((contact.tracking, vehicle.tracking), (Tracking::Changes, Tracking::Diff));
 }
 
 #[test]
@@ -194,6 +196,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         "ims_url",
         "requests_per_second",
         "time_zone",
+        "tracking",
         "picklists",
         "language",
     ] {

@@ -12,7 +12,9 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use crate::mapping::spec::{FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping};
+use crate::mapping::spec::{
+    FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping, Tracking,
+};
 use crate::mapping::{Applied, MappedField, Problem, compile};
 use crate::model::{
     ApiRoot, Choice, Choices, Column, ColumnName, ColumnType, DateTimeBehavior, Decimal, EnumValue,
@@ -142,6 +144,7 @@ pub(super) fn table() -> TableSchema {
         primary_name: None,
         change_tracking: true,
         change_tracking_possible: true,
+        intersect: false,
         columns,
     }
 }
@@ -193,6 +196,7 @@ pub(super) fn mapping(fields: Vec<FieldMapping>) -> TableMapping {
             to: field_name("externalId"),
             lookup: Lookup::InUri,
         },
+        tracking: Tracking::Changes,
         apply_deletes: false,
         picklists: Picklists::Label,
         language: 1033,
