@@ -87,6 +87,8 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
+    /// Set up Dynamics: turn change tracking of tables on
+    Provision(Provision),
     /// Run one pass of the flows until their backlog is empty
     Sync(Sync),
     /// Show what a pass would write, and why; writes nothing
@@ -175,6 +177,18 @@ pub(super) struct Explore {
     /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `provision`
+#[derive(Debug, Args)]
+pub(super) struct Provision {
+    /// Turn change tracking of this table on and publish it; needs customiser
+    /// rights, and cannot be undone. May be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub(super) change_tracking: Vec<String>,
+    /// Print the requests that would be sent; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// `sync`

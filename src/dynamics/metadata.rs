@@ -98,12 +98,7 @@ impl Reader {
         let path = format!("EntityDefinitions(LogicalName='{table}')?$select={ENTITY}");
         match self.get(&path).await {
             Ok(response) => parse(&response),
-            Err(failure) if failure.outcome == Outcome::Missing => {
-                Err(Failure { status: failure.status, ..no_table(table) })
-            }
-            // Which code a missing table has is unconfirmed; its status is 404.
-            Err(failure) if failure.status == Some(404) => Err(no_table(table)),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(or_no_table(failure, table)),
         }
     }
 
@@ -129,6 +124,16 @@ impl Reader {
             casts.extend(list.value.into_iter().map(|cast| (cast.logical_name.clone(), cast)));
         }
         Ok(casts)
+    }
+}
+
+/// A failure to read a table's definition: which code a missing table has is
+/// unconfirmed; its status is 404.
+pub(super) fn or_no_table(failure: Failure, table: &TableName) -> Failure {
+    match failure.status {
+        status if failure.outcome == Outcome::Missing => Failure { status, ..no_table(table) },
+        Some(404) => no_table(table),
+        Some(_) | None => failure,
     }
 }
 

@@ -11,6 +11,7 @@ mod auth;
 mod cli;
 mod cli_first_steps;
 mod cli_json;
+mod cli_provision;
 mod crash;
 mod ingress_calls;
 mod ingress_changes;
