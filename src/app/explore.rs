@@ -164,6 +164,15 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
                     ),
                 ));
             }
+            if *spec.key.column(&schema) != schema.primary_id {
+                findings.push(note(
+                    &format!("ingress.table[{index}].key.from"),
+                    format!(
+                        "{} is not the table's primary id ({}): of two rows with the same value the second becomes a dead letter",
+                        spec.key.column(&schema), schema.primary_id
+                    ),
+                ));
+            }
             if schema.change_tracking || !tracked {
                 read_one(app, &source, (&schema, spec.tracking), &compiled, findings).await;
             }
@@ -237,7 +246,7 @@ async fn key(
     findings: &mut Vec<Finding>,
 ) {
     if let Lookup::Filter { filter, parameter } = &spec.key.lookup
-        && let Some(problem) = no_such_filter(app, &resource, filter, parameter).await
+        && let Some(problem) = no_such_filter(app, spec, &resource, (filter, parameter)).await
     {
         findings.push(Finding { place: place.to_owned(), ..problem });
         return;
@@ -250,7 +259,16 @@ async fn key(
         vec![spec.key.to.clone()],
     );
     let nobody = app.clock.guid().to_string();
-    match within(app, place, writer.find(&nobody), findings).await {
+    let mut answered = Vec::new();
+    let found = within(app, place, writer.find(&nobody), &mut answered).await;
+    if let (Lookup::Filter { filter, parameter }, Some(finding)) =
+        (&spec.key.lookup, answered.first_mut())
+        && finding.kind == FindingKind::Problem
+    {
+        finding.hint = how_to_filter(spec, filter, parameter);
+    }
+    findings.append(&mut answered);
+    match found {
         None | Some(Found::Nothing) => {}
         Some(Found::One(_) | Found::Several(_)) => findings.push(problem(
             place,
@@ -264,9 +282,9 @@ async fn key(
 /// metadata does not list filters: asking is then the only proof.
 async fn no_such_filter(
     app: &App,
+    spec: &TableMapping,
     resource: &ResourceSchema,
-    filter: &str,
-    parameter: &str,
+    (filter, parameter): (&str, &str),
 ) -> Option<Finding> {
     let listed = within(app, "", app.campaign.filters(resource), &mut Vec::new()).await??;
     if listed.is_empty() {
@@ -277,7 +295,7 @@ async fn no_such_filter(
         return Some(problem(
             "",
             format!("there is no filter {filter}"),
-            &format!("define it on the resource and publish; there are: {}", names.join(", ")),
+            &format!("{}; there are: {}", how_to_filter(spec, filter, parameter), names.join(", ")),
         ));
     };
     let known = found.parameters.iter().any(|name| name == parameter);
@@ -285,7 +303,22 @@ async fn no_such_filter(
         problem(
             "",
             format!("the filter {filter} has no parameter {parameter}"),
-            &format!("it has: {}", found.parameters.join(", ")),
+            &format!(
+                "it has: {}; or {}",
+                found.parameters.join(", "),
+                how_to_filter(spec, filter, parameter)
+            ),
         )
     })
+}
+
+/// How a custom filter comes into being (Campaign sheet, 3.6): the API puts `by`
+/// before the name of the filter and `_parameter` behind that of the parameter.
+fn how_to_filter(spec: &TableMapping, filter: &str, parameter: &str) -> String {
+    let id = filter.strip_prefix("by").unwrap_or(filter);
+    let name = parameter.strip_suffix("_parameter").unwrap_or(parameter);
+    format!(
+        "define it in Campaign: Administration > Development > Custom resources > {} > Filter definition, with the id `{id}` and one rule: {} equal to a parameter `{name}` (\"Switch to parameters\"); then publish",
+        spec.campaign, spec.key.to
+    )
 }

@@ -149,7 +149,7 @@ impl App {
         let clearing =
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
-        let digest = digest(spec, &compiled, clearing);
+        let digest = digest(spec, &schema, &compiled, clearing);
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -186,7 +186,10 @@ impl App {
 fn in_words(spec: &TableMapping, problem: &Problem) -> String {
     let place = match &problem.place {
         Place::Table => String::new(),
-        Place::Key => format!("key {} → {}: ", spec.key.from, spec.key.to),
+        Place::Key => match &spec.key.from {
+            Some(from) => format!("key {from} → {}: ", spec.key.to),
+            None => format!("key → {}: ", spec.key.to),
+        },
         Place::Field(index) => spec
             .fields
             .get(*index)
@@ -212,10 +215,23 @@ pub(crate) fn lookup(lookup: &Lookup) -> KeyLookup {
 
 /// Changes whenever a row could come to another record than before: fields,
 /// replacements, filter, columns and their labels.
-fn digest(spec: &TableMapping, compiled: &Compiled, clearing: Clearing) -> String {
+fn digest(
+    spec: &TableMapping,
+    schema: &TableSchema,
+    compiled: &Compiled,
+    clearing: Clearing,
+) -> String {
+    // The same whether the key's column is named or found, and as before it
+    // could be left out.
+    let key = format!(
+        "Key {{ from: {:?}, to: {:?}, lookup: {:?} }}",
+        spec.key.column(schema),
+        spec.key.to,
+        spec.key.lookup
+    );
     let text = format!(
-        "{:?}|{:?}|{:?}|{:?}|{:?}|{clearing:?}",
-        spec.fields, spec.filter, spec.key, spec.picklists, spec.language,
+        "{:?}|{:?}|{key}|{:?}|{:?}|{clearing:?}",
+        spec.fields, spec.filter, spec.picklists, spec.language,
     );
     let types: Vec<String> =
         compiled.columns().into_iter().map(|column| format!("{column:?}")).collect();

@@ -64,7 +64,7 @@ async fn from_metadata(app: &App) -> Result<String, End> {
     for (table, resource) in pairs(app).await? {
         let schema = app.dynamics.table_schema(&table, None).await?;
         let target = app.campaign.resource_schema(&resource).await?;
-        let key = guess_key(&table, &resource)
+        let key = guess_key(&schema.primary_id, &resource)
             .map_err(|error| End::new(Exit::Usage, error.to_string()))?;
         let pairs = suggest(&key, &schema, &target);
         blocks.push(table_block(&table, &resource, &key, &pairs));

@@ -146,14 +146,18 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
 
 fn key(node: &Node<'_>) -> Option<Key> {
     let keys = node.keys(KEY_KEYS)?;
-    let from = keys.required("from", "from = \"contactid\"").and_then(|node| {
-        name(&node, ColumnName::new, "the column's logical name, such as `contactid`")
-    });
+    let from = keys
+        .get("from")
+        .map(|node| name(&node, ColumnName::new, "the column's logical name, such as `contactid`"));
     let to = keys.required("to", "to = \"externalId\"").and_then(|node| {
         name(&node, FieldName::new, "the field's API name, such as `externalId` or `cusCrmId`")
     });
     let lookup = lookup(&keys);
-    Some(Key { from: from?, to: to?, lookup: lookup? })
+    let from = match from {
+        Some(from) => Some(from?),
+        None => None,
+    };
+    Some(Key { from, to: to?, lookup: lookup? })
 }
 
 /// In the URI, or through a filter: exactly one of the two.

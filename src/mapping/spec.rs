@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{ColumnName, FieldName, ResourceName, TableName};
+use crate::model::{ColumnName, FieldName, ResourceName, TableName, TableSchema};
 
 /// One `[[ingress.table]]`.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl TableMapping {
     pub(crate) fn columns(&self) -> BTreeSet<ColumnName> {
         let mut columns: BTreeSet<ColumnName> =
             self.fields.iter().map(|field| field.from.clone()).collect();
-        columns.insert(self.key.from.clone());
+        columns.extend(self.key.from.clone());
         if let Some(filter) = &self.filter {
             filter.group.add_columns(&mut columns);
         }
@@ -48,12 +48,20 @@ impl TableMapping {
 /// `key = { from, to, … }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The Dynamics column.
-    pub(crate) from: ColumnName,
+    /// The Dynamics column; none: the table's primary id, as its metadata names
+    /// it.
+    pub(crate) from: Option<ColumnName>,
     /// The Campaign field that holds its value.
     pub(crate) to: FieldName,
     /// How Campaign is asked for the record with this key.
     pub(crate) lookup: Lookup,
+}
+
+impl Key {
+    /// The Dynamics column, once the table is known.
+    pub(crate) fn column<'a>(&'a self, table: &'a TableSchema) -> &'a ColumnName {
+        self.from.as_ref().unwrap_or(&table.primary_id)
+    }
 }
 
 /// How a record is addressed by its key.

@@ -192,7 +192,7 @@ pub(super) fn mapping(fields: Vec<FieldMapping>) -> TableMapping {
         dynamics: TableName::new("contact").unwrap(),
         campaign: ResourceName::new("profile").unwrap(),
         key: Key {
-            from: column_name("contactid"),
+            from: Some(column_name("contactid")),
             to: field_name("externalId"),
             lookup: Lookup::InUri,
         },
