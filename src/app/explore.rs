@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::guardrails::row_guardrail;
 use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
 use crate::dynamics::{Query, not_tracked};
@@ -25,6 +26,8 @@ pub(crate) enum FindingKind {
     Refused,
     /// Anything else that must be mended.
     Problem,
+    /// A limit of the vendor's that is passed; cdsync goes on.
+    Warning,
     /// Worth knowing; nothing needs to be done.
     Note,
 }
@@ -62,9 +65,11 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
             "how long deleted rows are kept cannot be read; the age of cursors is not watched".into(),
         )),
     }
-    for (index, spec) in app.config.ingress.iter().flat_map(|i| i.tables.iter()).enumerate() {
+    let tables = app.config.ingress.as_ref().map_or(&[][..], |ingress| &ingress.tables);
+    for (index, spec) in tables.iter().enumerate() {
         table(app, index, spec, &mut findings).await;
     }
+    findings.extend(row_guardrail(app, tables).await);
     findings
 }
 
@@ -74,7 +79,7 @@ async fn campaign_only(app: &App, mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Waits for an answer, and makes a finding of its absence.
-async fn within<T>(
+pub(super) async fn within<T>(
     app: &App,
     place: &str,
     asking: impl Future<Output = Result<T, Failure>>,

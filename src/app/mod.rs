@@ -3,6 +3,7 @@
 
 mod connect;
 mod explore;
+mod guardrails;
 mod pass;
 mod pin;
 mod provision;
@@ -13,6 +14,7 @@ mod tables;
 
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
+pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
 pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::dynamics::link::encode;
 use crate::dynamics::wire::{
-    AttributeReply, CastReply, EntityReply, LabelReply, List, OptionReply, OptionSetReply, parse,
+    AttributeReply, CastReply, EntityReply, LabelReply, List, OptionReply, OptionSetReply,
+    TotalsReply, parse,
 };
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
@@ -48,6 +50,19 @@ impl Reader {
             .collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tables)
+    }
+
+    /// Rows of each table, as counted within the last day (Dynamics sheet, 2.4).
+    pub(crate) async fn total_rows(
+        &self,
+        tables: &[TableName],
+    ) -> Result<Vec<(String, u64)>, Failure> {
+        let names: Vec<String> = tables.iter().map(|table| format!("\"{table}\"")).collect();
+        let names = encode(&format!("[{}]", names.join(",")));
+        let path = format!("RetrieveTotalRecordCount(EntityNames=@p1)?@p1={names}");
+        let reply: TotalsReply = parse(&self.get(&path).await?)?;
+        let totals = reply.entity_record_count_collection;
+        Ok(totals.keys.into_iter().zip(totals.values).collect())
     }
 
     /// One table with all its columns. Lengths, labels and behaviours are asked

@@ -10,6 +10,7 @@
 mod auth;
 mod cli;
 mod cli_first_steps;
+mod cli_guardrails;
 mod cli_json;
 mod cli_provision;
 mod crash;
