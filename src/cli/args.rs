@@ -132,7 +132,7 @@ pub(super) struct Sandbox {
     /// Seed of the data
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Contacts to begin with
+    /// Contacts to begin with; a vehicle for four, a service visit for two
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub(super) contacts: u32,
     /// Faults to play, as a TOML file; the library's page on `sandbox` explains it

@@ -51,6 +51,18 @@ pub enum TokenMoment {
     FirstPage,
 }
 
+/// What a reader gets of a column that column security hides from it (Dynamics
+/// sheet 8.3 has the error; whether a read gets it or a null is open).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecuredRead {
+    /// 403 where a request names the column; without `$select` it is left out.
+    #[default]
+    Refused,
+    /// Null, as if it were empty.
+    Null,
+}
+
 /// Which of the possible behaviours the look-alikes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -61,6 +73,11 @@ pub struct Variants {
     pub first_token: TokenMoment,
     /// Whether Dataverse keeps an empty text as null (Dynamics sheet 2.6).
     pub empty_text_is_null: bool,
+    /// What a read gets of a column that is hidden from the caller.
+    pub secured_read: SecuredRead,
+    /// Whether change tracking of list members can be turned on (Dynamics
+    /// sheet 9.4).
+    pub list_member_tracking: bool,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -102,6 +119,8 @@ impl Default for Variants {
             delta_expired: 400,
             first_token: TokenMoment::LastPage,
             empty_text_is_null: true,
+            secured_read: SecuredRead::Refused,
+            list_member_tracking: false,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,

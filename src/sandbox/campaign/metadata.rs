@@ -148,7 +148,7 @@ pub(crate) fn filters(db: &Db, view: &View<'_>) -> Reply {
 pub(crate) fn listing(db: &Db, view: &View<'_>) -> Reply {
     let mut out = Map::new();
     out.insert("apiName".to_owned(), "resourceType".into());
-    for data in db.resources.iter().filter(|data| data.def.apis.contains(&view.api)) {
+    for data in db.resources.iter().filter(|data| data.def.reached_by(view.api)) {
         let def = &data.def;
         out.insert(def.name.clone(), json!({"content": {}, "data": format!("/{}/{}/", view.api.segment(), def.name), "help": def.label,
             "href": format!("{}/metadata", view.base(&def.name)), "label": def.label, "name": def.name, "type": "collection"}));

@@ -5,6 +5,7 @@
 
 pub(crate) mod builtin;
 pub(crate) mod control;
+mod drift;
 pub(crate) mod error;
 pub(crate) mod gateway;
 pub(crate) mod metadata;
@@ -64,9 +65,9 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
     let [name, rest @ ..] = segments else {
         return Err(error::no_resource());
     };
-    let place = db.place(name).filter(|place| {
-        db.resources.get(*place).is_some_and(|data| data.def.apis.contains(&view.api))
-    });
+    let place = db
+        .place(name)
+        .filter(|place| db.resources.get(*place).is_some_and(|data| data.def.reached_by(view.api)));
     view.place = place.ok_or_else(error::no_resource)?;
     match (described, rest) {
         (true, []) | (false, ["metadata"]) => return Ok(metadata::resource(db, &view)),

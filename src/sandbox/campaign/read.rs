@@ -29,7 +29,12 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// `{origin}/{tenant}/campaign/{api}/{resource}`
     pub(crate) fn base(&self, resource: &str) -> String {
-        format!("{}/{}/campaign/{}/{resource}", self.call.origin, self.tenant, self.api.segment())
+        self.base_under(self.api, resource)
+    }
+
+    /// The same under another root.
+    pub(crate) fn base_under(&self, api: Api, resource: &str) -> String {
+        format!("{}/{}/campaign/{}/{resource}", self.call.origin, self.tenant, api.segment())
     }
 }
 

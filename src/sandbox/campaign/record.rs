@@ -106,7 +106,13 @@ fn linked(db: &Db, view: &View<'_>, target: &str, cell: Option<&Cell<'_>>) -> Va
         return Value::Null;
     };
     let key = db.sealer.seal(Sealed::Record(u64::try_from(place).unwrap_or(0), row));
-    serde_json::json!({"href": format!("{}/{key}", view.base(target)), "title": title(&data.def, packed), "PKey": key})
+    // A linked record may be under another root than the one asked.
+    let api = if data.def.apis.contains(&view.api) {
+        view.api
+    } else {
+        data.def.apis.first().copied().unwrap_or(view.api)
+    };
+    serde_json::json!({"href": format!("{}/{key}", view.base_under(api, target)), "title": title(&data.def, packed), "PKey": key})
 }
 
 fn computed(def: &Resource, row: &Packed, number: u64, now: i64, out: &mut Map<String, Value>) {

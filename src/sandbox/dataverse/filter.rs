@@ -443,9 +443,10 @@ fn literal(column: &Column, token: &Token) -> Result<Literal, Refusal> {
     let text = plain(token);
     let quoted = matches!(token, Token::Text(_));
     let value = match &column.kind {
-        ColumnType::Text { .. } | ColumnType::Memo { .. } | ColumnType::MultiSelect(_) => {
-            quoted.then(|| Literal::Text(text.to_lowercase()))
-        }
+        ColumnType::Text { .. }
+        | ColumnType::Memo { .. }
+        | ColumnType::EntityName
+        | ColumnType::MultiSelect(_) => quoted.then(|| Literal::Text(text.to_lowercase())),
         ColumnType::Uniqueidentifier | ColumnType::Lookup { .. } => {
             Uuid::try_parse(&text).ok().map(Literal::Guid)
         }

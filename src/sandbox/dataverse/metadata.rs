@@ -45,10 +45,11 @@ fn table_value(table: &Table) -> Map<String, Value> {
     let value = json!({
         "LogicalName": table.name, "SchemaName": table.schema_name, "EntitySetName": table.set,
         "LogicalCollectionName": table.set, "CollectionSchemaName": table.schema_name,
-        "PrimaryIdAttribute": table.id, "PrimaryNameAttribute": table.primary_name,
+        "PrimaryIdAttribute": table.id,
+        "PrimaryNameAttribute": (!table.primary_name.is_empty()).then_some(&table.primary_name),
         "ChangeTrackingEnabled": table.tracked,
         "CanChangeTrackingBeEnabled": managed(table.trackable, "canchangetrackingbeenabled"),
-        "IsActivity": table.activity, "IsIntersect": false, "IsPrivate": false,
+        "IsActivity": table.activity, "IsIntersect": table.intersect, "IsPrivate": false,
         "IsCustomEntity": table.name.contains('_'),
         "ObjectTypeCode": table.type_code, "IsOptimisticConcurrencyEnabled": true,
         "OwnershipType": "UserOwned", "TableType": "Standard",
@@ -71,7 +72,7 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
         "AttributeTypeName": {"Value": format!("{}Type", column.kind.metadata_stem().replace("UniqueIdentifier", "Uniqueidentifier"))},
         "AttributeOf": null, "IsPrimaryId": column.role == Role::Id, "IsPrimaryName": column.name == table.primary_name,
         "IsValidForCreate": column.create, "IsValidForRead": true, "IsValidForUpdate": column.update,
-        "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": false,
+        "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": column.secured,
         "IsCustomAttribute": column.name.contains("new_"),
         "RequiredLevel": {"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
         "DisplayName": text_label(&column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},
@@ -130,7 +131,7 @@ fn type_members(column: &Column) -> Map<String, Value> {
             names.dedup();
             json!({"Targets": names, "Format": "None"})
         }
-        ColumnType::Uniqueidentifier => json!({}),
+        ColumnType::Uniqueidentifier | ColumnType::EntityName => json!({}),
     })
 }
 

@@ -4,11 +4,14 @@
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
 pub(crate) mod builtin;
+mod connection;
 pub(crate) mod control;
+mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
+mod members;
 pub(crate) mod metadata;
 pub(crate) mod page;
 pub(crate) mod path;

@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::error::{Refusal, query, refuse};
 use super::filter::{self, Expr, Literal};
-use super::render::{Annotations, Plan};
+use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
-use super::{Prefer, eval, page};
+use super::{Prefer, eval, members, page};
 use crate::sandbox::variants::{TokenMoment, Variants};
 use crate::sandbox::wire::{Call, Reply};
 
@@ -135,12 +135,8 @@ pub(crate) fn collection(
     let tracking = prefer.track_changes || call.param("$deltatoken").is_some();
     if tracking {
         refuse_with_tracking(call)?;
-        if !def.tracked {
-            return Err(refuse(
-                400,
-                "0x80072491",
-                format!("Entity {table} isn't enabled for change tracking."),
-            ));
+        if let Some(refusal) = members::untracked(db, &def) {
+            return Err(refusal);
         }
     }
     let options = Options::read(call, &def)?;
@@ -148,7 +144,8 @@ pub(crate) fn collection(
         return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
     }
     let annotations = Annotations::new(&prefer.annotations);
-    let plan = Plan::new(&def, call.param("$select"), &annotations)?;
+    refuse_secured(&def, call, context.variants)?;
+    let plan = Plan::new(&def, call.param("$select"), &annotations)?.for_caller(context.variants);
     let size = prefer.page_size.map_or(LARGEST, |size| size.clamp(1, LARGEST));
     let page = match (&options.delta, &options.skip) {
         (Some(token), skip) => {

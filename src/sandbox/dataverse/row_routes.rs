@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::{Refusal, no_row, no_segment, payload, query, refuse};
+use super::members::{self, no_message};
 use super::path::{self, Key};
 use super::read::Context;
-use super::render::{Annotations, Plan};
+use super::render::{Annotations, Plan, refuse_secured};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use super::{api, value};
@@ -74,7 +75,8 @@ fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, R
     let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
     let annotations = Annotations::new(&context.prefer.annotations);
     let selected = context.call.param("$select");
-    let plan = Plan::new(&data.def, selected, &annotations)?;
+    refuse_secured(&data.def, context.call, context.variants)?;
+    let plan = Plan::new(&data.def, selected, &annotations)?.for_caller(context.variants);
     let list = selected.map(|list| format!("({list})")).unwrap_or_default();
     let mut head = b"\"@odata.context\":".to_vec();
     push_json(
@@ -101,7 +103,19 @@ pub(crate) fn row(
     let (_, key) = path::segment(first).ok_or_else(malformed)?;
     let key = key.ok_or_else(|| no_segment(parts.get(1).unwrap_or(&"")))?;
     let method = &context.call.method;
+    let intersect = db.table(table).is_some_and(|data| data.def.intersect);
     match parts {
+        [_] if intersect && *method == Method::GET => Err(no_message("Retrieve", table)),
+        [_] if intersect && *method == Method::PATCH => Err(no_message("Update", table)),
+        [_, ..] if intersect && *method != Method::DELETE => Err(no_message("Update", table)),
+        [_, action] if table == "list" && *method == Method::POST => {
+            let list = path::find(db, table, &key)?;
+            members::act(db, list, action, context, actor)
+        }
+        [_, name] if table == "list" && name.ends_with("_association") => {
+            let list = path::find(db, table, &key)?;
+            members::association(db, list, name, context)
+        }
         [_] if *method == Method::GET => read(db, table, &key, context),
         [_] if *method == Method::PATCH => patch(db, table, &key, context, actor),
         [_] if *method == Method::DELETE => delete(db, table, &key, context.call),
