@@ -20,6 +20,8 @@ pub(crate) struct Listed {
     pub(crate) key: Option<String>,
     /// Path of the record, for use in this process's life only.
     pub(crate) href: Option<String>,
+    /// Its `PKey`, as a link to it is written; for this process's life only.
+    pub(crate) pkey: Option<String>,
     /// The values of the fields that were asked for and could be read.
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
 }
@@ -85,6 +87,7 @@ impl Reader {
         Ok(Listed {
             key: record.get(key.as_str()).and_then(|raw| key_text(raw)),
             href: self.href_of(record, schema, response)?,
+            pkey: text_of(record, "PKey").filter(|pkey| !pkey.is_empty()),
             fields: values,
         })
     }
@@ -96,10 +99,7 @@ impl Reader {
         schema: &ResourceSchema,
         response: &Response,
     ) -> Result<Option<String>, Failure> {
-        let text = |name: &str| -> Option<String> {
-            record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
-        };
-        let (href, pkey) = (text("href"), text("PKey"));
+        let (href, pkey) = (text_of(record, "href"), text_of(record, "PKey"));
         self.address(schema, href.as_deref(), pkey.as_deref())
             .map_err(|failure| Failure { request_id: response.request_id.clone(), ..failure })
     }
@@ -123,6 +123,10 @@ impl Reader {
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }
+}
+
+fn text_of(record: &Record<'_>, name: &str) -> Option<String> {
+    record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
 
 /// A key as text, whatever the field's type; none if it is empty.

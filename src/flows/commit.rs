@@ -10,6 +10,7 @@ use crate::store::{
 };
 
 use super::decide::{Decision, Known, decide};
+use super::links::{self, Before};
 use super::prepare::{Content, Prepared, Table};
 
 const FLOW: Flow = Flow::Ingress;
@@ -34,11 +35,14 @@ pub(crate) fn commit_page(
 ) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let listed = work.has_inventory(&table.name)?;
+    let some_left_out = table.is_parent && work.has_left_out(&table.name)?;
+    let has_children = table.is_parent && work.has_children(&table.name)?;
     let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
         let generation = checkpoint.generation;
         let given_up = had_letters || !committed.given_up.is_empty();
-        let mut step = Step { work, table, generation, listed, given_up };
+        let kin = Kin { some_left_out, has_children };
+        let mut step = Step { work, table, generation, listed, given_up, kin };
         step.run(prepared, &mut committed)?;
     }
     work.set_checkpoint(&table.name, checkpoint)?;
@@ -64,11 +68,23 @@ struct Step<'w, 's> {
     listed: bool,
     /// Whether the table has dead letters.
     given_up: bool,
+    kin: Kin,
+}
+
+/// What the store knows of the table as a table of parents.
+#[derive(Clone, Copy)]
+struct Kin {
+    /// Records that the filter leaves out.
+    some_left_out: bool,
+    /// Records of other tables that link to its records.
+    has_children: bool,
 }
 
 impl Step<'_, '_> {
     fn run(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<(), StoreError> {
         let name = &self.table.name;
+        let (prepared, links) = links::follow(self.work, self.table, prepared)?;
+        let prepared = prepared.as_ref();
         let pending = self.work.pending(FLOW, name, prepared.id)?;
         let (mirror, mut doubt) = match self.mirror(prepared)? {
             Found::Known(mirror) => (Some(mirror), false),
@@ -86,7 +102,23 @@ impl Step<'_, '_> {
             }
         }
         let known = Known { mirror: mirror.as_ref(), pending, doubt };
-        match decide(prepared.content.incoming(), known, self.table.deletions) {
+        let decision = decide(prepared.content.incoming(), known, self.table.deletions);
+        let told = mirror.is_some() || doubt || pending.is_some_and(|pending| pending.touched);
+        let before = Before { pending, told, some_left_out: self.kin.some_left_out };
+        self.carry_out(decision, prepared, mirror, (pending, doubt, alive), out)?;
+        links::remember(self.work, self.table, prepared, decision, &links, before)
+    }
+
+    fn carry_out(
+        &mut self,
+        decision: Decision,
+        prepared: &Prepared,
+        mirror: Option<Mirror>,
+        (pending, doubt, alive): (Option<Pending>, bool, bool),
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let name = &self.table.name;
+        match decision {
             Decision::Write => self.write(prepared, pending, doubt, out),
             Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
             Decision::Unchanged => {
@@ -140,6 +172,9 @@ impl Step<'_, '_> {
             seen: self.generation,
         };
         self.work.set_mirror(name, prepared.id, &mirror)?;
+        if self.kin.has_children {
+            self.work.parent_arrived(name, prepared.id)?;
+        }
         Ok(Found::Known(mirror))
     }
 
@@ -201,7 +236,7 @@ impl Step<'_, '_> {
             out.tally.unchanged += 1;
             return self.withdraw(pending, out);
         }
-        let payload = Payload { key, initial: false, fields: Vec::new() };
+        let payload = Payload { key, initial: false, fields: Vec::new(), links: Vec::new() };
         self.put(prepared, (Action::Delete, &payload), pending, out)
     }
 
@@ -307,14 +342,16 @@ pub(crate) fn commit_inventory(
         let Some(key) = &listed.key else { continue };
         let canonical_key = canonical_key(key);
         let hash = key_hash(work.key(), &canonical_key);
-        let fields = table
-            .mapping
-            .fields()
-            .iter()
-            .filter_map(|field| {
-                let value = listed.fields.get(&field.name)?;
-                let fingerprint = work.key().fingerprint(&canonical(value, &field.kind));
-                Some((field.name.to_string(), fingerprint))
+        let fields = table.mapping.fields().iter().map(|field| (&field.name, &field.kind));
+        // Where a set link leads, a listing does not tell: no two PKeys of one
+        // record are alike. Such a link is written once.
+        let links = table.mapping.links().iter().map(|link| (&link.name, &link.kind));
+        let fields = fields
+            .chain(links)
+            .filter_map(|(name, kind)| {
+                let value = listed.fields.get(name)?;
+                let fingerprint = work.key().fingerprint(&canonical(value, kind));
+                Some((name.to_string(), fingerprint))
             })
             .collect();
         work.add_inventory(&table.name, hash, &fields)?;

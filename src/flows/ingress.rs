@@ -1,6 +1,7 @@
-//! The ingress flow: all mapped tables, one after the other. A table that
-//! cannot go on stops alone.
+//! The ingress flow: all mapped tables, one after the other, parents before
+//! their children. A table that cannot go on stops alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -8,6 +9,7 @@ use tokio::sync::Notify;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
+use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
@@ -78,13 +80,23 @@ pub(crate) struct IntakeReport {
 }
 
 impl Intake {
-    /// Reads all tables up to date.
+    /// Reads all tables up to date; parents come before their children.
     pub(crate) async fn run(&self, tables: &[Table]) -> Result<IntakeReport, StoreError> {
+        self.begin(tables).await?;
         let mut report = IntakeReport::default();
+        let mut read = BTreeSet::new();
         for table in tables {
+            let table = &table.with_read(&read);
             match self.table(table).await {
-                Ok(false) => {}
-                Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
+                Ok(()) => {
+                    read.insert(table.name.clone());
+                    // Deletions go child first: those of parents are looked at
+                    // when all children have been read.
+                    if !table.is_parent && self.guard(table).await? {
+                        report.held.push(table.name.clone());
+                    }
+                }
+                Err(IntakeError::Held) => report.held.push(table.name.clone()),
                 Err(IntakeError::Store(error)) => return Err(error),
                 Err(IntakeError::Remote(failure)) => {
                     failed(table, in_words(&failure));
@@ -102,21 +114,68 @@ impl Intake {
             }
             self.work_ready.notify_one();
         }
+        for table in tables.iter().rev().filter(|table| table.is_parent) {
+            self.release_approved(table).await?;
+            if read.contains(&table.name) && self.guard(table).await? {
+                report.held.push(table.name.clone());
+            }
+            self.work_ready.notify_one();
+        }
         Ok(report)
     }
 
-    /// One table up to date. True if deletions are held.
-    async fn table(&self, table: &Table) -> Result<bool, IntakeError> {
-        self.release_approved(table).await?;
+    /// What must be right before anything is read: nothing waits for what is
+    /// there, and links that the configuration dropped hold nobody up.
+    async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
+        let linkless: Vec<TableName> = tables
+            .iter()
+            .filter(|table| !table.has_links())
+            .map(|table| table.name.clone())
+            .collect();
+        self.store
+            .call(move |work| {
+                for table in &linkless {
+                    work.drop_links(table)?;
+                }
+                work.recount_waiting()
+            })
+            .await
+    }
+
+    /// One table up to date.
+    async fn table(&self, table: &Table) -> Result<(), IntakeError> {
+        if !table.is_parent {
+            self.release_approved(table).await?;
+        }
         let checkpoint = self.checkpoint(table).await?;
         self.watch_age(table, &checkpoint);
         let mut run = TableRun::new(self, table);
         run.run(checkpoint).await?;
-        run.rereads().await?;
-        self.guard(table).await
+        self.reconsider(table).await?;
+        run.rereads().await
     }
 
-    async fn release_approved(&self, table: &Table) -> Result<(), IntakeError> {
+    /// Records that wait for a parent which will not come, where the link has
+    /// another choice, are decided anew.
+    async fn reconsider(&self, table: &Table) -> Result<(), StoreError> {
+        let links: Vec<String> = table
+            .mapping
+            .links()
+            .iter()
+            .filter(|link| link.missing_parent != MissingParent::Wait)
+            .filter(|link| table.read_parents.contains(&link.table))
+            .map(|link| link.name.to_string())
+            .collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let name = table.name.clone();
+        self.store
+            .call(move |work| links.iter().try_for_each(|link| work.reconsider(&name, link)))
+            .await
+    }
+
+    async fn release_approved(&self, table: &Table) -> Result<(), StoreError> {
         let name = table.name.clone();
         let released = self.store.call(move |work| work.release_approved(&name)).await?;
         if released > 0 {
@@ -183,7 +242,7 @@ impl Intake {
     }
 
     /// Looks at the wave of deletions: lets it go, or holds it. True if held.
-    async fn guard(&self, table: &Table) -> Result<bool, IntakeError> {
+    async fn guard(&self, table: &Table) -> Result<bool, StoreError> {
         let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
         let held = self
             .store

@@ -7,6 +7,7 @@ mod diff;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;
+mod links;
 mod page_watch;
 mod prepare;
 mod presence;

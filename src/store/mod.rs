@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod layout;
 mod lease;
+mod link;
 mod lock;
 mod migrate;
 mod mirror;
@@ -21,15 +22,17 @@ mod run;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
 pub(crate) use error::StoreError;
 pub(crate) use guard::{Held, HeldWave};
+pub(crate) use link::{LinkRow, Place, Standing};
 pub(crate) use mirror::{Mirror, MirrorState};
-pub(crate) use outbox::{Action, Leased, NewWrite, Pending, Replaced};
-pub(crate) use payload::{Payload, PayloadField};
+pub(crate) use outbox::{Action, Leased, NewWrite, Parent, Pending, Replaced};
+pub(crate) use payload::{Payload, PayloadField, PayloadLink};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
 pub(crate) use work::Work;

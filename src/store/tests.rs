@@ -70,6 +70,7 @@ fn payload(store: &Store, value: &str) -> Payload {
             fingerprint,
             updates: true,
         }],
+        links: Vec::new(),
     }
 }
 

@@ -236,9 +236,10 @@ async fn a_store_that_cannot_be_used_ends_with_5() {
         }
         assert_snapshot!("store_locked", said(&rig, &rig.run(&["status"]).await));
     }
-    rig.raw().execute_batch("PRAGMA user_version = 9").unwrap();
+    let schema = rig.number("SELECT user_version FROM pragma_user_version");
+    rig.raw().execute_batch("PRAGMA user_version = 99").unwrap();
     assert_snapshot!("store_newer", said(&rig, &rig.run(&["status"]).await));
-    rig.raw().execute_batch("PRAGMA user_version = 1").unwrap();
+    rig.raw().execute_batch(&format!("PRAGMA user_version = {schema}")).unwrap();
     rig.raw().execute("UPDATE checkpoint SET generation = generation + 1", []).unwrap();
     let before = rig.number("SELECT generation FROM checkpoint");
     assert_snapshot!("store_damaged", said(&rig, &rig.run(&["status"]).await));

@@ -22,6 +22,7 @@ mod ingress_diff;
 mod ingress_faults;
 mod ingress_hostile;
 mod ingress_keys;
+mod ingress_links;
 mod ingress_load;
 mod ingress_mapping;
 mod ingress_misfits;
