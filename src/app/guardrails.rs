@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
+use crate::mapping::depth;
 use crate::mapping::spec::TableMapping;
 
 /// Mapped tables (point 67).
@@ -11,6 +12,12 @@ const TABLES: usize = 20;
 
 /// Mapped columns of one table (point 67).
 const COLUMNS: usize = 50;
+
+/// Links of one table (point 60).
+const LINKS: usize = 5;
+
+/// Tables in a chain of links, the first parent included (point 59).
+const LEVELS: usize = 3;
 
 /// Rows of all mapped tables together (point 66).
 const ROWS: u64 = 15_000_000;
@@ -39,6 +46,22 @@ pub(crate) fn guardrails(tables: &[TableMapping]) -> Vec<Finding> {
                 table.dynamics
             );
             found.push(warning(&format!("ingress.table[{index}].fields"), text));
+        }
+        if table.links.len() > LINKS {
+            let text = format!(
+                "{} has {} links; Adobe's own connector is offered for up to {LINKS}",
+                table.dynamics,
+                table.links.len()
+            );
+            found.push(warning(&format!("ingress.table[{index}].links"), text));
+        }
+        let levels = depth(tables, index).map_or(0, |parents| parents + 1);
+        if levels > LEVELS {
+            let text = format!(
+                "{} is at level {levels} of its chain of links; Adobe's own connector is offered for up to {LEVELS}",
+                table.dynamics
+            );
+            found.push(warning(&format!("ingress.table[{index}].links"), text));
         }
     }
     found

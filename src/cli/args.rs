@@ -153,6 +153,10 @@ pub(super) struct Init {
     /// both of them have
     #[arg(long)]
     pub(super) from_metadata: bool,
+    /// Write this ready-made mapping in place of the example; may be given
+    /// several times. `list` shows their names
+    #[arg(long, value_name = "NAME", conflicts_with = "from_metadata")]
+    pub(super) template: Vec<String>,
     /// Overwrite an existing file
     #[arg(long)]
     pub(super) force: bool,

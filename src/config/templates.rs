@@ -49,7 +49,7 @@ pub(crate) const TEMPLATES: &[Template] = &[
         key: ["externalId", "byExternalId", "externalId_parameter"],
         diff: false,
         fields: &[
-            ("salutation", "salutation", ""),
+            ("salutation", "salutation", CUT),
             ("firstname", "firstName", ""),
             ("middlename", "middleName", ""),
             ("lastname", "lastName", ""),
@@ -159,10 +159,7 @@ pub(crate) const TEMPLATES: &[Template] = &[
         ],
         key: CRM_ID,
         diff: true,
-        fields: &[
-            ("opportunityroleid", "cusRole", ""),
-            ("description", "cusDescription", ""),
-        ],
+        fields: &[("opportunityroleid", "cusRole", ""), ("description", "cusDescription", "")],
         links: &[
             Link {
                 from: "opportunityid",
@@ -274,7 +271,7 @@ fn block(template: &Template, chosen: &[&Template]) -> String {
             "# Dynamics may refuse to track this table, so each pass reads all its rows.\ntracking = \"diff\"\n",
         );
     }
-    out.push_str("apply_deletes = false\ndelete_guard = { rows = 1000, percent = 5 }\nfields = [\n");
+    out.push_str("apply_deletes = false\nfields = [\n");
     for (from, to, more) in template.fields {
         let _ = writeln!(out, "  {{ from = \"{from}\", to = \"{to}\"{more} }},");
     }

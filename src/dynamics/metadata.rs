@@ -221,6 +221,8 @@ fn column(attribute: &AttributeReply, casts: &HashMap<String, CastReply>) -> Opt
     let cast = casts.get(&attribute.logical_name);
     let kind = match attribute.attribute_type.as_deref()? {
         "String" | "Memo" => ColumnType::Text { max_length: cast.and_then(|c| c.max_length) },
+        // A table's logical name, such as listmember's `entitytype`.
+        "EntityName" => ColumnType::Text { max_length: None },
         "Integer" | "BigInt" => ColumnType::Integer,
         "Decimal" | "Money" => ColumnType::Decimal,
         "Double" => ColumnType::Double,

@@ -53,6 +53,35 @@ async fn many_tables_and_columns_are_warnings_with_the_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_links_and_long_chains_are_warnings_with_the_number() {
+    let rig = Rig::usual(0).await;
+    let link = |to: usize, table: usize| {
+        format!("{{ from = \"p{to}\", to = \"link{to}\", table = \"new_t{table}\" }}")
+    };
+    // Each table links to the one before it; the last one has more links.
+    for (levels, links) in [(3, 5), (4, 5), (3, 6)] {
+        let mut all = table(0, 1);
+        for number in 1..levels {
+            let count = if number + 1 == levels { links } else { 1 };
+            let links: Vec<String> = (0..count).map(|to| link(to, number - 1)).collect();
+            write!(all, "{}links = [{}]\n", table(number, 1), links.join(", ")).unwrap();
+        }
+        rig.configure(&all);
+        let found = warnings(&rig.run(&["check", "--offline", "--json"]).await.expect(0).json());
+        let expected = match (levels, links) {
+            (4, _) => vec!["level 4"],
+            (_, 6) => vec!["6 links"],
+            _ => vec![],
+        };
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        let place = format!("ingress.table[{}].links", levels - 1);
+        for ((at, text), part) in found.iter().zip(expected) {
+            assert!(*at == place && text.contains(part), "{found:#?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_fifteen_million_rows_are_a_warning() {
     let rig = Rig::usual(3).await;
     rig.configure(CONTACTS);

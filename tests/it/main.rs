@@ -13,6 +13,7 @@ mod cli_first_steps;
 mod cli_guardrails;
 mod cli_json;
 mod cli_provision;
+mod cli_templates;
 mod crash;
 mod ingress_calls;
 mod ingress_changes;
