@@ -75,6 +75,9 @@ pub struct Variants {
     pub empty_text_is_null: bool,
     /// What a read gets of a column that is hidden from the caller.
     pub secured_read: SecuredRead,
+    /// Whether a definition with change tracking takes effect only when it is
+    /// published (Dynamics sheet 7.7).
+    pub tracking_needs_publishing: bool,
     /// Whether change tracking of list members can be turned on (Dynamics
     /// sheet 9.4).
     pub list_member_tracking: bool,
@@ -120,6 +123,7 @@ impl Default for Variants {
             first_token: TokenMoment::LastPage,
             empty_text_is_null: true,
             secured_read: SecuredRead::Refused,
+            tracking_needs_publishing: true,
             list_member_tracking: false,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,

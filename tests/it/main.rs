@@ -41,4 +41,5 @@ mod sandbox_drift;
 mod sandbox_dynamics;
 mod sandbox_faults;
 mod sandbox_linked;
+mod sandbox_tracking;
 mod support;

@@ -12,7 +12,6 @@ const MAIN_LINES: usize = 30;
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/config/tests/bad.rs", "one snapshot per mistake"),
     ("src/sandbox/dataverse/filter.rs", "one grammar, from its words to its meaning"),
-    ("src/sandbox/dataverse/metadata.rs", "one document family of the vendor"),
     ("src/sandbox/dataverse/read.rs", "one document family of the vendor"),
     ("tests/it/sandbox.rs", "one list of promises"),
     ("tests/it/sandbox_dynamics.rs", "one list of promises"),

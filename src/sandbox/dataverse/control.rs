@@ -197,6 +197,19 @@ impl DynamicsControl {
         db.metadata_changed(table);
     }
 
+    /// Says whether change tracking of a table may be turned on at all.
+    pub fn set_trackable(&self, table: &str, can: bool) {
+        if let Some(data) = self.db().tables.get_mut(table) {
+            Arc::make_mut(&mut data.def).trackable = can;
+        }
+    }
+
+    /// With `false` the application's role may not change or publish
+    /// definitions; it may from the start.
+    pub fn set_customizer(&self, on: bool) {
+        self.db().customizer = on;
+    }
+
     /// Days for which deletions are kept: the organization's column.
     pub fn set_retention_days(&self, days: u16) -> Result<(), ControlError> {
         let id = self.db().fixed.organization;

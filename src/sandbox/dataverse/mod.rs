@@ -149,7 +149,16 @@ fn route(
     match name {
         "WhoAmI" => return Ok(who_am_i(db, call)),
         "RetrieveTotalRecordCount" => return total_count(db, call),
-        "EntityDefinitions" => return metadata::route(db, call, &segments),
+        "EntityDefinitions" if call.method == Method::PUT => {
+            return metadata::change::put(db, call, &segments, around.variants);
+        }
+        "EntityDefinitions" => return metadata::route(db, call, &segments, around.variants),
+        "PublishXml" if call.method == Method::POST => {
+            return metadata::change::publish_xml(db, call);
+        }
+        "PublishAllXml" if call.method == Method::POST => {
+            return metadata::change::publish_all(db);
+        }
         _ => {}
     }
     let set = first.split_once('(').map_or(*first, |(set, _)| set);

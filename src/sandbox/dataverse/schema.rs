@@ -277,6 +277,13 @@ pub(crate) struct Table {
     pub(crate) intersect: bool,
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
+    /// Turned on in the definition, but not published yet.
+    pub(crate) tracking_unpublished: bool,
+    /// Display names by language.
+    pub(crate) labels: Vec<(u64, String)>,
+    /// Members that a definition without them resets.
+    pub(crate) color: Option<String>,
+    pub(crate) audited: bool,
     pub(crate) columns: Vec<Column>,
     /// Removed columns, the oldest first; their cells are still in the rows.
     pub(crate) dropped: Vec<Column>,
@@ -306,6 +313,10 @@ impl Table {
             intersect: false,
             tracked: true,
             trackable: true,
+            tracking_unpublished: false,
+            labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
+            color: Some("#3b79b7".to_owned()),
+            audited: true,
             columns: Vec::new(),
             dropped: Vec::new(),
             keys: Vec::new(),

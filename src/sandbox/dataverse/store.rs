@@ -111,6 +111,8 @@ pub(crate) struct Db {
     pub(crate) version: u64,
     pub(crate) metadata_version: u64,
     pub(crate) forbidden: HashSet<String>,
+    /// Whether the application may change and publish definitions.
+    pub(crate) customizer: bool,
     pub(crate) fixed: Fixed,
     /// Parent, child table's code, column, child.
     children: BTreeSet<(Uuid, u32, u16, Uuid)>,
@@ -142,6 +144,7 @@ impl Db {
             version: 915_243,
             metadata_version: 1,
             forbidden: HashSet::new(),
+            customizer: true,
             fixed,
             children: BTreeSet::new(),
             sorted: VecDeque::new(),
