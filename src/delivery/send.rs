@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
-use crate::model::TableName;
+use crate::model::{FieldType, TableName};
 use crate::store::{
     Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, Place, SealKey,
 };
@@ -184,11 +184,22 @@ impl Errand<'_> {
 
     fn fingerprints(&self, found: &Listed) -> BTreeMap<String, Fingerprint> {
         let fields = &self.here.writer.schema().fields;
-        let known = found.fields.iter().filter_map(|(name, value)| {
+        let shown = found.fields.iter().filter_map(|(name, value)| {
             let kind = &fields.get(name)?.kind;
             Some((name.to_string(), self.here.key.fingerprint(&canonical(value, kind))))
         });
-        known.collect()
+        let mut holds: BTreeMap<String, Fingerprint> = shown.collect();
+        // Where a set link leads, an answer does not show; what Campaign was
+        // last told holds, unless an attempt since then had no answer.
+        if let Some(mirror) = self.leased.mirror.as_ref().filter(|_| !self.leased.uncertain) {
+            for (name, told) in &mirror.fields {
+                let kind = fields.get(name.as_str()).map(|field| &field.kind);
+                if matches!(kind, Some(FieldType::Link { .. })) {
+                    holds.entry(name.clone()).or_insert(*told);
+                }
+            }
+        }
+        holds
     }
 
     async fn create(&self) -> Result<Delivered, Trouble> {

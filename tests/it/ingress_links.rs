@@ -29,11 +29,20 @@ fn strict() -> Variants {
 
 /// Children stand first in the configuration: the order is not the file's.
 fn linked(contacts: usize, contact_options: &str, vehicle_options: &str) -> World {
+    linked_as(strict(), contacts, contact_options, vehicle_options)
+}
+
+fn linked_as(
+    variants: Variants,
+    contacts: usize,
+    contact_options: &str,
+    vehicle_options: &str,
+) -> World {
     let contacts_table = by_filter(&format!("apply_deletes = true\n{contact_options}"), FIELDS);
     World::new(Setup {
         contacts,
         tables: format!("{}{contacts_table}", vehicles(vehicle_options)),
-        variants: strict(),
+        variants,
         ..Setup::default()
     })
 }
@@ -98,7 +107,7 @@ fn changes(world: &World, resource: &str) -> Vec<LogEntry> {
 }
 
 fn on_profiles(method: &str, fault: Fault) -> FaultRule {
-    FaultRule { path: Some("/profile".to_owned()), ..on_writes(method, fault) }
+    FaultRule { path: Some("Ext/profile".to_owned()), ..on_writes(method, fault) }
 }
 
 #[test]
@@ -114,10 +123,301 @@ fn parents_are_written_before_their_children_and_links_lead_to_them() {
     // hidden under such links, and is there all the same.
     assert_eq!(owner(&world, lonely), None);
     vehicles_equal(&world);
-    let last_profile = changes(&world, "/profile").iter().map(|entry| entry.seq).min().unwrap();
+    let last_profile = changes(&world, "Ext/profile").iter().map(|entry| entry.seq).min().unwrap();
     let first_vehicle = changes(&world, "/cusVehicle").iter().map(|entry| entry.seq).min().unwrap();
     assert!(last_profile < first_vehicle);
     world.forget();
     assert_eq!(world.synced(), Counts::default());
+    assert!(world.writes().is_empty());
+}
+
+/// Campaign takes no profile: each is given up at once.
+fn refuse_profiles(world: &World) {
+    let body = "\"the value is not valid\"".to_owned();
+    world.play(on_profiles("POST", Fault::Status { code: 400, body }));
+}
+
+#[test]
+fn a_child_waits_for_a_late_parent_and_goes_with_its_newest_version() {
+    let world = linked(0, "", "");
+    let parent = world.add(&json!({ "lastname": "Late" }));
+    let first = add_vehicle(&world, Some(parent), "Old name");
+    let second = add_vehicle(&world, Some(parent), "Second");
+    let free = add_vehicle(&world, None, "Free");
+    refuse_profiles(&world);
+    let run = world.sync().ends(1);
+    assert_eq!(run.counts().pending, 2);
+    let told = run.event("links.waiting");
+    assert_eq!((&told["table"], &told["waiting"]), (&json!("new_vehicle"), &json!(2)));
+    assert_eq!(waiting(&world), 2);
+    let status = world.run(&["status"]).ends(0);
+    assert!(status.stdout.contains("new_vehicle: 2 of its records wait"), "{}", status.stdout);
+    assert!(vehicle(&world, free).is_some(), "who has no parent does not wait");
+    change_vehicle(&world, first, &json!({ "new_name": "New name" }));
+    let run = world.sync().ends(0);
+    assert_eq!(run.counts(), Counts { read: 3, unchanged: 1, pending: 2, ..Counts::default() });
+    world.calm();
+    world.forget();
+    world.run(&["dead-letters", "retry"]).ends(0);
+    assert_eq!(world.synced(), Counts { read: 3, written: 3, ..Counts::default() });
+    vehicles_equal(&world);
+    owned_by(&world, first, parent);
+    owned_by(&world, second, parent);
+    assert_eq!(world.verbs(), ["POST", "POST", "POST"], "each was written once, and whole");
+    assert_eq!(waiting(&world), 0);
+}
+
+#[test]
+fn a_child_that_is_deleted_while_it_waits_is_never_written() {
+    let world = linked(0, "", "");
+    let parent = world.add(&json!({ "lastname": "Late" }));
+    let child = add_vehicle(&world, Some(parent), "Gone soon");
+    refuse_profiles(&world);
+    world.sync().ends(1);
+    assert!(world.sandbox.dynamics().delete("new_vehicle", child));
+    let counts = world.sync().ends(0).counts();
+    assert_eq!((counts.read, counts.unchanged, counts.pending), (2, 2, 0));
+    world.calm();
+    world.run(&["dead-letters", "retry"]).ends(0);
+    world.forget();
+    world.equal_after_sync();
+    assert!(changes(&world, "/cusVehicle").is_empty());
+    assert_eq!(world.sandbox.campaign().count("cusVehicle"), 0);
+}
+
+#[test]
+fn a_link_that_moves_or_is_cleared_costs_one_call_and_nothing_else() {
+    let world = linked(3, "", "");
+    let owners = world.contacts();
+    let child = add_vehicle(&world, Some(owners[0]), "Sold");
+    world.equal_after_sync();
+    owned_by(&world, child, owners[0]);
+    change_vehicle(&world, child, &json!({ "new_ContactId@odata.bind": of(owners[1]) }));
+    world.forget();
+    assert_eq!(world.synced(), Counts { read: 1, written: 1, ..Counts::default() });
+    assert_eq!(world.verbs(), ["PATCH"]);
+    owned_by(&world, child, owners[1]);
+    change_vehicle(&world, child, &json!({ "new_plate": "B-1" }));
+    world.forget();
+    world.synced();
+    assert_eq!(world.verbs(), ["PATCH"]);
+    let asked = world.asked(System::Campaign);
+    assert!(
+        !asked.iter().any(|entry| entry.path.contains("/profile/byExternalId")),
+        "an unchanged link asks for no parent"
+    );
+    change_vehicle(&world, child, &json!({ "new_contactid": null }));
+    world.synced();
+    assert_eq!(owner(&world, child), None);
+    vehicles_equal(&world);
+}
+
+#[test]
+fn children_of_one_parent_share_its_look_up() {
+    let world = linked(1, "", "");
+    world.equal_after_sync();
+    let parent = world.contacts()[0];
+    for number in 0..40 {
+        add_vehicle(&world, Some(parent), &format!("Fleet {number}"));
+    }
+    world.forget();
+    world.synced();
+    vehicles_equal(&world);
+    assert_eq!(world.lookups(), 1, "one for the parent, none for the children");
+    assert_eq!(world.verbs().len(), 40);
+}
+
+#[test]
+fn a_parent_deleted_by_hand_in_campaign_is_written_again_before_its_child() {
+    let world = linked_as(Variants::default(), 2, "", "");
+    let owners = world.contacts();
+    let old = add_vehicle(&world, Some(owners[0]), "Old");
+    world.equal_after_sync();
+    assert_eq!(world.sandbox.campaign().delete("profile", "externalId", &owners[0].to_string()), 1);
+    let new = add_vehicle(&world, Some(owners[0]), "New");
+    let counts = world.sync().ends(0).counts();
+    assert_eq!(counts, Counts { read: 1, pending: 1, ..Counts::default() });
+    assert!(vehicle(&world, new).is_none(), "it waits");
+    world.equal_after_sync();
+    // The link that went with the parent is set again, at the latest now.
+    world.synced();
+    owned_by(&world, new, owners[0]);
+    owned_by(&world, old, owners[0]);
+    vehicles_equal(&world);
+    world.forget();
+    assert_eq!(world.synced(), Counts::default());
+    assert!(world.writes().is_empty());
+}
+
+#[test]
+fn deletions_of_one_wave_go_child_first() {
+    let world = linked(6, "", "");
+    let owners = world.contacts();
+    let mut children = Vec::new();
+    for owner in &owners {
+        for number in 0..3 {
+            children.push(add_vehicle(&world, Some(*owner), &format!("Car {number}")));
+        }
+    }
+    world.equal_after_sync();
+    let cascade = Variants { parent_delete: cdsync::sandbox::ParentDelete::Cascade, ..strict() };
+    world.sandbox.set_variants(cascade);
+    for child in &children {
+        assert!(world.sandbox.dynamics().delete("new_vehicle", *child));
+    }
+    for owner in &owners {
+        world.delete(*owner);
+    }
+    world.forget();
+    // One child is slow to go: its parent waits for it, and only for it.
+    let rule = FaultRule { times: Some(4), ..on_writes("DELETE", status(503)) };
+    world.play(FaultRule { path: Some("/cusVehicle".to_owned()), ..rule });
+    world.equal_after_sync();
+    assert_eq!(world.sandbox.campaign().count("cusVehicle"), 0);
+    let done = |resource: &str| {
+        changes(&world, resource).into_iter().filter(|entry| entry.status == 200).count()
+    };
+    assert_eq!(done("/cusVehicle"), 18, "no child went with its parent");
+    assert_eq!(done("Ext/profile"), 6);
+}
+
+#[test]
+fn held_deletions_of_children_hold_their_parents_too() {
+    let world = linked(2, "", "delete_guard = { rows = 1 }");
+    let owners = world.contacts();
+    let cars: Vec<Uuid> = (0..2).map(|_| add_vehicle(&world, Some(owners[0]), "Held")).collect();
+    world.equal_after_sync();
+    for car in &cars {
+        assert!(world.sandbox.dynamics().delete("new_vehicle", *car));
+    }
+    world.delete(owners[0]);
+    world.delete(owners[1]);
+    let run = world.sync().ends(1);
+    assert_eq!(run.counts(), Counts { read: 4, deleted: 1, pending: 3, ..Counts::default() });
+    assert_eq!(world.profiles_of(owners[0]).len(), 1, "its children are still there");
+    world.run(&["approve-deletes", "new_vehicle"]).ends(0);
+    world.equal_after_sync();
+    assert_eq!(world.sandbox.campaign().count("cusVehicle"), 0);
+}
+
+const LEFT_OUT: &str = "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }";
+
+/// A contact that the filter leaves out, with a vehicle, and one that passes.
+fn left_out(choice: &str) -> (World, Uuid, Uuid) {
+    // A child without its link could not be seen, nor changed, under strict links.
+    let world = linked_as(Variants::default(), 0, LEFT_OUT, choice);
+    let inside = world.add(&json!({ "lastname": "In", "jobtitle": "Driver" }));
+    let outside = world.add(&json!({ "lastname": "Out" }));
+    add_vehicle(&world, Some(inside), "Inside");
+    let child = add_vehicle(&world, Some(outside), "Outside");
+    (world, outside, child)
+}
+
+#[test]
+fn a_child_of_a_filtered_out_parent_waits_by_default_and_goes_when_it_passes() {
+    let (world, outside, child) = left_out("");
+    let counts = world.sync().ends(0).counts();
+    assert_eq!((counts.written, counts.filtered, counts.pending), (2, 1, 1));
+    assert_eq!(waiting(&world), 1);
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    vehicles_equal(&world);
+}
+
+#[test]
+fn a_child_is_sent_without_its_link_where_so_configured_and_gets_it_later() {
+    let (world, outside, child) = left_out("missing_parent = \"send-without\"");
+    let counts = world.synced();
+    assert_eq!((counts.written, counts.filtered, counts.pending), (3, 1, 0));
+    assert_eq!(owner(&world, child), None);
+    world.forget();
+    assert_eq!(world.synced(), Counts::default());
+    assert!(world.writes().is_empty(), "it is not sent again while nothing changes");
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.synced();
+    // The parent may have arrived after the vehicles were read.
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    vehicles_equal(&world);
+    // And the other way: the parent leaves, its child lets go of it first.
+    world.change(outside, &json!({ "jobtitle": null }));
+    world.forget();
+    world.synced();
+    assert!(world.profiles_of(outside).is_empty());
+    assert_eq!(owner(&world, child), None);
+    let order: Vec<String> = world.writes().into_iter().map(|(method, _)| method).collect();
+    assert_eq!(order, ["PATCH", "DELETE"]);
+}
+
+#[test]
+fn a_child_becomes_a_dead_letter_where_so_configured_and_comes_back_by_itself() {
+    let (world, outside, child) = left_out("missing_parent = \"dead-letter\"");
+    let counts = world.sync().ends(1).counts();
+    assert_eq!((counts.written, counts.filtered, counts.dead_lettered), (2, 1, 1));
+    let letters = world.dead_letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["record"], child.to_string());
+    let reason = letters[0]["reason"].as_str().unwrap();
+    let expected =
+        format!("vehicleOwner: its parent, contact {outside}, is left out by its filter");
+    assert_eq!(reason, expected);
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.sync();
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    assert!(world.dead_letters().is_empty());
+}
+
+#[test]
+fn what_a_record_gets_later_overwrites_no_field_that_is_written_once() {
+    let fields = "missing_parent = \"send-without\"";
+    let world = linked_as(Variants::default(), 0, LEFT_OUT, fields);
+    let table =
+        vehicles(fields).replace("to = \"cusPlate\" }", "to = \"cusPlate\", updates = false }");
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    world.configure(&format!("{table}{contacts}"));
+    let outside = world.add(&json!({ "lastname": "Out" }));
+    let child = add_vehicle(&world, Some(outside), "Car");
+    change_vehicle(&world, child, &json!({ "new_plate": "FIRST" }));
+    world.synced();
+    change_vehicle(&world, child, &json!({ "new_plate": "SECOND" }));
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.synced();
+    world.synced();
+    owned_by(&world, child, outside);
+    assert_eq!(vehicle(&world, child).unwrap()["cusPlate"], "FIRST");
+}
+
+#[test]
+fn a_parent_that_nobody_maps_is_missing_at_once() {
+    let world = World::new(Setup {
+        contacts: 1,
+        tables: vehicles("missing_parent = \"send-without\""),
+        ..Setup::default()
+    });
+    let child = add_vehicle(&world, Some(world.contacts()[0]), "Alone");
+    world.synced();
+    assert_eq!(owner(&world, child), None);
+    world.configure(&vehicles(""));
+    let refused = world.run(&["check", "--offline"]).ends(2);
+    assert!(refused.stdout.contains("`contact` is not mapped"), "{}", refused.stdout);
+}
+
+#[test]
+fn after_the_loss_of_the_store_a_set_link_is_written_once_and_an_unset_one_not() {
+    let world = linked(3, "", "");
+    let owners = world.contacts();
+    let linked = add_vehicle(&world, Some(owners[0]), "Linked");
+    add_vehicle(&world, None, "Lonely");
+    world.sandbox.set_variants(Variants::default());
+    world.equal_after_sync();
+    world.lose_store();
+    world.forget();
+    world.equal_after_sync();
+    assert_eq!(world.verbs(), ["PATCH"], "which profile a listed link leads to is not known");
+    owned_by(&world, linked, owners[0]);
+    world.forget();
+    world.synced();
     assert!(world.writes().is_empty());
 }
