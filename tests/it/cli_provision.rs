@@ -20,13 +20,11 @@ fn changes(rig: &Rig) -> Vec<(String, String)> {
     entries.into_iter().map(|entry| (entry.method, entry.path)).collect()
 }
 
-fn play(rig: &Rig, rules: &[(&str, u16, Value)]) {
-    let rule = |(path, code, body): &(&str, u16, Value)| FaultRule {
-        path: Some((*path).to_owned()),
-        ..FaultRule::always(Fault::Status { code: *code, body: body.to_string() })
-    };
-    let rules = rules.iter().map(rule).collect();
-    rig.sandbox.set_faults(FaultPlan { seed: 1, rules });
+/// Whether the metadata says that contacts are tracked.
+async fn tracked(rig: &Rig) -> bool {
+    let tables = rig.run(&["tables", "--json"]).await.expect(0).json();
+    let contact = tables.as_array().unwrap().iter().find(|table| table["name"] == "contact");
+    contact.unwrap()["change_tracking"] == true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,16 +55,57 @@ async fn a_table_that_is_tracked_already_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tracking_is_turned_on_once_and_the_flow_runs() {
+    let rig = untracked().await;
+    rig.run(&["check"]).await.expect(1);
+    assert!(!tracked(&rig).await);
+    rig.sandbox.requests().clear();
+    let said = rig.run(TRACK).await;
+    assert!(said.expect(0).err.contains("is on, and the table is published"), "{said:#?}");
+    let asked = changes(&rig);
+    let [(put, definitions), (post, publish)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(put == "PUT" && definitions.contains("/EntityDefinitions("), "{asked:?}");
+    assert!(post == "POST" && publish.ends_with("/PublishXml"), "{asked:?}");
+    assert!(tracked(&rig).await);
+    rig.run(&["check"]).await.expect(0);
+    rig.run(&["sync"]).await.expect(0);
+    rig.run(TRACK).await.expect(0);
+    assert_eq!(changes(&rig).len(), 2, "a second time nothing is sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_was_not_published_is_made_again() {
+    let rig = untracked().await;
+    let failing = Fault::Status { code: 500, body: "{}".to_owned() };
+    let rule = FaultRule { path: Some("PublishXml".into()), ..FaultRule::always(failing) };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+    let failed = rig.run(TRACK).await;
+    failed.expect(4);
+    rig.sandbox.set_faults(FaultPlan::default());
+    rig.run(TRACK).await.expect(0);
+    assert!(tracked(&rig).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_change_of_metadata_is_waited_for() {
+    let rig = untracked().await;
+    let busy = json!({ "error": { "code": "0x80071151", "message": "Another one is running." } });
+    let busy = Fault::Status { code: 400, body: busy.to_string() };
+    let rule = FaultRule { method: Some("PUT".into()), times: Some(1), ..FaultRule::always(busy) };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+    rig.run(TRACK).await.expect(0);
+    let verbs: Vec<String> = changes(&rig).into_iter().map(|(verb, _)| verb).collect();
+    assert_eq!(verbs, ["PUT", "PUT", "POST"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_cannot_be_tracked_is_pointed_to_diff() {
     let rig = untracked().await;
-    let definition = json!({
-        "MetadataId": "70816501-edb9-4740-a16c-6a5efbc05d84", "ChangeTrackingEnabled": false,
-        "CanChangeTrackingBeEnabled": { "Value": false, "CanBeChanged": false },
-    });
-    play(&rig, &[("EntityDefinitions(LogicalName='contact')", 200, definition)]);
-    let said = rig.run(TRACK).await;
-    for part in ["CanChangeTrackingBeEnabled", "tracking = \"diff\""] {
-        assert!(said.expect(1).err.contains(part), "{said:#?}");
+    rig.sandbox.dynamics().set_trackable("contact", false);
+    for arguments in [TRACK, &["check"] as &[&str]] {
+        let said = rig.run(arguments).await;
+        let text = format!("{}{}", said.expect(1).err, said.out);
+        assert!(text.contains("tracking = \"diff\""), "{said:#?}");
     }
     assert_eq!(changes(&rig), []);
 }
@@ -74,11 +113,7 @@ async fn a_table_that_cannot_be_tracked_is_pointed_to_diff() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_privilege_is_named_and_ends_with_3() {
     let rig = untracked().await;
-    let message = "Principal user (Id=1, type=8) is missing prvWriteEntity privilege (Id=2) on OTC=9800 for entity 'entity'.";
-    let refusal = json!({ "error": { "code": "0x80040220", "message": message } });
-    let refusal = Fault::Status { code: 403, body: refusal.to_string() };
-    let rule = FaultRule { method: Some("PUT".into()), ..FaultRule::always(refusal) };
-    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+    rig.sandbox.dynamics().set_customizer(false);
     let refused = rig.run(TRACK).await;
     assert!(refused.expect(3).err.contains("prvWriteEntity"), "{refused:#?}");
     let changes = changes(&rig);
