@@ -152,6 +152,12 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
         findings.push(problem(&source, "change tracking is off".into(), &hint));
     }
     let (Some(schema), Some(resource)) = (schema, resource) else { return };
+    if !tracked && schema.change_tracking && !schema.intersect {
+        findings.push(note(
+            &format!("ingress.table[{index}].tracking"),
+            format!("{} is tracked: `tracking = \"changes\"` costs less", spec.dynamics),
+        ));
+    }
     match compile(spec, &schema, &resource) {
         Err(problems) => {
             findings.extend(problems.iter().map(|problem| of_mapping(index, problem)));

@@ -176,7 +176,7 @@ pub(super) struct Check {
 /// `tables`, `resources`
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// Its name; shows its columns or fields
+    /// Its name; shows its columns or fields. One that is not there ends with 1
     pub(super) name: Option<String>,
     /// Print JSON
     #[command(flatten)]

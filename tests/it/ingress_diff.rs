@@ -162,6 +162,54 @@ fn the_way_changes_are_found_may_be_changed_at_any_time() {
 }
 
 #[test]
+fn a_mapping_that_changes_decides_every_row_anew() {
+    let fields = FIELDS.replace("  { from = \"description\", to = \"cusNote\" },\n", "");
+    assert_ne!(fields, FIELDS);
+    let tables = diff("apply_deletes = true", &fields);
+    let world = World::new(Setup { page_rows: 5, tables, ..Setup::default() });
+    let bad = world.contacts()[2];
+    world.change(bad, &json!({ "firstname": "x".repeat(31) }));
+    world.sync().ends(1);
+    let cut = "to = \"firstName\", on_too_long = \"cut\" }";
+    let fields = FIELDS.replace("to = \"firstName\" }", cut);
+    world.configure(&diff("apply_deletes = true", &fields));
+    world.synced();
+    world.equal_but("firstName");
+    assert_eq!(world.profile(bad)["firstName"], "x".repeat(30), "a given-up row is tried again");
+    assert!(world.dead_letters().is_empty());
+}
+
+#[test]
+fn a_plan_tells_what_a_diff_would_find_and_moves_nothing() {
+    let world = loaded("apply_deletes = true");
+    let ids = world.contacts();
+    world.change(ids[3], &json!({ "lastname": "Changed" }));
+    world.delete(ids[7]);
+    for _ in 0..2 {
+        let mut actions: Vec<(String, String)> = world
+            .plan()
+            .iter()
+            .map(|it| [&it["action"], &it["id"]].map(|text| text.as_str().unwrap().to_owned()))
+            .map(|[action, id]| (action, id))
+            .collect();
+        actions.sort();
+        let expected = [("delete", ids[7]), ("update", ids[3])];
+        assert_eq!(actions, expected.map(|(action, id)| (action.to_owned(), id.to_string())));
+    }
+    assert!(world.writes().is_empty());
+    world.equal_after_sync();
+}
+
+#[test]
+fn check_tells_where_a_diff_is_not_needed() {
+    let world = loaded("");
+    let needless = |world: &World| world.run(&["check"]).ends(0).stdout.contains("costs less");
+    assert!(!needless(&world));
+    world.sandbox.dynamics().set_change_tracking("contact", true);
+    assert!(needless(&world));
+}
+
+#[test]
 fn a_table_that_is_not_tracked_is_told_how_it_could_be() {
     let world = World::new(Setup::default());
     world.sandbox.dynamics().set_change_tracking("contact", false);
