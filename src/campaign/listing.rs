@@ -84,10 +84,11 @@ impl Reader {
                 values.insert(name.clone(), value);
             }
         }
+        let pkey = text_of(record, "PKey").filter(|pkey| !pkey.is_empty());
         Ok(Listed {
             key: record.get(key.as_str()).and_then(|raw| key_text(raw)),
-            href: self.href_of(record, schema, response)?,
-            pkey: text_of(record, "PKey").filter(|pkey| !pkey.is_empty()),
+            href: self.href_of(record, pkey.as_deref(), schema, response)?,
+            pkey,
             fields: values,
         })
     }
@@ -96,11 +97,12 @@ impl Reader {
     fn href_of(
         &self,
         record: &Record<'_>,
+        pkey: Option<&str>,
         schema: &ResourceSchema,
         response: &Response,
     ) -> Result<Option<String>, Failure> {
-        let (href, pkey) = (text_of(record, "href"), text_of(record, "PKey"));
-        self.address(schema, href.as_deref(), pkey.as_deref())
+        let href = text_of(record, "href");
+        self.address(schema, href.as_deref(), pkey)
             .map_err(|failure| Failure { request_id: response.request_id.clone(), ..failure })
     }
 

@@ -4,6 +4,7 @@ mod commit;
 mod files;
 mod frozen;
 mod letters;
+mod links;
 mod outbox;
 mod seals;
 
