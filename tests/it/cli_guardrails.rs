@@ -63,8 +63,8 @@ async fn many_links_and_long_chains_are_warnings_with_the_number() {
         let mut all = table(0, 1);
         for number in 1..levels {
             let count = if number + 1 == levels { links } else { 1 };
-            let links: Vec<String> = (0..count).map(|to| link(to, number - 1)).collect();
-            write!(all, "{}links = [{}]\n", table(number, 1), links.join(", ")).unwrap();
+            let written: Vec<String> = (0..count).map(|to| link(to, number - 1)).collect();
+            writeln!(all, "{}links = [{}]", table(number, 1), written.join(", ")).unwrap();
         }
         rig.configure(&all);
         let found = warnings(&rig.run(&["check", "--offline", "--json"]).await.expect(0).json());
