@@ -144,8 +144,8 @@ impl Errand<'_> {
     }
 }
 
-/// "Link only by PKey" (Campaign sheet 3.4): attributes of the linked record
-/// would be ignored without a word.
+/// A link is made by `PKey` only (Campaign sheet 3.7): attributes of the linked
+/// record would be ignored without a word.
 fn link(pkey: &str) -> Box<RawValue> {
     raw(&serde_json::json!({ "PKey": pkey }))
 }

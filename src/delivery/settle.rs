@@ -193,7 +193,7 @@ fn done(
     match (leased.action, delivered) {
         (Action::Write, Delivered::AsItWas(_)) => settled.tally.unchanged += 1,
         (Action::Write, Delivered::Holds(_) | Delivered::Made(_) | Delivered::Gone) => {
-            settled.tally.written += 1
+            settled.tally.written += 1;
         }
         (Action::Delete, _) => settled.tally.deleted += 1,
     }

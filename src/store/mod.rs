@@ -3,6 +3,7 @@
 //! Owns: the one connection, on its own thread, and every statement of SQL.
 //! Callers hand in closures over a transaction. Knows nothing of HTTP.
 
+mod backlog;
 mod checkpoint;
 mod connection;
 mod dead_letter;

@@ -198,33 +198,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// How many records of a table wait for a parent.
-    pub(crate) fn waiting_for_parent(&self, table: &TableName) -> Result<u64, StoreError> {
-        let count: i64 = self
-            .sql
-            .prepare_cached(
-                "SELECT count(*) FROM outbox
-                 WHERE table_name = ?1 AND waits > 0 AND action = 'write'",
-            )?
-            .query_row([table.as_str()], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// The tables whose records wait for a parent, with their number.
-    pub(crate) fn waiting_tables(&self) -> Result<Vec<(TableName, u64)>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT table_name, count(*) FROM outbox
-             WHERE waits > 0 AND action = 'write' GROUP BY table_name ORDER BY table_name",
-        )?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-        rows.map(|row| {
-            let (table, count) = row?;
-            Ok((table_name(&table)?, u64::try_from(count).unwrap_or(0)))
-        })
-        .collect()
-    }
-
     /// The records that link to a parent: place, link, whether they miss it.
     fn children(
         &self,

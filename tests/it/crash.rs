@@ -12,7 +12,7 @@ const CONTACTS: usize = 8;
 pub(crate) const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
 
 /// A name, and what people do before the pass.
-type Stage = (&'static str, fn(&Sandbox));
+pub(crate) type Stage = (&'static str, fn(&Sandbox));
 
 /// What happens in Dynamics before each pass of the scenario.
 const STAGES: [Stage; 3] =

@@ -5,7 +5,7 @@ use cdsync::sandbox::Sandbox;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::crash::{SYNC, nothing_is_unique, pass};
+use crate::crash::{SYNC, Stage, nothing_is_unique, pass};
 use crate::ingress_links::vehicles;
 use crate::rig::{CONTACTS, Rig};
 
@@ -60,7 +60,7 @@ fn differences(rig: &Rig) -> Vec<String> {
 }
 
 async fn sweep(point: &str) {
-    let stages: [(&str, fn(&Sandbox)); 2] = [("first load", first_load), ("changes", changes)];
+    let stages: [Stage; 2] = [("first load", first_load), ("changes", changes)];
     let mut open = [true; 2];
     let mut n = 0;
     while let Some(last) = open.iter().rposition(|open| *open) {

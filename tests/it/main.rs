@@ -29,6 +29,7 @@ mod ingress_links;
 mod ingress_load;
 mod ingress_mapping;
 mod ingress_misfits;
+mod ingress_missing;
 mod ingress_plan;
 mod ingress_privacy;
 mod ingress_resources;

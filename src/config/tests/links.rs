@@ -3,6 +3,7 @@
 use super::{BASE, problems};
 use crate::config::load;
 use crate::mapping::spec::{LinkMapping, MissingParent};
+use crate::model::ResourceName;
 
 /// Tables of these names with these lines, from line 14 on: seven lines each.
 fn tables(all: &[(&str, &str)]) -> String {
@@ -39,7 +40,7 @@ fn a_link_is_loaded_with_its_parents_resource_and_the_tables_choice() {
             ("new_other", "elsewhere", MissingParent::DeadLetter)
         ]
     );
-    assert_eq!(links[0].resource.as_ref().map(|it| it.as_str()), Some("cus_b"));
+    assert_eq!(links[0].resource.as_ref().map(ResourceName::as_str), Some("cus_b"));
     assert_eq!(links[1].resource, None, "it is not mapped");
     assert_eq!(loaded(&[("b", ""), ("a", &link("b"))])[0].missing_parent, MissingParent::Wait);
 }
