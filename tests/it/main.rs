@@ -21,6 +21,7 @@ mod ingress_changes;
 mod ingress_compare;
 mod ingress_deletes;
 mod ingress_diff;
+mod ingress_families;
 mod ingress_faults;
 mod ingress_hostile;
 mod ingress_keys;
