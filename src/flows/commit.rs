@@ -1,8 +1,10 @@
 //! One transaction: decides a page of changes against what the store knows,
 //! and carries the decisions out, together with the cursor.
 
-use crate::campaign::ListingPage;
-use crate::mapping::canonical;
+use std::collections::BTreeMap;
+
+use crate::campaign::{Listed, ListingPage};
+use crate::mapping::{CompiledField, canonical};
 use crate::model::{Flow, RecordId, TallyDelta};
 use crate::store::{
     Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Payload,
@@ -32,16 +34,26 @@ pub(crate) fn commit_page(
     page: &[Prepared],
     checkpoint: &Checkpoint,
 ) -> Result<Committed, StoreError> {
+    let committed = decide_page(work, table, page, checkpoint.generation)?;
+    work.set_checkpoint(&table.name, checkpoint)?;
+    Ok(committed)
+}
+
+/// Decides records that no cursor stands behind.
+pub(super) fn decide_page(
+    work: &mut Work<'_>,
+    table: &Table,
+    page: &[Prepared],
+    generation: i64,
+) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let listed = work.has_inventory(&table.name)?;
     let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
-        let generation = checkpoint.generation;
         let given_up = had_letters || !committed.given_up.is_empty();
         let mut step = Step { work, table, generation, listed, given_up };
         step.run(prepared, &mut committed)?;
     }
-    work.set_checkpoint(&table.name, checkpoint)?;
     Ok(committed)
 }
 
@@ -305,28 +317,31 @@ pub(crate) fn commit_inventory(
 ) -> Result<(), StoreError> {
     for listed in &page.records {
         let Some(key) = &listed.key else { continue };
-        let canonical_key = canonical_key(key);
-        let hash = key_hash(work.key(), &canonical_key);
-        let fields = table
-            .mapping
-            .fields()
-            .iter()
-            .filter_map(|field| {
-                let value = listed.fields.get(&field.name)?;
-                let fingerprint = work.key().fingerprint(&canonical(value, &field.kind));
-                Some((field.name.to_string(), fingerprint))
-            })
-            .collect();
+        let hash = key_hash(work.key(), key);
+        let fields = fingerprints(work.key(), table, listed);
         work.add_inventory(&table.name, hash, &fields)?;
     }
     work.set_checkpoint(&table.name, checkpoint)
 }
 
+/// Fingerprints of the mapped fields that Campaign showed.
+pub(super) fn fingerprints(
+    key: &SealKey,
+    table: &Table,
+    listed: &Listed,
+) -> BTreeMap<String, Fingerprint> {
+    let of_field = |field: &CompiledField| {
+        let value = listed.fields.get(&field.name)?;
+        Some((field.name.to_string(), key.fingerprint(&canonical(value, &field.kind))))
+    };
+    table.mapping.fields().iter().filter_map(of_field).collect()
+}
+
 /// A key that is a GUID may be spelled differently in Campaign.
-fn canonical_key(key: &str) -> String {
+pub(super) fn canonical_key(key: &str) -> String {
     RecordId::parse(key).map_or_else(|_| key.to_owned(), |id| id.to_string())
 }
 
-fn key_hash(seal: &SealKey, key: &str) -> Fingerprint {
+pub(super) fn key_hash(seal: &SealKey, key: &str) -> Fingerprint {
     seal.fingerprint(canonical_key(key).as_bytes())
 }

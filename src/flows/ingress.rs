@@ -14,6 +14,7 @@ use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
+use super::requests::Requests;
 use super::steps::TableRun;
 
 const FLOW: Flow = Flow::Ingress;
@@ -43,6 +44,8 @@ pub(crate) struct Intake {
     pub(crate) settled: Option<Arc<Notify>>,
     /// How long Dynamics keeps deleted rows, if it said.
     pub(crate) retention_days: Option<u32>,
+    /// What was asked for beyond the changes.
+    pub(crate) requests: Requests,
 }
 
 /// Why a table, or all of them, cannot go on.
@@ -82,37 +85,61 @@ impl Intake {
     pub(crate) async fn run(&self, tables: &[Table]) -> Result<IntakeReport, StoreError> {
         let mut report = IntakeReport::default();
         for table in tables {
-            match self.table(table).await {
-                Ok(false) => {}
-                Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
-                Err(IntakeError::Store(error)) => return Err(error),
-                Err(IntakeError::Remote(failure)) => {
-                    failed(table, failure.to_string());
-                    report.failed.push(table.name.clone());
-                    if failure.outcome == Outcome::Refused {
-                        report.refused = Some(failure);
-                    } else if failure.outcome == Outcome::ServerError {
-                        report.kept_refusing = Some(failure);
-                    }
-                }
-                Err(IntakeError::Table(reason)) => {
-                    failed(table, reason);
-                    report.failed.push(table.name.clone());
-                }
-            }
+            let ended = self.table(table).await;
+            self.note(table, ended, &mut report)?;
             self.work_ready.notify_one();
         }
+        if let Some(slice) = self.requests.slice {
+            self.reconcile(tables, slice, &mut report).await?;
+        }
         Ok(report)
+    }
+
+    /// Notes how a table ended: whether deletions are held, or what went wrong.
+    pub(super) fn note(
+        &self,
+        table: &Table,
+        ended: Result<bool, IntakeError>,
+        report: &mut IntakeReport,
+    ) -> Result<(), StoreError> {
+        match ended {
+            Ok(false) => {}
+            Ok(true) | Err(IntakeError::Held) => {
+                if !report.held.contains(&table.name) {
+                    report.held.push(table.name.clone());
+                }
+            }
+            Err(IntakeError::Store(error)) => return Err(error),
+            Err(IntakeError::Remote(failure)) => {
+                failed(table, failure.to_string());
+                report.failed.push(table.name.clone());
+                if failure.outcome == Outcome::Refused {
+                    report.refused = Some(failure);
+                } else if failure.outcome == Outcome::ServerError {
+                    report.kept_refusing = Some(failure);
+                }
+            }
+            Err(IntakeError::Table(reason)) => {
+                failed(table, reason);
+                report.failed.push(table.name.clone());
+            }
+        }
+        Ok(())
     }
 
     /// One table up to date. True if deletions are held.
     async fn table(&self, table: &Table) -> Result<bool, IntakeError> {
         self.release_approved(table).await?;
-        let checkpoint = self.checkpoint(table).await?;
-        self.watch_age(table, &checkpoint);
         let mut run = TableRun::new(self, table);
-        run.run(checkpoint).await?;
-        run.rereads().await?;
+        if self.requests.only {
+            self.same_target(table).await?;
+        } else {
+            let checkpoint = self.checkpoint(table).await?;
+            self.watch_age(table, &checkpoint);
+            run.run(checkpoint).await?;
+            run.rereads().await?;
+        }
+        run.requests().await?;
         self.guard(table).await
     }
 
@@ -139,13 +166,7 @@ impl Intake {
         if stored.mapping == mapping {
             return Ok(stored);
         }
-        let identity = stored.mapping.split('|').next().unwrap_or_default();
-        if identity != table.identity {
-            return Err(IntakeError::Table(format!(
-                "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
-                table.identity
-            )));
-        }
+        refuse_other_target(&stored, table)?;
         let position = match stored.position {
             position @ Position::Inventory { .. } => position,
             Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
@@ -159,6 +180,13 @@ impl Intake {
         let (name, saved) = (table.name.clone(), next.clone());
         self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
         Ok(next)
+    }
+
+    /// Refuses a table whose mapping names another target than the store does.
+    pub(super) async fn same_target(&self, table: &Table) -> Result<(), IntakeError> {
+        let name = table.name.clone();
+        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
+        stored.map_or(Ok(()), |stored| refuse_other_target(&stored, table))
     }
 
     fn begin_again(&self, initial: bool) -> Position {
@@ -181,7 +209,7 @@ impl Intake {
     }
 
     /// Looks at the wave of deletions: lets it go, or holds it. True if held.
-    async fn guard(&self, table: &Table) -> Result<bool, IntakeError> {
+    pub(super) async fn guard(&self, table: &Table) -> Result<bool, IntakeError> {
         let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
         let held = self
             .store
@@ -214,6 +242,17 @@ impl Intake {
             waiting.await;
         }
     }
+}
+
+fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
+    let identity = stored.mapping.split('|').next().unwrap_or_default();
+    if identity == table.identity {
+        return Ok(());
+    }
+    Err(IntakeError::Table(format!(
+        "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
+        table.identity
+    )))
 }
 
 fn failed(table: &Table, reason: String) {

@@ -2,11 +2,17 @@
 //! transaction. They write to the store only; delivery writes to the systems.
 
 mod commit;
+mod compare;
 mod decide;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;
+mod judge;
+mod mend;
 mod page_watch;
 mod prepare;
 mod presence;
+mod reconcile;
+mod replay;
+pub(crate) mod requests;
 mod steps;

@@ -42,7 +42,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
+pub(crate) use apply::{Applied, Compiled, CompiledField, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use matrix::{column_words, field_words};
 pub(crate) use problem::{Place, Problem};

@@ -5,6 +5,7 @@ mod files;
 mod frozen;
 mod letters;
 mod outbox;
+mod resync;
 mod seals;
 
 use std::collections::BTreeMap;

@@ -27,6 +27,7 @@ mod ingress_privacy;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod resync;
 mod rig;
 mod sandbox;
 mod sandbox_campaign;
