@@ -28,6 +28,7 @@ mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
 mod resync;
+mod resync_verify;
 mod rig;
 mod sandbox;
 mod sandbox_campaign;
