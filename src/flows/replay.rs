@@ -19,6 +19,7 @@ const FLOW: Flow = Flow::Ingress;
 
 /// Records that are asked for in one request.
 pub(super) const IDS: usize = 50;
+const IDS_PER_PAGE: u32 = 50;
 
 /// How long a record that is on its way is waited for before it is looked at
 /// again.
@@ -221,8 +222,15 @@ pub(super) async fn look_up(
     query: &Query,
     asked: &[RecordId],
 ) -> Result<Vec<Change>, IntakeError> {
-    let mut rows: HashMap<RecordId, _> =
-        intake.dynamics.rows_of(query, asked).await?.into_iter().map(|row| (row.id, row)).collect();
+    // One page shall hold them all.
+    let query = Query { page_rows: query.page_rows.max(IDS_PER_PAGE), ..query.clone() };
+    let mut rows: HashMap<RecordId, _> = intake
+        .dynamics
+        .rows_of(&query, asked)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row))
+        .collect();
     let change = |id: &RecordId| rows.remove(id).map_or(Change::Delete(*id), Change::Upsert);
     Ok(asked.iter().map(change).collect())
 }

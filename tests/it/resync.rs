@@ -184,3 +184,55 @@ fn a_plan_shows_what_a_waiting_request_will_write() {
     assert_eq!(planned.len(), 3, "{planned:#?}");
     assert_eq!(requests_left(&world), 1, "a plan leaves no trace");
 }
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
+    let world = World::new(Setup::default());
+    let id = Uuid::from_u128(1).to_string();
+    let mut said = String::new();
+    for arguments in [
+        &[][..],
+        &["--id", &id, "--since", "2026-03-01"],
+        &["--table", "contact", "--show-values"],
+        &["--table", "lead"],
+        &["--id", "4711"],
+        &["--since", "yesterday"],
+        &["--table"],
+    ] {
+        let mut all = vec!["--log-format", "pretty", "resync"];
+        all.extend(arguments);
+        let mut command = world.command(&[]);
+        // The pretty log in place of the one that worlds use.
+        command = {
+            let mut plain = std::process::Command::new(command.get_program());
+            plain.env_clear().current_dir(world.dir.path()).args(["--config", "config.toml"]);
+            plain.args(&all);
+            plain
+        };
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        said.push_str(&format!("{arguments:?}\n{}\n", String::from_utf8_lossy(&output.stderr)));
+    }
+    insta::assert_snapshot!("resync_refusals", said);
+    assert!(world.sandbox.requests().entries().is_empty());
+    assert!(!world.path("store.db").exists());
+}
+
+#[test]
+fn an_interrupted_comparison_leaves_nothing_and_an_interrupted_replay_goes_on() {
+    for (purpose, left) in [("--verify", 0), ("--repair", 1)] {
+        let world = World::new(Setup { page_rows: 5, ..Setup::default() });
+        world.synced();
+        world.play(crate::support::on_pages(cdsync::sandbox::Fault::Slow { ms: 60_000 }));
+        let running =
+            crate::rig::Running::start(world.command(&["resync", "--table", "contact", purpose]));
+        running.wait_for("resync.started");
+        running.signal("INT");
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1), "{ended:#?}");
+        assert!(ended.err.contains("interrupted"), "{ended:#?}");
+        assert_eq!(requests_left(&world), left);
+        world.calm();
+        assert_eq!(world.sync().ends(0).events("resync.finished").len() as i64, left);
+    }
+}
