@@ -221,10 +221,9 @@ fields = [
 const RECONCILE: &str = r#"
 # Compares both systems in slices, whatever the changes say; off by default.
 # [reconcile]
-# schedule = "0 0 * * * *"          # when a slice is due
-# time_zone = "UTC"
-# calls_per_run = 200               # requests to both systems in a slice, 10 to 1000000
-# repair = false                    # true: mends what differs, within the delete guard
+#   schedule = "0 0 * * * *"      when a slice is due; time_zone as above
+#   calls_per_run = 200           requests to both systems in a slice, 10 to 1000000
+#   repair = false                true: mends what differs, within the delete guard
 "#;
 
 /// A `[[ingress.table]]` from metadata: for `init --from-metadata`.

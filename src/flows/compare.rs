@@ -3,8 +3,6 @@
 //! listing has beyond that is looked for. Whatever looks different is put on a
 //! list; `mend` asks both systems again for each record of it and judges.
 
-use std::collections::HashSet;
-
 use crate::campaign::{Failure, Finder, ListingPage};
 use crate::model::{Change, FieldName, Flow, RecordId};
 use crate::store::{Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, Work};
@@ -12,9 +10,10 @@ use crate::store::{Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, 
 use super::commit::{canonical_key, fingerprints, key_hash};
 use super::ingress::{Intake, IntakeError};
 use super::judge::differing;
+use super::page_watch::PageWatch;
 use super::prepare::{Content, Prepared, Table};
 use super::replay::{Pages, refuse_since};
-use super::requests::{Ended, Found};
+use super::report::{Ended, Found};
 use super::steps::{FULL_READS, link_refused};
 
 /// Records of the listing that a sweep puts on the list in one transaction.
@@ -41,7 +40,8 @@ pub(super) struct Comparison<'a> {
     /// Rows taken up by this run.
     pub(super) rows: u64,
     restarts: u32,
-    links: HashSet<String>,
+    /// Of the listing's pages.
+    watch: PageWatch,
 }
 
 /// A row of Dynamics on its way through the comparison with the listing.
@@ -68,7 +68,7 @@ impl<'a> Comparison<'a> {
             absent: 0,
             rows: 0,
             restarts: 0,
-            links: HashSet::new(),
+            watch: PageWatch::default(),
         }
     }
 
@@ -132,7 +132,6 @@ impl<'a> Comparison<'a> {
                 if next.is_some() && self.restarts < FULL_READS && stale_link(&failure) =>
             {
                 self.restarts += 1;
-                self.links.clear();
                 self.request.position = ResyncPosition::List { next: None };
                 let request = self.request.clone();
                 self.intake
@@ -148,10 +147,8 @@ impl<'a> Comparison<'a> {
         };
         self.request.position = match &page.next {
             Some(next) => {
-                if !self.links.insert(next.clone()) {
-                    let text = "Campaign's link to the next page leads back to a page that has been listed";
-                    return Err(IntakeError::Table(text.to_owned()));
-                }
+                self.watch.rows(page.records.len()).map_err(IntakeError::Table)?;
+                self.watch.link((0, self.restarts), next).map_err(IntakeError::Table)?;
                 ResyncPosition::List { next: Some(next.clone()) }
             }
             None => ResyncPosition::Read { next: None },
@@ -287,8 +284,7 @@ fn commit_rows(
             (Content::Record(payload), Some(listed)) => {
                 listed.copies > 1 || !differing(payload, &listed.fields).is_empty()
             }
-            (Content::Record(_), None) => true,
-            (Content::FilteredOut(_), Some(_)) => true,
+            (Content::Record(_), None) | (Content::FilteredOut(_), Some(_)) => true,
             (Content::FilteredOut(_), None) | (Content::Deleted, _) => false,
             (Content::Failed(_), _) => {
                 found.unmappable += 1;

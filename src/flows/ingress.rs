@@ -86,45 +86,13 @@ impl Intake {
         let mut report = IntakeReport::default();
         for table in tables {
             let ended = self.table(table).await;
-            self.note(table, ended, &mut report)?;
+            note(table, ended, &mut report)?;
             self.work_ready.notify_one();
         }
         if let Some(slice) = self.requests.slice {
             self.reconcile(tables, slice, &mut report).await?;
         }
         Ok(report)
-    }
-
-    /// Notes how a table ended: whether deletions are held, or what went wrong.
-    pub(super) fn note(
-        &self,
-        table: &Table,
-        ended: Result<bool, IntakeError>,
-        report: &mut IntakeReport,
-    ) -> Result<(), StoreError> {
-        match ended {
-            Ok(false) => {}
-            Ok(true) | Err(IntakeError::Held) => {
-                if !report.held.contains(&table.name) {
-                    report.held.push(table.name.clone());
-                }
-            }
-            Err(IntakeError::Store(error)) => return Err(error),
-            Err(IntakeError::Remote(failure)) => {
-                failed(table, failure.to_string());
-                report.failed.push(table.name.clone());
-                if failure.outcome == Outcome::Refused {
-                    report.refused = Some(failure);
-                } else if failure.outcome == Outcome::ServerError {
-                    report.kept_refusing = Some(failure);
-                }
-            }
-            Err(IntakeError::Table(reason)) => {
-                failed(table, reason);
-                report.failed.push(table.name.clone());
-            }
-        }
-        Ok(())
     }
 
     /// One table up to date. True if deletions are held.
@@ -242,6 +210,37 @@ impl Intake {
             waiting.await;
         }
     }
+}
+
+/// Notes how a table ended: whether deletions are held, or what went wrong.
+pub(super) fn note(
+    table: &Table,
+    ended: Result<bool, IntakeError>,
+    report: &mut IntakeReport,
+) -> Result<(), StoreError> {
+    match ended {
+        Ok(false) => {}
+        Ok(true) | Err(IntakeError::Held) => {
+            if !report.held.contains(&table.name) {
+                report.held.push(table.name.clone());
+            }
+        }
+        Err(IntakeError::Store(error)) => return Err(error),
+        Err(IntakeError::Remote(failure)) => {
+            failed(table, failure.to_string());
+            report.failed.push(table.name.clone());
+            if failure.outcome == Outcome::Refused {
+                report.refused = Some(failure);
+            } else if failure.outcome == Outcome::ServerError {
+                report.kept_refusing = Some(failure);
+            }
+        }
+        Err(IntakeError::Table(reason)) => {
+            failed(table, reason);
+            report.failed.push(table.name.clone());
+        }
+    }
+    Ok(())
 }
 
 fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {

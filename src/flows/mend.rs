@@ -15,7 +15,7 @@ use super::ingress::IntakeError;
 use super::judge::{DriftKind, Holding, Story, Verdict, Wanted, judge, mendable};
 use super::prepare::{Content, Prepared, Table};
 use super::replay::{IDS, forget, generation, look_up};
-use super::requests::{Drift, DriftField, Found};
+use super::report::{Drift, DriftField, Found};
 use super::steps::report_committed;
 
 const FLOW: Flow = Flow::Ingress;
@@ -126,19 +126,10 @@ impl Comparison<'_> {
             };
             let wanted = wanted(&case.prepared.content);
             let deletions = self.table.deletions;
-            let (kind, names) = match judge(wanted, holding, case.story, deletions) {
-                Verdict::Drift(kind, names) => (kind, names),
-                verdict => {
-                    found.pending += u64::from(verdict == Verdict::Pending);
-                    found.kept += u64::from(verdict == Verdict::Kept);
-                    found.unmappable += u64::from(verdict == Verdict::Unmappable);
-                    continue;
-                }
-            };
+            let verdict = judge(wanted, holding, case.story, deletions);
+            found.count(&verdict);
+            let Verdict::Drift(kind, names) = verdict else { continue };
             let mended = self.repair && mendable(wanted, kind, deletions);
-            for (other, count) in DriftKind::ALL.iter().zip(&mut found.drift) {
-                *count += u64::from(*other == kind);
-            }
             found.mended += u64::from(mended);
             let key = case.key.unwrap_or_default();
             drifts.push(Drift {

@@ -14,5 +14,6 @@ mod prepare;
 mod presence;
 mod reconcile;
 mod replay;
+mod report;
 pub(crate) mod requests;
 mod steps;

@@ -6,9 +6,10 @@ use crate::store::{NewResync, Purpose, Resync, Scope, StoreError};
 use crate::telemetry::ReconcileFinished;
 
 use super::compare::Comparison;
-use super::ingress::{Intake, IntakeError, IntakeReport};
+use super::ingress::{Intake, IntakeError, IntakeReport, note};
 use super::prepare::Table;
-use super::requests::{Found, Slice, sum_up};
+use super::report::{Found, sum_up};
+use super::requests::Slice;
 
 /// What a slice did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,17 +47,18 @@ impl Intake {
                 continue;
             }
             if let Err(error) = self.part(table, request, slice, &mut sum).await {
-                self.note(table, Err(error), report)?;
+                note(table, Err(error), report)?;
             } else {
                 // What was mended may be deletions.
                 let held = self.guard(table).await;
-                self.note(table, held, report)?;
+                note(table, held, report)?;
             }
             if sum.calls >= slice.calls {
                 break;
             }
         }
-        self.store.call(|work| work.slice_ends()).await?;
+        let ended = self.clock.now();
+        self.store.call(move |work| work.set_last_slice(ended)).await?;
         let [edited, missing, orphaned, duplicated] = sum.found.drift;
         ReconcileFinished {
             rows: sum.rows,

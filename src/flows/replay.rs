@@ -12,7 +12,7 @@ use super::commit::{Committed, decide_page};
 use super::ingress::{Intake, IntakeError};
 use super::page_watch::PageWatch;
 use super::prepare::{Content, Prepared, Table};
-use super::requests::{Ended, Found};
+use super::report::{Ended, Found};
 use super::steps::{FULL_READS, link_refused, report_committed};
 
 const FLOW: Flow = Flow::Ingress;

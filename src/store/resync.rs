@@ -292,13 +292,13 @@ impl Work<'_> {
             .transpose()
     }
 
-    /// Remembers that a slice ends now.
-    pub(crate) fn slice_ends(&mut self) -> Result<(), StoreError> {
+    /// Remembers when a slice ended.
+    pub(crate) fn set_last_slice(&mut self, ended: Timestamp) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
                 "INSERT OR REPLACE INTO meta (name, value) VALUES ('reconcile-slice', ?1)",
             )?
-            .execute([self.now_us().to_le_bytes().as_slice()])?;
+            .execute([ended.as_microsecond().to_le_bytes().as_slice()])?;
         Ok(())
     }
 

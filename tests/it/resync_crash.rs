@@ -48,7 +48,7 @@ async fn sweep(purpose: &[&str], point: &str, step: usize, orphan: bool) {
             assert!(n > 12, "{point} was hit {n} times at most: the plan does not work");
             return;
         }
-        if n / step % 2 == 0 {
+        if (n / step).is_multiple_of(2) {
             rig.run(SYNC).await.adds_up().expect(0);
         }
         rig.run(&command).await.adds_up().expect(0);

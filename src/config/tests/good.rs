@@ -207,6 +207,11 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         .replace("#   { column", "   { column")
         .replace("# ] }", "] }");
     assert!(loaded(&filter).ingress.unwrap().tables[0].filter.is_some());
+    let (before, reconcile) = text.split_once("# [reconcile]").unwrap();
+    let keys = reconcile.lines().filter_map(|line| line.strip_prefix("#   "));
+    let keys: Vec<&str> = keys.map(|line| line.split("  ").next().unwrap()).collect();
+    let text = format!("{before}[reconcile]\n{}\n", keys.join("\n"));
+    assert_eq!(loaded(&text).reconcile.unwrap().calls_per_run, 200);
 }
 
 #[test]
