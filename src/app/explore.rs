@@ -178,6 +178,7 @@ fn of_mapping(index: usize, problem: &Problem) -> Finding {
         Place::Table => {}
         Place::Key => place.push_str(".key"),
         Place::Field(field) => place.push_str(&format!(".fields[{field}]")),
+        Place::Link(link) => place.push_str(&format!(".links[{link}]")),
         Place::Rule(path) => {
             place.push_str(".filter");
             for step in path {

@@ -14,7 +14,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, PatienceEnded};
+use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, LinksWaiting, PatienceEnded};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -115,8 +115,12 @@ pub(crate) async fn sync_ingress(
     if halves.gave_up {
         patience.report(app);
     }
-    let (backlog, unchanged) =
-        store.call(|work| Ok((work.backlog(FLOW, None)?, work.overtaken(FLOW)?))).await?;
+    let (backlog, unchanged, waiting) = store
+        .call(|work| Ok((work.backlog(FLOW, None)?, work.overtaken(FLOW)?, work.waiting_tables()?)))
+        .await?;
+    for (table, waiting) in waiting {
+        LinksWaiting { flow: FLOW, table, waiting }.emit();
+    }
     tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
     let duration_ms = u64::try_from(app.clock.monotonic().since(began).as_millis()).unwrap_or(0);
     let mut counts = counts(tally.get(), backlog, duration_ms);

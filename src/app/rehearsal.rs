@@ -139,6 +139,11 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
             ("update", "these fields differ from what Campaign was last told".to_owned())
         }
     };
+    let reason = match (leased.action, leased.waits) {
+        (_, 0) => reason,
+        (Action::Write, _) => format!("{reason}; waits until its parent is in Campaign"),
+        (Action::Delete, _) => format!("{reason}; waits until its children are done"),
+    };
     let fields = leased.payload.changed(told).map(|field| field.name.clone()).collect();
     Planned { table: leased.table.clone(), id: leased.record, action, fields, reason }
 }

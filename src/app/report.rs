@@ -51,6 +51,8 @@ pub(crate) struct TableStatus {
     pub(crate) retention_seconds: Option<u64>,
     /// Whether an empty read waits for a person.
     pub(crate) empty_read: bool,
+    /// Records that wait until Campaign holds their parent.
+    pub(crate) waiting_for_parent: u64,
 }
 
 /// All of it.
@@ -121,6 +123,7 @@ pub(crate) async fn status(
                     cursor_age_seconds: obtained.map(|at| age(now, Some(at.as_microsecond()))),
                     retention_seconds,
                     empty_read: work.empty_read(&table)?.is_some(),
+                    waiting_for_parent: work.waiting_for_parent(&table)?,
                     table,
                 });
             }

@@ -85,6 +85,7 @@ fn maps(
         language: 1033,
         delete_guard: None,
         fields: vec![field],
+        links: Vec::new(),
         filter: None,
     };
     match compile(&spec, table, resource) {

@@ -11,7 +11,7 @@ use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping};
-use crate::mapping::{Compiled, Place, Problem, compile};
+use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
 use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
 use crate::telemetry::{SchemaDrifted, TableFailed};
 
@@ -72,7 +72,9 @@ impl App {
     pub(crate) async fn prepare(&self) -> Prepared {
         let mut prepared = Prepared::default();
         let Some(ingress) = &self.config.ingress else { return prepared };
-        for spec in &ingress.tables {
+        // A ring is refused with the configuration.
+        let order = parents_first(&ingress.tables).unwrap_or_default();
+        for spec in order.iter().filter_map(|at| ingress.tables.get(*at)) {
             match self.prepare_table(spec).await {
                 Ok((table, target)) => {
                     prepared.targets.insert(table.name.clone(), target);
@@ -122,6 +124,12 @@ impl App {
         Ok((table, resource))
     }
 
+    /// Whether records of other tables link to this one's.
+    fn is_parent(&self, table: &TableName) -> bool {
+        let tables = self.config.ingress.iter().flat_map(|ingress| &ingress.tables);
+        tables.flat_map(|spec| &spec.links).any(|link| link.table == *table)
+    }
+
     async fn prepare_table(&self, spec: &TableMapping) -> Result<(Table, Target), TableError> {
         let (schema, resource) = self.schemas(spec).await.map_err(TableError::Remote)?;
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
@@ -154,6 +162,13 @@ impl App {
             identity: format!("{}.{}", spec.campaign, spec.key.to),
             digest,
             clearing,
+            is_parent: self.is_parent(&spec.dynamics),
+            read_parents: spec
+                .links
+                .iter()
+                .filter(|link| link.resource.is_none())
+                .map(|link| link.table.clone())
+                .collect(),
             mapping: Arc::new(compiled),
         };
         let writer = Writer::new(
@@ -163,7 +178,8 @@ impl App {
             lookup(&spec.key.lookup),
             table.field_names(),
         );
-        Ok((table, Target { writer }))
+        let parents = spec.links.iter().map(|link| link.table.clone()).collect();
+        Ok((table, Target { writer, parents }))
     }
 }
 
@@ -176,6 +192,10 @@ fn in_words(spec: &TableMapping, problem: &Problem) -> String {
             .fields
             .get(*index)
             .map_or_else(String::new, |field| format!("{} → {}: ", field.from, field.to)),
+        Place::Link(index) => spec
+            .links
+            .get(*index)
+            .map_or_else(String::new, |link| format!("{} → {}: ", link.from, link.to)),
         Place::Rule(_) => "filter: ".to_owned(),
     };
     let hint = match problem.hint.as_str() {
@@ -202,7 +222,9 @@ fn digest(spec: &TableMapping, compiled: &Compiled, clearing: Clearing) -> Strin
         "{:?}|{:?}|{:?}|{:?}|{:?}|{clearing:?}",
         spec.fields, spec.filter, spec.key, spec.picklists, spec.language,
     );
+    // A store from before there were links keeps its digest.
+    let links = if spec.links.is_empty() { String::new() } else { format!("|{:?}", spec.links) };
     let types: Vec<String> =
         compiled.columns().into_iter().map(|column| format!("{column:?}")).collect();
-    blake3::hash(format!("{text}|{}", types.join("|")).as_bytes()).to_hex()[..32].to_owned()
+    blake3::hash(format!("{text}|{}{links}", types.join("|")).as_bytes()).to_hex()[..32].to_owned()
 }

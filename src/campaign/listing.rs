@@ -8,7 +8,7 @@ use crate::campaign::value::decode;
 use crate::campaign::wire::{ListReply, Record, garbled};
 use crate::campaign::{Failure, Reader};
 use crate::http::Response;
-use crate::model::{FieldName, ResourceSchema, TargetValue};
+use crate::model::{FieldName, FieldType, ResourceSchema, TargetValue};
 
 /// Records per page: more is not documented to work.
 const PAGE_RECORDS: u32 = 1000;
@@ -20,8 +20,12 @@ pub(crate) struct Listed {
     pub(crate) key: Option<String>,
     /// Path of the record, for use in this process's life only.
     pub(crate) href: Option<String>,
+    /// Its `PKey`, as a link to it is written; for this process's life only.
+    pub(crate) pkey: Option<String>,
     /// The values of the fields that were asked for and could be read.
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
+    /// Links among the fields that are set; where they lead cannot be read.
+    pub(crate) set_links: Vec<FieldName>,
 }
 
 /// One page of a list.
@@ -74,18 +78,25 @@ impl Reader {
         fields: &[FieldName],
         response: &Response,
     ) -> Result<Listed, Failure> {
-        let mut values = BTreeMap::new();
+        let (mut values, mut set_links) = (BTreeMap::new(), Vec::new());
         for name in fields {
-            if let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
-                && let Some(value) = decode(raw, &field.kind)
-            {
+            let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
+            else {
+                continue;
+            };
+            if let Some(value) = decode(raw, &field.kind) {
                 values.insert(name.clone(), value);
+            } else if matches!(field.kind, FieldType::Link { .. }) && raw.get().starts_with('{') {
+                set_links.push(name.clone());
             }
         }
+        let pkey = text_of(record, "PKey").filter(|pkey| !pkey.is_empty());
         Ok(Listed {
             key: record.get(key.as_str()).and_then(|raw| key_text(raw)),
-            href: self.href_of(record, schema, response)?,
+            href: self.href_of(record, pkey.as_deref(), schema, response)?,
+            pkey,
             fields: values,
+            set_links,
         })
     }
 
@@ -93,14 +104,12 @@ impl Reader {
     fn href_of(
         &self,
         record: &Record<'_>,
+        pkey: Option<&str>,
         schema: &ResourceSchema,
         response: &Response,
     ) -> Result<Option<String>, Failure> {
-        let text = |name: &str| -> Option<String> {
-            record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
-        };
-        let (href, pkey) = (text("href"), text("PKey"));
-        self.address(schema, href.as_deref(), pkey.as_deref())
+        let href = text_of(record, "href");
+        self.address(schema, href.as_deref(), pkey)
             .map_err(|failure| Failure { request_id: response.request_id.clone(), ..failure })
     }
 
@@ -123,6 +132,10 @@ impl Reader {
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }
+}
+
+fn text_of(record: &Record<'_>, name: &str) -> Option<String> {
+    record.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
 
 /// A key as text, whatever the field's type; none if it is empty.

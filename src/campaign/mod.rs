@@ -15,7 +15,7 @@ pub(crate) use finder::Finder;
 pub(crate) use listing::{Listed, ListingPage};
 pub(crate) use reader::Reader;
 pub(crate) use value::{Clearing, encode};
-pub(crate) use writer::{Address, Found, KeyLookup, Writer};
+pub(crate) use writer::{Address, Created, Found, KeyLookup, Writer};
 
 /// What a call can end with; made by the transport, passed on as it is.
 pub(crate) use crate::http::{Failure, Outcome};

@@ -48,6 +48,15 @@ pub(crate) enum Found {
     Several(usize),
 }
 
+/// Where a new record is; for this process's life only.
+#[derive(Clone, Debug)]
+pub(crate) struct Created {
+    /// Its path.
+    pub(crate) path: Option<String>,
+    /// Its `PKey`.
+    pub(crate) pkey: Option<String>,
+}
+
 /// Writes one resource. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
@@ -88,8 +97,8 @@ impl Writer {
         self.lookup == KeyLookup::InUri
     }
 
-    /// POST. Gives the path of the new record, where the answer has it.
-    pub(crate) async fn create(&self, body: Vec<u8>) -> Result<Option<String>, Failure> {
+    /// POST. Gives where the new record is, as far as the answer has it.
+    pub(crate) async fn create(&self, body: Vec<u8>) -> Result<Created, Failure> {
         let url = if let Some(url) = self.collection.get() {
             url.clone()
         } else {
@@ -103,7 +112,9 @@ impl Writer {
             // What a proxy may say in Campaign's place is no proof of a record.
             return Err(garbled(&response, "the answer to the creation names no record"));
         }
-        self.reader.address(&self.schema, written.href.as_deref(), written.pkey.as_deref())
+        let (href, pkey) = (written.href.as_deref(), written.pkey.as_deref());
+        let path = self.reader.address(&self.schema, href, pkey)?;
+        Ok(Created { path, pkey: written.pkey.filter(|pkey| !pkey.is_empty()) })
     }
 
     /// PATCH.

@@ -72,6 +72,7 @@ fn table_json(table: &TableStatus) -> Value {
         "cursor_age_seconds": table.cursor_age_seconds,
         "retention_seconds": table.retention_seconds,
         "empty_read_held": table.empty_read,
+        "waiting_for_parent": table.waiting_for_parent,
     })
 }
 
@@ -116,6 +117,13 @@ fn as_tables(status: &Status) -> String {
             out.push_str(&format!(
                 "\n\n{} waits for a person: `cdsync approve-deletes {}`",
                 table.table, table.table
+            ));
+        }
+        if table.waiting_for_parent > 0 {
+            out.push_str(&format!(
+                "\n\n{}: {} of its records wait until their parent is in Campaign",
+                table.table,
+                count(table.waiting_for_parent)
             ));
         }
     }

@@ -62,7 +62,7 @@ pub(super) fn fields(node: &Node<'_>, key_field: Option<&str>) -> Option<Vec<Fie
 }
 
 /// `denyList…` and `blackList…` are one name (contract).
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     match name.strip_prefix("denyList") {
         Some(rest) => format!("blackList{rest}"),
         None => name.to_owned(),

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::fields;
 use super::filter;
+use super::links;
 use super::settings::{IngressSettings, ReconcileSettings};
 use super::tree::{Keys, Node, as_i64};
 use super::values::{flag_or, name, number_or, schedule, time_zone};
@@ -28,6 +29,7 @@ const TABLE_KEYS: &[&str] = &[
     "fields",
     "filter",
     "links",
+    "missing_parent",
 ];
 
 const KEY_KEYS: &[&str] = &["from", "to", "in_uri", "filter", "parameter"];
@@ -56,9 +58,10 @@ pub(super) fn ingress(node: &Node<'_>) -> Option<IngressSettings> {
             "add a `[[ingress.table]]`, or remove `[ingress]`; `cdsync init --from-metadata` writes one",
         );
     }
-    let tables: Vec<_> = nodes.iter().map(table).collect();
+    let mut tables: Vec<_> = nodes.iter().map(table).collect();
     refuse_twice(&nodes, "dynamics", "table");
     refuse_twice(&nodes, "campaign", "resource");
+    links::across(&nodes, &mut tables);
     Some(IngressSettings {
         schedule: match schedule {
             Some(schedule) => Some(schedule?),
@@ -135,9 +138,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
         None => None,
     };
     let filter = keys.get("filter").map(|node| filter::filter(&node));
-    if keys.get("links").is_some() {
-        super::later::refuse_links(&keys);
-    }
+    let links = links::links(&keys, key_field);
     Some(TableMapping {
         dynamics: dynamics?,
         campaign: campaign?,
@@ -150,6 +151,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
             None => None,
         },
         fields: fields?,
+        links: links?,
         filter: match filter {
             Some(filter) => Some(filter?),
             None => None,

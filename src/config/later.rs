@@ -60,11 +60,6 @@ pub(super) fn refuse_sftp(campaign: &Keys<'_>) {
     refuse(campaign, "sftp", "flows that read SFTP files");
 }
 
-/// `links`
-pub(super) fn refuse_links(table: &Keys<'_>) {
-    table.problem_at("links", "links between tables come with a later version", "remove `links`");
-}
-
 fn section<'d>(node: &Node<'d>) -> Option<Keys<'d>> {
     // None of its values is looked at, so none is shown.
     node.mask();

@@ -10,6 +10,7 @@ mod fields;
 mod filter;
 mod ingress;
 mod later;
+mod links;
 mod masks;
 mod problem;
 mod render;

@@ -3,6 +3,7 @@
 
 mod bad;
 mod good;
+mod links;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

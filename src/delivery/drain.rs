@@ -14,10 +14,11 @@ use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
 
+use super::parents::Turns;
 use super::paths::Paths;
 use super::policy::{Evidence, Verdict, verdict};
-use super::send::{Delivered, Destination};
-use super::settle::{Attempt, End, settle};
+use super::send::{Delivered, Destination, Routes, Trouble};
+use super::settle::{Attempt, End, Kinship, settle};
 
 /// Different records that must fail in a row to make it the system's trouble.
 const OUTAGE_RECORDS: usize = 5;
@@ -35,6 +36,8 @@ const GATHER: Duration = Duration::from_millis(10);
 pub(crate) struct Target {
     /// Writes its resource.
     pub(crate) writer: Writer,
+    /// The tables that its records link to.
+    pub(crate) parents: Vec<TableName>,
 }
 
 /// How the work of a pass ended.
@@ -51,7 +54,8 @@ pub(crate) struct Delivery {
     flow: Flow,
     store: Store,
     clock: Clock,
-    destinations: HashMap<TableName, Destination>,
+    routes: Routes,
+    kinship: Kinship,
     tally: Tally,
     window: usize,
     work_ready: Arc<Notify>,
@@ -59,12 +63,12 @@ pub(crate) struct Delivery {
 }
 
 /// A task of the loop that has ended.
-type Joined = Result<(Leased, Result<Delivered, Failure>), tokio::task::JoinError>;
+type Joined = Result<(Leased, Result<Delivered, Trouble>), tokio::task::JoinError>;
 
 /// What the loop remembers between its turns.
 #[derive(Default)]
 struct Loop {
-    active: JoinSet<(Leased, Result<Delivered, Failure>)>,
+    active: JoinSet<(Leased, Result<Delivered, Trouble>)>,
     /// Leased rows that wait for their next attempt.
     waiting: BTreeSet<(Monotonic, i64)>,
     failing: HashSet<RecordId>,
@@ -90,15 +94,21 @@ impl Delivery {
         max_in_flight: usize,
     ) -> Self {
         let key = store.key().clone();
+        let mut kinship = Kinship::default();
+        for (table, target) in targets.iter().filter(|(_, target)| !target.parents.is_empty()) {
+            kinship.children.insert(table.clone());
+            kinship.parents.extend(target.parents.iter().cloned());
+        }
         let destinations = targets.into_iter().map(|(table, target)| {
-            let paths = Arc::new(Paths::default());
-            (table, Destination { writer: target.writer, paths, key: key.clone() })
+            let (paths, turns) = (Arc::new(Paths::default()), Arc::new(Turns::default()));
+            (table, Destination { writer: target.writer, paths, turns, key: key.clone() })
         });
         Self {
             flow,
             store: store.clone(),
             clock: clock.clone(),
-            destinations: destinations.collect(),
+            routes: Routes(Arc::new(destinations.collect())),
+            kinship,
             tally: tally.clone(),
             window: (max_in_flight * 64).clamp(64, 1024),
             work_ready: Arc::new(Notify::new()),
@@ -173,8 +183,7 @@ impl Delivery {
         let leased = self.store.call(move |work| work.lease(flow, room)).await?;
         let took = leased.len();
         for leased in leased {
-            if state.stopped_tables.contains(&leased.table)
-                || !self.destinations.contains_key(&leased.table)
+            if state.stopped_tables.contains(&leased.table) || !self.routes.lead_from(&leased.table)
             {
                 state.park(leased);
             } else {
@@ -185,9 +194,9 @@ impl Delivery {
     }
 
     fn begin(&self, state: &mut Loop, leased: Leased) {
-        let Some(destination) = self.destinations.get(&leased.table).cloned() else { return };
+        let routes = self.routes.clone();
         state.active.spawn(async move {
-            let result = destination.deliver(&leased).await;
+            let result = routes.deliver(&leased).await;
             (leased, result)
         });
     }
@@ -232,17 +241,17 @@ impl Delivery {
         let mut attempts = Vec::with_capacity(group.len());
         for joined in group {
             match joined {
-                Ok((leased, result)) => attempts.push(self.judge(state, leased, result)),
+                Ok((leased, result)) => attempts.extend(self.judge(state, leased, result)),
                 // A panic is a bug and ends the process.
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => {}
             }
         }
-        let (flow, tally) = (self.flow, self.tally.clone());
+        let (flow, tally, kinship) = (self.flow, self.tally.clone(), self.kinship.clone());
         let (settled, attempts) = self
             .store
             .call(move |work| {
-                let settled = settle(work, flow, &attempts)?;
+                let settled = settle(work, flow, &kinship, &attempts)?;
                 // Counted here: the caller may be gone when this has lasted.
                 tally.add(settled.tally);
                 Ok((settled, attempts))
@@ -275,19 +284,28 @@ impl Delivery {
         Ok(())
     }
 
+    /// How an attempt ended; none if it is not to be repeated in this pass and
+    /// nothing is to be noted.
     fn judge(
         &self,
         state: &mut Loop,
         leased: Leased,
-        result: Result<Delivered, Failure>,
-    ) -> Attempt {
+        result: Result<Delivered, Trouble>,
+    ) -> Option<Attempt> {
         let failure = match result {
             Ok(delivered) => {
                 state.successes += 1;
                 state.failing.clear();
-                return Attempt { leased, end: End::Done(delivered) };
+                return Some(Attempt { leased, end: End::Done(delivered) });
             }
-            Err(failure) => failure,
+            Err(Trouble::Failed(failure)) => failure,
+            Err(Trouble::Orphaned(lost)) => {
+                return Some(Attempt { leased, end: End::Orphaned { lost } });
+            }
+            Err(Trouble::Unreachable) => {
+                state.parked.push(leased.id);
+                return None;
+            }
         };
         state.failing.insert(leased.record);
         let evidence = Evidence {
@@ -320,7 +338,7 @@ impl Delivery {
                 End::Stopped { uncertain }
             }
         };
-        Attempt { leased, end }
+        Some(Attempt { leased, end })
     }
 
     fn stop_table(&self, state: &mut Loop, table: &TableName, failure: &Failure) {

@@ -2,6 +2,7 @@
 //! system. Lease → send → settle; one write per record in flight.
 
 mod drain;
+mod parents;
 mod paths;
 mod policy;
 mod send;

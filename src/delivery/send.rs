@@ -1,14 +1,18 @@
 //! One record: which calls it takes to make Campaign hold what was decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
-use crate::store::{Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, SealKey};
+use crate::model::{FieldType, TableName};
+use crate::store::{
+    Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, Place, SealKey,
+};
 
+use super::parents::{Call, Turns};
 use super::paths::Paths;
 
 /// Where the records of one table go.
@@ -16,21 +20,57 @@ use super::paths::Paths;
 pub(crate) struct Destination {
     pub(crate) writer: Writer,
     pub(crate) paths: Arc<Paths>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) key: SealKey,
 }
+
+/// Where the records of all tables go: a link leads to another one's. Cheap to
+/// clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes(pub(crate) Arc<HashMap<TableName, Destination>>);
 
 /// What Campaign holds now.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivered {
     /// The record, as the mirror shall remember it.
     Holds(Mirror),
+    /// The same, and it was made just now.
+    Made(Mirror),
     /// The same, and no call was needed: an earlier decision had said it all.
     AsItWas(Mirror),
     /// Nothing: deleted, or not there.
     Gone,
 }
 
-impl Destination {
+/// Why a decision was not carried out.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// A call failed.
+    Failed(Failure),
+    /// Campaign does not hold these parents of the record.
+    Orphaned(Vec<Place>),
+    /// The table of a parent cannot be asked in this pass.
+    Unreachable,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Trouble {
+    fn is(&self, outcome: Outcome) -> bool {
+        matches!(self, Self::Failed(failure) if failure.outcome == outcome)
+    }
+}
+
+impl Routes {
+    /// Whether records of this table go anywhere.
+    pub(crate) fn lead_from(&self, table: &TableName) -> bool {
+        self.0.contains_key(table)
+    }
+
     /// Carries out a decision.
     ///
     /// Boxed with one named lifetime: the compiler cannot see through the
@@ -38,165 +78,178 @@ impl Destination {
     pub(crate) fn deliver<'a>(
         &'a self,
         leased: &'a Leased,
-    ) -> Pin<Box<dyn Future<Output = Result<Delivered, Failure>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Delivered, Trouble>> + Send + 'a>> {
         Box::pin(async move {
+            let Some(here) = self.0.get(&leased.table) else { return Err(Trouble::Unreachable) };
+            let errand = Errand { here, routes: self, leased };
             match leased.action {
                 Action::Write => match said_already(leased) {
                     Some(mirror) => Ok(Delivered::AsItWas(mirror)),
-                    None => self.write(leased).await.map(Delivered::Holds),
+                    None => errand.write().await,
                 },
-                Action::Delete => self.delete(leased).await.map(|()| Delivered::Gone),
+                Action::Delete => errand.delete().await.map(|()| Delivered::Gone),
             }
         })
     }
+}
 
-    async fn write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+/// One decision on its way.
+pub(super) struct Errand<'a> {
+    pub(super) here: &'a Destination,
+    pub(super) routes: &'a Routes,
+    pub(super) leased: &'a Leased,
+}
+
+impl Errand<'_> {
+    async fn write(&self) -> Result<Delivered, Trouble> {
+        let (here, leased) = (self.here, self.leased);
         if leased.uncertain {
-            return self.look_then_write(leased).await;
+            return self.look_then_write().await;
         }
-        let Some(mirror) = &leased.mirror else { return self.create_or_adopt(leased).await };
+        let Some(mirror) = &leased.mirror else { return self.create_or_adopt().await };
         let changed: Vec<&PayloadField> = leased.payload.changed(&mirror.fields).collect();
         let known_key = mirror.key.as_deref().unwrap_or(&leased.payload.key);
         let moved = known_key != leased.payload.key;
-        let address = match self.paths.get(known_key) {
+        let address = match here.paths.get(known_key) {
             Some(path) => Address::Path(path),
-            None if self.writer.by_uri() && !moved => Address::Key(known_key.to_owned()),
-            None => return self.look_then_write(leased).await,
+            None if here.writer.by_uri() && !moved => Address::Key(known_key.to_owned()),
+            None => return self.look_then_write().await,
         };
-        let told = match self.update(leased, &address, &changed).await {
-            Err(failure) if failure.outcome == Outcome::Missing => {
+        let told = match self.update(&address, &changed).await {
+            Err(trouble) if trouble.is(Outcome::Missing) => {
                 // Deleted in Campaign, or the path has gone stale.
-                self.paths.forget(known_key);
+                here.paths.forget(known_key);
                 return match address {
-                    Address::Path(_) => self.look_then_write(leased).await,
-                    Address::Key(_) => self.create_or_adopt(leased).await,
+                    Address::Path(_) => self.look_then_write().await,
+                    Address::Key(_) => self.create_or_adopt().await,
                 };
             }
             told => told,
         };
-        told.map(|()| remember(leased, &mirror.fields))
+        told.map(|()| Delivered::Holds(remember(leased, &mirror.fields)))
     }
 
     /// A record that nobody knows yet: one call. If its key is taken after
     /// all, the record that has it becomes ours.
-    async fn create_or_adopt(&self, leased: &Leased) -> Result<Mirror, Failure> {
-        match self.create(leased).await {
-            Err(failure) if failure.outcome == Outcome::DuplicateKey => {
-                match self.writer.find(&leased.payload.key).await? {
-                    Found::One(found) => self.adjust(leased, *found).await,
+    async fn create_or_adopt(&self) -> Result<Delivered, Trouble> {
+        match self.create().await {
+            Err(trouble) if trouble.is(Outcome::DuplicateKey) => {
+                match self.here.writer.find(&self.leased.payload.key).await? {
+                    Found::One(found) => self.adjust(*found).await,
                     // Another unique field is taken: nothing we could mend.
-                    Found::Nothing => Err(failure),
-                    Found::Several(copies) => Err(ambiguous(copies)),
+                    Found::Nothing => Err(trouble),
+                    Found::Several(copies) => Err(ambiguous(copies).into()),
                 }
             }
-            mirror => mirror,
+            delivered => delivered,
         }
     }
 
     /// Looks the key up first, because an earlier attempt may have been
     /// applied, or because only Campaign knows where the record is.
-    async fn look_then_write(&self, leased: &Leased) -> Result<Mirror, Failure> {
+    async fn look_then_write(&self) -> Result<Delivered, Trouble> {
+        let (writer, leased) = (&self.here.writer, self.leased);
         let old_key = leased.mirror.as_ref().and_then(|mirror| mirror.key.as_deref());
-        let mut found = self.writer.find(&leased.payload.key).await?;
+        let mut found = writer.find(&leased.payload.key).await?;
         if let (Found::Nothing, Some(old_key)) = (&found, old_key)
             && old_key != leased.payload.key
         {
-            found = self.writer.find(old_key).await?;
+            found = writer.find(old_key).await?;
         }
         match found {
-            Found::Nothing => self.create_or_adopt(leased).await,
-            Found::One(found) => self.adjust(leased, *found).await,
-            Found::Several(copies) => Err(ambiguous(copies)),
+            Found::Nothing => self.create_or_adopt().await,
+            Found::One(found) => self.adjust(*found).await,
+            Found::Several(copies) => Err(ambiguous(copies).into()),
         }
     }
 
     /// Updates what differs from what was found; no call if nothing does.
-    async fn adjust(&self, leased: &Leased, found: Listed) -> Result<Mirror, Failure> {
+    async fn adjust(&self, found: Listed) -> Result<Delivered, Trouble> {
+        let (here, leased) = (self.here, self.leased);
         let holds = self.fingerprints(&found);
         let changed: Vec<&PayloadField> = leased.payload.changed(&holds).collect();
         let address = match &found.href {
             Some(path) => {
-                self.paths.put(&leased.payload.key, path.clone());
+                here.paths.put(&leased.payload.key, path.clone(), found.pkey.clone());
                 Address::Path(path.clone())
             }
-            None if self.writer.by_uri() => Address::Key(leased.payload.key.clone()),
-            None => {
-                return Err(Failure::garbled(
-                    System::Campaign,
-                    "a record came without PKey and link",
-                    None,
-                ));
-            }
+            None if here.writer.by_uri() => Address::Key(leased.payload.key.clone()),
+            None => return Err(nowhere().into()),
         };
         if !changed.is_empty() {
-            self.update(leased, &address, &changed).await?;
+            self.update(&address, &changed).await?;
         }
-        Ok(remember(leased, &holds))
+        Ok(Delivered::Holds(remember(leased, &holds)))
     }
 
     fn fingerprints(&self, found: &Listed) -> BTreeMap<String, Fingerprint> {
-        let fields = &self.writer.schema().fields;
-        let known = found.fields.iter().filter_map(|(name, value)| {
+        let fields = &self.here.writer.schema().fields;
+        let shown = found.fields.iter().filter_map(|(name, value)| {
             let kind = &fields.get(name)?.kind;
-            Some((name.to_string(), self.key.fingerprint(&canonical(value, kind))))
+            Some((name.to_string(), self.here.key.fingerprint(&canonical(value, kind))))
         });
-        known.collect()
-    }
-
-    async fn create(&self, leased: &Leased) -> Result<Mirror, Failure> {
-        let all: Vec<&PayloadField> = leased.payload.fields.iter().collect();
-        let path = self.writer.create(body(&all)).await?;
-        if let Some(path) = path {
-            self.paths.put(&leased.payload.key, path);
+        let mut holds: BTreeMap<String, Fingerprint> = shown.collect();
+        // Where a set link leads, an answer does not show; what Campaign was
+        // last told holds, unless an attempt since then had no answer.
+        if let Some(mirror) = self.leased.mirror.as_ref().filter(|_| !self.leased.uncertain) {
+            for (name, told) in &mirror.fields {
+                let kind = fields.get(name.as_str()).map(|field| &field.kind);
+                if matches!(kind, Some(FieldType::Link { .. })) {
+                    holds.entry(name.clone()).or_insert(*told);
+                }
+            }
         }
-        Ok(remember(leased, &BTreeMap::new()))
+        holds
     }
 
-    async fn update(
-        &self,
-        leased: &Leased,
-        address: &Address,
-        changed: &[&PayloadField],
-    ) -> Result<(), Failure> {
+    async fn create(&self) -> Result<Delivered, Trouble> {
+        let all: Vec<&PayloadField> = self.leased.payload.fields.iter().collect();
+        if let Some(created) = self.send(Call::Create, &all).await?
+            && let Some(path) = created.path
+        {
+            self.here.paths.put(&self.leased.payload.key, path, created.pkey);
+        }
+        Ok(Delivered::Made(remember(self.leased, &BTreeMap::new())))
+    }
+
+    async fn update(&self, address: &Address, changed: &[&PayloadField]) -> Result<(), Trouble> {
         // Through its own key in the URI a record's key cannot be changed, and
         // need not be: it was found by it.
-        let key = self.writer.key().as_str();
+        let key = self.here.writer.key().as_str();
         let by_key = matches!(address, Address::Key(_));
         let fields: Vec<&PayloadField> =
             changed.iter().copied().filter(|field| !by_key || field.name != key).collect();
         if fields.is_empty() {
             return Ok(());
         }
-        self.writer.update(address, body(&fields)).await.inspect_err(|failure| {
-            if failure.outcome != Outcome::BadRecord {
-                self.paths.forget(&leased.payload.key);
+        self.send(Call::Update(address), &fields).await.map(drop).inspect_err(|trouble| {
+            if matches!(trouble, Trouble::Failed(_)) && !trouble.is(Outcome::BadRecord) {
+                self.here.paths.forget(&self.leased.payload.key);
             }
         })
     }
 
-    async fn delete(&self, leased: &Leased) -> Result<(), Failure> {
-        let key = &leased.payload.key;
-        let address = match self.paths.get(key) {
+    async fn delete(&self) -> Result<(), Trouble> {
+        let (here, key) = (self.here, &self.leased.payload.key);
+        let address = match here.paths.get(key) {
             Some(path) => Address::Path(path),
-            None if self.writer.by_uri() => Address::Key(key.clone()),
-            None => match self.writer.find(key).await? {
+            None if here.writer.by_uri() => Address::Key(key.clone()),
+            None => match here.writer.find(key).await? {
                 Found::Nothing => return Ok(()),
                 Found::One(found) => match found.href {
                     Some(path) => Address::Path(path),
-                    None => {
-                        return Err(Failure::garbled(
-                            System::Campaign,
-                            "a record came without PKey and link",
-                            None,
-                        ));
-                    }
+                    None => return Err(nowhere().into()),
                 },
-                Found::Several(copies) => return Err(ambiguous(copies)),
+                Found::Several(copies) => return Err(ambiguous(copies).into()),
             },
         };
-        self.paths.forget(key);
-        self.writer.delete(&address).await
+        here.paths.forget(key);
+        Ok(here.writer.delete(&address).await?)
     }
+}
+
+pub(super) fn nowhere() -> Failure {
+    Failure::garbled(System::Campaign, "a record came without PKey and link", None)
 }
 
 /// What Campaign holds, if it was told all of this already.
@@ -231,21 +284,4 @@ fn remember(leased: &Leased, before: &BTreeMap<String, Fingerprint>) -> Mirror {
         version: leased.version,
         seen: leased.seen,
     }
-}
-
-/// The JSON object of these fields.
-fn body(fields: &[&PayloadField]) -> Vec<u8> {
-    let mut json = Vec::with_capacity(fields.len() * 40 + 2);
-    json.push(b'{');
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        // Writing text into memory cannot fail.
-        let _ = serde_json::to_writer(&mut json, &field.name);
-        json.push(b':');
-        json.extend_from_slice(field.json.get().as_bytes());
-    }
-    json.push(b'}');
-    json
 }

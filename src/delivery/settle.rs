@@ -1,10 +1,11 @@
 //! What finished attempts mean for the store: one transaction for a group of
 //! them, so that the cost of durability is shared.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::model::{Flow, RecordId, TableName, TallyDelta};
-use crate::store::{Action, Leased, Mirror, MirrorState, NewDeadLetter, StoreError, Work};
+use crate::store::{Action, Leased, Mirror, MirrorState, NewDeadLetter, Place, StoreError, Work};
 
 use super::send::Delivered;
 
@@ -26,6 +27,17 @@ pub(crate) enum End {
     GiveUp { reason: String, status: Option<u16>, request_id: Option<String> },
     /// Not to be repeated in this pass; the decision stays.
     Stopped { uncertain: bool },
+    /// Campaign does not hold these parents; the decision waits for them.
+    Orphaned { lost: Vec<Place> },
+}
+
+/// Which tables take part in links.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kinship {
+    /// Tables whose records others link to.
+    pub(crate) parents: HashSet<TableName>,
+    /// Tables whose records have links.
+    pub(crate) children: HashSet<TableName>,
 }
 
 /// What a settled group changed.
@@ -51,19 +63,25 @@ pub(crate) struct GivenUp {
 pub(crate) fn settle(
     work: &mut Work<'_>,
     flow: Flow,
+    kinship: &Kinship,
     attempts: &[Attempt],
 ) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
+    let mut family = Family::new(kinship);
     for attempt in attempts {
         let leased = &attempt.leased;
         match &attempt.end {
-            End::Done(delivered) => done(work, leased, delivered, &mut settled)?,
+            End::Done(delivered) => done(work, leased, delivered, &mut family, &mut settled)?,
             End::Retry { attempts, uncertain, .. } => {
                 work.note_attempt(leased, *attempts, *uncertain)?;
             }
             End::Stopped { uncertain } => {
                 work.note_attempt(leased, leased.attempts, *uncertain)?;
                 settled.tally.unchanged += u64::from(work.unlease(leased.id)?);
+            }
+            End::Orphaned { lost } => {
+                settled.tally.unchanged += u64::from(work.unlease(leased.id)?);
+                work.parents_lost(leased, lost)?;
             }
             End::GiveUp { reason, status, request_id } => {
                 let given_up = GivenUp {
@@ -75,22 +93,82 @@ pub(crate) fn settle(
                     attempts: leased.attempts + 1,
                 };
                 give_up(work, flow, leased, given_up, &mut settled)?;
+                family.child(work, leased, false)?;
             }
         }
     }
     Ok(settled)
 }
 
+/// What a group means for the records that are linked to its records. Tables
+/// without links cost nothing, parents without children one question a group.
+struct Family<'k> {
+    kinship: &'k Kinship,
+    has_children: HashMap<TableName, bool>,
+}
+
+impl<'k> Family<'k> {
+    fn new(kinship: &'k Kinship) -> Self {
+        Self { kinship, has_children: HashMap::new() }
+    }
+
+    /// Whether children of the record must be told that Campaign holds it, or
+    /// no longer does. Asked before the mirror is changed.
+    fn has_news(
+        &mut self,
+        work: &Work<'_>,
+        leased: &Leased,
+        delivered: &Delivered,
+    ) -> Result<bool, StoreError> {
+        if !self.kinship.parents.contains(&leased.table) {
+            return Ok(false);
+        }
+        let known = match self.has_children.get(&leased.table) {
+            Some(known) => *known,
+            None => {
+                let known = work.has_children(&leased.table)?;
+                self.has_children.insert(leased.table.clone(), known);
+                known
+            }
+        };
+        if !known {
+            return Ok(false);
+        }
+        Ok(match delivered {
+            Delivered::Made(_) | Delivered::Gone => true,
+            Delivered::Holds(now) | Delivered::AsItWas(now) => work
+                .mirror(&leased.table, leased.record)?
+                .is_none_or(|before| before.key != now.key),
+        })
+    }
+
+    /// The work on a record with links has ended.
+    fn child(
+        &mut self,
+        work: &mut Work<'_>,
+        leased: &Leased,
+        told: bool,
+    ) -> Result<(), StoreError> {
+        if !self.kinship.children.contains(&leased.table) {
+            return Ok(());
+        }
+        let waiting = work.pending(Flow::Ingress, &leased.table, leased.record)?.is_some();
+        work.child_settled(leased, waiting, told)
+    }
+}
+
 fn done(
     work: &mut Work<'_>,
     leased: &Leased,
     delivered: &Delivered,
+    family: &mut Family<'_>,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
     // A read may have seen the record while it was on its way.
     let seen = work.finish(leased)?.unwrap_or(leased.seen);
+    let news = family.has_news(work, leased, delivered)?;
     match delivered {
-        Delivered::Holds(mirror) | Delivered::AsItWas(mirror) => {
+        Delivered::Holds(mirror) | Delivered::Made(mirror) | Delivered::AsItWas(mirror) => {
             // A decision that came meanwhile may have marked the record gone.
             let gone =
                 leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
@@ -103,9 +181,20 @@ fn done(
         }
         Delivered::Gone => work.remove_mirror(&leased.table, leased.record)?,
     }
+    if news {
+        match delivered {
+            Delivered::Gone => work.parent_gone(&leased.table, leased.record)?,
+            Delivered::Holds(_) | Delivered::Made(_) | Delivered::AsItWas(_) => {
+                work.parent_arrived(&leased.table, leased.record)?;
+            }
+        }
+    }
+    family.child(work, leased, true)?;
     match (leased.action, delivered) {
         (Action::Write, Delivered::AsItWas(_)) => settled.tally.unchanged += 1,
-        (Action::Write, Delivered::Holds(_) | Delivered::Gone) => settled.tally.written += 1,
+        (Action::Write, Delivered::Holds(_) | Delivered::Made(_) | Delivered::Gone) => {
+            settled.tally.written += 1;
+        }
         (Action::Delete, _) => settled.tally.deleted += 1,
     }
     Ok(())

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::dynamics::link::encode;
-use crate::dynamics::rows::{Row, deleted, is_deletion, source_row};
+use crate::dynamics::rows::{LOOKUP_TABLE, Row, deleted, is_deletion, source_row};
 use crate::dynamics::wire::{RowPage, garbled};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Response, System};
-use crate::model::{Change, Column, RecordId, SourceRow, TableSchema};
+use crate::model::{Change, Column, ColumnType, RecordId, SourceRow, TableSchema};
 
 /// What is read of a table.
 #[derive(Clone, Debug)]
@@ -51,11 +51,23 @@ impl Query {
     /// The preference of tracked pages; not stored in links, so it is repeated
     /// on each of them.
     fn tracked(&self) -> String {
-        format!("odata.track-changes,odata.maxpagesize={}", self.page_rows)
+        format!("odata.track-changes,{}", self.untracked())
     }
 
     fn untracked(&self) -> String {
-        format!("odata.maxpagesize={}", self.page_rows)
+        let size = format!("odata.maxpagesize={}", self.page_rows);
+        match self.annotations() {
+            Some(annotations) => format!("{size},{annotations}"),
+            None => size,
+        }
+    }
+
+    /// What tells apart the tables that a lookup may point to; asked for where
+    /// there are several.
+    fn annotations(&self) -> Option<String> {
+        let several = |column: &Column| matches!(&column.kind, ColumnType::Lookup { targets } if targets.len() != 1);
+        let wanted = self.columns.iter().any(several);
+        wanted.then(|| format!("odata.include-annotations=\"{LOOKUP_TABLE}\""))
     }
 }
 
@@ -133,7 +145,11 @@ impl Reader {
         id: RecordId,
     ) -> Result<Option<SourceRow>, Failure> {
         let path = format!("{}({id})?$select={}", query.table.entity_set, query.select());
-        let response = match self.get(&path).await {
+        let asked = match query.annotations() {
+            Some(annotations) => self.follow(&self.link(&path)?, &annotations).await,
+            None => self.get(&path).await,
+        };
+        let response = match asked {
             Ok(response) => response,
             Err(failure) if failure.outcome == Outcome::Missing => return Ok(None),
             Err(failure) => return Err(failure),

@@ -14,6 +14,10 @@ use crate::model::{
     Value,
 };
 
+/// The annotation that names the table a lookup points to ("Retrieve data with
+/// lookup properties").
+pub(super) const LOOKUP_TABLE: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
+
 /// One item of a page; columns stay as text until their type is known.
 pub(super) type Row<'a> = HashMap<&'a str, &'a RawValue>;
 
@@ -26,13 +30,18 @@ pub(super) fn source_row(
     names: &[String],
 ) -> Option<SourceRow> {
     let id = RecordId::parse(&text(row.get(table.primary_id.as_str())?)?).ok()?;
-    let mut values = BTreeMap::new();
+    let (mut values, mut points_to) = (BTreeMap::new(), BTreeMap::new());
     for (column, name) in columns.iter().zip(names) {
-        if let Some(raw) = row.get(name.as_str()) {
-            values.insert(column.name.clone(), value(raw, &column.kind));
+        let Some(raw) = row.get(name.as_str()) else { continue };
+        values.insert(column.name.clone(), value(raw, &column.kind));
+        if matches!(column.kind, ColumnType::Lookup { .. })
+            && let Some(raw) = row.get(format!("{name}@{LOOKUP_TABLE}").as_str())
+            && let Some(table) = text(raw)
+        {
+            points_to.insert(column.name.clone(), table);
         }
     }
-    Some(SourceRow { id, version: version(row), columns: values })
+    Some(SourceRow { id, version: version(row), columns: values, points_to })
 }
 
 /// The digits of a weak `ETag` are the row version.

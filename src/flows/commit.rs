@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::campaign::{Listed, ListingPage};
-use crate::mapping::{CompiledField, canonical};
-use crate::model::{Flow, RecordId, TallyDelta};
+use crate::mapping::canonical;
+use crate::model::{FieldName, FieldType, Flow, RecordId, TallyDelta};
 use crate::store::{
     Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Payload,
     Pending, Replaced, SealKey, StoreError, Work,
 };
 
 use super::decide::{Decision, Known, decide};
+use super::links::{self, Before};
 use super::prepare::{Content, Prepared, Table};
 
 const FLOW: Flow = Flow::Ingress;
@@ -48,10 +49,13 @@ pub(super) fn decide_page(
 ) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let listed = work.has_inventory(&table.name)?;
+    let some_left_out = table.is_parent && work.has_left_out(&table.name)?;
+    let has_children = table.is_parent && work.has_children(&table.name)?;
     let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
         let given_up = had_letters || !committed.given_up.is_empty();
-        let mut step = Step { work, table, generation, listed, given_up };
+        let kin = Kin { some_left_out, has_children };
+        let mut step = Step { work, table, generation, listed, given_up, kin };
         step.run(prepared, &mut committed)?;
     }
     Ok(committed)
@@ -76,11 +80,23 @@ struct Step<'w, 's> {
     listed: bool,
     /// Whether the table has dead letters.
     given_up: bool,
+    kin: Kin,
+}
+
+/// What the store knows of the table as a table of parents.
+#[derive(Clone, Copy)]
+struct Kin {
+    /// Records that the filter leaves out.
+    some_left_out: bool,
+    /// Records of other tables that link to its records.
+    has_children: bool,
 }
 
 impl Step<'_, '_> {
     fn run(&mut self, prepared: &Prepared, out: &mut Committed) -> Result<(), StoreError> {
         let name = &self.table.name;
+        let (prepared, links) = links::follow(self.work, self.table, prepared)?;
+        let prepared = prepared.as_ref();
         let pending = self.work.pending(FLOW, name, prepared.id)?;
         let (mirror, mut doubt) = match self.mirror(prepared)? {
             Found::Known(mirror) => (Some(mirror), false),
@@ -98,7 +114,23 @@ impl Step<'_, '_> {
             }
         }
         let known = Known { mirror: mirror.as_ref(), pending, doubt };
-        match decide(prepared.content.incoming(), known, self.table.deletions) {
+        let decision = decide(prepared.content.incoming(), known, self.table.deletions);
+        let told = mirror.is_some() || doubt || pending.is_some_and(|pending| pending.touched);
+        let before = Before { pending, told, some_left_out: self.kin.some_left_out };
+        self.carry_out(decision, prepared, mirror, (pending, doubt, alive), out)?;
+        links::remember(self.work, self.table, prepared, decision, &links, before)
+    }
+
+    fn carry_out(
+        &mut self,
+        decision: Decision,
+        prepared: &Prepared,
+        mirror: Option<Mirror>,
+        (pending, doubt, alive): (Option<Pending>, bool, bool),
+        out: &mut Committed,
+    ) -> Result<(), StoreError> {
+        let name = &self.table.name;
+        match decision {
             Decision::Write => self.write(prepared, pending, doubt, out),
             Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
             Decision::Unchanged => {
@@ -152,6 +184,9 @@ impl Step<'_, '_> {
             seen: self.generation,
         };
         self.work.set_mirror(name, prepared.id, &mirror)?;
+        if self.kin.has_children {
+            self.work.parent_arrived(name, prepared.id)?;
+        }
         Ok(Found::Known(mirror))
     }
 
@@ -213,7 +248,7 @@ impl Step<'_, '_> {
             out.tally.unchanged += 1;
             return self.withdraw(pending, out);
         }
-        let payload = Payload { key, initial: false, fields: Vec::new() };
+        let payload = Payload { key, initial: false, fields: Vec::new(), links: Vec::new() };
         self.put(prepared, (Action::Delete, &payload), pending, out)
     }
 
@@ -324,17 +359,21 @@ pub(crate) fn commit_inventory(
     work.set_checkpoint(&table.name, checkpoint)
 }
 
-/// Fingerprints of the mapped fields that Campaign showed.
+/// Fingerprints of the mapped fields that Campaign showed. Where a set link
+/// leads, it does not tell: no two PKeys of one record are alike. Such a link
+/// is not among them, and is written once.
 pub(super) fn fingerprints(
     key: &SealKey,
     table: &Table,
     listed: &Listed,
 ) -> BTreeMap<String, Fingerprint> {
-    let of_field = |field: &CompiledField| {
-        let value = listed.fields.get(&field.name)?;
-        Some((field.name.to_string(), key.fingerprint(&canonical(value, &field.kind))))
+    let fields = table.mapping.fields().iter().map(|field| (&field.name, &field.kind));
+    let links = table.mapping.links().iter().map(|link| (&link.name, &link.kind));
+    let shown = |(name, kind): (&FieldName, &FieldType)| {
+        let value = listed.fields.get(name)?;
+        Some((name.to_string(), key.fingerprint(&canonical(value, kind))))
     };
-    table.mapping.fields().iter().filter_map(of_field).collect()
+    fields.chain(links).filter_map(shown).collect()
 }
 
 /// A key that is a GUID may be spelled differently in Campaign.

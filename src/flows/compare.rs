@@ -3,13 +3,18 @@
 //! listing has beyond that is looked for. Whatever looks different is put on a
 //! list; `mend` asks both systems again for each record of it and judges.
 
-use crate::campaign::{Failure, Finder, ListingPage};
-use crate::model::{Change, FieldName, Flow, RecordId};
-use crate::store::{Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, Work};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::campaign::{Failure, Finder, Listed, ListingPage};
+use crate::model::{Change, FieldName, Flow, RecordId, TableName, TargetValue};
+use crate::store::{
+    Fingerprint, Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, Work,
+};
 
 use super::commit::{canonical_key, fingerprints, key_hash};
 use super::ingress::{Intake, IntakeError};
-use super::judge::differing;
+use super::judge::{LINKED, differing};
+use super::links::follow;
 use super::page_watch::PageWatch;
 use super::prepare::{Content, Prepared, Table};
 use super::replay::{Pages, refuse_since};
@@ -25,7 +30,7 @@ const LEAST_CALLS: u64 = 2;
 /// One comparison on its way.
 pub(super) struct Comparison<'a> {
     pub(super) intake: &'a Intake,
-    pub(super) table: &'a Table,
+    pub(super) table: Table,
     pub(super) finder: &'a Finder,
     pub(super) request: Resync,
     pub(super) pages: Pages,
@@ -55,9 +60,12 @@ type Context<'a> = (&'a Intake, &'a Table, &'a Finder);
 
 impl<'a> Comparison<'a> {
     pub(super) fn new((intake, table, finder): Context<'a>, request: Resync, repair: bool) -> Self {
+        // A parent that nobody knows of by now is missing.
+        let parents: BTreeSet<TableName> =
+            table.mapping.links().iter().map(|link| link.table.clone()).collect();
         Self {
             intake,
-            table,
+            table: table.with_read(&parents),
             finder,
             request,
             pages: Pages::new(table),
@@ -76,7 +84,7 @@ impl<'a> Comparison<'a> {
     pub(super) async fn run(mut self) -> Result<Found, IntakeError> {
         let report = &self.intake.requests.report;
         report.begin(&self.request, &self.intake.clock);
-        if let Err(error) = refuse_since(self.table, &self.request.scope) {
+        if let Err(error) = refuse_since(&self.table, &self.request.scope) {
             // It never could be done; it must not stand in the way for ever.
             self.forget().await?;
             return Err(error);
@@ -166,7 +174,7 @@ impl<'a> Comparison<'a> {
     async fn read(&mut self, next: Option<&str>) -> Result<(), IntakeError> {
         let scope = self.request.scope.clone();
         self.calls += 1;
-        let Some(page) = self.pages.next(self.intake, self.table, &scope, next).await? else {
+        let Some(page) = self.pages.next(self.intake, &self.table, &scope, next).await? else {
             self.request.position = ResyncPosition::Read { next: None };
             self.request.done = 0;
             return Ok(());
@@ -242,6 +250,27 @@ fn owner(work: &Work<'_>, table: &Table, key: &str) -> Result<Option<RecordId>, 
     work.record_of_key(&table.name, &canonical_key(key))
 }
 
+/// Fingerprints of what Campaign shows, with links as far as they can be
+/// compared.
+pub(super) fn shown(
+    key: &SealKey,
+    table: &Table,
+    listed: &Listed,
+) -> BTreeMap<String, Fingerprint> {
+    let mut fields = fingerprints(key, table, listed);
+    for link in table.mapping.links() {
+        let set = if link.by_key() {
+            listed.fields.get(&link.name).is_some_and(|value| *value != TargetValue::Empty)
+        } else {
+            listed.set_links.contains(&link.name)
+        };
+        if set {
+            fields.insert(link.name.to_string(), LINKED);
+        }
+    }
+    fields
+}
+
 fn commit_listing(
     work: &mut Work<'_>,
     table: &Table,
@@ -256,7 +285,7 @@ fn commit_listing(
         let Some(key) = &listed.key else { continue };
         let hash = key_hash(work.key(), key);
         let owner = owner(work, table, key)?;
-        let fields = fingerprints(work.key(), table, listed);
+        let fields = shown(work.key(), table, listed);
         work.add_listed(request.id, hash, owner, &fields)?;
     }
     work.set_resync(request)
@@ -279,7 +308,8 @@ fn commit_rows(
             }
             Some(_) | None => None,
         };
-        let suspect = match (&row.prepared.content, &listed) {
+        let (prepared, _) = follow(work, table, &row.prepared)?;
+        let suspect = match (&prepared.content, &listed) {
             _ if request.scope != Scope::All => true,
             (Content::Record(payload), Some(listed)) => {
                 listed.copies > 1 || !differing(payload, &listed.fields).is_empty()
@@ -294,15 +324,15 @@ fn commit_rows(
         if !suspect {
             continue;
         }
-        let kept = matches!(row.prepared.content, Content::FilteredOut(_))
+        let kept = matches!(prepared.content, Content::FilteredOut(_))
             && request.scope == Scope::All
             && !table.deletions.filtered_out;
         if kept {
             found.kept += 1;
-        } else if work.pending(Flow::Ingress, &table.name, row.prepared.id)?.is_some() {
+        } else if work.pending(Flow::Ingress, &table.name, prepared.id)?.is_some() {
             found.pending += 1;
         } else {
-            suspects.push(row.prepared.id);
+            suspects.push(prepared.id);
         }
     }
     work.add_resync_records(request.id, &suspects)?;

@@ -146,34 +146,44 @@ impl TableRun<'_> {
         Ok(settled)
     }
 
-    /// Records that someone asked to read again.
+    /// Records that are to be read again: because someone asked, or because a
+    /// parent came or went.
     pub(super) async fn rereads(&mut self) -> Result<(), IntakeError> {
-        loop {
-            let name = self.table.name.clone();
-            let asked = self.intake.store.call(move |work| work.rereads(&name, SWEEP_IDS)).await?;
-            if asked.is_empty() {
-                return Ok(());
-            }
-            let mut changes = Vec::with_capacity(asked.len());
-            for id in &asked {
-                changes.push(self.reread(*id).await?);
-            }
-            let prepared = self.prepare(&changes, true);
-            let (table, tally) = (self.table.clone(), self.intake.tally.clone());
-            let committed = self
-                .intake
-                .store
-                .call(move |work| {
-                    let Some(checkpoint) = work.checkpoint(&table.name)? else {
-                        return Ok(Committed::default());
-                    };
-                    let committed = commit_page(work, &table, &prepared, &checkpoint)?;
-                    tally.add(committed.tally);
-                    work.reread_done(&table.name, &asked)?;
-                    Ok(committed)
-                })
-                .await?;
-            self.report(committed);
+        for replay in [true, false] {
+            while self.some_rereads(replay).await? {}
         }
+        Ok(())
+    }
+
+    /// Some of them. False if there are none.
+    async fn some_rereads(&mut self, replay: bool) -> Result<bool, IntakeError> {
+        let name = self.table.name.clone();
+        let asked =
+            self.intake.store.call(move |work| work.rereads(&name, replay, SWEEP_IDS)).await?;
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let mut changes = Vec::with_capacity(asked.len());
+        for id in &asked {
+            changes.push(self.reread(*id).await?);
+        }
+        let prepared = self.prepare(&changes, replay);
+        let (table, tally) = (self.table.clone(), self.intake.tally.clone());
+        let committed = self
+            .intake
+            .store
+            .call(move |work| {
+                let Some(checkpoint) = work.checkpoint(&table.name)? else {
+                    return Ok(Committed::default());
+                };
+                // First: what is decided now may ask for another look.
+                work.reread_done(&table.name, &asked)?;
+                let committed = commit_page(work, &table, &prepared, &checkpoint)?;
+                tally.add(committed.tally);
+                Ok(committed)
+            })
+            .await?;
+        self.report(committed);
+        Ok(true)
     }
 }

@@ -1,6 +1,7 @@
-//! The ingress flow: all mapped tables, one after the other. A table that
-//! cannot go on stops alone.
+//! The ingress flow: all mapped tables, one after the other, parents before
+//! their children. A table that cannot go on stops alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -8,6 +9,7 @@ use tokio::sync::Notify;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
+use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
@@ -81,23 +83,66 @@ pub(crate) struct IntakeReport {
 }
 
 impl Intake {
-    /// Reads all tables up to date.
+    /// Reads all tables up to date; parents come before their children.
     pub(crate) async fn run(&self, tables: &[Table]) -> Result<IntakeReport, StoreError> {
+        self.begin(tables).await?;
         let mut report = IntakeReport::default();
+        let mut read = BTreeSet::new();
         for table in tables {
-            let ended = self.table(table).await;
+            let table = &table.with_read(&read);
+            let ended = match self.table(table).await {
+                Ok(()) => {
+                    read.insert(table.name.clone());
+                    // Deletions go child first: those of parents are looked at
+                    // when all children have been read.
+                    if table.is_parent { Ok(false) } else { Ok(self.guard(table).await?) }
+                }
+                Err(error) => Err(error),
+            };
             note(table, ended, &mut report)?;
             self.work_ready.notify_one();
         }
         if let Some(slice) = self.requests.slice {
             self.reconcile(tables, slice, &mut report).await?;
+            for table in tables.iter().filter(|table| !table.is_parent) {
+                if read.contains(&table.name) {
+                    note(table, Ok(self.guard(table).await?), &mut report)?;
+                }
+            }
+        }
+        for table in tables.iter().rev().filter(|table| table.is_parent) {
+            self.release_approved(table).await?;
+            if read.contains(&table.name) {
+                note(table, Ok(self.guard(table).await?), &mut report)?;
+            }
+            self.work_ready.notify_one();
         }
         Ok(report)
     }
 
-    /// One table up to date. True if deletions are held.
-    async fn table(&self, table: &Table) -> Result<bool, IntakeError> {
-        self.release_approved(table).await?;
+    /// What must be right before anything is read: nothing waits for what is
+    /// there, and links that the configuration dropped hold nobody up.
+    async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
+        let linkless: Vec<TableName> = tables
+            .iter()
+            .filter(|table| !table.has_links())
+            .map(|table| table.name.clone())
+            .collect();
+        self.store
+            .call(move |work| {
+                for table in &linkless {
+                    work.drop_links(table)?;
+                }
+                work.recount_waiting()
+            })
+            .await
+    }
+
+    /// One table up to date.
+    async fn table(&self, table: &Table) -> Result<(), IntakeError> {
+        if !table.is_parent {
+            self.release_approved(table).await?;
+        }
         let mut run = TableRun::new(self, table);
         if self.requests.only {
             self.same_target(table).await?;
@@ -105,13 +150,33 @@ impl Intake {
             let checkpoint = self.checkpoint(table).await?;
             self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
+            self.reconsider(table).await?;
             run.rereads().await?;
         }
-        run.requests().await?;
-        self.guard(table).await
+        run.requests().await
     }
 
-    async fn release_approved(&self, table: &Table) -> Result<(), IntakeError> {
+    /// Records that wait for a parent which will not come, where the link has
+    /// another choice, are decided anew.
+    async fn reconsider(&self, table: &Table) -> Result<(), StoreError> {
+        let links: Vec<String> = table
+            .mapping
+            .links()
+            .iter()
+            .filter(|link| link.missing_parent != MissingParent::Wait)
+            .filter(|link| table.read_parents.contains(&link.table))
+            .map(|link| link.name.to_string())
+            .collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let name = table.name.clone();
+        self.store
+            .call(move |work| links.iter().try_for_each(|link| work.reconsider(&name, link)))
+            .await
+    }
+
+    async fn release_approved(&self, table: &Table) -> Result<(), StoreError> {
         let name = table.name.clone();
         let released = self.store.call(move |work| work.release_approved(&name)).await?;
         if released > 0 {
@@ -177,7 +242,7 @@ impl Intake {
     }
 
     /// Looks at the wave of deletions: lets it go, or holds it. True if held.
-    pub(super) async fn guard(&self, table: &Table) -> Result<bool, IntakeError> {
+    async fn guard(&self, table: &Table) -> Result<bool, StoreError> {
         let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
         let held = self
             .store

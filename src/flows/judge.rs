@@ -83,15 +83,23 @@ pub(crate) enum Verdict {
     Unmappable,
 }
 
+/// Stands for a link that is set, wherever it leads: Campaign shows an address
+/// that changes from answer to answer.
+pub(crate) const LINKED: Fingerprint = *b"linked\0\0";
+
 /// The fields in which Campaign does not hold what the mapping says. A field
-/// with `updates = false` belongs to Campaign once it is written; one that
-/// could not be read (a link shows an address, not a key) proves nothing.
+/// with `updates = false` belongs to Campaign once it is written; of a link
+/// only whether it is set is compared; what could not be read proves nothing.
 pub(crate) fn differing(payload: &Payload, holds: &BTreeMap<String, Fingerprint>) -> Vec<String> {
     payload
         .fields
         .iter()
         .filter(|field| field.updates)
-        .filter(|field| holds.get(&field.name).is_some_and(|held| *held != field.fingerprint))
+        .filter(|field| {
+            let linked = payload.links.iter().any(|link| link.field == field.name);
+            let wanted = if linked { LINKED } else { field.fingerprint };
+            holds.get(&field.name).is_some_and(|held| *held != wanted)
+        })
         .map(|field| field.name.clone())
         .collect()
 }
@@ -140,7 +148,8 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
-    use crate::store::PayloadField;
+    use crate::model::{RecordId, TableName};
+    use crate::store::{PayloadField, PayloadLink};
 
     fn payload(fields: &[(&str, u8, bool)]) -> Payload {
         let field = |(name, print, updates): &(&str, u8, bool)| PayloadField {
@@ -149,7 +158,12 @@ mod tests {
             fingerprint: [*print; 8],
             updates: *updates,
         };
-        Payload { key: "k".to_owned(), initial: false, fields: fields.iter().map(field).collect() }
+        Payload {
+            key: "k".to_owned(),
+            initial: false,
+            fields: fields.iter().map(field).collect(),
+            links: Vec::new(),
+        }
     }
 
     fn holds(fields: &[(&str, u8)]) -> BTreeMap<String, Fingerprint> {
@@ -203,6 +217,27 @@ mod tests {
                 "{wanted:?} {holding:?} {story:?} {deletions:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_a_link_only_whether_it_is_set_is_compared() {
+        let mut set = payload(&[("owner", 5, true)]);
+        let table = TableName::new("contact").unwrap();
+        let parent = RecordId::from_bytes([1; 16]);
+        set.links.push(PayloadLink {
+            field: "owner".to_owned(),
+            table,
+            record: parent,
+            by_key: false,
+        });
+        let unset = payload(&[("owner", 9, true)]);
+        let (shows_set, shows_unset) =
+            (BTreeMap::from([("owner".to_owned(), LINKED)]), holds(&[("owner", 9)]));
+        assert!(differing(&set, &shows_set).is_empty());
+        assert!(differing(&unset, &shows_unset).is_empty());
+        assert_eq!(differing(&set, &shows_unset), ["owner"]);
+        assert_eq!(differing(&unset, &shows_set), ["owner"]);
+        assert!(differing(&set, &holds(&[])).is_empty());
     }
 
     #[test]

@@ -7,12 +7,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::campaign::{Found as Answer, Listed, encode};
 use crate::model::{Flow, RecordId};
-use crate::store::{Fingerprint, Mirror, MirrorState, StoreError, Work};
+use crate::store::{Fingerprint, Mirror, MirrorState, StoreError, UNKNOWN, Work};
 
-use super::commit::{Committed, decide_page, fingerprints};
-use super::compare::{Comparison, counted_by_page};
+use super::commit::{Committed, decide_page};
+use super::compare::{Comparison, counted_by_page, shown};
 use super::ingress::IntakeError;
-use super::judge::{DriftKind, Holding, Story, Verdict, Wanted, judge, mendable};
+use super::judge::{
+    DriftKind, Holding, LINKED, Story, Verdict, Wanted, differing, judge, mendable,
+};
+use super::links::follow;
 use super::prepare::{Content, Prepared, Table};
 use super::replay::{IDS, forget, generation, look_up};
 use super::report::{Drift, DriftField, Found};
@@ -52,7 +55,7 @@ impl Comparison<'_> {
             return Ok(false);
         }
         self.calls += 1;
-        let changes = look_up(self.intake, &self.pages.query(self.table), &asked).await?;
+        let changes = look_up(self.intake, &self.pages.query(&self.table), &asked).await?;
         let seal = self.intake.store.key();
         let prepared =
             changes.iter().map(|change| self.table.prepare(change, false, seal)).collect();
@@ -91,6 +94,7 @@ impl Comparison<'_> {
             .store
             .call(move |work| {
                 let case = |prepared: Prepared| {
+                    let prepared = follow(work, &table, &prepared)?.0.into_owned();
                     let pending = work.pending(FLOW, &table.name, prepared.id)?.is_some();
                     let mirror = work.mirror(&table.name, prepared.id)?;
                     let known = mirror.as_ref().map(|mirror| {
@@ -118,7 +122,7 @@ impl Comparison<'_> {
                 Some(Answer::One(listed)) => Some(listed.as_ref()),
                 Some(Answer::Nothing | Answer::Several(_)) | None => None,
             };
-            let holds = one.map(|listed| fingerprints(seal, self.table, listed));
+            let holds = one.map(|listed| shown(seal, &self.table, listed));
             let holding = match (&case.answer, &holds) {
                 (Some(Answer::Several(_)), _) => Holding::Several,
                 (_, Some(holds)) => Holding::One(holds),
@@ -189,7 +193,7 @@ impl Comparison<'_> {
                 Ok(committed)
             })
             .await?;
-        report_committed(self.intake, self.table, committed);
+        report_committed(self.intake, &self.table, committed);
         Ok(())
     }
 }
@@ -248,7 +252,16 @@ fn commit_mends(
 
 /// The mirror row as it should have been.
 fn corrected(known: Option<Mirror>, mend: &Mend, generation: i64) -> Mirror {
+    // A set link: where both sides have one, what was told of it stays.
+    let set = mend.holds.iter().filter(|(_, print)| **print == LINKED).map(|(name, _)| name);
+    let drifted: Vec<String> = match &mend.prepared.content {
+        Content::Record(payload) => differing(payload, &mend.holds),
+        Content::FilteredOut(_) | Content::Deleted | Content::Failed(_) => Vec::new(),
+    };
+    let drifted: Vec<String> = set.filter(|name| drifted.contains(name)).cloned().collect();
     let mut fields = mend.holds.clone();
+    fields.retain(|_, print| *print != LINKED);
+    fields.extend(drifted.into_iter().map(|name| (name, UNKNOWN)));
     let (mut version, mut seen) = (None, generation);
     if let Some(known) = known {
         // What could not be read of Campaign stays as it was told.

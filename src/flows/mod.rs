@@ -8,6 +8,7 @@ mod follow;
 mod full_read;
 pub(crate) mod ingress;
 mod judge;
+mod links;
 mod mend;
 mod page_watch;
 mod prepare;

@@ -1,16 +1,21 @@
 //! From a change to what the store is asked to decide: the mapping is applied
 //! and the values are brought into their wire form and fingerprinted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use serde_json::value::RawValue;
 
 use crate::campaign::{Clearing, encode};
 use crate::dynamics::Query;
-use crate::mapping::spec::DeleteGuard;
-use crate::mapping::{Applied, Compiled, MappedField, MappedRecord, canonical, resolve_empty};
+use crate::mapping::spec::{DeleteGuard, MissingParent};
+use crate::mapping::{
+    Applied, Compiled, CompiledLink, MappedField, MappedRecord, Pointer, canonical, resolve_empty,
+};
 use crate::model::{
     Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
 };
-use crate::store::{Payload, PayloadField, SealKey};
+use crate::store::{Payload, PayloadField, PayloadLink, SealKey};
 
 use super::decide::{Deletions, Incoming};
 
@@ -40,6 +45,11 @@ pub(crate) struct Table {
     pub(crate) digest: String,
     /// What empties a field.
     pub(crate) clearing: Clearing,
+    /// Whether records of other tables link to its records.
+    pub(crate) is_parent: bool,
+    /// Parent tables that were read to their end in this pass, or are not
+    /// mapped: who is not known from there will not come.
+    pub(crate) read_parents: BTreeSet<TableName>,
 }
 
 /// A change after the mapping.
@@ -85,7 +95,7 @@ impl Table {
             Change::Delete(id) => Prepared { id: *id, version: None, content: Content::Deleted },
             Change::Upsert(row) => {
                 let content = match self.mapping.apply(row) {
-                    Applied::Record(record) => Content::Record(self.payload(&record, initial, key)),
+                    Applied::Record(record) => self.content(&record, initial, key),
                     Applied::FilteredOut => Content::FilteredOut(self.mapping.key(row).ok()),
                     Applied::Failed(failures) => {
                         let reasons: Vec<String> = failures
@@ -102,6 +112,68 @@ impl Table {
                 };
                 Prepared { id: row.id, version: row.version, content }
             }
+        }
+    }
+
+    /// The same, with the parent tables among those that have been read.
+    pub(crate) fn with_read(&self, read: &BTreeSet<TableName>) -> Self {
+        let mut table = self.clone();
+        let parents = self.mapping.links().iter().map(|link| &link.table);
+        table.read_parents.extend(parents.filter(|it| read.contains(*it)).cloned());
+        table
+    }
+
+    /// Whether its records link to others.
+    pub(crate) fn has_links(&self) -> bool {
+        !self.mapping.links().is_empty()
+    }
+
+    fn content(&self, record: &MappedRecord, initial: bool, key: &SealKey) -> Content {
+        let mut payload = self.payload(record, initial, key);
+        for (link, pointer) in self.mapping.links().iter().zip(&record.links) {
+            match pointer {
+                Pointer::Absent => {}
+                Pointer::Empty => payload.fields.push(self.unset(link, key)),
+                Pointer::Elsewhere if link.missing_parent == MissingParent::SendWithout => {
+                    payload.fields.push(self.unset(link, key));
+                }
+                Pointer::Elsewhere => {
+                    return Content::Failed(format!(
+                        "{} (from {}): it points to a table other than {}",
+                        link.name,
+                        link.column(),
+                        link.table
+                    ));
+                }
+                Pointer::To(parent) => {
+                    payload.fields.push(PayloadField {
+                        name: link.name.to_string(),
+                        json: RawValue::NULL.to_owned(),
+                        // Of the id: it stays the same wherever Campaign
+                        // keeps the parent.
+                        fingerprint: key.fingerprint(parent.to_string().as_bytes()),
+                        updates: true,
+                    });
+                    payload.links.push(PayloadLink {
+                        field: link.name.to_string(),
+                        table: link.table.clone(),
+                        record: *parent,
+                        by_key: link.by_key(),
+                    });
+                }
+            }
+        }
+        Content::Record(payload)
+    }
+
+    /// A link that points nowhere.
+    pub(super) fn unset(&self, link: &CompiledLink, key: &SealKey) -> PayloadField {
+        let clearing = if link.by_key() { self.clearing } else { Clearing::Null };
+        PayloadField {
+            name: link.name.to_string(),
+            json: encode(&TargetValue::Empty, clearing),
+            fingerprint: key.fingerprint(&canonical(&TargetValue::Empty, &link.kind)),
+            updates: true,
         }
     }
 
@@ -124,11 +196,12 @@ impl Table {
                 updates: field.updates,
             })
         });
-        Payload { key: record.key.clone(), initial, fields: fields.collect() }
+        Payload { key: record.key.clone(), initial, fields: fields.collect(), links: Vec::new() }
     }
 
     /// The fields whose values Campaign's listing is compared by.
     pub(crate) fn field_names(&self) -> Vec<FieldName> {
-        self.mapping.fields().iter().map(|field| field.name.clone()).collect()
+        let links = self.mapping.links().iter().map(|link| link.name.clone());
+        self.mapping.fields().iter().map(|field| field.name.clone()).chain(links).collect()
     }
 }

@@ -46,13 +46,8 @@ impl Intake {
             if report.failed.contains(&table.name) {
                 continue;
             }
-            if let Err(error) = self.part(table, request, slice, &mut sum).await {
-                note(table, Err(error), report)?;
-            } else {
-                // What was mended may be deletions.
-                let held = self.guard(table).await;
-                note(table, held, report)?;
-            }
+            let ended = self.part(table, request, slice, &mut sum).await;
+            note(table, ended.map(|()| false), report)?;
             if sum.calls >= slice.calls {
                 break;
             }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::mapping::convert::Conversion;
 use crate::mapping::filter::CompiledFilter;
 use crate::mapping::forms;
+use crate::mapping::links::{CompiledLink, Pointer};
 use crate::mapping::matrix::column_words;
 use crate::mapping::spec::{OnNull, OnTooLong};
 use crate::model::{
@@ -22,6 +23,7 @@ pub(crate) struct Compiled {
     pub(super) key_in_uri: bool,
     pub(super) columns: Vec<Column>,
     pub(super) fields: Vec<CompiledField>,
+    pub(super) links: Vec<CompiledLink>,
     pub(super) filter: Option<CompiledFilter>,
 }
 
@@ -59,6 +61,8 @@ pub(crate) struct MappedRecord {
     pub(crate) key: String,
     /// One per [`CompiledField`], in that order.
     pub(crate) fields: Vec<MappedField>,
+    /// One per [`CompiledLink`], in that order.
+    pub(crate) links: Vec<Pointer>,
 }
 
 /// What to do with one field.
@@ -84,7 +88,7 @@ pub(crate) struct FieldFailure {
 
 impl Compiled {
     /// Every column that a query must select: the primary id, the key, the
-    /// fields' and the filter's columns, each once.
+    /// fields', the links' and the filter's columns, each once.
     pub(crate) fn columns(&self) -> Vec<&Column> {
         self.columns.iter().collect()
     }
@@ -92,6 +96,11 @@ impl Compiled {
     /// The fields in the order of the mapping, the key first.
     pub(crate) fn fields(&self) -> &[CompiledField] {
         &self.fields
+    }
+
+    /// The links in the order of the mapping.
+    pub(crate) fn links(&self) -> &[CompiledLink] {
+        &self.links
     }
 
     /// Text fields shorter than their column may be, where a long text would
@@ -126,6 +135,17 @@ impl Compiled {
                 Err(reason) => failures.push(field.failure(reason)),
             }
         }
+        let mut links = Vec::with_capacity(self.links.len());
+        for link in &self.links {
+            match link.pointer(row) {
+                Ok(pointer) => links.push(pointer),
+                Err(reason) => failures.push(FieldFailure {
+                    field: Some(link.name.clone()),
+                    column: link.column().clone(),
+                    reason,
+                }),
+            }
+        }
         let key = self.key(row);
         if let Err(failure) = &key
             && !failures.contains(failure)
@@ -133,7 +153,7 @@ impl Compiled {
             failures.insert(0, failure.clone());
         }
         match key {
-            Ok(key) if failures.is_empty() => Applied::Record(MappedRecord { key, fields }),
+            Ok(key) if failures.is_empty() => Applied::Record(MappedRecord { key, fields, links }),
             Ok(_) | Err(_) => Applied::Failed(failures),
         }
     }

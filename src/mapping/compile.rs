@@ -9,10 +9,13 @@ use jiff::tz::TimeZone;
 
 use crate::mapping::apply::{Compiled, CompiledField};
 use crate::mapping::convert::Conversion;
+use crate::mapping::links::{self, CompiledLink};
 use crate::mapping::matrix::{self, column_words, field_words};
 use crate::mapping::names::{self, find_field};
 use crate::mapping::problem::{Place, Problem, did_you_mean};
-use crate::mapping::spec::{FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping};
+use crate::mapping::spec::{
+    FieldMapping, Key, LinkMapping, Lookup, OnNull, OnTooLong, Picklists, TableMapping,
+};
 use crate::mapping::{filter_compile, replace};
 use crate::model::{
     Column, ColumnName, ColumnType, Field, FieldName, FieldType, ResourceSchema, TableSchema,
@@ -21,8 +24,8 @@ use crate::model::{
 /// Characters of an id as text.
 const GUID_LENGTH: u32 = 36;
 
-/// Compiles a table mapping. `Err` holds every problem and is never empty: key
-/// and fields in their order, then fields filled twice, then the filter.
+/// Compiles a table mapping. `Err` holds every problem and is never empty: key,
+/// fields and links in their order, then fields filled twice, then the filter.
 pub(crate) fn compile(
     spec: &TableMapping,
     table: &TableSchema,
@@ -34,6 +37,12 @@ pub(crate) fn compile(
     for (index, field) in spec.fields.iter().enumerate() {
         fields.extend(compiler.field(index, field));
     }
+    let links: Vec<CompiledLink> = spec
+        .links
+        .iter()
+        .enumerate()
+        .filter_map(|(index, link)| compiler.link(index, link))
+        .collect();
     let mut problems = compiler.problems;
     names::one_to_one(spec, resource, &mut problems);
     let filter = spec
@@ -45,13 +54,21 @@ pub(crate) fn compile(
     }
     let mut columns = vec![primary_column(table)];
     let read = fields.iter().map(|field| &field.conversion.source);
+    let read = read.chain(links.iter().map(|link| &link.source));
     for column in read.chain(filter.iter().flat_map(|filter| &filter.columns)) {
         if !columns.iter().any(|known| known.name == column.name) {
             columns.push(column.clone());
         }
     }
     let key_in_uri = spec.key.lookup == Lookup::InUri;
-    Ok(Compiled { primary_id: table.primary_id.clone(), key_in_uri, columns, fields, filter })
+    Ok(Compiled {
+        primary_id: table.primary_id.clone(),
+        key_in_uri,
+        columns,
+        fields,
+        links,
+        filter,
+    })
 }
 
 /// The primary id's column, whether or not the metadata's list carries it.
@@ -155,6 +172,27 @@ impl Compiler<'_> {
             on_null: spec.on_null,
             on_empty: spec.on_empty,
             replace,
+        })
+    }
+
+    fn link(&mut self, index: usize, spec: &LinkMapping) -> Option<CompiledLink> {
+        let place = Place::Link(index);
+        let column = self.column(&place, &spec.from);
+        let field = self.target(&place, &spec.to);
+        let (column, field) = (column?, field?);
+        if let Err((part, text, hint)) = links::check(spec, &column, &field) {
+            self.problem(&place, part, text, hint);
+            return None;
+        }
+        if !matches!(field.kind, FieldType::Link { .. }) && !self.pair(&place, &column, &field) {
+            return None;
+        }
+        Some(CompiledLink {
+            name: field.name,
+            kind: field.kind,
+            table: spec.table.clone(),
+            missing_parent: spec.missing_parent,
+            source: column,
         })
     }
 

@@ -19,8 +19,8 @@
 //! | id, lookup | GUID, lower case | – | – | – | – | – | – |
 //! | other | – | – | – | – | – | – | – |
 //!
-//! "–" is refused by [`compile()`] with a hint; so are links, collections,
-//! read-only fields and unknown types as targets. "Zone" is the field's
+//! "–" is refused by [`compile()`] with a hint; so are links (which have their
+//! own entries), collections, read-only fields and unknown types as targets. "Zone" is the field's
 //! `time_zone`, or UTC. Choices reach a boolean only through their text
 //! (usually a replacement): `statecode` 0 means active, and 0 read as false
 //! would turn that round.
@@ -32,9 +32,11 @@ mod dates;
 mod filter;
 mod filter_compile;
 mod forms;
+mod links;
 mod matrix;
 mod names;
 mod operand;
+mod order;
 mod problem;
 mod replace;
 pub(crate) mod spec;
@@ -42,8 +44,12 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apply::{Applied, Compiled, CompiledField, MappedField, MappedRecord};
+pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
+pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
+#[expect(unused_imports, reason = "the warnings of `check` ask for it")]
+pub(crate) use order::depth;
+pub(crate) use order::parents_first;
 pub(crate) use problem::{Place, Problem};
 pub(crate) use target::{canonical, resolve_empty};

@@ -54,4 +54,14 @@ pub(super) fn one_to_one(
             taken.insert(name, format!("`{}`", field.from));
         }
     }
+    for (index, link) in spec.links.iter().enumerate() {
+        let name = resolved(resource, &link.to);
+        if let Some(by) = taken.get(&name) {
+            let text = format!("the field `{name}` is already filled from {by}");
+            let hint = "each Campaign field takes one column: keep one of the two";
+            problems.push(Problem::new(&Place::Link(index), "to", text, hint));
+        } else {
+            taken.insert(name, format!("`{}`", link.from));
+        }
+    }
 }

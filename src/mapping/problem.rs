@@ -13,6 +13,8 @@ pub(crate) enum Place {
     Key,
     /// `fields[index]`.
     Field(usize),
+    /// `links[index]`.
+    Link(usize),
     /// A rule or group of `filter`: the index at each level of nesting,
     /// outermost first; empty for the outermost group.
     Rule(Vec<usize>),

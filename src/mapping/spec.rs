@@ -26,16 +26,19 @@ pub(crate) struct TableMapping {
     pub(crate) delete_guard: Option<DeleteGuard>,
     /// Field by field.
     pub(crate) fields: Vec<FieldMapping>,
+    /// Links to records of other tables.
+    pub(crate) links: Vec<LinkMapping>,
     /// Which rows belong in Campaign; all, if absent.
     pub(crate) filter: Option<Filter>,
 }
 
 impl TableMapping {
-    /// Every column that the mapping names: key, fields and filter.
+    /// Every column that the mapping names: key, fields, links and filter.
     pub(crate) fn columns(&self) -> BTreeSet<ColumnName> {
         let mut columns: BTreeSet<ColumnName> =
             self.fields.iter().map(|field| field.from.clone()).collect();
         columns.insert(self.key.from.clone());
+        columns.extend(self.links.iter().map(|link| link.from.clone()));
         if let Some(filter) = &self.filter {
             filter.group.add_columns(&mut columns);
         }
@@ -109,6 +112,32 @@ pub(crate) struct FieldMapping {
     /// The zone in which a date-time is cut to a date, or a date becomes a
     /// date-time; UTC, if absent.
     pub(crate) time_zone: Option<TimeZone>,
+}
+
+/// One entry of `links`: a record waits until its parent is in Campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkMapping {
+    /// The lookup, by logical name.
+    pub(crate) from: ColumnName,
+    /// A link field of Campaign, or a text field that holds the parent's key.
+    pub(crate) to: FieldName,
+    /// The table of the parents.
+    pub(crate) table: TableName,
+    /// The resource that table is mapped to; none if it is not mapped.
+    pub(crate) resource: Option<ResourceName>,
+    /// What becomes of a record whose parent Campaign shall not hold.
+    pub(crate) missing_parent: MissingParent,
+}
+
+/// `missing_parent`: the parent is left out by its filter, or nobody has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MissingParent {
+    /// The record waits, visibly.
+    Wait,
+    /// It is sent with the link unset, and gets it when the parent comes.
+    SendWithout,
+    /// It becomes a dead letter.
+    DeadLetter,
 }
 
 /// One replacement; compared as text with what would be sent.

@@ -68,6 +68,8 @@ pub(crate) struct SourceRow {
     pub(crate) version: Option<RowVersion>,
     /// The values by column.
     pub(crate) columns: BTreeMap<ColumnName, Value>,
+    /// The table that a lookup points to, where the answer said so.
+    pub(crate) points_to: BTreeMap<ColumnName, String>,
 }
 
 /// One item of a change feed.

@@ -220,6 +220,7 @@ impl Work<'_> {
                  WHERE flow = ?1 AND table_name = ?2 AND record = ?3",
                 (flow.as_str(), table.as_str(), record.as_bytes().as_slice(), raw.uncertain),
             )?;
+            self.count_waits(&table, record)?;
         }
         self.discard_dead_letter(id)?;
         Ok(true)
@@ -230,28 +231,47 @@ impl Work<'_> {
         Ok(self.sql.execute("DELETE FROM dead_letter WHERE id = ?1", [id])? > 0)
     }
 
-    /// Puts a record on the list of those to be read again.
+    /// Puts a record on the list of those to be read again, as a replay: fields
+    /// with `updates = false` are written too.
     pub(crate) fn request_reread(
         &mut self,
         table: &TableName,
         record: RecordId,
     ) -> Result<(), StoreError> {
         self.sql.execute(
-            "INSERT OR IGNORE INTO reread (table_name, record) VALUES (?1, ?2)",
+            "INSERT OR REPLACE INTO reread (table_name, record, replay) VALUES (?1, ?2, 1)",
             (table.as_str(), record.as_bytes().as_slice()),
         )?;
         Ok(())
     }
 
-    /// Up to `limit` records of a table that are to be read again.
+    /// The same, as a change like any other.
+    pub(crate) fn request_another_look(
+        &mut self,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT OR IGNORE INTO reread (table_name, record, replay) VALUES (?1, ?2, 0)",
+            )?
+            .execute((table.as_str(), record.as_bytes().as_slice()))?;
+        Ok(())
+    }
+
+    /// Up to `limit` records of a table that are to be read again: as a replay,
+    /// or as a change like any other.
     pub(crate) fn rereads(
         &self,
         table: &TableName,
+        replay: bool,
         limit: u32,
     ) -> Result<Vec<RecordId>, StoreError> {
-        let mut statement =
-            self.sql.prepare_cached("SELECT record FROM reread WHERE table_name = ?1 LIMIT ?2")?;
-        let rows = statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
+        let mut statement = self.sql.prepare_cached(
+            "SELECT record FROM reread WHERE table_name = ?1 AND replay = ?2 LIMIT ?3",
+        )?;
+        let rows =
+            statement.query_map((table.as_str(), replay, limit), |row| row.get::<_, Vec<u8>>(0))?;
         rows.map(|row| record_id(&row?)).collect()
     }
 

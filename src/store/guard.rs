@@ -40,12 +40,20 @@ impl Work<'_> {
 
     /// Lets the wave go that a person approved. Gives its size.
     pub(crate) fn release_approved(&mut self, table: &TableName) -> Result<usize, StoreError> {
-        self.rehold(table, "approved", "free")
+        let released = self.rehold(table, "approved", "free")?;
+        if released > 0 {
+            self.count_deletions(table)?;
+        }
+        Ok(released)
     }
 
     /// Lets the held wave go.
     pub(crate) fn release_held(&mut self, table: &TableName) -> Result<usize, StoreError> {
-        self.rehold(table, "held", "free")
+        let released = self.rehold(table, "held", "free")?;
+        if released > 0 {
+            self.count_deletions(table)?;
+        }
+        Ok(released)
     }
 
     /// A person approves the held wave, and an empty read if there was one.

@@ -13,7 +13,8 @@ impl Work<'_> {
         let rows: Vec<Raw> = {
             let mut statement = self.sql.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM outbox
-                 WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT ?2"
+                 WHERE leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?1
+                 ORDER BY id LIMIT ?2"
             ))?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
@@ -23,14 +24,15 @@ impl Work<'_> {
         self.sql
             .prepare_cached(
                 "UPDATE outbox SET leased = revision WHERE id BETWEEN ?1 AND ?2
-                   AND leased IS NULL AND hold = 'free' AND flow = ?3",
+                   AND leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?3",
             )?
             .execute((first.id, last.id, flow.as_str()))?;
         rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
     }
 
     /// Takes a leased row anew, with the newest decision. None if that is a
-    /// deletion that the guard must see first; the lease is given back then.
+    /// deletion that the guard must see first, or must wait for another record;
+    /// the lease is given back then.
     /// With it, whether the leased decision was overtaken.
     pub(crate) fn release_again(
         &mut self,
@@ -40,7 +42,9 @@ impl Work<'_> {
         let overtaken = self.unlease(id)?;
         let changed = self
             .sql
-            .prepare_cached("UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free'")?
+            .prepare_cached(
+                "UPDATE outbox SET leased = revision WHERE id = ?1 AND hold = 'free' AND waits = 0",
+            )?
             .execute([id])?;
         if changed == 0 {
             return Ok((None, overtaken));

@@ -15,7 +15,8 @@ const APPLICATION_ID: i64 = 0x6364_7379;
 /// All migrations in order; the position plus one is the schema they lead to.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
-    include_str!("../../migrations/0002_resync.sql"),
+    include_str!("../../migrations/0002_links.sql"),
+    include_str!("../../migrations/0003_resync.sql"),
 ];
 
 /// The schema of this program.

@@ -3,6 +3,7 @@
 //! Owns: the one connection, on its own thread, and every statement of SQL.
 //! Callers hand in closures over a transaction. Knows nothing of HTTP.
 
+mod backlog;
 mod checkpoint;
 mod connection;
 mod dead_letter;
@@ -10,6 +11,7 @@ mod error;
 mod guard;
 mod layout;
 mod lease;
+mod link;
 mod listed;
 mod lock;
 mod migrate;
@@ -23,15 +25,17 @@ mod run;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
 pub(crate) use error::StoreError;
 pub(crate) use guard::{Held, HeldWave};
+pub(crate) use link::{LinkRow, Place, Standing};
 pub(crate) use mirror::{Inventory, Mirror, MirrorState};
-pub(crate) use outbox::{Action, Leased, NewWrite, Pending, Replaced};
-pub(crate) use payload::{Payload, PayloadField};
+pub(crate) use outbox::{Action, Leased, NewWrite, Parent, Pending, Replaced};
+pub(crate) use payload::{Payload, PayloadField, PayloadLink};
 pub(crate) use resync::{NewResync, Purpose, Resync, ResyncPosition, Scope};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row};
 use crate::model::{Flow, RecordId, RowVersion, TableName};
 use crate::store::payload::{decode, encode};
 use crate::store::work::{record_id, table_name};
-use crate::store::{Fingerprint, Mirror, Payload, StoreError, Work};
+use crate::store::{Fingerprint, Mirror, Payload, PayloadLink, StoreError, Work};
 
 /// What is to be done to the target record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,19 @@ pub(crate) struct Leased {
     pub(crate) attempts: u32,
     /// What Campaign was last told.
     pub(crate) mirror: Option<Mirror>,
+    /// The records that its links point to.
+    pub(crate) parents: Vec<Parent>,
+    /// How many records it waits for.
+    pub(crate) waits: u32,
+}
+
+/// A record that a link points to.
+#[derive(Clone, Debug)]
+pub(crate) struct Parent {
+    /// The link.
+    pub(crate) link: PayloadLink,
+    /// The parent's key in Campaign; none if Campaign was not told of it.
+    pub(crate) key: Option<String>,
 }
 
 /// What a new decision found in its place.
@@ -113,7 +126,7 @@ pub(crate) enum Replaced {
 
 pub(super) const COLUMNS: &str =
     "id, flow, table_name, record, action, payload, version, seen, revision,
-     uncertain, attempts, seal";
+     uncertain, attempts, seal, waits";
 
 impl Work<'_> {
     /// The outbox row of a record.
@@ -188,7 +201,7 @@ impl Work<'_> {
         self.sql
             .prepare_cached(
                 "UPDATE outbox SET payload = ?2, version = ?3, seen = ?4, revision = revision + 1,
-                   attempts = 0, seal = ?5, target_key = ?7,
+                   attempts = 0, seal = ?5, target_key = ?7, waits = 0,
                    hold = CASE WHEN ?6 = 'write' THEN 'free'
                      WHEN action = 'delete' THEN hold ELSE 'held' END,
                    action = ?6
@@ -245,53 +258,6 @@ impl Work<'_> {
         )?)
     }
 
-    /// How many decisions wait or are on their way: of a flow, or of one of
-    /// its tables. Counted in an index: asked several times a second.
-    pub(crate) fn backlog(&self, flow: Flow, table: Option<&TableName>) -> Result<u64, StoreError> {
-        let count: i64 = match table {
-            None => self
-                .sql
-                .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1")?
-                .query_row([flow.as_str()], |row| row.get(0))?,
-            Some(table) => self
-                .sql
-                .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND table_name = ?2")?
-                .query_row([flow.as_str(), table.as_str()], |row| row.get(0))?,
-        };
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// When the oldest of them was decided. Reads all of them, for `status`.
-    pub(crate) fn oldest_decision(
-        &self,
-        flow: Flow,
-        table: Option<&TableName>,
-    ) -> Result<Option<i64>, StoreError> {
-        Ok(self
-            .sql
-            .prepare_cached(
-                "SELECT min(created_us) FROM outbox
-                 WHERE flow = ?1 AND (?2 IS NULL OR table_name = ?2)",
-            )?
-            .query_row((flow.as_str(), table.map(TableName::as_str)), |row| row.get(0))?)
-    }
-
-    /// About how many decisions of a flow nobody has taken up yet, of those that may go:
-    /// what reading need not run further ahead of. Never too few: the span of
-    /// their numbers, which are given and taken up in order.
-    pub(crate) fn ready(&self, flow: Flow) -> Result<u64, StoreError> {
-        let span: Option<i64> = self
-            .sql
-            .prepare_cached(
-                "SELECT (SELECT id FROM outbox INDEXED BY outbox_ready
-                   WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id DESC LIMIT 1)
-                 - (SELECT id FROM outbox INDEXED BY outbox_ready
-                   WHERE leased IS NULL AND hold = 'free' AND flow = ?1 ORDER BY id LIMIT 1) + 1",
-            )?
-            .query_row([flow.as_str()], |row| row.get(0))?;
-        Ok(span.and_then(|span| u64::try_from(span).ok()).unwrap_or(0))
-    }
-
     /// All rows of a flow in order, for a dry run: `visit` is called for each.
     pub(crate) fn each_pending(
         &self,
@@ -319,18 +285,26 @@ impl Work<'_> {
             ));
         }
         let mirror = self.mirror(&table, record)?;
+        let payload = decode(&raw.payload)?;
+        let mut parents = Vec::with_capacity(payload.links.len());
+        for link in &payload.links {
+            let key = self.key_in_campaign(&link.table, link.record)?;
+            parents.push(Parent { link: link.clone(), key });
+        }
         Ok(Leased {
             id: raw.id,
             table,
             record,
             action,
-            payload: decode(&raw.payload)?,
+            payload,
             version: raw.version.map(RowVersion),
             seen: raw.seen,
             revision: raw.revision,
             uncertain: raw.uncertain,
             attempts: raw.attempts,
             mirror,
+            parents,
+            waits: raw.waits,
         })
     }
 
@@ -368,6 +342,7 @@ pub(super) struct Raw {
     uncertain: bool,
     attempts: u32,
     seal: Vec<u8>,
+    waits: u32,
 }
 
 impl Raw {
@@ -384,6 +359,7 @@ impl Raw {
             uncertain: row.get(9)?,
             attempts: row.get(10)?,
             seal: row.get(11)?,
+            waits: row.get(12)?,
         })
     }
 }

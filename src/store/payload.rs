@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::model::{RecordId, TableName};
 use crate::store::{Fingerprint, StoreError, UNKNOWN};
 
 /// What a write carries. Personal data: it lives here until it is delivered.
@@ -15,8 +16,46 @@ pub(crate) struct Payload {
     /// Whether fields with `updates = false` are written to a record that
     /// exists already.
     pub(crate) initial: bool,
-    /// All mapped fields that have something to say.
+    /// All mapped fields that have something to say, links among them.
     pub(crate) fields: Vec<PayloadField>,
+    /// The links that are set: what their fields hold is known when they are
+    /// sent, because a `PKey` is never stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<PayloadLink>,
+}
+
+/// A link to a parent. In the store it is a list without names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredLink", into = "StoredLink")]
+pub(crate) struct PayloadLink {
+    /// Campaign's name of the field.
+    pub(crate) field: String,
+    /// The parent's table.
+    pub(crate) table: TableName,
+    /// The parent.
+    pub(crate) record: RecordId,
+    /// Whether the field holds the parent's key in place of a link.
+    pub(crate) by_key: bool,
+}
+
+/// Field, table, record, `by_key`.
+#[derive(Serialize, Deserialize)]
+struct StoredLink(String, String, String, bool);
+
+impl From<PayloadLink> for StoredLink {
+    fn from(link: PayloadLink) -> Self {
+        Self(link.field, link.table.to_string(), link.record.to_string(), link.by_key)
+    }
+}
+
+impl TryFrom<StoredLink> for PayloadLink {
+    type Error = &'static str;
+
+    fn try_from(StoredLink(field, table, record, by_key): StoredLink) -> Result<Self, Self::Error> {
+        let table = TableName::new(&table).map_err(|_| "a link's table is not a name")?;
+        let record = RecordId::parse(&record).map_err(|_| "a link's parent is not an id")?;
+        Ok(Self { field, table, record, by_key })
+    }
 }
 
 impl Payload {

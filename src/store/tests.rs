@@ -4,6 +4,7 @@ mod commit;
 mod files;
 mod frozen;
 mod letters;
+mod links;
 mod outbox;
 mod resync;
 mod seals;
@@ -71,6 +72,7 @@ fn payload(store: &Store, value: &str) -> Payload {
             fingerprint,
             updates: true,
         }],
+        links: Vec::new(),
     }
 }
 

@@ -57,6 +57,15 @@ events! { INGRESS_EVENTS;
         /// Records written a second since the last such line.
         rate_per_second: u64,
     }
+    /// Records wait because Campaign does not hold the records they link to. Told once per pass and table, at its end.
+    LinksWaiting = "links.waiting" INFO, "Nothing, if their parents are on their way. Else see why the parents are not written: `cdsync dead-letters list`, the filter of their table, or `missing_parent`." {
+        /// The flow.
+        flow: Flow,
+        /// The table of the records that wait.
+        table: TableName,
+        /// How many wait.
+        waiting: u64,
+    }
     /// All rows of a table are read: at the first run, or because the cursor was lost.
     LoadStarted = "load.started" INFO, "Nothing. A full read after `cursor.expired` writes only what differs." {
         /// The flow.

@@ -9,10 +9,10 @@ use crate::rig::{self, Rig};
 /// Three pages of three rows, so that every request can be crashed at.
 const CONTACTS: usize = 8;
 
-const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
+pub(crate) const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
 
 /// A name, and what people do before the pass.
-type Stage = (&'static str, fn(&Sandbox));
+pub(crate) type Stage = (&'static str, fn(&Sandbox));
 
 /// What happens in Dynamics before each pass of the scenario.
 const STAGES: [Stage; 3] =
@@ -46,13 +46,13 @@ fn token_is_lost(sandbox: &Sandbox) {
 }
 
 /// Nothing in Campaign keeps a repeated POST from doubling a profile.
-fn nothing_is_unique() -> Variants {
+pub(crate) fn nothing_is_unique() -> Variants {
     Variants { unique_external_id: false, ..Variants::default() }
 }
 
 /// One pass that may crash as planned, and the restarts after it. If it
 /// crashed, how many writes were under way.
-async fn pass(rig: &Rig, plan: &str, again: Option<&str>, when: &str) -> Option<i64> {
+pub(crate) async fn pass(rig: &Rig, plan: &str, again: Option<&str>, when: &str) -> Option<i64> {
     let first = rig.run_crashing(SYNC, plan).await;
     if !first.crashed() {
         assert_eq!(first.code, Some(0), "{when}: {first:#?}");

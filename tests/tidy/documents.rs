@@ -23,6 +23,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("KEY_KEYS", "### `key`"),
     ("GUARD_KEYS", "### `delete_guard`"),
     ("FIELD_KEYS", "### `fields`"),
+    ("LINK_KEYS", "### `links`"),
     ("REPLACE_KEYS", "#### `replace`"),
     ("FILTER_KEYS", "### `filter`"),
     ("GROUP_KEYS", "#### A group of rules"),

@@ -320,16 +320,12 @@ fn every_option_of_a_table_is_checked() {
     insta::assert_snapshot!(before(
         "fields",
         &[
-            "links = [ { from = \"a\" } ]",
             "delete_guard = {}",
             "delete_guard = { rows = -1, percent = 101 }",
             "delete_guard = { percent = nan }",
             "language = 0\npicklists = \"labels\"\napply_deletes = 1",
         ]
     ), @r##"
-    links = [ { from = "a" } ]
-    fields
-      17:1: ingress.table[0].links: links between tables come with a later version (remove `links`)
     delete_guard = {}
     fields
       17:16: ingress.table[0].delete_guard: an empty guard holds nothing back (write `{ rows = 1000, percent = 5 }`, either or both; or remove `delete_guard`)

@@ -3,6 +3,7 @@
 mod convert;
 mod dates;
 mod filter;
+mod links;
 mod matrix;
 mod properties;
 mod record;
@@ -198,6 +199,7 @@ pub(super) fn mapping(fields: Vec<FieldMapping>) -> TableMapping {
         language: 1033,
         delete_guard: None,
         fields,
+        links: Vec::new(),
         filter: None,
     }
 }
@@ -207,6 +209,7 @@ pub(super) fn row(columns: &[(&str, Value)]) -> SourceRow {
         id: RecordId::parse(ID).unwrap(),
         version: None,
         columns: columns.iter().map(|(name, value)| (column_name(name), value.clone())).collect(),
+        points_to: BTreeMap::new(),
     }
 }
 

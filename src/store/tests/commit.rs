@@ -15,7 +15,7 @@ async fn a_failed_closure_leaves_nothing_behind() {
         })
         .await;
     assert!(matches!(refused, Err(StoreError::Statement(_))));
-    assert!(store.call(|work| work.rereads(&contact(), 9)).await.unwrap().is_empty());
+    assert!(store.call(|work| work.rereads(&contact(), true, 9)).await.unwrap().is_empty());
     store.close().await;
 }
 
@@ -62,7 +62,7 @@ async fn what_was_committed_survives_a_process_that_never_closes() {
         std::fs::copy(from, format!("{}{suffix}", other.path().display())).unwrap();
     }
     let copy = other.open().await;
-    assert_eq!(copy.call(|work| work.rereads(&contact(), 9)).await.unwrap(), [record(1)]);
+    assert_eq!(copy.call(|work| work.rereads(&contact(), true, 9)).await.unwrap(), [record(1)]);
     copy.close().await;
     store.close().await;
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Place, contact, open, record};
 use crate::clock::Clock;
+use crate::store::migrate::latest;
 use crate::store::{Mode, Store, StoreError};
 
 fn mode(path: &Path) -> u32 {
@@ -78,16 +79,15 @@ async fn a_database_that_another_program_has_locked_is_reported_as_locked() {
 async fn a_newer_store_is_refused_with_both_numbers_and_left_alone() {
     let place = Place::new();
     place.open().await.close().await;
-    place.raw().execute_batch("PRAGMA user_version = 999").unwrap();
+    place.raw().execute_batch("PRAGMA user_version = 99").unwrap();
     let before = fs::read(place.path()).unwrap();
     let error = open(&place.path()).await.unwrap_err();
-    let ours = crate::store::migrate::latest();
     assert!(
-        matches!(error, StoreError::Newer { found: 999, known, .. } if known == ours),
+        matches!(error, StoreError::Newer { found: 99, known, .. } if known == latest()),
         "{error:?}"
     );
     let text = error.to_string();
-    assert!(text.contains(&format!("has schema 999, this program knows {ours}")), "{text}");
+    assert!(text.contains(&format!("has schema 99, this program knows {}", latest())), "{text}");
     assert!(fs::read(place.path()).unwrap() == before, "its bytes have changed");
 }
 
@@ -163,7 +163,7 @@ async fn a_dry_run_leaves_no_trace() {
     let clock = Clock::seeded(1);
     let store = Store::open(&place.path(), Mode::Rehearsal, &clock).await.unwrap();
     store.call(|work| work.request_reread(&contact(), record(1))).await.unwrap();
-    assert_eq!(store.call(|work| work.rereads(&contact(), 9)).await.unwrap(), [record(1)]);
+    assert_eq!(store.call(|work| work.rereads(&contact(), true, 9)).await.unwrap(), [record(1)]);
     store.close().await;
     assert!(!place.path().parent().unwrap().exists(), "a store was made");
 
@@ -173,7 +173,7 @@ async fn a_dry_run_leaves_no_trace() {
     let before = fs::read(place.path()).unwrap();
     let store = Store::open(&place.path(), Mode::Rehearsal, &clock).await.unwrap();
     store.call(|work| work.request_reread(&contact(), record(3))).await.unwrap();
-    let seen = store.call(|work| work.rereads(&contact(), 9)).await.unwrap();
+    let seen = store.call(|work| work.rereads(&contact(), true, 9)).await.unwrap();
     assert_eq!(seen, [record(2), record(3)]);
     store.close().await;
     assert!(fs::read(place.path()).unwrap() == before, "its bytes have changed");

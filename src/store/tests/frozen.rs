@@ -9,8 +9,8 @@ use rusqlite::types::Value;
 use super::{Action, Place, contact, decision, fields, payload, record};
 use crate::model::{Flow, RowVersion};
 use crate::store::{
-    Checkpoint, Counts, Held, Mirror, MirrorState, NewDeadLetter, NewResync, Position, Purpose,
-    ResyncPosition, RunOutcome, Scope, Store, StoreError,
+    Checkpoint, Counts, Held, LinkRow, Mirror, MirrorState, NewDeadLetter, NewResync, Position,
+    Purpose, ResyncPosition, RunOutcome, Scope, Store, StoreError,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -61,6 +61,14 @@ pub(super) async fn fill(store: &Store) {
             }
             work.add_dead_letter(&letter)?;
             work.request_reread(&contact(), record(5))?;
+            let link = LinkRow {
+                name: "owner".to_owned(),
+                parent_table: contact(),
+                parent: record(7),
+                missed: false,
+            };
+            work.set_links(&contact(), record(2), &[link], false)?;
+            work.leave_out(&contact(), record(8))?;
             work.add_presence(&contact(), &[record(6)])?;
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
@@ -95,7 +103,7 @@ async fn read_all(store: &Store) -> Result<(), StoreError> {
             assert_eq!((listed.fields, listed.copies), (known, 1));
             assert_eq!(work.retention_days()?, Some(30));
             assert_eq!(work.empty_read(&contact())?, Some(Held::Held));
-            assert_eq!(work.rereads(&contact(), 9)?, [record(5)]);
+            assert_eq!(work.rereads(&contact(), true, 9)?, [record(5)]);
             assert_eq!(work.held_wave(&contact())?.held, 1);
             assert_eq!(work.backlog(Flow::Ingress, None)?, 2);
             let leased = work.lease(Flow::Ingress, 9)?;

@@ -142,9 +142,9 @@ async fn a_letter_of_the_mapping_asks_for_the_record_to_be_read_again() {
             assert_eq!((shown.action.as_str(), shown.fields.len()), ("map", 0));
             assert!(work.retry_dead_letter(1)?);
             assert_eq!(work.backlog(Flow::Ingress, None)?, 0);
-            assert_eq!(work.rereads(&contact(), 9)?, [record(1)]);
+            assert_eq!(work.rereads(&contact(), true, 9)?, [record(1)]);
             work.reread_done(&contact(), &[record(1)])?;
-            assert!(work.rereads(&contact(), 9)?.is_empty());
+            assert!(work.rereads(&contact(), true, 9)?.is_empty());
             Ok(())
         })
         .await

@@ -1,0 +1,115 @@
+//! Children whose parent Campaign shall not hold: the three choices.
+
+use cdsync::sandbox::Variants;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::ingress_links::{
+    add_vehicle, change_vehicle, linked_as, owned_by, owner, vehicle, vehicles, vehicles_equal,
+    waiting,
+};
+use crate::support::{Counts, FIELDS, Setup, World, by_filter};
+
+const LEFT_OUT: &str = "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }";
+
+/// A contact that the filter leaves out, with a vehicle, and one that passes.
+fn left_out(choice: &str) -> (World, Uuid, Uuid) {
+    // A child without its link could not be seen, nor changed, under strict links.
+    let world = linked_as(Variants::default(), 0, LEFT_OUT, choice);
+    let inside = world.add(&json!({ "lastname": "In", "jobtitle": "Driver" }));
+    let outside = world.add(&json!({ "lastname": "Out" }));
+    add_vehicle(&world, Some(inside), "Inside");
+    let child = add_vehicle(&world, Some(outside), "Outside");
+    (world, outside, child)
+}
+
+#[test]
+fn a_child_of_a_filtered_out_parent_waits_by_default_and_goes_when_it_passes() {
+    let (world, outside, child) = left_out("");
+    let counts = world.sync().ends(0).counts();
+    assert_eq!((counts.written, counts.filtered, counts.pending), (2, 1, 1));
+    assert_eq!(waiting(&world), 1);
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    vehicles_equal(&world);
+}
+
+#[test]
+fn a_child_is_sent_without_its_link_where_so_configured_and_gets_it_later() {
+    let (world, outside, child) = left_out("missing_parent = \"send-without\"");
+    let counts = world.synced();
+    assert_eq!((counts.written, counts.filtered, counts.pending), (3, 1, 0));
+    assert_eq!(owner(&world, child), None);
+    world.forget();
+    assert_eq!(world.synced(), Counts::default());
+    assert!(world.writes().is_empty(), "it is not sent again while nothing changes");
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.synced();
+    // The parent may have arrived after the vehicles were read.
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    vehicles_equal(&world);
+    // And the other way: the parent leaves, its child lets go of it first.
+    world.change(outside, &json!({ "jobtitle": null }));
+    world.forget();
+    world.synced();
+    assert!(world.profiles_of(outside).is_empty());
+    assert_eq!(owner(&world, child), None);
+    let order: Vec<String> = world.writes().into_iter().map(|(method, _)| method).collect();
+    assert_eq!(order, ["PATCH", "DELETE"]);
+}
+
+#[test]
+fn a_child_becomes_a_dead_letter_where_so_configured_and_comes_back_by_itself() {
+    let (world, outside, child) = left_out("missing_parent = \"dead-letter\"");
+    let counts = world.sync().ends(1).counts();
+    assert_eq!((counts.written, counts.filtered, counts.dead_lettered), (2, 1, 1));
+    let letters = world.dead_letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["record"], child.to_string());
+    let reason = letters[0]["reason"].as_str().unwrap();
+    let expected =
+        format!("vehicleOwner: its parent, contact {outside}, is left out by its filter");
+    assert_eq!(reason, expected);
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.sync();
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+    assert!(world.dead_letters().is_empty());
+}
+
+#[test]
+fn what_a_record_gets_later_overwrites_no_field_that_is_written_once() {
+    let fields = "missing_parent = \"send-without\"";
+    let world = linked_as(Variants::default(), 0, LEFT_OUT, fields);
+    let table =
+        vehicles(fields).replace("to = \"cusPlate\" }", "to = \"cusPlate\", updates = false }");
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    world.configure(&format!("{table}{contacts}"));
+    let outside = world.add(&json!({ "lastname": "Out" }));
+    let child = add_vehicle(&world, Some(outside), "Car");
+    change_vehicle(&world, child, &json!({ "new_plate": "FIRST" }));
+    world.synced();
+    change_vehicle(&world, child, &json!({ "new_plate": "SECOND" }));
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.synced();
+    world.synced();
+    owned_by(&world, child, outside);
+    assert_eq!(vehicle(&world, child).unwrap()["cusPlate"], "FIRST");
+}
+
+#[test]
+fn a_parent_that_nobody_maps_is_missing_at_once() {
+    let world = World::new(Setup {
+        contacts: 1,
+        tables: vehicles("missing_parent = \"send-without\""),
+        ..Setup::default()
+    });
+    let child = add_vehicle(&world, Some(world.contacts()[0]), "Alone");
+    world.synced();
+    assert_eq!(owner(&world, child), None);
+    world.configure(&vehicles(""));
+    let refused = world.run(&["check", "--offline"]).ends(2);
+    assert!(refused.stdout.contains("`contact` is not mapped"), "{}", refused.stdout);
+}
