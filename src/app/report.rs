@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Flow, TableName};
-use crate::store::{Counts, HeldWave, RunOutcome, Store, StoreError};
+use crate::store::{Counts, HeldWave, Purpose, Resync, RunOutcome, Store, StoreError};
 
 /// One flow.
 #[derive(Clone, Debug)]
@@ -32,7 +32,8 @@ pub(crate) struct TableStatus {
     /// Which.
     pub(crate) table: TableName,
     /// Where it stands: `new`, `inventory`, `full-read`, `catch-up`, `presence`,
-    /// `sweep` or `delta`.
+    /// `sweep` or `delta`; without change tracking `diff-read`, `diff-sweep` or
+    /// `diff`.
     pub(crate) phase: &'static str,
     /// Decisions that wait.
     pub(crate) backlog: u64,
@@ -62,6 +63,10 @@ pub(crate) struct Status {
     pub(crate) flows: Vec<FlowStatus>,
     /// The mapped tables.
     pub(crate) tables: Vec<TableStatus>,
+    /// Replays, repairs and the comparison by schedule that are not done.
+    pub(crate) resyncs: Vec<Resync>,
+    /// When the last slice of the comparison by schedule ended.
+    pub(crate) last_slice: Option<Timestamp>,
 }
 
 /// Reads the status.
@@ -123,7 +128,9 @@ pub(crate) async fn status(
                     table,
                 });
             }
-            Ok(Status { flows, tables })
+            let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
+            let resyncs = work.resyncs(&unfinished, None)?;
+            Ok(Status { flows, tables, resyncs, last_slice: work.last_slice()? })
         })
         .await
 }

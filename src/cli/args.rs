@@ -4,6 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::model::RecordId;
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -87,10 +92,14 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
+    /// Set up Dynamics: turn change tracking of tables on
+    Provision(Provision),
     /// Run one pass of the flows until their backlog is empty
     Sync(Sync),
     /// Show what a pass would write, and why; writes nothing
     Plan(Plan),
+    /// Send rows again, or compare both systems and mend what differs
+    Resync(Resync),
     /// Show flows, tables, backlog and dead letters
     Status(Json),
     /// Look at records that were given up, retry or discard them
@@ -130,7 +139,7 @@ pub(super) struct Sandbox {
     /// Seed of the data
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Contacts to begin with
+    /// Contacts to begin with; a vehicle for four, a service visit for two
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub(super) contacts: u32,
     /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
@@ -151,6 +160,10 @@ pub(super) struct Init {
     /// both of them have
     #[arg(long)]
     pub(super) from_metadata: bool,
+    /// Write this ready-made mapping in place of the example; may be given
+    /// several times. `list` shows their names
+    #[arg(long, value_name = "NAME", conflicts_with = "from_metadata")]
+    pub(super) template: Vec<String>,
     /// Overwrite an existing file
     #[arg(long)]
     pub(super) force: bool,
@@ -170,11 +183,23 @@ pub(super) struct Check {
 /// `tables`, `resources`
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// Its name; shows its columns or fields
+    /// Its name; shows its columns or fields. One that is not there ends with 1
     pub(super) name: Option<String>,
     /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `provision`
+#[derive(Debug, Args)]
+pub(super) struct Provision {
+    /// Turn change tracking of this table on and publish it; needs customiser
+    /// rights, and cannot be undone. May be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub(super) change_tracking: Vec<String>,
+    /// Print the requests that would be sent; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// `sync`
@@ -197,6 +222,48 @@ pub(super) struct Plan {
     /// Print one JSON object a line
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `resync`
+#[derive(Debug, Args)]
+pub(super) struct Resync {
+    /// A mapped table, all of its rows; may be given several times
+    #[arg(long = "table", value_name = "NAME")]
+    pub(super) tables: Vec<String>,
+    /// Only these records; looked for in every mapped table, if none is named
+    #[arg(long = "id", value_name = "GUID", num_args = 1.., value_parser = record_id)]
+    pub(super) ids: Vec<RecordId>,
+    /// Only rows that Dynamics changed at this time or later, as in
+    /// 2026-03-01T06:00:00Z or 2026-03-01
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Compare both systems and report what differs; write nothing
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// Compare both systems and mend what differs
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Show the values that differ; they may be personal data
+    #[arg(long)]
+    pub(super) show_values: bool,
+    /// Give up after this long without progress
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) patience: u64,
+    /// Print one JSON object a line
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+fn record_id(text: &str) -> Result<RecordId, String> {
+    RecordId::parse(text).map_err(|_| "this is not a GUID".to_owned())
+}
+
+/// A time with its zone, or the beginning of a day in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
+    text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
+        "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
+    })
 }
 
 /// The flows of this version.

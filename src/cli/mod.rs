@@ -12,6 +12,8 @@ mod letters;
 mod output;
 mod plan;
 mod progress;
+mod provision;
+mod resync;
 mod sandbox;
 mod status;
 mod sync;
@@ -46,7 +48,7 @@ fn complain(cli: &Cli, end: &End) {
     if reason.is_empty() {
         return;
     }
-    if matches!(cli.command, Command::Sync(_)) {
+    if matches!(cli.command, Command::Sync(_) | Command::Resync(_)) {
         progress::report_failure(end.exit, reason);
     } else {
         output::complain(&reason);
@@ -79,8 +81,10 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Check(arguments) => check::run(cli, arguments, &clock).await,
             Command::Tables(arguments) => explore::tables(cli, arguments, &clock).await,
             Command::Resources(arguments) => explore::resources(cli, arguments, &clock).await,
+            Command::Provision(arguments) => provision::run(cli, arguments, &clock).await,
             Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
             Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
+            Command::Resync(arguments) => resync::run(cli, arguments, &clock).await,
             Command::Status(arguments) => status::run(cli, arguments, &clock).await,
             Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
             Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,

@@ -91,6 +91,7 @@ pub(crate) fn annotated(example: &Example) -> String {
         out.push('\n');
         out.push_str(table);
     }
+    out.push_str(RECONCILE);
     out
 }
 
@@ -185,6 +186,9 @@ campaign = "profile"
 key = { from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }
 # … or in the URI, where the resource has a one-field identification key.
 # key = { from = "contactid", to = "cusCrmId", in_uri = true }
+# How changes are found: "changes" (default) by change tracking; "diff" reads all rows in
+# each pass, for tables that Dynamics cannot track.
+# tracking = "changes"
 # Whether a deletion in Dynamics deletes in Campaign; default: false.
 apply_deletes = false
 # What choice columns send: "label" (default) or "value", the technical number.
@@ -216,6 +220,15 @@ fields = [
 # ] }
 "#;
 
+/// The comparison by schedule, commented out.
+const RECONCILE: &str = r#"
+# Compares both systems in slices, whatever the changes say; off by default.
+# [reconcile]
+#   schedule = "0 0 * * * *"      when a slice is due; time_zone as above
+#   calls_per_run = 200           requests to both systems in a slice, 10 to 1000000
+#   repair = false                true: mends what differs, within the delete guard
+"#;
+
 /// A `[[ingress.table]]` from metadata: for `init --from-metadata`.
 pub(crate) fn table_block(
     dynamics: &TableName,
@@ -231,7 +244,8 @@ pub(crate) fn table_block(
             format!("filter = {}, parameter = {}", quoted(filter), quoted(parameter))
         }
     };
-    let _ = writeln!(out, "key = {{ from = \"{}\", to = \"{}\", {lookup} }}", key.from, key.to);
+    let from = key.from.as_ref().map(|from| format!("from = \"{from}\", ")).unwrap_or_default();
+    let _ = writeln!(out, "key = {{ {from}to = \"{}\", {lookup} }}", key.to);
     out.push_str(
         "apply_deletes = false\ndelete_guard = { rows = 1000, percent = 5 }\nfields = [\n",
     );
@@ -242,15 +256,18 @@ pub(crate) fn table_block(
     out
 }
 
-/// The usual key of a table: a contact's id in a profile's `externalId`, any
-/// other's in a field of the resource that holds the id, asked by a filter of
-/// the usual name.
-pub(crate) fn guess_key(table: &TableName, resource: &ResourceName) -> Result<Key, NameError> {
+/// The usual key of a table: its primary id, for contacts in a profile's
+/// `externalId`, else in a field of the resource that holds the id, asked by a
+/// filter of the usual name.
+pub(crate) fn guess_key(
+    primary_id: &ColumnName,
+    resource: &ResourceName,
+) -> Result<Key, NameError> {
     let to = if resource.as_str() == "profile" { "externalId" } else { "cusCrmId" };
     let short = to.trim_start_matches("cus");
     let (head, tail) = short.split_at_checked(1).unwrap_or((short, ""));
     Ok(Key {
-        from: ColumnName::new(&format!("{table}id"))?,
+        from: Some(primary_id.clone()),
         to: FieldName::new(to)?,
         lookup: Lookup::Filter {
             filter: format!("by{}{tail}", head.to_uppercase()),

@@ -295,14 +295,15 @@ fn home_of(key: &str) -> Option<&'static str> {
         "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("`[campaign]`"),
         "path" => Some("`[store]`"),
         "schedule" | "table" => Some("`[ingress]`"),
-        "apply_deletes" | "language" | "delete_guard" | "fields" | "key" | "links"
+        "apply_deletes" | "tracking" | "language" | "delete_guard" | "fields" | "key" | "links"
         | "missing_parent" => Some("`[[ingress.table]]`"),
         "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),
         "on_null" | "on_empty" | "on_too_long" | "updates" | "replace" => {
             Some("an entry of `fields`")
         }
-        "dynamics" | "campaign" | "store" | "ingress" | "egress" | "optout" | "metrics"
-        | "daemon" => Some("the top of the file, as `[name]`"),
+        "calls_per_run" | "repair" => Some("`[reconcile]`"),
+        "dynamics" | "campaign" | "store" | "ingress" | "reconcile" | "egress" | "optout"
+        | "metrics" | "daemon" => Some("the top of the file, as `[name]`"),
         _ => None,
     }
 }

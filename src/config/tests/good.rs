@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{BASE, TABLE, with};
 use crate::config::*;
 use crate::mapping::spec::*;
-use crate::model::{ColumnName, FieldName, Flow, ResourceName, TableName};
+use crate::model::{ColumnName, FieldName, ResourceName, TableName};
 use crate::secret::SecretSource;
 
 fn loaded(text: &str) -> Config {
@@ -83,6 +84,7 @@ filter = { match = "all", delete_filtered_out = false, rules = [
 dynamics = "new_vehicle"
 campaign = "cusVehicle"
 key = { from = "new_vehicleid", to = "cusVehicleId", in_uri = true }
+tracking = "diff"
 fields = []
 
 [optout]
@@ -119,6 +121,7 @@ fn the_contracts_example_becomes_what_it_says() {
     assert_eq!(since.time_zone.as_ref().unwrap().iana_name(), Some("Asia/Kathmandu"));
     assert_eq!(flag.to.as_str(), "blackListEmail");
     assert_eq!(vehicle.key.lookup, Lookup::InUri);
+    assert_eq!((contact.tracking, vehicle.tracking), (Tracking::Changes, Tracking::Diff));
 }
 
 #[test]
@@ -194,6 +197,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         "ims_url",
         "requests_per_second",
         "time_zone",
+        "tracking",
         "picklists",
         "language",
     ] {
@@ -206,13 +210,18 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         .replace("#   { column", "   { column")
         .replace("# ] }", "] }");
     assert!(loaded(&filter).ingress.unwrap().tables[0].filter.is_some());
+    let (before, reconcile) = text.split_once("# [reconcile]").unwrap();
+    let keys = reconcile.lines().filter_map(|line| line.strip_prefix("#   "));
+    let keys: Vec<&str> = keys.map(|line| line.split("  ").next().unwrap()).collect();
+    let text = format!("{before}[reconcile]\n{}\n", keys.join("\n"));
+    assert_eq!(loaded(&text).reconcile.unwrap().calls_per_run, 200);
 }
 
 #[test]
 fn a_table_written_from_metadata_loads_as_it_was_meant() {
     let table = TableName::new("new_vehicle").unwrap();
     let resource = ResourceName::new("cusVehicle").unwrap();
-    let key = guess_key(&table, &resource).unwrap();
+    let key = guess_key(&ColumnName::new("new_vehicleid").unwrap(), &resource).unwrap();
     let pairs = [(ColumnName::new("new_name").unwrap(), FieldName::new("cusName").unwrap())];
     let example = Example {
         dynamics_url: "http://127.0.0.1:8700".into(),
@@ -227,9 +236,9 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
     assert_eq!(table.fields[0].from, pairs[0].0);
     assert_eq!(config.dynamics.authority.0.as_str(), "http://127.0.0.1:8701/");
     assert_eq!(config.dynamics.credential, DynamicsCredential::Secret(example.dynamics_secret));
-    let contact = TableName::new("contact").unwrap();
-    let key = guess_key(&contact, &ResourceName::new("profile").unwrap()).unwrap();
-    assert_eq!(key.from.as_str(), "contactid");
+    let id = ColumnName::new("contactid").unwrap();
+    let key = guess_key(&id, &ResourceName::new("profile").unwrap()).unwrap();
+    assert_eq!(key.from.unwrap().as_str(), "contactid");
     assert_eq!(
         key.lookup,
         Lookup::Filter { filter: "byExternalId".into(), parameter: "externalId_parameter".into() }
@@ -240,10 +249,29 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
 fn the_next_five_runs_are_told_for_each_schedule() {
     let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
     let runs = next_runs(&loaded(&format!("{BASE}{CONTRACT}")), now);
-    let (flow, times) = &runs[0];
-    assert_eq!((runs.len(), *flow, times.len()), (1, Flow::Ingress, 5));
+    let (name, times) = &runs[0];
+    assert_eq!((runs.len(), *name, times.len()), (1, "ingress", 5));
     assert_eq!(times[4].to_string(), "2026-11-21T10:01:15Z");
+    let nightly = "[reconcile]\nschedule = \"0 0 3 * * *\"\n";
+    let runs = next_runs(&loaded(&format!("{BASE}{TABLE}{nightly}")), now);
+    assert_eq!((runs.len(), runs[0].0), (1, "reconcile"));
+    assert_eq!(runs[0].1[0].to_string(), "2026-11-22T03:00:00Z");
     assert!(next_runs(&loaded(&format!("{BASE}{TABLE}")), now).is_empty());
+}
+
+#[test]
+fn a_comparison_by_schedule_reports_only_unless_it_may_repair() {
+    let with = |text: &str| {
+        loaded(&format!("{BASE}{TABLE}[reconcile]\nschedule = \"0 0 3 * * *\"\n{text}"))
+            .reconcile
+            .unwrap()
+    };
+    let plain = with("");
+    assert_eq!((plain.calls_per_run, plain.repair), (200, false));
+    assert_eq!(plain.time_zone, TimeZone::UTC);
+    let full = with("time_zone = \"Europe/Berlin\"\ncalls_per_run = 5000\nrepair = true");
+    assert_eq!((full.calls_per_run, full.repair), (5000, true));
+    assert_eq!(full.time_zone.iana_name(), Some("Europe/Berlin"));
 }
 
 #[test]
