@@ -3,8 +3,10 @@
 
 mod connect;
 mod explore;
+mod guardrails;
 mod pass;
 mod pin;
+mod provision;
 mod rehearsal;
 mod report;
 mod suggest;
@@ -12,11 +14,15 @@ mod tables;
 
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
+pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
+pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 pub(crate) use suggest::suggest;
 
+/// What changes the metadata of Dynamics, for `provision` to show.
+pub(crate) use crate::dynamics::MetadataRequest;
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Failure, Outcome};
 /// Types in words, for the commands that show them.

@@ -99,7 +99,7 @@ impl Intake {
                 Err(IntakeError::Held) => report.held.push(table.name.clone()),
                 Err(IntakeError::Store(error)) => return Err(error),
                 Err(IntakeError::Remote(failure)) => {
-                    failed(table, failure.to_string());
+                    failed(table, in_words(&failure));
                     report.failed.push(table.name.clone());
                     if failure.outcome == Outcome::Refused {
                         report.refused = Some(failure);
@@ -207,12 +207,14 @@ impl Intake {
         }
         let position = match stored.position {
             position @ Position::Inventory { .. } => position,
-            Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
-                self.begin_again(initial)
-            }
-            Position::Presence { .. } | Position::Sweep { .. } | Position::Delta { .. } => {
-                self.begin_again(false)
-            }
+            Position::FullRead { initial, .. }
+            | Position::CatchUp { initial, .. }
+            | Position::DiffRead { initial, .. } => self.begin_again(initial),
+            Position::Presence { .. }
+            | Position::Sweep { .. }
+            | Position::Delta { .. }
+            | Position::DiffSweep { .. }
+            | Position::DiffRest { .. } => self.begin_again(false),
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
         let (name, saved) = (table.name.clone(), next.clone());
@@ -272,6 +274,15 @@ impl Intake {
             self.work_ready.notify_one();
             waiting.await;
         }
+    }
+}
+
+/// A refusal with what can be done about it here.
+fn in_words(failure: &Failure) -> String {
+    if dynamics::not_tracked(failure) {
+        format!("{failure}; set `tracking = \"diff\"` in the mapping of this table")
+    } else {
+        failure.to_string()
     }
 }
 

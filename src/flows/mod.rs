@@ -3,6 +3,7 @@
 
 mod commit;
 mod decide;
+mod diff;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;

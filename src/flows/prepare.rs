@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::campaign::{Clearing, encode};
 use crate::dynamics::Query;
-use crate::mapping::spec::{DeleteGuard, MissingParent};
+use crate::mapping::spec::{DeleteGuard, MissingParent, Tracking};
 use crate::mapping::{
     Applied, Compiled, CompiledLink, MappedField, MappedRecord, Pointer, canonical, resolve_empty,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Table {
     pub(crate) mapping: Arc<Compiled>,
     /// What is read.
     pub(crate) query: Arc<Query>,
+    /// How its changes are found.
+    pub(crate) tracking: Tracking,
     /// What is written.
     pub(crate) resource: Arc<ResourceSchema>,
     /// The Campaign field that holds the key.

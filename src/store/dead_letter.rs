@@ -105,6 +105,32 @@ impl Raw {
 }
 
 impl Work<'_> {
+    /// Which of the records were given up in just this version; they are marked
+    /// as seen by the read `seen`.
+    pub(crate) fn see_dead_letters(
+        &mut self,
+        flow: Flow,
+        table: &TableName,
+        records: &[(RecordId, RowVersion)],
+        seen: i64,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut same = Vec::new();
+        if self.dead_letter_count(flow, Some(table))? == 0 {
+            return Ok(same);
+        }
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE dead_letter SET seen = ?5
+             WHERE flow = ?1 AND table_name = ?2 AND record = ?3 AND version = ?4",
+        )?;
+        for (record, version) in records {
+            let bytes = record.as_bytes().as_slice();
+            if statement.execute((flow.as_str(), table.as_str(), bytes, version.0, seen))? > 0 {
+                same.push(*record);
+            }
+        }
+        Ok(same)
+    }
+
     /// Adds a dead letter, in place of an older one of the same record.
     pub(crate) fn add_dead_letter(&mut self, new: &NewDeadLetter) -> Result<(), StoreError> {
         let (action, payload) = match &new.write {
