@@ -147,6 +147,12 @@ impl Schedule {
         Timestamp::from_second(civil - offset).ok()
     }
 
+    /// Whether a run is due at `now`, after the last one at `last`: never run
+    /// is due; any number of missed runs is one.
+    pub(crate) fn is_due(&self, last: Option<Timestamp>, now: Timestamp, zone: &TimeZone) -> bool {
+        last.is_none_or(|last| self.next_after(last, zone).is_some_and(|next| next <= now))
+    }
+
     /// The end (civil, as seconds of UTC) of the times that the zone repeats
     /// at `now`, for a schedule that runs once in them.
     fn repeated_until(&self, now: Timestamp, offset: i64, zone: &TimeZone) -> i64 {

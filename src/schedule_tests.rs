@@ -253,3 +253,21 @@ proptest! {
         let _ = Schedule::parse(&text);
     }
 }
+
+#[test]
+fn a_run_is_due_once_its_time_has_come_and_missed_runs_are_one() {
+    let hourly = Schedule::parse("0 0 * * * *").unwrap();
+    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let cases = [
+        (None, "2026-03-01T12:00:00Z", true),
+        (Some("2026-03-01T12:00:00Z"), "2026-03-01T12:59:59Z", false),
+        (Some("2026-03-01T12:00:00Z"), "2026-03-01T13:00:00Z", true),
+        (Some("2026-03-01T12:00:00Z"), "2026-03-09T00:30:00Z", true),
+        // A clock that went back makes no run early.
+        (Some("2026-03-01T12:00:00Z"), "2026-02-01T12:00:00Z", false),
+    ];
+    for (last, now, expected) in cases {
+        let due = hourly.is_due(last.map(at), at(now), &TimeZone::UTC);
+        assert_eq!(due, expected, "{last:?} {now}");
+    }
+}

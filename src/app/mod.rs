@@ -9,6 +9,7 @@ mod pin;
 mod provision;
 mod rehearsal;
 mod report;
+mod resync;
 mod suggest;
 mod tables;
 
@@ -19,10 +20,13 @@ pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
 pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
+pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use suggest::suggest;
 
 /// What changes the metadata of Dynamics, for `provision` to show.
 pub(crate) use crate::dynamics::MetadataRequest;
+/// What was asked for beyond the changes, and what is told of it.
+pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Report, Requests};
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Failure, Outcome};
 /// Types in words, for the commands that show them.

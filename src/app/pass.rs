@@ -10,6 +10,7 @@ use crate::app::tables::Prepared;
 use crate::clock::Monotonic;
 use crate::delivery::{Delivery, DrainReport};
 use crate::flows::ingress::{Intake, IntakeReport};
+use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
@@ -18,16 +19,18 @@ use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, LinksWaiting, Pa
 const FLOW: Flow = Flow::Ingress;
 
 /// How often progress is looked at.
-const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// How often progress is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// How a pass is to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PassOptions {
     /// Ends after this long without any progress.
     pub(crate) patience: Duration,
+    /// Whether it is for requests alone, and where they are told of.
+    pub(crate) requests: Requests,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -66,10 +69,10 @@ pub(crate) struct PassReport {
 
 /// How the two halves of a pass ended.
 #[derive(Clone, Debug, Default)]
-struct Halves {
-    intake: IntakeReport,
-    drain: DrainReport,
-    gave_up: bool,
+pub(super) struct Halves {
+    pub(super) intake: IntakeReport,
+    pub(super) drain: DrainReport,
+    pub(super) gave_up: bool,
 }
 
 /// Runs one pass. `watch` is called now and then.
@@ -97,7 +100,7 @@ pub(crate) async fn sync_ingress(
         Some(prepared) => {
             let (failed, refused) = (prepared.failed.len(), prepared.refused.clone());
             let silent = prepared.kept_refusing.clone();
-            let work = work(app, store, &tally, prepared);
+            let work = work(app, store, &tally, (prepared, options.requests));
             tokio::pin!(work);
             let halves = loop {
                 tokio::select! {
@@ -131,7 +134,7 @@ pub(crate) async fn sync_ingress(
 
 /// The tables of the pass, after a look at whether the store is the
 /// environment's.
-async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
+pub(super) async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
     match pin(app, store).await? {
         Pin::Fits => Ok(app.prepare().await),
         Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
@@ -144,8 +147,9 @@ async fn work(
     app: &App,
     store: &Store,
     tally: &Tally,
-    prepared: Prepared,
+    (prepared, requests): (Prepared, Requests),
 ) -> Result<Halves, StoreError> {
+    let requests = app.requests(store, &prepared, requests).await?;
     let delivery = Delivery::new(
         FLOW,
         store,
@@ -154,7 +158,7 @@ async fn work(
         prepared.targets,
         app.config.campaign.max_in_flight,
     );
-    let intake = intake(app, store, tally, &delivery).await;
+    let intake = intake(app, store, (tally, requests), &delivery).await;
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
     }
@@ -180,7 +184,12 @@ async fn work(
     }
 }
 
-async fn intake(app: &App, store: &Store, tally: &Tally, delivery: &Delivery) -> Intake {
+async fn intake(
+    app: &App,
+    store: &Store,
+    (tally, requests): (&Tally, Requests),
+    delivery: &Delivery,
+) -> Intake {
     // Only for a warning; a role without this right still synchronises.
     let retention_days = app.retention_days().await;
     Intake {
@@ -192,6 +201,7 @@ async fn intake(app: &App, store: &Store, tally: &Tally, delivery: &Delivery) ->
         work_ready: delivery.work_ready(),
         settled: Some(delivery.settled()),
         retention_days,
+        requests,
     }
 }
 
@@ -216,7 +226,7 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
     }
 }
 
-fn judge(
+pub(super) fn judge(
     halves: &Halves,
     failed_tables: usize,
     refused: Option<Failure>,

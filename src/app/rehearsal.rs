@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::app::App;
 use crate::app::pass::Patience;
 use crate::flows::ingress::Intake;
+use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Mode, Store, StoreError};
@@ -66,6 +67,7 @@ pub(crate) async fn plan_ingress(
         work_ready: Arc::new(Notify::new()),
         settled: None,
         retention_days: None,
+        requests: Requests::default(),
     };
     let reading = async {
         let prepared = app.prepare().await;

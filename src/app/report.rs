@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Flow, TableName};
-use crate::store::{Counts, HeldWave, RunOutcome, Store, StoreError};
+use crate::store::{Counts, HeldWave, Purpose, Resync, RunOutcome, Store, StoreError};
 
 /// One flow.
 #[derive(Clone, Debug)]
@@ -63,6 +63,10 @@ pub(crate) struct Status {
     pub(crate) flows: Vec<FlowStatus>,
     /// The mapped tables.
     pub(crate) tables: Vec<TableStatus>,
+    /// Replays, repairs and the comparison by schedule that are not done.
+    pub(crate) resyncs: Vec<Resync>,
+    /// When the last slice of the comparison by schedule ended.
+    pub(crate) last_slice: Option<Timestamp>,
 }
 
 /// Reads the status.
@@ -124,7 +128,9 @@ pub(crate) async fn status(
                     table,
                 });
             }
-            Ok(Status { flows, tables })
+            let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
+            let resyncs = work.resyncs(&unfinished, None)?;
+            Ok(Status { flows, tables, resyncs, last_slice: work.last_slice()? })
         })
         .await
 }

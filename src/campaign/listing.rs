@@ -8,7 +8,7 @@ use crate::campaign::value::decode;
 use crate::campaign::wire::{ListReply, Record, garbled};
 use crate::campaign::{Failure, Reader};
 use crate::http::Response;
-use crate::model::{FieldName, ResourceSchema, TargetValue};
+use crate::model::{FieldName, FieldType, ResourceSchema, TargetValue};
 
 /// Records per page: more is not documented to work.
 const PAGE_RECORDS: u32 = 1000;
@@ -24,6 +24,8 @@ pub(crate) struct Listed {
     pub(crate) pkey: Option<String>,
     /// The values of the fields that were asked for and could be read.
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
+    /// Links among the fields that are set; where they lead cannot be read.
+    pub(crate) set_links: Vec<FieldName>,
 }
 
 /// One page of a list.
@@ -76,12 +78,16 @@ impl Reader {
         fields: &[FieldName],
         response: &Response,
     ) -> Result<Listed, Failure> {
-        let mut values = BTreeMap::new();
+        let (mut values, mut set_links) = (BTreeMap::new(), Vec::new());
         for name in fields {
-            if let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
-                && let Some(value) = decode(raw, &field.kind)
-            {
+            let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
+            else {
+                continue;
+            };
+            if let Some(value) = decode(raw, &field.kind) {
                 values.insert(name.clone(), value);
+            } else if matches!(field.kind, FieldType::Link { .. }) && raw.get().starts_with('{') {
+                set_links.push(name.clone());
             }
         }
         let pkey = text_of(record, "PKey").filter(|pkey| !pkey.is_empty());
@@ -90,6 +96,7 @@ impl Reader {
             href: self.href_of(record, pkey.as_deref(), schema, response)?,
             pkey,
             fields: values,
+            set_links,
         })
     }
 

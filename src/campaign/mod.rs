@@ -3,6 +3,7 @@
 //! Owns: its URLs, its JSON and the wire form of its values. Gives values of
 //! `model`; must not know Dynamics, the store, or what a mapping is.
 
+mod finder;
 mod listing;
 mod metadata;
 mod reader;
@@ -10,6 +11,7 @@ mod value;
 mod wire;
 mod writer;
 
+pub(crate) use finder::Finder;
 pub(crate) use listing::{Listed, ListingPage};
 pub(crate) use reader::Reader;
 pub(crate) use value::{Clearing, encode};

@@ -4,6 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::model::RecordId;
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -93,6 +98,8 @@ pub(super) enum Command {
     Sync(Sync),
     /// Show what a pass would write, and why; writes nothing
     Plan(Plan),
+    /// Send rows again, or compare both systems and mend what differs
+    Resync(Resync),
     /// Show flows, tables, backlog and dead letters
     Status(Json),
     /// Look at records that were given up, retry or discard them
@@ -215,6 +222,48 @@ pub(super) struct Plan {
     /// Print one JSON object a line
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `resync`
+#[derive(Debug, Args)]
+pub(super) struct Resync {
+    /// A mapped table, all of its rows; may be given several times
+    #[arg(long = "table", value_name = "NAME")]
+    pub(super) tables: Vec<String>,
+    /// Only these records; looked for in every mapped table, if none is named
+    #[arg(long = "id", value_name = "GUID", num_args = 1.., value_parser = record_id)]
+    pub(super) ids: Vec<RecordId>,
+    /// Only rows that Dynamics changed at this time or later, as in
+    /// 2026-03-01T06:00:00Z or 2026-03-01
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Compare both systems and report what differs; write nothing
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// Compare both systems and mend what differs
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Show the values that differ; they may be personal data
+    #[arg(long)]
+    pub(super) show_values: bool,
+    /// Give up after this long without progress
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) patience: u64,
+    /// Print one JSON object a line
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+fn record_id(text: &str) -> Result<RecordId, String> {
+    RecordId::parse(text).map_err(|_| "this is not a GUID".to_owned())
+}
+
+/// A time with its zone, or the beginning of a day in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
+    text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
+        "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
+    })
 }
 
 /// The flows of this version.

@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod progress;
 mod provision;
+mod resync;
 mod sandbox;
 mod status;
 mod sync;
@@ -47,7 +48,7 @@ fn complain(cli: &Cli, end: &End) {
     if reason.is_empty() {
         return;
     }
-    if matches!(cli.command, Command::Sync(_)) {
+    if matches!(cli.command, Command::Sync(_) | Command::Resync(_)) {
         progress::report_failure(end.exit, reason);
     } else {
         output::complain(&reason);
@@ -83,6 +84,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Provision(arguments) => provision::run(cli, arguments, &clock).await,
             Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
             Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
+            Command::Resync(arguments) => resync::run(cli, arguments, &clock).await,
             Command::Status(arguments) => status::run(cli, arguments, &clock).await,
             Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
             Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{FlowStatus, Status, TableStatus, status};
 use crate::clock::Clock;
-use crate::store::{Mode, Store};
+use crate::store::{Mode, Purpose, Resync, Store};
 
 use super::args::{Cli, Json};
 use super::config::config;
@@ -31,7 +31,22 @@ fn as_json(status: &Status) -> Value {
         status.flows.iter().map(|flow| (flow.flow.to_string(), flow_json(flow))).collect();
     let tables: Map<String, Value> =
         status.tables.iter().map(|table| (table.table.to_string(), table_json(table))).collect();
-    json!({ "flows": flows, "tables": tables })
+    let resyncs: Vec<Value> = status.resyncs.iter().map(resync_json).collect();
+    json!({
+        "flows": flows,
+        "tables": tables,
+        "resync": resyncs,
+        "last_reconcile": status.last_slice.map(|at| at.to_string()),
+    })
+}
+
+fn resync_json(resync: &Resync) -> Value {
+    json!({
+        "table": resync.table.as_str(),
+        "purpose": resync.purpose.as_str(),
+        "rows": resync.done,
+        "total": resync.total,
+    })
 }
 
 fn flow_json(flow: &FlowStatus) -> Value {
@@ -86,6 +101,16 @@ fn as_tables(status: &Status) -> String {
         ];
         out.push_str("\n\n");
         out.push_str(&table(&table_columns, &tables));
+    }
+    for resync in status.resyncs.iter().filter(|it| it.purpose != Purpose::Reconcile) {
+        let total =
+            resync.total.map_or_else(String::new, |total| format!(" of about {}", count(total)));
+        out.push_str(&format!(
+            "\n\n{} of {} is not done ({}{total} rows); the next `cdsync resync` or `cdsync sync` goes on with it",
+            resync.purpose.as_str(),
+            resync.table,
+            count(resync.done),
+        ));
     }
     for table in &status.tables {
         if table.held.held > 0 || table.empty_read {

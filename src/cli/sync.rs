@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{PassEnd, PassOptions, sync_ingress};
+use crate::app::{PassEnd, PassOptions, Requests, sync_ingress};
 use crate::clock::Clock;
 use crate::store::{Mode, StoreError};
 
@@ -17,7 +17,10 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
     let app = app(&cli.global, clock)?;
     needs_ingress(&app.config)?;
     let store = app.open_store(Mode::Durable).await?;
-    let options = PassOptions { patience: Duration::from_secs(arguments.patience) };
+    let options = PassOptions {
+        patience: Duration::from_secs(arguments.patience),
+        requests: Requests::default(),
+    };
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show("ingress", watch);
     let report = tokio::select! {
@@ -37,7 +40,12 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         Err(error) => return Err(error.into()),
     };
     store.close().await;
-    match report.end {
+    exit_of(report.end, arguments.patience)
+}
+
+/// What the end of a pass means for the command.
+pub(super) fn exit_of(end: PassEnd, patience: u64) -> Result<Exit, End> {
+    match end {
         PassEnd::Done => Ok(Exit::Done),
         PassEnd::Incomplete => Ok(Exit::Incomplete),
         PassEnd::Refused(failure) => Err(End::new(Exit::Refused, failure.to_string())),
@@ -45,8 +53,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         PassEnd::GaveUp => Err(End::new(
             Exit::Unreachable,
             format!(
-                "gave up after {} s without progress; nothing is lost, the next run goes on where this one stopped",
-                arguments.patience
+                "gave up after {patience} s without progress; nothing is lost, the next run goes on where this one stopped",
             ),
         )),
     }
@@ -54,13 +61,13 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
 
 /// Whether the last commit lasts is not known: nothing more may be done, not
 /// even an orderly end.
-fn end_process(error: &StoreError) -> ! {
+pub(super) fn end_process(error: &StoreError) -> ! {
     report_failure(Exit::Store, error.to_string());
     std::process::exit(Exit::Store as i32)
 }
 
 /// Waits for SIGINT or SIGTERM.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminate = async {
         match signal(SignalKind::terminate()) {

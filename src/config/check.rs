@@ -13,8 +13,17 @@ use super::{ingress, later, sections, syntax};
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
-const ROOT_KEYS: &[&str] =
-    &["dynamics", "campaign", "store", "ingress", "egress", "optout", "metrics", "daemon"];
+const ROOT_KEYS: &[&str] = &[
+    "dynamics",
+    "campaign",
+    "store",
+    "ingress",
+    "reconcile",
+    "egress",
+    "optout",
+    "metrics",
+    "daemon",
+];
 
 /// Why the file could not be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +84,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         None => Some(StoreSettings::default()),
     };
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
+    let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
     keys.get("egress").inspect(later::egress);
     keys.get("optout").inspect(later::optout);
     keys.get("metrics").inspect(later::metrics);
@@ -85,6 +95,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         store: store?,
         ingress: match ingress {
             Some(ingress) => Some(ingress?),
+            None => None,
+        },
+        reconcile: match reconcile {
+            Some(reconcile) => Some(reconcile?),
             None => None,
         },
     })

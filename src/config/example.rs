@@ -91,6 +91,7 @@ pub(crate) fn annotated(example: &Example) -> String {
         out.push('\n');
         out.push_str(table);
     }
+    out.push_str(RECONCILE);
     out
 }
 
@@ -217,6 +218,15 @@ fields = [
 # filter = { match = "all", delete_filtered_out = false, rules = [
 #   { column = "statecode", is = "eq", value = 0 },
 # ] }
+"#;
+
+/// The comparison by schedule, commented out.
+const RECONCILE: &str = r#"
+# Compares both systems in slices, whatever the changes say; off by default.
+# [reconcile]
+#   schedule = "0 0 * * * *"      when a slice is due; time_zone as above
+#   calls_per_run = 200           requests to both systems in a slice, 10 to 1000000
+#   repair = false                true: mends what differs, within the delete guard
 "#;
 
 /// A `[[ingress.table]]` from metadata: for `init --from-metadata`.

@@ -1,4 +1,5 @@
-//! `[ingress]` and its tables: from the tree to table mappings.
+//! `[ingress]` and its tables, and `[reconcile]`: from the tree to table
+//! mappings and settings.
 
 use std::collections::HashMap;
 
@@ -7,13 +8,15 @@ use jiff::tz::TimeZone;
 use super::fields;
 use super::filter;
 use super::links;
-use super::settings::IngressSettings;
+use super::settings::{IngressSettings, ReconcileSettings};
 use super::tree::{Keys, Node, as_i64};
 use super::values::{flag_or, name, number_or, schedule, time_zone};
 use crate::mapping::spec::{DeleteGuard, Key, Lookup, Picklists, TableMapping, Tracking};
 use crate::model::{ColumnName, FieldName, ResourceName, TableName};
 
 const INGRESS_KEYS: &[&str] = &["schedule", "time_zone", "table"];
+
+const RECONCILE_KEYS: &[&str] = &["schedule", "time_zone", "calls_per_run", "repair"];
 
 const TABLE_KEYS: &[&str] = &[
     "dynamics",
@@ -70,6 +73,22 @@ pub(super) fn ingress(node: &Node<'_>) -> Option<IngressSettings> {
         },
         time_zone: zone.unwrap_or(Some(TimeZone::UTC))?,
         tables: tables.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// `[reconcile]`
+pub(super) fn reconcile(node: &Node<'_>) -> Option<ReconcileSettings> {
+    let keys = node.keys(RECONCILE_KEYS)?;
+    let schedule =
+        keys.required("schedule", "schedule = \"0 0 * * * *\"").and_then(|node| schedule(&node));
+    let zone = keys.get("time_zone").map(|node| time_zone(&node));
+    let calls_per_run = number_or(&keys, "calls_per_run", 10..=1_000_000, 200);
+    let repair = flag_or(&keys, "repair", false);
+    Some(ReconcileSettings {
+        schedule: schedule?,
+        time_zone: zone.unwrap_or(Some(TimeZone::UTC))?,
+        calls_per_run,
+        repair,
     })
 }
 

@@ -1,20 +1,28 @@
 //! When the schedules of a configuration run next.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::settings::Config;
-use crate::model::Flow;
+use crate::schedule::Schedule;
 
 /// How many times `cdsync check` prints for each schedule.
 const RUNS_SHOWN: usize = 5;
 
-/// The next five runs after `now` of each flow that has a schedule.
-pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(Flow, Vec<Timestamp>)> {
+/// The next five runs after `now` of each flow that has a schedule, and of the
+/// comparison.
+pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(&'static str, Vec<Timestamp>)> {
     let ingress = config.ingress.as_ref().and_then(|ingress| {
-        let schedule = ingress.schedule.as_ref()?;
-        let next = |after: &Timestamp| schedule.next_after(*after, &ingress.time_zone);
-        let runs = std::iter::successors(next(&now), next).take(RUNS_SHOWN).collect();
-        Some((Flow::Ingress, runs))
+        Some(("ingress", runs(ingress.schedule.as_ref()?, &ingress.time_zone, now)))
     });
-    ingress.into_iter().collect()
+    let reconcile = config
+        .reconcile
+        .as_ref()
+        .map(|reconcile| ("reconcile", runs(&reconcile.schedule, &reconcile.time_zone, now)));
+    ingress.into_iter().chain(reconcile).collect()
+}
+
+fn runs(schedule: &Schedule, zone: &TimeZone, now: Timestamp) -> Vec<Timestamp> {
+    let next = |after: &Timestamp| schedule.next_after(*after, zone);
+    std::iter::successors(next(&now), next).take(RUNS_SHOWN).collect()
 }

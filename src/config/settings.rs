@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
+    /// `[reconcile]`, where it is present
+    pub(crate) reconcile: Option<ReconcileSettings>,
 }
 
 /// An origin and path prefix: `https`, or `http` to a loopback address; no
@@ -116,4 +118,17 @@ pub(crate) struct IngressSettings {
     pub(crate) time_zone: TimeZone,
     /// `[[ingress.table]]`
     pub(crate) tables: Vec<TableMapping>,
+}
+
+/// `[reconcile]`
+#[derive(Clone, Debug)]
+pub(crate) struct ReconcileSettings {
+    /// When a slice is due.
+    pub(crate) schedule: Schedule,
+    /// The zone of the schedule.
+    pub(crate) time_zone: TimeZone,
+    /// Requests to both systems that a slice may make.
+    pub(crate) calls_per_run: u64,
+    /// Whether what differs is mended, not only reported.
+    pub(crate) repair: bool,
 }

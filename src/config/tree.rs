@@ -301,8 +301,9 @@ fn home_of(key: &str) -> Option<&'static str> {
         "on_null" | "on_empty" | "on_too_long" | "updates" | "replace" => {
             Some("an entry of `fields`")
         }
-        "dynamics" | "campaign" | "store" | "ingress" | "egress" | "optout" | "metrics"
-        | "daemon" => Some("the top of the file, as `[name]`"),
+        "calls_per_run" | "repair" => Some("`[reconcile]`"),
+        "dynamics" | "campaign" | "store" | "ingress" | "reconcile" | "egress" | "optout"
+        | "metrics" | "daemon" => Some("the top of the file, as `[name]`"),
         _ => None,
     }
 }

@@ -193,22 +193,46 @@ impl Reader {
         query: &Query,
         ids: &[RecordId],
     ) -> Result<HashSet<RecordId>, Failure> {
+        let found = self.among(query, query.table.primary_id.as_str(), ids).await?;
+        Ok(found.iter().map(Change::id).collect())
+    }
+
+    /// The rows of `ids` (at most 50) that exist, as they are now.
+    pub(crate) async fn rows_of(
+        &self,
+        query: &Query,
+        ids: &[RecordId],
+    ) -> Result<Vec<SourceRow>, Failure> {
+        let found = self.among(query, &query.select(), ids).await?;
+        let rows = found.into_iter().filter_map(|change| match change {
+            Change::Upsert(row) => Some(row),
+            Change::Delete(_) => None,
+        });
+        Ok(rows.collect())
+    }
+
+    async fn among(
+        &self,
+        query: &Query,
+        select: &str,
+        ids: &[RecordId],
+    ) -> Result<Vec<Change>, Failure> {
         let key = &query.table.primary_id;
         let tests: Vec<String> = ids.iter().map(|id| format!("{key} eq {id}")).collect();
         let path = format!(
-            "{}?$select={key}&$filter={}",
+            "{}?$select={select}&$filter={}",
             query.table.entity_set,
             encode(&tests.join(" or ")),
         );
         let link = self.link(&path)?;
         let response = self.follow(&link, &query.untracked()).await?;
         let mut page = self.page(query, &response)?;
-        let mut found: HashSet<RecordId> = page.changes.iter().map(Change::id).collect();
+        let mut found = page.changes;
         // Fewer ids than a page holds are asked, yet a page may be cut short.
         while let Some(next) = page.next {
             let response = self.follow(&next, &query.untracked()).await?;
             page = self.page(query, &response)?;
-            found.extend(page.changes.iter().map(Change::id));
+            found.append(&mut page.changes);
         }
         Ok(found)
     }

@@ -1,9 +1,11 @@
 //! One transaction: decides a page of changes against what the store knows,
 //! and carries the decisions out, together with the cursor.
 
-use crate::campaign::ListingPage;
+use std::collections::BTreeMap;
+
+use crate::campaign::{Listed, ListingPage};
 use crate::mapping::canonical;
-use crate::model::{Flow, RecordId, TallyDelta};
+use crate::model::{FieldName, FieldType, Flow, RecordId, TallyDelta};
 use crate::store::{
     Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Payload,
     Pending, Replaced, SealKey, StoreError, Work,
@@ -33,19 +35,29 @@ pub(crate) fn commit_page(
     page: &[Prepared],
     checkpoint: &Checkpoint,
 ) -> Result<Committed, StoreError> {
+    let committed = decide_page(work, table, page, checkpoint.generation)?;
+    work.set_checkpoint(&table.name, checkpoint)?;
+    Ok(committed)
+}
+
+/// Decides records that no cursor stands behind.
+pub(super) fn decide_page(
+    work: &mut Work<'_>,
+    table: &Table,
+    page: &[Prepared],
+    generation: i64,
+) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let listed = work.has_inventory(&table.name)?;
     let some_left_out = table.is_parent && work.has_left_out(&table.name)?;
     let has_children = table.is_parent && work.has_children(&table.name)?;
     let had_letters = work.dead_letter_count(FLOW, Some(&table.name))? > 0;
     for prepared in page {
-        let generation = checkpoint.generation;
         let given_up = had_letters || !committed.given_up.is_empty();
         let kin = Kin { some_left_out, has_children };
         let mut step = Step { work, table, generation, listed, given_up, kin };
         step.run(prepared, &mut committed)?;
     }
-    work.set_checkpoint(&table.name, checkpoint)?;
     Ok(committed)
 }
 
@@ -340,30 +352,35 @@ pub(crate) fn commit_inventory(
 ) -> Result<(), StoreError> {
     for listed in &page.records {
         let Some(key) = &listed.key else { continue };
-        let canonical_key = canonical_key(key);
-        let hash = key_hash(work.key(), &canonical_key);
-        let fields = table.mapping.fields().iter().map(|field| (&field.name, &field.kind));
-        // Where a set link leads, a listing does not tell: no two PKeys of one
-        // record are alike. Such a link is written once.
-        let links = table.mapping.links().iter().map(|link| (&link.name, &link.kind));
-        let fields = fields
-            .chain(links)
-            .filter_map(|(name, kind)| {
-                let value = listed.fields.get(name)?;
-                let fingerprint = work.key().fingerprint(&canonical(value, kind));
-                Some((name.to_string(), fingerprint))
-            })
-            .collect();
+        let hash = key_hash(work.key(), key);
+        let fields = fingerprints(work.key(), table, listed);
         work.add_inventory(&table.name, hash, &fields)?;
     }
     work.set_checkpoint(&table.name, checkpoint)
 }
 
+/// Fingerprints of the mapped fields that Campaign showed. Where a set link
+/// leads, it does not tell: no two PKeys of one record are alike. Such a link
+/// is not among them, and is written once.
+pub(super) fn fingerprints(
+    key: &SealKey,
+    table: &Table,
+    listed: &Listed,
+) -> BTreeMap<String, Fingerprint> {
+    let fields = table.mapping.fields().iter().map(|field| (&field.name, &field.kind));
+    let links = table.mapping.links().iter().map(|link| (&link.name, &link.kind));
+    let shown = |(name, kind): (&FieldName, &FieldType)| {
+        let value = listed.fields.get(name)?;
+        Some((name.to_string(), key.fingerprint(&canonical(value, kind))))
+    };
+    fields.chain(links).filter_map(shown).collect()
+}
+
 /// A key that is a GUID may be spelled differently in Campaign.
-fn canonical_key(key: &str) -> String {
+pub(super) fn canonical_key(key: &str) -> String {
     RecordId::parse(key).map_or_else(|_| key.to_owned(), |id| id.to_string())
 }
 
-fn key_hash(seal: &SealKey, key: &str) -> Fingerprint {
+pub(super) fn key_hash(seal: &SealKey, key: &str) -> Fingerprint {
     seal.fingerprint(canonical_key(key).as_bytes())
 }

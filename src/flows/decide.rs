@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn pending(action: Action, touched: bool) -> Pending {
-        Pending { id: 1, action, in_flight: false, touched }
+        Pending { id: 1, action, leased: false, in_flight: false, touched }
     }
 
     #[test]

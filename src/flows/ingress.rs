@@ -16,6 +16,7 @@ use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
+use super::requests::Requests;
 use super::steps::TableRun;
 
 const FLOW: Flow = Flow::Ingress;
@@ -45,6 +46,8 @@ pub(crate) struct Intake {
     pub(crate) settled: Option<Arc<Notify>>,
     /// How long Dynamics keeps deleted rows, if it said.
     pub(crate) retention_days: Option<u32>,
+    /// What was asked for beyond the changes.
+    pub(crate) requests: Requests,
 }
 
 /// Why a table, or all of them, cannot go on.
@@ -87,37 +90,30 @@ impl Intake {
         let mut read = BTreeSet::new();
         for table in tables {
             let table = &table.with_read(&read);
-            match self.table(table).await {
+            let ended = match self.table(table).await {
                 Ok(()) => {
                     read.insert(table.name.clone());
                     // Deletions go child first: those of parents are looked at
                     // when all children have been read.
-                    if !table.is_parent && self.guard(table).await? {
-                        report.held.push(table.name.clone());
-                    }
+                    if table.is_parent { Ok(false) } else { Ok(self.guard(table).await?) }
                 }
-                Err(IntakeError::Held) => report.held.push(table.name.clone()),
-                Err(IntakeError::Store(error)) => return Err(error),
-                Err(IntakeError::Remote(failure)) => {
-                    failed(table, in_words(&failure));
-                    report.failed.push(table.name.clone());
-                    if failure.outcome == Outcome::Refused {
-                        report.refused = Some(failure);
-                    } else if failure.outcome == Outcome::ServerError {
-                        report.kept_refusing = Some(failure);
-                    }
-                }
-                Err(IntakeError::Table(reason)) => {
-                    failed(table, reason);
-                    report.failed.push(table.name.clone());
+                Err(error) => Err(error),
+            };
+            note(table, ended, &mut report)?;
+            self.work_ready.notify_one();
+        }
+        if let Some(slice) = self.requests.slice {
+            self.reconcile(tables, slice, &mut report).await?;
+            for table in tables.iter().filter(|table| !table.is_parent) {
+                if read.contains(&table.name) {
+                    note(table, Ok(self.guard(table).await?), &mut report)?;
                 }
             }
-            self.work_ready.notify_one();
         }
         for table in tables.iter().rev().filter(|table| table.is_parent) {
             self.release_approved(table).await?;
-            if read.contains(&table.name) && self.guard(table).await? {
-                report.held.push(table.name.clone());
+            if read.contains(&table.name) {
+                note(table, Ok(self.guard(table).await?), &mut report)?;
             }
             self.work_ready.notify_one();
         }
@@ -147,12 +143,17 @@ impl Intake {
         if !table.is_parent {
             self.release_approved(table).await?;
         }
-        let checkpoint = self.checkpoint(table).await?;
-        self.watch_age(table, &checkpoint);
         let mut run = TableRun::new(self, table);
-        run.run(checkpoint).await?;
-        self.reconsider(table).await?;
-        run.rereads().await
+        if self.requests.only {
+            self.same_target(table).await?;
+        } else {
+            let checkpoint = self.checkpoint(table).await?;
+            self.watch_age(table, &checkpoint);
+            run.run(checkpoint).await?;
+            self.reconsider(table).await?;
+            run.rereads().await?;
+        }
+        run.requests().await
     }
 
     /// Records that wait for a parent which will not come, where the link has
@@ -198,13 +199,7 @@ impl Intake {
         if stored.mapping == mapping {
             return Ok(stored);
         }
-        let identity = stored.mapping.split('|').next().unwrap_or_default();
-        if identity != table.identity {
-            return Err(IntakeError::Table(format!(
-                "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
-                table.identity
-            )));
-        }
+        refuse_other_target(&stored, table)?;
         let position = match stored.position {
             position @ Position::Inventory { .. } => position,
             Position::FullRead { initial, .. }
@@ -220,6 +215,13 @@ impl Intake {
         let (name, saved) = (table.name.clone(), next.clone());
         self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
         Ok(next)
+    }
+
+    /// Refuses a table whose mapping names another target than the store does.
+    pub(super) async fn same_target(&self, table: &Table) -> Result<(), IntakeError> {
+        let name = table.name.clone();
+        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
+        stored.map_or(Ok(()), |stored| refuse_other_target(&stored, table))
     }
 
     fn begin_again(&self, initial: bool) -> Position {
@@ -284,6 +286,48 @@ fn in_words(failure: &Failure) -> String {
     } else {
         failure.to_string()
     }
+}
+
+/// Notes how a table ended: whether deletions are held, or what went wrong.
+pub(super) fn note(
+    table: &Table,
+    ended: Result<bool, IntakeError>,
+    report: &mut IntakeReport,
+) -> Result<(), StoreError> {
+    match ended {
+        Ok(false) => {}
+        Ok(true) | Err(IntakeError::Held) => {
+            if !report.held.contains(&table.name) {
+                report.held.push(table.name.clone());
+            }
+        }
+        Err(IntakeError::Store(error)) => return Err(error),
+        Err(IntakeError::Remote(failure)) => {
+            failed(table, in_words(&failure));
+            report.failed.push(table.name.clone());
+            if failure.outcome == Outcome::Refused {
+                report.refused = Some(failure);
+            } else if failure.outcome == Outcome::ServerError {
+                report.kept_refusing = Some(failure);
+            }
+        }
+        Err(IntakeError::Table(reason)) => {
+            failed(table, reason);
+            report.failed.push(table.name.clone());
+        }
+    }
+    Ok(())
+}
+
+fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
+    let identity = stored.mapping.split('|').next().unwrap_or_default();
+    if identity == table.identity {
+        return Ok(());
+    }
+    Err(IntakeError::Table(format!(
+        "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
+        table.identity
+    )))
 }
 
 fn failed(table: &Table, reason: String) {

@@ -2,13 +2,20 @@
 //! transaction. They write to the store only; delivery writes to the systems.
 
 mod commit;
+mod compare;
 mod decide;
 mod diff;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;
+mod judge;
 mod links;
+mod mend;
 mod page_watch;
 mod prepare;
 mod presence;
+mod reconcile;
+mod replay;
+mod report;
+pub(crate) mod requests;
 mod steps;

@@ -224,20 +224,25 @@ impl<'a> TableRun<'a> {
     }
 
     pub(super) fn report(&self, committed: Committed) {
-        for (id, reason) in committed.given_up {
-            RecordDeadLettered {
-                flow: FLOW,
-                table: self.table.name.clone(),
-                id,
-                reason,
-                status: None,
-                request_id: None,
-                attempts: 0,
-            }
-            .emit();
-        }
-        self.intake.work_ready.notify_one();
+        report_committed(self.intake, self.table, committed);
     }
+}
+
+/// Tells of the records that a transaction gave up, and of the work it left.
+pub(super) fn report_committed(intake: &Intake, table: &Table, committed: Committed) {
+    for (id, reason) in committed.given_up {
+        RecordDeadLettered {
+            flow: FLOW,
+            table: table.name.clone(),
+            id,
+            reason,
+            status: None,
+            request_id: None,
+            attempts: 0,
+        }
+        .emit();
+    }
+    intake.work_ready.notify_one();
 }
 
 /// Whether Dynamics does not understand a link it once gave. Which code says so

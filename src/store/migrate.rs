@@ -16,6 +16,7 @@ const APPLICATION_ID: i64 = 0x6364_7379;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_links.sql"),
+    include_str!("../../migrations/0003_resync.sql"),
 ];
 
 /// The schema of this program.

@@ -305,7 +305,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn pack(
+    pub(super) fn pack(
         &mut self,
         fields: &BTreeMap<String, Fingerprint>,
     ) -> Result<(i64, Vec<u8>), StoreError> {
@@ -313,7 +313,7 @@ impl Work<'_> {
         Ok((layout.id, fields.values().flatten().copied().collect()))
     }
 
-    fn unpack(
+    pub(super) fn unpack(
         &self,
         layout: i64,
         fingerprints: &[u8],

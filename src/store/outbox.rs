@@ -64,7 +64,9 @@ pub(crate) struct Pending {
     pub(crate) id: i64,
     /// What it wants.
     pub(crate) action: Action,
-    /// Whether this very revision is being worked on.
+    /// Whether some revision is being worked on.
+    pub(crate) leased: bool,
+    /// Whether this very revision is.
     pub(crate) in_flight: bool,
     /// Whether some revision may have reached Campaign unacknowledged.
     pub(crate) touched: bool,
@@ -160,6 +162,7 @@ impl Work<'_> {
         Ok(Some(Pending {
             id,
             action: Action::parse(&action)?,
+            leased: leased.is_some(),
             in_flight: leased == Some(revision),
             touched: leased.is_some() || uncertain,
         }))

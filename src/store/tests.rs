@@ -6,6 +6,7 @@ mod frozen;
 mod letters;
 mod links;
 mod outbox;
+mod resync;
 mod seals;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod event;
 mod http;
 mod ingress;
 mod log;
+mod resync;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +18,11 @@ pub(crate) use event::Loggable;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, RESYNC_EVENTS, HTTP_EVENTS].concat()
 }

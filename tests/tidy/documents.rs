@@ -18,6 +18,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("CAMPAIGN_KEYS", "## `[campaign]`"),
     ("STORE_KEYS", "## `[store]`"),
     ("INGRESS_KEYS", "## `[ingress]`"),
+    ("RECONCILE_KEYS", "## `[reconcile]`"),
     ("TABLE_KEYS", "## `[[ingress.table]]`"),
     ("KEY_KEYS", "### `key`"),
     ("GUARD_KEYS", "### `delete_guard`"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{App, PassEnd, PassOptions, sync_ingress};
+use crate::app::{App, PassEnd, PassOptions, Requests, sync_ingress};
 use crate::clock::Clock;
 use crate::config::load;
 use crate::sandbox::{Sandbox, SandboxOptions, System};
@@ -139,7 +139,8 @@ async fn one_pass(
     let before = calls(sandbox);
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show(name, watch);
-    let report = sync_ingress(app, store, PassOptions { patience: PATIENCE }, &mut watch).await?;
+    let options = PassOptions { patience: PATIENCE, requests: Requests::default() };
+    let report = sync_ingress(app, store, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}

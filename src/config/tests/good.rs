@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{BASE, TABLE, with};
 use crate::config::*;
 use crate::mapping::spec::*;
-use crate::model::{ColumnName, FieldName, Flow, ResourceName, TableName};
+use crate::model::{ColumnName, FieldName, ResourceName, TableName};
 use crate::secret::SecretSource;
 
 fn loaded(text: &str) -> Config {
@@ -209,6 +210,11 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         .replace("#   { column", "   { column")
         .replace("# ] }", "] }");
     assert!(loaded(&filter).ingress.unwrap().tables[0].filter.is_some());
+    let (before, reconcile) = text.split_once("# [reconcile]").unwrap();
+    let keys = reconcile.lines().filter_map(|line| line.strip_prefix("#   "));
+    let keys: Vec<&str> = keys.map(|line| line.split("  ").next().unwrap()).collect();
+    let text = format!("{before}[reconcile]\n{}\n", keys.join("\n"));
+    assert_eq!(loaded(&text).reconcile.unwrap().calls_per_run, 200);
 }
 
 #[test]
@@ -243,10 +249,29 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
 fn the_next_five_runs_are_told_for_each_schedule() {
     let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
     let runs = next_runs(&loaded(&format!("{BASE}{CONTRACT}")), now);
-    let (flow, times) = &runs[0];
-    assert_eq!((runs.len(), *flow, times.len()), (1, Flow::Ingress, 5));
+    let (name, times) = &runs[0];
+    assert_eq!((runs.len(), *name, times.len()), (1, "ingress", 5));
     assert_eq!(times[4].to_string(), "2026-11-21T10:01:15Z");
+    let nightly = "[reconcile]\nschedule = \"0 0 3 * * *\"\n";
+    let runs = next_runs(&loaded(&format!("{BASE}{TABLE}{nightly}")), now);
+    assert_eq!((runs.len(), runs[0].0), (1, "reconcile"));
+    assert_eq!(runs[0].1[0].to_string(), "2026-11-22T03:00:00Z");
     assert!(next_runs(&loaded(&format!("{BASE}{TABLE}")), now).is_empty());
+}
+
+#[test]
+fn a_comparison_by_schedule_reports_only_unless_it_may_repair() {
+    let with = |text: &str| {
+        loaded(&format!("{BASE}{TABLE}[reconcile]\nschedule = \"0 0 3 * * *\"\n{text}"))
+            .reconcile
+            .unwrap()
+    };
+    let plain = with("");
+    assert_eq!((plain.calls_per_run, plain.repair), (200, false));
+    assert_eq!(plain.time_zone, TimeZone::UTC);
+    let full = with("time_zone = \"Europe/Berlin\"\ncalls_per_run = 5000\nrepair = true");
+    assert_eq!((full.calls_per_run, full.repair), (5000, true));
+    assert_eq!(full.time_zone.iana_name(), Some("Europe/Berlin"));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use rusqlite::types::Value;
 use super::{Action, Place, contact, decision, fields, payload, record};
 use crate::model::{Flow, RowVersion};
 use crate::store::{
-    Checkpoint, Counts, Held, LinkRow, Mirror, MirrorState, NewDeadLetter, Position, RunOutcome,
-    Store, StoreError,
+    Checkpoint, Counts, Held, LinkRow, Mirror, MirrorState, NewDeadLetter, NewResync, Position,
+    Purpose, ResyncPosition, RunOutcome, Scope, Store, StoreError,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -72,6 +72,16 @@ pub(super) async fn fill(store: &Store) {
             work.add_presence(&contact(), &[record(6)])?;
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
+            let repair = NewResync {
+                table: contact(),
+                purpose: Purpose::Repair,
+                scope: Scope::Ids,
+                records: vec![record(7)],
+            };
+            let (id, joined) = work.request_resync(&repair)?;
+            assert!(!joined);
+            let hash = work.key().fingerprint(b"crm-1");
+            work.add_listed(id, hash, Some(record(1)), &known)?;
             let run = work.start_run(Flow::Ingress)?;
             let counts = Counts { read: 2, written: 1, pending: 1, ..Counts::default() };
             work.finish_run(run, RunOutcome::Ok, &counts)
@@ -103,6 +113,28 @@ async fn read_all(store: &Store) -> Result<(), StoreError> {
             assert_eq!((letters.len(), letters[0].status), (1, Some(500)));
             assert!(work.retry_dead_letter(letters[0].id)?);
             assert_eq!(work.last_run(Flow::Ingress)?.unwrap().counts.read, 2);
+            Ok(())
+        })
+        .await
+}
+
+/// What [`fill`] put there since the second version can be read.
+async fn read_requests(store: &Store) -> Result<(), StoreError> {
+    let known = fields(store, "Ann");
+    store
+        .call(move |work| {
+            let asked = work.resyncs(&[Purpose::Repair], Some(&contact()))?;
+            assert_eq!((asked.len(), asked[0].total), (1, Some(1)));
+            assert_eq!(asked[0].position, ResyncPosition::Records);
+            let id = asked[0].id;
+            assert_eq!(work.resync_records(id, 9)?, [record(7)]);
+            assert_eq!(work.unmatched(id, None, 9)?.len(), 1);
+            let hash = work.key().fingerprint(b"crm-1");
+            let listed = work.match_listed(id, hash)?.unwrap();
+            assert_eq!((listed.fields, listed.copies), (known, 1));
+            assert!(work.unmatched(id, None, 9)?.is_empty());
+            work.remove_resync(id)?;
+            assert!(work.match_listed(id, hash)?.is_none());
             Ok(())
         })
         .await
@@ -187,6 +219,7 @@ async fn what_is_filled_in_can_be_read_again_and_every_table_has_something() {
     assert_eq!(filled.len(), usize::try_from(place.number(tables)).unwrap(), "{filled:?}");
     let store = place.open().await;
     read_all(&store).await.unwrap();
+    read_requests(&store).await.unwrap();
     store.close().await;
 }
 

@@ -1,0 +1,165 @@
+//! Replays, comparisons and repairs: what is asked for becomes requests in the
+//! store, and a pass, or a comparison of its own, works them off.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::app::App;
+use crate::app::pass::{Halves, PassEnd, Patience, TICK, judge, prepare};
+use crate::app::tables::Prepared;
+use crate::campaign::Finder;
+use crate::flows::ingress::Intake;
+use crate::flows::requests::{Report, Requests, Slice};
+use crate::model::{RecordId, TableName, Tally};
+use crate::store::{Counts, NewResync, Purpose, Resync, Scope, Store, StoreError};
+
+/// What someone asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// What for.
+    pub(crate) purpose: Purpose,
+    /// In which tables.
+    pub(crate) tables: Vec<TableName>,
+    /// Only these records, if any are named.
+    pub(crate) ids: Vec<RecordId>,
+    /// Only what Dynamics changed at this time or later.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl Wish {
+    fn requests(&self) -> Vec<NewResync> {
+        let scope = match (self.ids.is_empty(), self.since) {
+            (false, _) => Scope::Ids,
+            (true, Some(since)) => Scope::Since(since),
+            (true, None) => Scope::All,
+        };
+        let request = |table: &TableName| NewResync {
+            table: table.clone(),
+            purpose: self.purpose,
+            scope: scope.clone(),
+            records: self.ids.clone(),
+        };
+        self.tables.iter().map(request).collect()
+    }
+}
+
+/// Makes a wish durable. Gives how many of its tables were asked for in the
+/// same way before: those go on where they were.
+pub(crate) async fn ask(store: &Store, wish: &Wish) -> Result<usize, StoreError> {
+    let requests = wish.requests();
+    store
+        .call(move |work| {
+            let mut joined = 0;
+            for request in &requests {
+                joined += usize::from(work.request_resync(request)?.1);
+            }
+            Ok(joined)
+        })
+        .await
+}
+
+impl App {
+    /// What a pass knows of requests, once its tables are prepared.
+    pub(super) async fn requests(
+        &self,
+        store: &Store,
+        prepared: &Prepared,
+        requests: Requests,
+    ) -> Result<Requests, StoreError> {
+        if !requests.only {
+            forget_comparisons(store).await?;
+        }
+        let slice = match &self.config.reconcile {
+            Some(settings) if !requests.only => {
+                let last = store.call(|work| work.last_slice()).await?;
+                settings
+                    .schedule
+                    .is_due(last, self.clock.now(), &settings.time_zone)
+                    .then_some(Slice { calls: settings.calls_per_run, repair: settings.repair })
+            }
+            Some(_) | None => None,
+        };
+        Ok(Requests { finders: finders(prepared), slice, ..requests })
+    }
+}
+
+fn finders(prepared: &Prepared) -> Arc<HashMap<TableName, Finder>> {
+    let finders =
+        prepared.targets.iter().map(|(table, target)| (table.clone(), Finder::new(&target.writer)));
+    Arc::new(finders.collect())
+}
+
+/// Compares both sides; writes to neither, and leaves nothing in the store.
+/// `watch` is called now and then.
+pub(crate) async fn verify(
+    app: &App,
+    store: &Store,
+    wish: &Wish,
+    report: &Report,
+    patience: Duration,
+    watch: &mut (dyn FnMut() + Send),
+) -> Result<PassEnd, StoreError> {
+    // What was told of an interrupted one is gone, so it begins anew.
+    forget_comparisons(store).await?;
+    ask(store, wish).await?;
+    let tally = Tally::default();
+    let mut patience = Patience::new(app, &tally, patience);
+    let comparing = compare(app, store, &tally, report);
+    tokio::pin!(comparing);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut comparing => break Some(ended?),
+            () = patience.run_out() => break None,
+            () = app.clock.sleep(TICK) => watch(),
+        }
+    };
+    forget_comparisons(store).await?;
+    let Some((prepared, intake)) = ended else {
+        patience.report(app);
+        return Ok(PassEnd::GaveUp);
+    };
+    let halves = Halves { intake, ..Halves::default() };
+    let failed = prepared.failed.iter().filter(|table| wish.tables.contains(table)).count();
+    Ok(judge(&halves, failed, prepared.refused, prepared.kept_refusing, &Counts::default()))
+}
+
+/// Forgets comparisons that were interrupted, also those of an ended process.
+pub(crate) async fn forget_comparisons(store: &Store) -> Result<(), StoreError> {
+    store
+        .call(|work| {
+            for request in work.resyncs(&[Purpose::Verify], None)? {
+                work.remove_resync(request.id)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn compare(
+    app: &App,
+    store: &Store,
+    tally: &Tally,
+    report: &Report,
+) -> Result<(Prepared, crate::flows::ingress::IntakeReport), StoreError> {
+    let prepared = prepare(app, store).await?;
+    let asked: Vec<Resync> = store.call(|work| work.resyncs(&[Purpose::Verify], None)).await?;
+    let requests =
+        Requests { only: true, finders: finders(&prepared), slice: None, report: report.clone() };
+    let intake = Intake {
+        dynamics: app.dynamics.clone(),
+        campaign: app.campaign.clone(),
+        store: store.clone(),
+        clock: app.clock.clone(),
+        tally: tally.clone(),
+        work_ready: Arc::new(Notify::new()),
+        settled: None,
+        retention_days: None,
+        requests,
+    };
+    let report = intake.verify(&prepared.tables, asked).await?;
+    Ok((prepared, report))
+}
