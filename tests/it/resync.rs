@@ -4,9 +4,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{
-    FIELDS, STORES, Setup, World, by_filter, by_uri, on_pages, on_writes, status,
-};
+use crate::support::{FIELDS, STORES, Setup, World, by_filter, by_uri, on_pages};
 
 /// Someone works in Campaign behind our back.
 fn edit(world: &World, id: Uuid, changes: &Value) {
@@ -245,14 +243,19 @@ fn an_interrupted_comparison_leaves_nothing_and_an_interrupted_replay_goes_on() 
 
 #[test]
 fn a_change_that_waits_or_comes_meanwhile_wins_over_the_replay() {
-    let world = World::new(Setup::default());
+    let world = World::new(Setup { tables: by_uri("", FIELDS), ..Setup::default() });
     world.synced();
     let id = world.contacts()[7];
     world.change(id, &json!({ "lastname": "First" }));
-    world.play(on_writes("PATCH", status(503)));
-    world.sync_for("2").ends(4);
+    for commits in 3.. {
+        let mut crashing = world.command(&["sync"]);
+        crashing.env("CDSYNC_CRASH", format!("committed:{commits}"));
+        assert!(!crashing.output().unwrap().status.success(), "no crash was late enough");
+        if number(&world, "SELECT count(*) FROM outbox") > 0 {
+            break;
+        }
+    }
     world.change(id, &json!({ "lastname": "Second" }));
-    world.calm();
     world.run(&["resync", "--table", "contact"]).ends(0);
     assert_eq!(world.profile(id)["lastName"], "Second");
     world.change(id, &json!({ "lastname": "Third" }));
