@@ -122,8 +122,9 @@ fn check(files: &[(String, String)]) -> Vec<Violation> {
     }
     let tests = test_only(&sources);
     for source in &sources {
-        bans::check(source, &mut found);
-        if !tests.contains(&source.path) {
+        let test = tests.contains(&source.path);
+        bans::check(source, test, &mut found);
+        if !test {
             layers::check(source, &mut found);
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -118,19 +119,37 @@ impl Access {
         Ok(bodies)
     }
 
-    /// Reads all pages and posts all bodies; the time it took.
-    pub(crate) async fn push(self, bodies: Vec<String>, workers: u64) -> Result<Duration> {
+    /// Reads all pages and posts all bodies, not faster than `rate` a second;
+    /// the time it took.
+    pub(crate) async fn push(
+        self,
+        bodies: Vec<String>,
+        workers: u64,
+        rate: Option<u64>,
+    ) -> Result<Duration> {
         let shared = Arc::new(self);
         let began = Instant::now();
         let (send, receive) = mpsc::channel::<String>(10_000);
         let receive = Arc::new(tokio::sync::Mutex::new(receive));
+        let posted = Arc::new(AtomicU64::new(0));
+        let rate = rate.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..workers {
             let (shared, receive) = (Arc::clone(&shared), Arc::clone(&receive));
+            let posted = Arc::clone(&posted);
             tasks.spawn(async move {
                 loop {
-                    let body = receive.lock().await.recv().await;
-                    let Some(body) = body else { return Ok::<(), reqwest::Error>(()) };
+                    let (body, turn) = {
+                        let mut receive = receive.lock().await;
+                        let Some(body) = receive.recv().await else {
+                            return Ok::<(), reqwest::Error>(());
+                        };
+                        let turn = posted.fetch_add(1, Ordering::Relaxed);
+                        (body, rate.map(|rate| began + Duration::from_secs(turn) / rate))
+                    };
+                    if let Some(turn) = turn {
+                        tokio::time::sleep_until(turn.into()).await;
+                    }
                     shared.post(body).await?;
                 }
             });

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// An error is a text for whoever looks.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// The highest bound on requests a second that a configuration may name.
+pub(crate) const RATE: u64 = 10_000;
+
 /// The program under measurement.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cdsync");
 
@@ -152,7 +155,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Writes a configuration: the sandbox's own, without its bounds on requests,
+/// Writes a configuration: the sandbox's own, with the widest bounds on requests,
 /// and with the mapping of the measurements.
 pub(crate) fn configuration(
     written: &str,
@@ -166,7 +169,9 @@ pub(crate) fn configuration(
             break;
         }
         if line.starts_with("# requests_per_second") {
-            text.push_str(&format!("requests_per_second = 10000\nmax_in_flight = {max_in_flight}"));
+            text.push_str(&format!(
+                "requests_per_second = {RATE}\nmax_in_flight = {max_in_flight}"
+            ));
         } else if line.starts_with("# requests_per_5_minutes") {
             text.push_str("requests_per_5_minutes = 100000");
         } else {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::app::tables::lookup;
+use crate::app::guardrails::row_guardrail;
+use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
-use crate::dynamics::Query;
+use crate::dynamics::{Query, not_tracked};
 use crate::http::{Failure, Outcome};
-use crate::mapping::spec::{Lookup, TableMapping};
+use crate::mapping::spec::{Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, ResourceSchema, TableSchema};
 
@@ -25,6 +26,8 @@ pub(crate) enum FindingKind {
     Refused,
     /// Anything else that must be mended.
     Problem,
+    /// A limit of the vendor's that is passed; cdsync goes on.
+    Warning,
     /// Worth knowing; nothing needs to be done.
     Note,
 }
@@ -62,9 +65,11 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
             "how long deleted rows are kept cannot be read; the age of cursors is not watched".into(),
         )),
     }
-    for (index, spec) in app.config.ingress.iter().flat_map(|i| i.tables.iter()).enumerate() {
+    let tables = app.config.ingress.as_ref().map_or(&[][..], |ingress| &ingress.tables);
+    for (index, spec) in tables.iter().enumerate() {
         table(app, index, spec, &mut findings).await;
     }
+    findings.extend(row_guardrail(app, tables).await);
     findings
 }
 
@@ -74,7 +79,7 @@ async fn campaign_only(app: &App, mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Waits for an answer, and makes a finding of its absence.
-async fn within<T>(
+pub(super) async fn within<T>(
     app: &App,
     place: &str,
     asking: impl Future<Output = Result<T, Failure>>,
@@ -108,7 +113,9 @@ async fn within<T>(
 
 fn of_failure(place: &str, failure: &Failure) -> Finding {
     let refused = failure.outcome == Outcome::Refused;
-    let hint = if refused {
+    let hint = if not_tracked(failure) {
+        "set `tracking = \"diff\"` in its mapping, which reads all rows in each pass"
+    } else if refused {
         "check client id, secret or certificate, tenant and scopes, and the application user's role"
     } else {
         "what the system said is quoted; its request id helps its support"
@@ -136,17 +143,21 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
         within(app, &source, app.dynamics.table_schema(&spec.dynamics, None), findings).await;
     let resource =
         within(app, &target, app.campaign.resource_schema(&spec.campaign), findings).await;
+    let tracked = spec.tracking == Tracking::Changes;
     if let Some(schema) = &schema
+        && tracked
         && !schema.change_tracking
     {
-        let hint = if schema.change_tracking_possible {
-            "turn on \"Track changes\" in the table's advanced options and publish it"
-        } else {
-            "this table cannot be tracked, so it cannot be mapped"
-        };
-        findings.push(problem(&source, "change tracking is off".into(), hint));
+        let hint = how_to_track(&spec.dynamics, schema.change_tracking_possible);
+        findings.push(problem(&source, "change tracking is off".into(), &hint));
     }
     let (Some(schema), Some(resource)) = (schema, resource) else { return };
+    if !tracked && schema.change_tracking && !schema.intersect {
+        findings.push(note(
+            &format!("ingress.table[{index}].tracking"),
+            format!("{} is tracked: `tracking = \"changes\"` costs less", spec.dynamics),
+        ));
+    }
     match compile(spec, &schema, &resource) {
         Err(problems) => {
             findings.extend(problems.iter().map(|problem| of_mapping(index, problem)));
@@ -164,8 +175,17 @@ async fn table(app: &App, index: usize, spec: &TableMapping, findings: &mut Vec<
                     ),
                 ));
             }
-            if schema.change_tracking {
-                read_one(app, &source, &schema, &compiled, findings).await;
+            if *spec.key.column(&schema) != schema.primary_id {
+                findings.push(note(
+                    &format!("ingress.table[{index}].key.from"),
+                    format!(
+                        "{} is not the table's primary id ({}): of two rows with the same value the second becomes a dead letter",
+                        spec.key.column(&schema), schema.primary_id
+                    ),
+                ));
+            }
+            if schema.change_tracking || !tracked {
+                read_one(app, &source, (&schema, spec.tracking), &compiled, findings).await;
             }
             key(app, &target, spec, resource, findings).await;
         }
@@ -198,20 +218,24 @@ fn of_mapping(index: usize, problem: &Problem) -> Finding {
     }
 }
 
-/// Reads one row with change tracking: shows the privilege, the columns and
-/// the clock.
+/// Reads one row as a pass would: shows the privilege, the columns and the
+/// clock.
 async fn read_one(
     app: &App,
     place: &str,
-    schema: &TableSchema,
+    (schema, tracking): (&TableSchema, Tracking),
     compiled: &Compiled,
     findings: &mut Vec<Finding>,
 ) {
     let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
     let query = Query { table: schema.clone(), columns, page_rows: 1 };
-    let Some(page) = within(app, place, app.dynamics.full_read(&query), findings).await else {
-        return;
+    let read = async {
+        match tracking {
+            Tracking::Changes => app.dynamics.full_read(&query).await,
+            Tracking::Diff => app.dynamics.all_rows(&query, None).await,
+        }
     };
+    let Some(page) = within(app, place, read, findings).await else { return };
     if let Some(date) = page.date {
         let skew = app.clock.now().duration_since(date).as_secs();
         if skew.abs() > SKEW_SECONDS {
@@ -234,7 +258,7 @@ async fn key(
     findings: &mut Vec<Finding>,
 ) {
     if let Lookup::Filter { filter, parameter } = &spec.key.lookup
-        && let Some(problem) = no_such_filter(app, &resource, filter, parameter).await
+        && let Some(problem) = no_such_filter(app, spec, &resource, (filter, parameter)).await
     {
         findings.push(Finding { place: place.to_owned(), ..problem });
         return;
@@ -247,7 +271,16 @@ async fn key(
         vec![spec.key.to.clone()],
     );
     let nobody = app.clock.guid().to_string();
-    match within(app, place, writer.find(&nobody), findings).await {
+    let mut answered = Vec::new();
+    let found = within(app, place, writer.find(&nobody), &mut answered).await;
+    if let (Lookup::Filter { filter, parameter }, Some(finding)) =
+        (&spec.key.lookup, answered.first_mut())
+        && finding.kind == FindingKind::Problem
+    {
+        finding.hint = how_to_filter(spec, filter, parameter);
+    }
+    findings.append(&mut answered);
+    match found {
         None | Some(Found::Nothing) => {}
         Some(Found::One(_) | Found::Several(_)) => findings.push(problem(
             place,
@@ -261,9 +294,9 @@ async fn key(
 /// metadata does not list filters: asking is then the only proof.
 async fn no_such_filter(
     app: &App,
+    spec: &TableMapping,
     resource: &ResourceSchema,
-    filter: &str,
-    parameter: &str,
+    (filter, parameter): (&str, &str),
 ) -> Option<Finding> {
     let listed = within(app, "", app.campaign.filters(resource), &mut Vec::new()).await??;
     if listed.is_empty() {
@@ -274,7 +307,7 @@ async fn no_such_filter(
         return Some(problem(
             "",
             format!("there is no filter {filter}"),
-            &format!("define it on the resource and publish; there are: {}", names.join(", ")),
+            &format!("{}; there are: {}", how_to_filter(spec, filter, parameter), names.join(", ")),
         ));
     };
     let known = found.parameters.iter().any(|name| name == parameter);
@@ -282,7 +315,22 @@ async fn no_such_filter(
         problem(
             "",
             format!("the filter {filter} has no parameter {parameter}"),
-            &format!("it has: {}", found.parameters.join(", ")),
+            &format!(
+                "it has: {}; or {}",
+                found.parameters.join(", "),
+                how_to_filter(spec, filter, parameter)
+            ),
         )
     })
+}
+
+/// How a custom filter comes into being (Campaign sheet, 3.6): the API puts `by`
+/// before the name of the filter and `_parameter` behind that of the parameter.
+fn how_to_filter(spec: &TableMapping, filter: &str, parameter: &str) -> String {
+    let id = filter.strip_prefix("by").unwrap_or(filter);
+    let name = parameter.strip_suffix("_parameter").unwrap_or(parameter);
+    format!(
+        "define it in Campaign: Administration > Development > Custom resources > {} > Filter definition, with the id `{id}` and one rule: {} equal to a parameter `{name}` (\"Switch to parameters\"); then publish",
+        spec.campaign, spec.key.to
+    )
 }

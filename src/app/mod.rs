@@ -3,8 +3,10 @@
 
 mod connect;
 mod explore;
+mod guardrails;
 mod pass;
 mod pin;
+mod provision;
 mod rehearsal;
 mod report;
 mod resync;
@@ -13,12 +15,16 @@ mod tables;
 
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
+pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
+pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use suggest::suggest;
 
+/// What changes the metadata of Dynamics, for `provision` to show.
+pub(crate) use crate::dynamics::MetadataRequest;
 /// What was asked for beyond the changes, and what is told of it.
 pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Report, Requests};
 /// What a system's failure means, for the commands that end with one.

@@ -144,6 +144,6 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
         (Action::Write, _) => format!("{reason}; waits until its parent is in Campaign"),
         (Action::Delete, _) => format!("{reason}; waits until its children are done"),
     };
-    let fields = leased.payload.changed(told).map(|field| field.name.clone()).collect();
+    let fields = leased.payload.changed(told).map(|field| field.name.to_string()).collect();
     Planned { table: leased.table.clone(), id: leased.record, action, fields, reason }
 }

@@ -32,7 +32,8 @@ pub(crate) struct TableStatus {
     /// Which.
     pub(crate) table: TableName,
     /// Where it stands: `new`, `inventory`, `full-read`, `catch-up`, `presence`,
-    /// `sweep` or `delta`.
+    /// `sweep` or `delta`; without change tracking `diff-read`, `diff-sweep` or
+    /// `diff`.
     pub(crate) phase: &'static str,
     /// Decisions that wait.
     pub(crate) backlog: u64,

@@ -1,7 +1,9 @@
 //! Which columns and fields probably belong together: for `init`.
 
 use crate::mapping::compile;
-use crate::mapping::spec::{FieldMapping, Key, OnNull, OnTooLong, Picklists, TableMapping};
+use crate::mapping::spec::{
+    FieldMapping, Key, OnNull, OnTooLong, Picklists, TableMapping, Tracking,
+};
 use crate::model::{ColumnName, FieldName, FieldType, ResourceSchema, TableSchema};
 
 /// Columns and fields that mean the same on both sides, where both have them.
@@ -80,6 +82,7 @@ fn maps(
         dynamics: table.name.clone(),
         campaign: resource.name.clone(),
         key: key.clone(),
+        tracking: Tracking::Changes,
         apply_deletes: false,
         picklists: Picklists::Label,
         language: 1033,

@@ -10,7 +10,7 @@ use crate::delivery::Target;
 use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
 use crate::http::{Failure, Outcome};
-use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping};
+use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
 use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
 use crate::telemetry::{SchemaDrifted, TableFailed};
@@ -31,6 +31,8 @@ pub(crate) enum TableError {
     Mapping(Vec<String>),
     /// Dynamics does not track the table's changes.
     NotTracked {
+        /// The table.
+        table: TableName,
         /// Whether that can be turned on.
         possible: bool,
     },
@@ -41,13 +43,25 @@ impl std::fmt::Display for TableError {
         match self {
             Self::Remote(failure) => failure.fmt(f),
             Self::Mapping(problems) => f.write_str(&problems.join("; ")),
-            Self::NotTracked { possible: true } => f.write_str(
-                "change tracking is off for this table; turn on \"Track changes\" in its advanced options and publish it",
-            ),
-            Self::NotTracked { possible: false } => {
-                f.write_str("change tracking is off for this table and cannot be turned on")
+            Self::NotTracked { table, possible } => {
+                write!(
+                    f,
+                    "change tracking is off for this table; {}",
+                    how_to_track(table, *possible)
+                )
             }
         }
+    }
+}
+
+/// What to do about a table that is not tracked.
+pub(crate) fn how_to_track(table: &TableName, possible: bool) -> String {
+    if possible {
+        format!(
+            "run `cdsync provision --change-tracking {table}`, or turn it on at make.powerapps.com (Tables > {table} > Properties > Advanced options > Track changes), save and publish; or set `tracking = \"diff\"` in its mapping, which reads all rows in each pass"
+        )
+    } else {
+        "it cannot be turned on; set `tracking = \"diff\"` in its mapping, which reads all rows in each pass".to_owned()
     }
 }
 
@@ -135,15 +149,15 @@ impl App {
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
             TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
         })?;
-        if !schema.change_tracking {
+        if !schema.change_tracking && spec.tracking == Tracking::Changes {
             let possible = schema.change_tracking_possible;
-            return Err(TableError::NotTracked { possible });
+            return Err(TableError::NotTracked { table: spec.dynamics.clone(), possible });
         }
         let resource = Arc::new(resource);
         let clearing =
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
-        let digest = digest(spec, &compiled, clearing);
+        let digest = digest(spec, &schema, &compiled, clearing);
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -151,6 +165,7 @@ impl App {
                 columns,
                 page_rows: self.config.dynamics.page_rows,
             }),
+            tracking: spec.tracking,
             resource: resource.clone(),
             key: spec.key.to.clone(),
             deletions: Deletions {
@@ -187,7 +202,10 @@ impl App {
 fn in_words(spec: &TableMapping, problem: &Problem) -> String {
     let place = match &problem.place {
         Place::Table => String::new(),
-        Place::Key => format!("key {} → {}: ", spec.key.from, spec.key.to),
+        Place::Key => match &spec.key.from {
+            Some(from) => format!("key {from} → {}: ", spec.key.to),
+            None => format!("key → {}: ", spec.key.to),
+        },
         Place::Field(index) => spec
             .fields
             .get(*index)
@@ -217,10 +235,23 @@ pub(crate) fn lookup(lookup: &Lookup) -> KeyLookup {
 
 /// Changes whenever a row could come to another record than before: fields,
 /// replacements, filter, columns and their labels.
-fn digest(spec: &TableMapping, compiled: &Compiled, clearing: Clearing) -> String {
+fn digest(
+    spec: &TableMapping,
+    schema: &TableSchema,
+    compiled: &Compiled,
+    clearing: Clearing,
+) -> String {
+    // The same whether the key's column is named or found, and as before it
+    // could be left out.
+    let key = format!(
+        "Key {{ from: {:?}, to: {:?}, lookup: {:?} }}",
+        spec.key.column(schema),
+        spec.key.to,
+        spec.key.lookup
+    );
     let text = format!(
-        "{:?}|{:?}|{:?}|{:?}|{:?}|{clearing:?}",
-        spec.fields, spec.filter, spec.key, spec.picklists, spec.language,
+        "{:?}|{:?}|{key}|{:?}|{:?}|{clearing:?}",
+        spec.fields, spec.filter, spec.picklists, spec.language,
     );
     // A store from before there were links keeps its digest.
     let links = if spec.links.is_empty() { String::new() } else { format!("|{:?}", spec.links) };

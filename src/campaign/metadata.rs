@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::campaign::reader::ResourceSummary;
@@ -13,19 +12,18 @@ use crate::model::{
     ApiRoot, EnumValue, Field, FieldName, FieldType, ResourceFilter, ResourceName, ResourceSchema,
 };
 
-/// `filters.href`
-#[derive(Deserialize)]
-struct FilterList {
-    content: Vec<FilterReply>,
-}
+/// Where a resource is looked for, in this order: custom fields and filters
+/// exist under the first only; a resource that nothing links to profile is
+/// under the second; a standard one may be published under the last alone
+/// (Campaign sheet, 2 and 3.6).
+const ROOTS: [ApiRoot; 3] =
+    [ApiRoot::ProfileAndServicesExt, ApiRoot::CustomResources, ApiRoot::ProfileAndServices];
 
 impl Reader {
     /// The resources that the published API offers, root by root.
     pub(crate) async fn resources(&self) -> Result<Vec<ResourceSummary>, Failure> {
         let mut resources: Vec<ResourceSummary> = Vec::new();
-        for root in
-            [ApiRoot::ProfileAndServicesExt, ApiRoot::CustomResources, ApiRoot::ProfileAndServices]
-        {
+        for root in ROOTS {
             let response = match self.get(&format!("{}/", root.as_str())).await {
                 Ok(response) => response,
                 Err(failure) if is_absence(&failure) => continue,
@@ -54,12 +52,7 @@ impl Reader {
         &self,
         resource: &ResourceName,
     ) -> Result<ResourceSchema, Failure> {
-        let second = if resource.as_str() == "profile" || resource.as_str() == "service" {
-            ApiRoot::ProfileAndServices
-        } else {
-            ApiRoot::CustomResources
-        };
-        for root in [ApiRoot::ProfileAndServicesExt, second] {
+        for root in ROOTS {
             match self.resource_reply(root, resource).await {
                 Ok(reply) => return Ok(schema(resource, root, &reply)),
                 Err(failure) if is_absence(&failure) => {}
@@ -90,8 +83,8 @@ impl Reader {
     ) -> Result<Option<Vec<ResourceFilter>>, Failure> {
         let reply = self.resource_reply(schema.root, &schema.name).await?;
         let Some(href) = reply.filters else { return Ok(None) };
-        let list: FilterList = parse(&self.follow(&href.href).await?)?;
-        Ok(Some(list.content.iter().filter_map(filter).collect()))
+        let list: Json = parse(&self.follow(&href.href).await?)?;
+        Ok(Some(filter_list(list)))
     }
 }
 
@@ -99,6 +92,21 @@ impl Reader {
 /// `rc=-2003`; a look-up under the wrong root can also be a client mistake.
 fn is_absence(failure: &Failure) -> bool {
     matches!(failure.outcome, Outcome::Missing | Outcome::Setup) && failure.status.is_some()
+}
+
+/// The shape around the filters is not confirmed: a list, or a map by name, of
+/// which some members may be no filters; either may stand in `content`.
+fn filter_list(reply: Json) -> Vec<ResourceFilter> {
+    let entries: Vec<Json> = match reply {
+        Json::Array(list) => list,
+        Json::Object(mut map) => match map.remove("content") {
+            Some(content) => return filter_list(content),
+            None => map.into_iter().map(|(_, entry)| entry).collect(),
+        },
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Vec::new(),
+    };
+    let replies = entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok());
+    replies.filter_map(|reply: FilterReply| filter(&reply)).collect()
 }
 
 /// `/profileAndServices/profile/byText?text=$value` → `byText`, `[text]`
@@ -251,6 +259,23 @@ mod tests {
         let reply: FieldReply = serde_json::from_str(json).unwrap();
         let expected = EnumValue { name: "male".into(), label: "Male".into(), value: "1".into() };
         assert_eq!(field_type(&reply), FieldType::Enumeration(vec![expected]));
+    }
+
+    #[test]
+    fn filters_are_found_in_a_list_and_in_a_map() {
+        let one = r#"{"PKey":"@x","data":"/customResources/cusStore/byStoreId?storeId_parameter=$value"}"#;
+        let shapes = [
+            format!(r#"{{"content":[{one}]}}"#),
+            format!(r#"{{"content":{{"byStoreId":{one}}}}}"#),
+            format!(r#"{{"apiName":"filters","byStoreId":{one}}}"#),
+            format!("[{one}]"),
+        ];
+        for shape in shapes {
+            let found = filter_list(serde_json::from_str(&shape).unwrap());
+            assert_eq!(found.len(), 1, "{shape}");
+            assert_eq!(found[0].name, "byStoreId");
+        }
+        assert!(filter_list(Json::Null).is_empty());
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
+    /// Set up Dynamics: turn change tracking of tables on
+    Provision(Provision),
     /// Run one pass of the flows until their backlog is empty
     Sync(Sync),
     /// Show what a pass would write, and why; writes nothing
@@ -137,7 +139,7 @@ pub(super) struct Sandbox {
     /// Seed of the data
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Contacts to begin with
+    /// Contacts to begin with; a vehicle for four, a service visit for two
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub(super) contacts: u32,
     /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
@@ -158,6 +160,10 @@ pub(super) struct Init {
     /// both of them have
     #[arg(long)]
     pub(super) from_metadata: bool,
+    /// Write this ready-made mapping in place of the example; may be given
+    /// several times. `list` shows their names
+    #[arg(long, value_name = "NAME", conflicts_with = "from_metadata")]
+    pub(super) template: Vec<String>,
     /// Overwrite an existing file
     #[arg(long)]
     pub(super) force: bool,
@@ -177,11 +183,23 @@ pub(super) struct Check {
 /// `tables`, `resources`
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// Its name; shows its columns or fields
+    /// Its name; shows its columns or fields. One that is not there ends with 1
     pub(super) name: Option<String>,
     /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `provision`
+#[derive(Debug, Args)]
+pub(super) struct Provision {
+    /// Turn change tracking of this table on and publish it; needs customiser
+    /// rights, and cannot be undone. May be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub(super) change_tracking: Vec<String>,
+    /// Print the requests that would be sent; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// `sync`

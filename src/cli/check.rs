@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Finding, FindingKind, check};
+use crate::app::{App, Finding, FindingKind, check, guardrails};
 use crate::clock::Clock;
 use crate::config::{Config, load, next_runs, read};
 
@@ -25,7 +25,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
                     .map(|problem| {
                         json!({
                             "where": problem.place, "line": problem.line,
-                            "column": problem.column, "problem": problem.problem,
+                            "severity": "error", "column": problem.column, "problem": problem.problem,
                             "hint": problem.hint,
                         })
                     })
@@ -40,7 +40,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
         }
     };
     if arguments.offline {
-        return offline(&config, as_json, clock);
+        return report(&config, &[], as_json, clock);
     }
     let app = App::new(config, clock.clone())?;
     progress.step("asking both systems");
@@ -49,18 +49,22 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
     report(&app.config, &findings, as_json, clock)
 }
 
-fn offline(config: &Config, as_json: bool, clock: &Clock) -> Result<Exit, End> {
-    report(config, &[], as_json, clock)
-}
-
 fn report(
     config: &Config,
     findings: &[Finding],
     as_json: bool,
     clock: &Clock,
 ) -> Result<Exit, End> {
-    let (notes, problems): (Vec<&Finding>, Vec<&Finding>) =
-        findings.iter().partition(|finding| finding.kind == FindingKind::Note);
+    let tables = config.ingress.as_ref().map_or(&[][..], |ingress| &ingress.tables);
+    let own = guardrails(tables);
+    let (mut problems, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for finding in findings.iter().chain(&own) {
+        match finding.kind {
+            FindingKind::Refused | FindingKind::Problem => problems.push(finding),
+            FindingKind::Warning => warnings.push(finding),
+            FindingKind::Note => notes.push(finding),
+        }
+    }
     let runs = next_runs(config, clock.now());
     if as_json {
         let schedules: Map<String, Value> = runs
@@ -70,8 +74,9 @@ fn report(
             })
             .collect();
         print_json(&json!({
-            "problems": problems.iter().map(|finding| finding_json(finding)).collect::<Vec<_>>(),
-            "notes": notes.iter().map(|finding| finding_json(finding)).collect::<Vec<_>>(),
+            "problems": as_list(&problems),
+            "warnings": as_list(&warnings),
+            "notes": as_list(&notes),
             "next_runs": schedules,
         }))?;
     } else {
@@ -81,6 +86,10 @@ fn report(
             if !finding.hint.is_empty() {
                 out.push_str(&format!("  → {}\n", finding.hint));
             }
+        }
+        for finding in &warnings {
+            out.push_str(&format!("warning: {}: {}\n", finding.place, finding.problem));
+            out.push_str(&format!("  → {}\n", finding.hint));
         }
         for finding in &notes {
             out.push_str(&format!("note: {}: {}\n", finding.place, finding.problem));
@@ -110,9 +119,17 @@ fn to_mend(problems: usize) -> String {
     }
 }
 
-fn finding_json(finding: &Finding) -> Value {
-    json!({
-        "where": finding.place, "line": Value::Null,
-        "problem": finding.problem, "hint": finding.hint,
-    })
+fn as_list(findings: &[&Finding]) -> Value {
+    let one = |finding: &&Finding| {
+        let severity = match finding.kind {
+            FindingKind::Refused | FindingKind::Problem => "error",
+            FindingKind::Warning => "warning",
+            FindingKind::Note => "note",
+        };
+        json!({
+            "where": finding.place, "line": Value::Null, "severity": severity,
+            "problem": finding.problem, "hint": finding.hint,
+        })
+    };
+    findings.iter().map(one).collect()
 }

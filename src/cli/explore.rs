@@ -41,7 +41,7 @@ impl From<Failure> for End {
 }
 
 /// Waits for an answer as long as a person would.
-async fn answer<T>(
+pub(super) async fn answer<T>(
     clock: &Clock,
     outage: impl Fn() -> Option<String>,
     asking: impl Future<Output = Result<T, Failure>>,
@@ -58,7 +58,7 @@ async fn answer<T>(
     }
 }
 
-fn named<T, E: std::fmt::Display>(name: Result<T, E>) -> Result<T, End> {
+pub(super) fn named<T, E: std::fmt::Display>(name: Result<T, E>) -> Result<T, End> {
     name.map_err(|error| End::new(Exit::Usage, error.to_string()))
 }
 

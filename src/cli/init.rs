@@ -7,17 +7,21 @@ use std::path::Path;
 
 use crate::app::{App, suggest};
 use crate::clock::Clock;
-use crate::config::{Example, annotated, guess_key, table_block};
+use crate::config::{Example, TEMPLATES, annotated, guess_key, table_block, template_blocks};
 use crate::model::{ResourceName, TableName};
 
 use super::args::{Cli, Init};
 use super::config::app;
 use super::exit::{End, Exit};
-use super::output::{print, say};
+use super::output::{Align, print, say, table};
 use super::progress::Progress;
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Init, clock: &Clock) -> Result<Exit, End> {
+    if arguments.template.iter().any(|name| name == "list") {
+        print(&templates())?;
+        return Ok(Exit::Done);
+    }
     let text = if arguments.from_metadata {
         let progress = Progress::start(&cli.global)?;
         let app = app(&cli.global, clock)?;
@@ -26,7 +30,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Init, clock: &Clock) -> Result<Ex
         progress.end();
         text?
     } else {
-        annotated(&Example::default())
+        annotated(&Example { tables: blocks(&arguments.template)?, ..Example::default() })
     };
     let file = arguments.file.as_deref().unwrap_or(&cli.global.config);
     if file == Path::new("-") {
@@ -36,6 +40,26 @@ pub(super) async fn run(cli: &Cli, arguments: &Init, clock: &Clock) -> Result<Ex
     write(file, &text, arguments.force)?;
     say(&format!("wrote {}; `cdsync check --offline` looks it over", file.display()));
     Ok(Exit::Done)
+}
+
+/// The mappings of the named templates; none, if none is named.
+fn blocks(names: &[String]) -> Result<Vec<String>, End> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    template_blocks(&names).map_err(|unknown| {
+        End::new(
+            Exit::Usage,
+            format!("there is no template {unknown:?}; there are:\n\n{}", templates()),
+        )
+    })
+}
+
+fn templates() -> String {
+    let columns = [("template", Align::Left), ("table", Align::Left), ("resource", Align::Left)];
+    let rows: Vec<Vec<String>> = TEMPLATES
+        .iter()
+        .map(|one| vec![one.name.to_owned(), one.table.to_owned(), one.resource.to_owned()])
+        .collect();
+    table(&columns, &rows)
 }
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), End> {
@@ -64,7 +88,7 @@ async fn from_metadata(app: &App) -> Result<String, End> {
     for (table, resource) in pairs(app).await? {
         let schema = app.dynamics.table_schema(&table, None).await?;
         let target = app.campaign.resource_schema(&resource).await?;
-        let key = guess_key(&table, &resource)
+        let key = guess_key(&schema.primary_id, &resource)
             .map_err(|error| End::new(Exit::Usage, error.to_string()))?;
         let pairs = suggest(&key, &schema, &target);
         blocks.push(table_block(&table, &resource, &key, &pairs));

@@ -12,6 +12,7 @@ mod letters;
 mod output;
 mod plan;
 mod progress;
+mod provision;
 mod resync;
 mod sandbox;
 mod status;
@@ -80,6 +81,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Check(arguments) => check::run(cli, arguments, &clock).await,
             Command::Tables(arguments) => explore::tables(cli, arguments, &clock).await,
             Command::Resources(arguments) => explore::resources(cli, arguments, &clock).await,
+            Command::Provision(arguments) => provision::run(cli, arguments, &clock).await,
             Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
             Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
             Command::Resync(arguments) => resync::run(cli, arguments, &clock).await,

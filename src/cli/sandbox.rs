@@ -29,7 +29,14 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
     .map_err(|error| {
         End::new(Exit::Usage, format!("the sandbox cannot listen on {}: {error}", arguments.listen))
     })?;
-    say(&format!("sandbox on {} with {} contacts", sandbox.origin(), arguments.contacts));
+    let rows = |table: &str| sandbox.dynamics().count(table);
+    say(&format!(
+        "sandbox on {} with {} contacts, {} vehicles, {} service visits",
+        sandbox.origin(),
+        rows("contact"),
+        rows("new_vehicle"),
+        rows("new_servicevisit"),
+    ));
     say(&format!("  dynamics  {}/api/data/v9.2/", sandbox.origin()));
     say(&format!("  campaign  {}/campaign/", sandbox.campaign_url()));
     if let Some(file) = &arguments.write_config {
@@ -76,8 +83,42 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
         &store,
         Vec::new(),
     )?;
-    private_file(file, &text)
+    private_file(file, &format!("{text}\n{LINKED}"))
 }
+
+/// What else the sandbox holds, for who wants to map it.
+const LINKED: &str = r#"# The sandbox also has vehicles of contacts and service visits of vehicles.
+# [[ingress.table]]
+# dynamics = "new_vehicle"
+# campaign = "cusVehicle"
+# key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
+# apply_deletes = true
+# links = [{ from = "new_contactid", to = "vehicleOwner", table = "contact" }]
+# fields = [
+#   { from = "new_name", to = "cusName" },
+#   { from = "new_plate", to = "cusPlate" },
+#   { from = "new_mileage", to = "cusMileage" },
+#   { from = "new_price", to = "cusPrice" },
+#   { from = "new_registered", to = "cusRegistered" },
+#   { from = "new_fuel", to = "cusFuel" },
+# ]
+#
+# [[ingress.table]]
+# dynamics = "new_servicevisit"
+# campaign = "cusServiceVisit"
+# key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
+# apply_deletes = true
+# links = [{ from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" }]
+# fields = [
+#   { from = "new_name", to = "cusName" },
+#   { from = "new_visitedon", to = "cusVisited" },
+#   { from = "new_nextvisit", to = "cusNextVisit" },
+#   { from = "new_cost", to = "cusCost" },
+#   { from = "new_kind", to = "cusKind" },
+#   { from = "new_warranty", to = "cusWarranty" },
+#   { from = "new_notes", to = "cusNotes" },
+# ]
+"#;
 
 /// The text of a configuration that points at the sandbox; writes the two
 /// secrets.

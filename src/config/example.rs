@@ -186,6 +186,9 @@ campaign = "profile"
 key = { from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }
 # … or in the URI, where the resource has a one-field identification key.
 # key = { from = "contactid", to = "cusCrmId", in_uri = true }
+# How changes are found: "changes" (default) by change tracking; "diff" reads all rows in
+# each pass, for tables that Dynamics cannot track.
+# tracking = "changes"
 # Whether a deletion in Dynamics deletes in Campaign; default: false.
 apply_deletes = false
 # What choice columns send: "label" (default) or "value", the technical number.
@@ -241,7 +244,8 @@ pub(crate) fn table_block(
             format!("filter = {}, parameter = {}", quoted(filter), quoted(parameter))
         }
     };
-    let _ = writeln!(out, "key = {{ from = \"{}\", to = \"{}\", {lookup} }}", key.from, key.to);
+    let from = key.from.as_ref().map(|from| format!("from = \"{from}\", ")).unwrap_or_default();
+    let _ = writeln!(out, "key = {{ {from}to = \"{}\", {lookup} }}", key.to);
     out.push_str(
         "apply_deletes = false\ndelete_guard = { rows = 1000, percent = 5 }\nfields = [\n",
     );
@@ -252,15 +256,18 @@ pub(crate) fn table_block(
     out
 }
 
-/// The usual key of a table: a contact's id in a profile's `externalId`, any
-/// other's in a field of the resource that holds the id, asked by a filter of
-/// the usual name.
-pub(crate) fn guess_key(table: &TableName, resource: &ResourceName) -> Result<Key, NameError> {
+/// The usual key of a table: its primary id, for contacts in a profile's
+/// `externalId`, else in a field of the resource that holds the id, asked by a
+/// filter of the usual name.
+pub(crate) fn guess_key(
+    primary_id: &ColumnName,
+    resource: &ResourceName,
+) -> Result<Key, NameError> {
     let to = if resource.as_str() == "profile" { "externalId" } else { "cusCrmId" };
     let short = to.trim_start_matches("cus");
     let (head, tail) = short.split_at_checked(1).unwrap_or((short, ""));
     Ok(Key {
-        from: ColumnName::new(&format!("{table}id"))?,
+        from: Some(primary_id.clone()),
         to: FieldName::new(to)?,
         lookup: Lookup::Filter {
             filter: format!("by{}{tail}", head.to_uppercase()),

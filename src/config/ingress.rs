@@ -11,7 +11,7 @@ use super::links;
 use super::settings::{IngressSettings, ReconcileSettings};
 use super::tree::{Keys, Node, as_i64};
 use super::values::{flag_or, name, number_or, schedule, time_zone};
-use crate::mapping::spec::{DeleteGuard, Key, Lookup, Picklists, TableMapping};
+use crate::mapping::spec::{DeleteGuard, Key, Lookup, Picklists, TableMapping, Tracking};
 use crate::model::{ColumnName, FieldName, ResourceName, TableName};
 
 const INGRESS_KEYS: &[&str] = &["schedule", "time_zone", "table"];
@@ -22,6 +22,7 @@ const TABLE_KEYS: &[&str] = &[
     "dynamics",
     "campaign",
     "key",
+    "tracking",
     "apply_deletes",
     "picklists",
     "language",
@@ -39,6 +40,9 @@ const GUARD_KEYS: &[&str] = &["rows", "percent"];
 /// The choices of `picklists`.
 pub(super) const PICKLISTS: &[(&str, Picklists)] =
     &[("label", Picklists::Label), ("value", Picklists::Value)];
+
+/// The choices of `tracking`.
+const TRACKING: &[(&str, Tracking)] = &[("changes", Tracking::Changes), ("diff", Tracking::Diff)];
 
 /// English (United States).
 const DEFAULT_LANGUAGE: u32 = 1033;
@@ -125,6 +129,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
             "key = { from = \"contactid\", to = \"externalId\", filter = \"byExternalId\", parameter = \"externalId_parameter\" }",
         )
         .and_then(|node| key(&node));
+    let tracking = keys.get("tracking").map(|node| node.word(TRACKING));
     let apply_deletes = flag_or(&keys, "apply_deletes", false);
     let picklists = keys.get("picklists").and_then(|node| node.word(PICKLISTS));
     let language = number_or(&keys, "language", 1..=0xF_FFFF, DEFAULT_LANGUAGE);
@@ -143,6 +148,7 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
         dynamics: dynamics?,
         campaign: campaign?,
         key: key?,
+        tracking: tracking.unwrap_or(Some(Tracking::Changes))?,
         apply_deletes,
         picklists: picklists.unwrap_or(Picklists::Label),
         language,
@@ -161,14 +167,18 @@ fn table(node: &Node<'_>) -> Option<TableMapping> {
 
 fn key(node: &Node<'_>) -> Option<Key> {
     let keys = node.keys(KEY_KEYS)?;
-    let from = keys.required("from", "from = \"contactid\"").and_then(|node| {
-        name(&node, ColumnName::new, "the column's logical name, such as `contactid`")
-    });
+    let from = keys
+        .get("from")
+        .map(|node| name(&node, ColumnName::new, "the column's logical name, such as `contactid`"));
     let to = keys.required("to", "to = \"externalId\"").and_then(|node| {
         name(&node, FieldName::new, "the field's API name, such as `externalId` or `cusCrmId`")
     });
     let lookup = lookup(&keys);
-    Some(Key { from: from?, to: to?, lookup: lookup? })
+    let from = match from {
+        Some(from) => Some(from?),
+        None => None,
+    };
+    Some(Key { from, to: to?, lookup: lookup? })
 }
 
 /// In the URI, or through a filter: exactly one of the two.

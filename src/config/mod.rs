@@ -19,6 +19,7 @@ mod sections;
 mod settings;
 mod suggest;
 mod syntax;
+mod templates;
 mod tree;
 mod values;
 
@@ -29,6 +30,7 @@ pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings,
 };
+pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]
 mod tests;

@@ -295,7 +295,7 @@ fn home_of(key: &str) -> Option<&'static str> {
         "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("`[campaign]`"),
         "path" => Some("`[store]`"),
         "schedule" | "table" => Some("`[ingress]`"),
-        "apply_deletes" | "language" | "delete_guard" | "fields" | "key" | "links"
+        "apply_deletes" | "tracking" | "language" | "delete_guard" | "fields" | "key" | "links"
         | "missing_parent" => Some("`[[ingress.table]]`"),
         "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),
         "on_null" | "on_empty" | "on_too_long" | "updates" | "replace" => {

@@ -93,9 +93,9 @@ impl Errand<'_> {
                 body.json.push(b',');
             }
             // Writing text into memory cannot fail.
-            let _ = serde_json::to_writer(&mut body.json, &field.name);
+            let _ = serde_json::to_writer(&mut body.json, &*field.name);
             body.json.push(b':');
-            let parent = self.leased.parents.iter().find(|it| it.link.field == field.name);
+            let parent = self.leased.parents.iter().find(|it| *it.link.field == *field.name);
             match parent {
                 None => body.json.extend_from_slice(field.json.get().as_bytes()),
                 Some(parent) => {

@@ -34,8 +34,8 @@ pub(crate) struct Routes(pub(crate) Arc<HashMap<TableName, Destination>>);
 pub(crate) enum Delivered {
     /// The record, as the mirror shall remember it.
     Holds(Mirror),
-    /// The same, and it was made just now.
-    Made(Mirror),
+    /// All that the decision says, in a record that was made for it.
+    Made,
     /// The same, and no call was needed: an earlier decision had said it all.
     AsItWas(Mirror),
     /// Nothing: deleted, or not there.
@@ -209,7 +209,7 @@ impl Errand<'_> {
         {
             self.here.paths.put(&self.leased.payload.key, path, created.pkey);
         }
-        Ok(Delivered::Made(remember(self.leased, &BTreeMap::new())))
+        Ok(Delivered::Made)
     }
 
     async fn update(&self, address: &Address, changed: &[&PayloadField]) -> Result<(), Trouble> {
@@ -218,7 +218,7 @@ impl Errand<'_> {
         let key = self.here.writer.key().as_str();
         let by_key = matches!(address, Address::Key(_));
         let fields: Vec<&PayloadField> =
-            changed.iter().copied().filter(|field| !by_key || field.name != key).collect();
+            changed.iter().copied().filter(|field| !by_key || *field.name != *key).collect();
         if fields.is_empty() {
             return Ok(());
         }
@@ -271,14 +271,13 @@ fn ambiguous(copies: usize) -> Failure {
 fn remember(leased: &Leased, before: &BTreeMap<String, Fingerprint>) -> Mirror {
     let mut fields = before.clone();
     for field in &leased.payload.fields {
-        let kept = before.contains_key(&field.name) && !field.updates && !leased.payload.initial;
+        let kept = before.contains_key(&*field.name) && !field.updates && !leased.payload.initial;
         if !kept {
-            fields.insert(field.name.clone(), field.fingerprint);
+            fields.insert(field.name.to_string(), field.fingerprint);
         }
     }
-    let key = &leased.payload.key;
     Mirror {
-        key: (*key != leased.record.to_string()).then(|| key.clone()),
+        key: leased.own_key().map(str::to_owned),
         state: MirrorState::Present,
         fields,
         version: leased.version,

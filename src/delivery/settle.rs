@@ -135,7 +135,7 @@ impl<'k> Family<'k> {
             return Ok(false);
         }
         Ok(match delivered {
-            Delivered::Made(_) | Delivered::Gone => true,
+            Delivered::Made | Delivered::Gone => true,
             Delivered::Holds(now) | Delivered::AsItWas(now) => work
                 .mirror(&leased.table, leased.record)?
                 .is_none_or(|before| before.key != now.key),
@@ -167,14 +167,17 @@ fn done(
     // A read may have seen the record while it was on its way.
     let seen = work.finish(leased)?.unwrap_or(leased.seen);
     let news = family.has_news(work, leased, delivered)?;
+    // A decision that came meanwhile may have marked the record gone.
+    let gone = leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
+        && work
+            .mirror(&leased.table, leased.record)?
+            .is_some_and(|now| now.state == MirrorState::Gone);
     match delivered {
-        Delivered::Holds(mirror) | Delivered::Made(mirror) | Delivered::AsItWas(mirror) => {
-            // A decision that came meanwhile may have marked the record gone.
-            let gone =
-                leased.mirror.as_ref().is_some_and(|then| then.state == MirrorState::Present)
-                    && work
-                        .mirror(&leased.table, leased.record)?
-                        .is_some_and(|now| now.state == MirrorState::Gone);
+        Delivered::Made => {
+            let state = if gone { MirrorState::Gone } else { MirrorState::Present };
+            work.set_mirror_told(leased, state, seen)?;
+        }
+        Delivered::Holds(mirror) | Delivered::AsItWas(mirror) => {
             let state = if gone { MirrorState::Gone } else { mirror.state };
             let mirror = Mirror { state, seen, ..mirror.clone() };
             work.set_mirror(&leased.table, leased.record, &mirror)?;
@@ -184,7 +187,7 @@ fn done(
     if news {
         match delivered {
             Delivered::Gone => work.parent_gone(&leased.table, leased.record)?,
-            Delivered::Holds(_) | Delivered::Made(_) | Delivered::AsItWas(_) => {
+            Delivered::Holds(_) | Delivered::Made | Delivered::AsItWas(_) => {
                 work.parent_arrived(&leased.table, leased.record)?;
             }
         }
@@ -192,7 +195,7 @@ fn done(
     family.child(work, leased, true)?;
     match (leased.action, delivered) {
         (Action::Write, Delivered::AsItWas(_)) => settled.tally.unchanged += 1,
-        (Action::Write, Delivered::Holds(_) | Delivered::Made(_) | Delivered::Gone) => {
+        (Action::Write, Delivered::Holds(_) | Delivered::Made | Delivered::Gone) => {
             settled.tally.written += 1;
         }
         (Action::Delete, _) => settled.tally.deleted += 1,

@@ -36,6 +36,12 @@ pub(crate) struct Page {
     pub(crate) date: Option<Timestamp>,
 }
 
+/// Whether Dynamics says that it does not track the table's changes (Dynamics
+/// sheet, 3.4): the metadata may say otherwise of an intersect table.
+pub(crate) fn not_tracked(failure: &Failure) -> bool {
+    matches!(failure.code.as_deref(), Some("0x80072491" | "0x80072492"))
+}
+
 impl Query {
     fn select(&self) -> String {
         let mut names: Vec<String> = vec![self.table.primary_id.to_string()];
@@ -109,21 +115,7 @@ impl Reader {
         self.page(query, &response)
     }
 
-    /// A page of the ids of all rows, without change tracking; `next` is a page
-    /// within this read.
-    pub(crate) async fn ids(&self, query: &Query, next: Option<&str>) -> Result<Page, Failure> {
-        let link = match next {
-            Some(next) => next.to_owned(),
-            None => {
-                let (set, key) = (&query.table.entity_set, &query.table.primary_id);
-                self.link(&format!("{set}?$select={key}"))?
-            }
-        };
-        let response = self.follow(&link, &query.untracked()).await?;
-        self.page(query, &response)
-    }
-
-    /// A page of all rows, without change tracking; `next` is a page within
+    /// All rows as they are, without change tracking; `next` is a page within
     /// this read.
     pub(crate) async fn all_rows(
         &self,
@@ -138,12 +130,29 @@ impl Reader {
         self.page(query, &response)
     }
 
+    /// A page of the ids of all rows, without change tracking; `next` is a page
+    /// within this read.
+    pub(crate) async fn ids(&self, query: &Query, next: Option<&str>) -> Result<Page, Failure> {
+        let link = match next {
+            Some(next) => next.to_owned(),
+            None => {
+                let (set, key) = (&query.table.entity_set, &query.table.primary_id);
+                self.link(&format!("{set}?$select={key}"))?
+            }
+        };
+        let response = self.follow(&link, &query.untracked()).await?;
+        self.page(query, &response)
+    }
+
     /// One row as it is now; none if it is not there.
     pub(crate) async fn row(
         &self,
         query: &Query,
         id: RecordId,
     ) -> Result<Option<SourceRow>, Failure> {
+        if query.table.intersect {
+            return self.row_by_filter(query, id).await;
+        }
         let path = format!("{}({id})?$select={}", query.table.entity_set, query.select());
         let asked = match query.annotations() {
             Some(annotations) => self.follow(&self.link(&path)?, &annotations).await,
@@ -160,6 +169,22 @@ impl Reader {
         source_row(&row, &query.table, &query.columns, &names)
             .map(Some)
             .ok_or_else(|| garbled(&response, "the row has no readable primary id"))
+    }
+
+    /// The same for a table whose rows have no address of their own.
+    async fn row_by_filter(
+        &self,
+        query: &Query,
+        id: RecordId,
+    ) -> Result<Option<SourceRow>, Failure> {
+        let (set, key) = (&query.table.entity_set, &query.table.primary_id);
+        let filter = encode(&format!("{key} eq {id}"));
+        let link = self.link(&format!("{set}?$select={}&$filter={filter}", query.select()))?;
+        let page = self.page(query, &self.follow(&link, &query.untracked()).await?)?;
+        Ok(page.changes.into_iter().find_map(|change| match change {
+            Change::Upsert(row) if row.id == id => Some(row),
+            Change::Upsert(_) | Change::Delete(_) => None,
+        }))
     }
 
     /// Which of `ids` (at most 50) exist now.

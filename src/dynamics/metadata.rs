@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::dynamics::link::encode;
 use crate::dynamics::wire::{
-    AttributeReply, CastReply, EntityReply, LabelReply, List, OptionReply, OptionSetReply, parse,
+    AttributeReply, CastReply, EntityReply, LabelReply, List, OptionReply, OptionSetReply,
+    TotalsReply, parse,
 };
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
@@ -14,7 +16,7 @@ use crate::model::{
 };
 
 const ENTITY: &str = "LogicalName,SchemaName,EntitySetName,PrimaryIdAttribute,\
-    PrimaryNameAttribute,ChangeTrackingEnabled,CanChangeTrackingBeEnabled";
+    PrimaryNameAttribute,ChangeTrackingEnabled,CanChangeTrackingBeEnabled,IsIntersect";
 
 /// One line of the list of tables.
 #[derive(Clone, Debug)]
@@ -48,6 +50,19 @@ impl Reader {
             .collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tables)
+    }
+
+    /// Rows of each table, as counted within the last day (Dynamics sheet, 2.4).
+    pub(crate) async fn total_rows(
+        &self,
+        tables: &[TableName],
+    ) -> Result<Vec<(String, u64)>, Failure> {
+        let names: Vec<String> = tables.iter().map(|table| format!("\"{table}\"")).collect();
+        let names = encode(&format!("[{}]", names.join(",")));
+        let path = format!("RetrieveTotalRecordCount(EntityNames=@p1)?@p1={names}");
+        let reply: TotalsReply = parse(&self.get(&path).await?)?;
+        let totals = reply.entity_record_count_collection;
+        Ok(totals.keys.into_iter().zip(totals.values).collect())
     }
 
     /// One table with all its columns. Lengths, labels and behaviours are asked
@@ -89,6 +104,7 @@ impl Reader {
                 .can_change_tracking_be_enabled
                 .and_then(|managed| managed.value)
                 .unwrap_or(false),
+            intersect: entity.is_intersect.unwrap_or(false),
             columns,
         })
     }
@@ -97,12 +113,7 @@ impl Reader {
         let path = format!("EntityDefinitions(LogicalName='{table}')?$select={ENTITY}");
         match self.get(&path).await {
             Ok(response) => parse(&response),
-            Err(failure) if failure.outcome == Outcome::Missing => {
-                Err(Failure { status: failure.status, ..no_table(table) })
-            }
-            // Which code a missing table has is unconfirmed; its status is 404.
-            Err(failure) if failure.status == Some(404) => Err(no_table(table)),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(or_no_table(failure, table)),
         }
     }
 
@@ -128,6 +139,16 @@ impl Reader {
             casts.extend(list.value.into_iter().map(|cast| (cast.logical_name.clone(), cast)));
         }
         Ok(casts)
+    }
+}
+
+/// A failure to read a table's definition: which code a missing table has is
+/// unconfirmed; its status is 404.
+pub(super) fn or_no_table(failure: Failure, table: &TableName) -> Failure {
+    match failure.status {
+        status if failure.outcome == Outcome::Missing => Failure { status, ..no_table(table) },
+        Some(404) => no_table(table),
+        Some(_) | None => failure,
     }
 }
 
@@ -200,6 +221,8 @@ fn column(attribute: &AttributeReply, casts: &HashMap<String, CastReply>) -> Opt
     let cast = casts.get(&attribute.logical_name);
     let kind = match attribute.attribute_type.as_deref()? {
         "String" | "Memo" => ColumnType::Text { max_length: cast.and_then(|c| c.max_length) },
+        // A table's logical name, such as listmember's `entitytype`.
+        "EntityName" => ColumnType::Text { max_length: None },
         "Integer" | "BigInt" => ColumnType::Integer,
         "Decimal" | "Money" => ColumnType::Decimal,
         "Double" => ColumnType::Double,

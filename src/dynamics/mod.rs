@@ -4,13 +4,15 @@
 //! `model`; must not know Campaign, the store, or what a mapping is.
 
 mod changes;
+mod definition;
 mod link;
 mod metadata;
 mod reader;
 mod rows;
 mod wire;
 
-pub(crate) use changes::{Page, Query};
+pub(crate) use changes::{Page, Query, not_tracked};
+pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
 pub(crate) use reader::Reader;
 
 /// What a read can end with; made by the transport, passed on as it is.

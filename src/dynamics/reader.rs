@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dynamics::wire::{List, OrganizationRow, WhoAmIReply, parse};
-use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
+use crate::http::{Client, Failure, Origin, Outcome, RemoteUrl, Request, Response, System};
 
 /// The path of the API below the environment's address.
 const API: &str = "api/data/v9.2";
@@ -37,11 +37,20 @@ impl Reader {
 
     /// GET of a path below the API root.
     pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
-        let url = self
-            .origin
+        self.client.read(Request::get(self.url(path)?)).await
+    }
+
+    /// GET of metadata that may just have been changed: never from a server's
+    /// cache (Dynamics sheet, 7.1).
+    pub(super) async fn get_fresh(&self, path: &str) -> Result<Response, Failure> {
+        self.client.read(Request::get(self.url(path)?).header("consistency", "Strong")).await
+    }
+
+    /// The address of a path below the API root.
+    pub(super) fn url(&self, path: &str) -> Result<RemoteUrl, Failure> {
+        self.origin
             .own(&format!("{API}/{path}"))
-            .map_err(|error| Failure::new(System::Dynamics, Outcome::Setup, &error.to_string()))?;
-        self.client.read(Request::get(url)).await
+            .map_err(|error| Failure::new(System::Dynamics, Outcome::Setup, &error.to_string()))
     }
 
     /// GET of a link the remote gave, with the preference that must be
@@ -63,10 +72,7 @@ impl Reader {
 
     /// A link of our own making: path below the API root, as `storable` gives.
     pub(super) fn link(&self, path: &str) -> Result<String, Failure> {
-        self.origin
-            .own(&format!("{API}/{path}"))
-            .map(|url| url.path_and_query().to_owned())
-            .map_err(|error| Failure::new(System::Dynamics, Outcome::Setup, &error.to_string()))
+        self.url(path).map(|url| url.path_and_query().to_owned())
     }
 
     /// The cheapest call: are we known, and as whom?

@@ -38,6 +38,21 @@ pub(super) struct OrganizationRow {
     pub(super) expirechangetrackingindays: Option<u32>,
 }
 
+/// `RetrieveTotalRecordCountResponse`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TotalsReply {
+    pub(super) entity_record_count_collection: Totals,
+}
+
+/// Names and counts, side by side.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Totals {
+    pub(super) keys: Vec<String>,
+    pub(super) values: Vec<u64>,
+}
+
 /// A managed property.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -57,6 +72,8 @@ pub(super) struct EntityReply {
     pub(super) change_tracking_enabled: Option<bool>,
     #[serde(default)]
     pub(super) can_change_tracking_be_enabled: Option<Managed<bool>>,
+    #[serde(default)]
+    pub(super) is_intersect: Option<bool>,
 }
 
 /// `AttributeMetadata`, the selected part.

@@ -20,6 +20,30 @@ impl TableRun<'_> {
         let Position::Sweep { delta, obtained, compare, .. } = checkpoint.position.clone() else {
             return Ok(Next::Done);
         };
+        self.sweep_unseen(checkpoint, compare).await?;
+        let position = Position::Delta { link: delta, obtained, within: false };
+        let next = Checkpoint { position, ..checkpoint.clone() };
+        let (name, stored) = (self.table.name.clone(), next.clone());
+        self.intake
+            .store
+            .call(move |work| {
+                work.clear_inventory(&name)?;
+                work.clear_presence(&name)?;
+                work.set_checkpoint(&name, &stored)
+            })
+            .await?;
+        // The token was obtained at the end of the full read; what has changed
+        // since then comes with the first delta, now.
+        Ok(Next::Go(next))
+    }
+
+    /// Asks for each record that the read did not see, or, with `compare`, that
+    /// is not among the ids that were read after it.
+    pub(super) async fn sweep_unseen(
+        &mut self,
+        checkpoint: &Checkpoint,
+        compare: bool,
+    ) -> Result<(), IntakeError> {
         let mut after: Option<RecordId> = None;
         // Records that the read did not show; then, where the ids of all rows
         // were read, records that are not among them.
@@ -39,7 +63,7 @@ impl TableRun<'_> {
                 .await?;
             let Some(last) = unseen.last() else {
                 if comparing || !compare {
-                    break;
+                    return Ok(());
                 }
                 (comparing, after) = (true, None);
                 continue;
@@ -58,20 +82,6 @@ impl TableRun<'_> {
             self.commit(&changes, false, checkpoint).await?;
             self.intake.backpressure().await?;
         }
-        let position = Position::Delta { link: delta, obtained, within: false };
-        let next = Checkpoint { position, ..checkpoint.clone() };
-        let (name, stored) = (self.table.name.clone(), next.clone());
-        self.intake
-            .store
-            .call(move |work| {
-                work.clear_inventory(&name)?;
-                work.clear_presence(&name)?;
-                work.set_checkpoint(&name, &stored)
-            })
-            .await?;
-        // The token was obtained at the end of the full read; what has changed
-        // since then comes with the first delta, now.
-        Ok(Next::Go(next))
     }
 
     pub(super) async fn delta(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {

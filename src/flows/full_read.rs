@@ -77,20 +77,19 @@ impl TableRun<'_> {
         let obtained = page.date.unwrap_or_else(|| self.intake.clock.now());
         let delta = delta.to_owned();
         // The token stands for the moment of the last page; rows of earlier
-        // pages may have changed in between.
-        let can_catch_up = self.table.query.table.columns.contains_key("modifiedon");
+        // pages may have changed in between. A table that does not say when a
+        // row was changed (intersect tables, sheet 9.4) is read once more.
+        let dated = self.table.query.table.columns.contains_key("modifiedon");
         if pages == 1 {
             Position::Sweep { delta, obtained, rows, compare: false }
-        } else if can_catch_up {
-            let since = started.checked_sub(CATCH_UP_MARGIN).unwrap_or(started);
-            Position::CatchUp { next: None, since, delta, obtained, initial, rows }
         } else {
-            Position::Presence { next: None, delta, obtained, rows }
+            let since = dated.then(|| started.checked_sub(CATCH_UP_MARGIN).unwrap_or(started));
+            Position::CatchUp { next: None, since, delta, obtained, initial, rows }
         }
     }
 
     /// A read of nothing where much was: an alarm, not a success.
-    async fn empty_alarm(
+    pub(super) async fn empty_alarm(
         &self,
         checkpoint: &Checkpoint,
         rows: u64,
@@ -133,7 +132,12 @@ impl TableRun<'_> {
             return Ok(Next::Done);
         };
         let query = self.query();
-        let page = match self.intake.dynamics.modified_since(&query, since, next.as_deref()).await {
+        let (dynamics, from) = (&self.intake.dynamics, next.as_deref());
+        let page = match since {
+            Some(since) => dynamics.modified_since(&query, since, from).await,
+            None => dynamics.all_rows(&query, from).await,
+        };
+        let page = match page {
             // A stored page link does not live for ever: begin again.
             Err(failure)
                 if link_refused(&failure) && next.is_some() && self.full_reads < FULL_READS =>
@@ -162,6 +166,6 @@ impl TableRun<'_> {
     }
 }
 
-fn live_rows(page: &Page) -> u64 {
+pub(super) fn live_rows(page: &Page) -> u64 {
     page.changes.iter().filter(|change| matches!(change, Change::Upsert(_))).count() as u64
 }

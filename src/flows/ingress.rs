@@ -202,12 +202,14 @@ impl Intake {
         refuse_other_target(&stored, table)?;
         let position = match stored.position {
             position @ Position::Inventory { .. } => position,
-            Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
-                self.begin_again(initial)
-            }
-            Position::Presence { .. } | Position::Sweep { .. } | Position::Delta { .. } => {
-                self.begin_again(false)
-            }
+            Position::FullRead { initial, .. }
+            | Position::CatchUp { initial, .. }
+            | Position::DiffRead { initial, .. } => self.begin_again(initial),
+            Position::Presence { .. }
+            | Position::Sweep { .. }
+            | Position::Delta { .. }
+            | Position::DiffSweep { .. }
+            | Position::DiffRest { .. } => self.begin_again(false),
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
         let (name, saved) = (table.name.clone(), next.clone());
@@ -277,6 +279,15 @@ impl Intake {
     }
 }
 
+/// A refusal with what can be done about it here.
+fn in_words(failure: &Failure) -> String {
+    if dynamics::not_tracked(failure) {
+        format!("{failure}; set `tracking = \"diff\"` in the mapping of this table")
+    } else {
+        failure.to_string()
+    }
+}
+
 /// Notes how a table ended: whether deletions are held, or what went wrong.
 pub(super) fn note(
     table: &Table,
@@ -292,7 +303,7 @@ pub(super) fn note(
         }
         Err(IntakeError::Store(error)) => return Err(error),
         Err(IntakeError::Remote(failure)) => {
-            failed(table, failure.to_string());
+            failed(table, in_words(&failure));
             report.failed.push(table.name.clone());
             if failure.outcome == Outcome::Refused {
                 report.refused = Some(failure);

@@ -96,11 +96,11 @@ pub(crate) fn differing(payload: &Payload, holds: &BTreeMap<String, Fingerprint>
         .iter()
         .filter(|field| field.updates)
         .filter(|field| {
-            let linked = payload.links.iter().any(|link| link.field == field.name);
+            let linked = payload.links.iter().any(|link| *link.field == *field.name);
             let wanted = if linked { LINKED } else { field.fingerprint };
-            holds.get(&field.name).is_some_and(|held| *held != wanted)
+            holds.get(&*field.name).is_some_and(|held| *held != wanted)
         })
-        .map(|field| field.name.clone())
+        .map(|field| field.name.to_string())
         .collect()
 }
 
@@ -153,7 +153,7 @@ mod tests {
 
     fn payload(fields: &[(&str, u8, bool)]) -> Payload {
         let field = |(name, print, updates): &(&str, u8, bool)| PayloadField {
-            name: (*name).to_owned(),
+            name: (*name).into(),
             json: RawValue::NULL.to_owned(),
             fingerprint: [*print; 8],
             updates: *updates,

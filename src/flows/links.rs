@@ -81,7 +81,7 @@ pub(super) fn follow<'p>(
     let mut payload = payload.clone();
     for link in left {
         let unset = table.unset(link, work.key());
-        payload.links.retain(|it| it.field != unset.name);
+        payload.links.retain(|it| *it.field != *unset.name);
         for field in payload.fields.iter_mut().filter(|field| field.name == unset.name) {
             *field = unset.clone();
         }

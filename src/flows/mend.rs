@@ -160,7 +160,9 @@ impl Comparison<'_> {
     ) -> Vec<DriftField> {
         let field = |name: &String| {
             let dynamics = match &prepared.content {
-                Content::Record(payload) => payload.fields.iter().find(|field| field.name == *name),
+                Content::Record(payload) => {
+                    payload.fields.iter().find(|field| *field.name == **name)
+                }
                 Content::FilteredOut(_) | Content::Deleted | Content::Failed(_) => None,
             };
             let held = one.and_then(|listed| {

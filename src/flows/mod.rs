@@ -4,6 +4,7 @@
 mod commit;
 mod compare;
 mod decide;
+mod diff;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::campaign::{Clearing, encode};
 use crate::dynamics::Query;
-use crate::mapping::spec::{DeleteGuard, MissingParent};
+use crate::mapping::spec::{DeleteGuard, MissingParent, Tracking};
 use crate::mapping::{
     Applied, Compiled, CompiledLink, MappedField, MappedRecord, Pointer, canonical, resolve_empty,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Table {
     pub(crate) mapping: Arc<Compiled>,
     /// What is read.
     pub(crate) query: Arc<Query>,
+    /// How its changes are found.
+    pub(crate) tracking: Tracking,
     /// What is written.
     pub(crate) resource: Arc<ResourceSchema>,
     /// The Campaign field that holds the key.
@@ -147,7 +149,7 @@ impl Table {
                 }
                 Pointer::To(parent) => {
                     payload.fields.push(PayloadField {
-                        name: link.name.to_string(),
+                        name: link.name.as_str().into(),
                         json: RawValue::NULL.to_owned(),
                         // Of the id: it stays the same wherever Campaign
                         // keeps the parent.
@@ -170,7 +172,7 @@ impl Table {
     pub(super) fn unset(&self, link: &CompiledLink, key: &SealKey) -> PayloadField {
         let clearing = if link.by_key() { self.clearing } else { Clearing::Null };
         PayloadField {
-            name: link.name.to_string(),
+            name: link.name.as_str().into(),
             json: encode(&TargetValue::Empty, clearing),
             fingerprint: key.fingerprint(&canonical(&TargetValue::Empty, &link.kind)),
             updates: true,
@@ -190,7 +192,7 @@ impl Table {
                 | TargetValue::Instant(_) => value.clone(),
             };
             Some(PayloadField {
-                name: field.name.to_string(),
+                name: field.name.as_str().into(),
                 json: encode(&resolved, self.clearing),
                 fingerprint: key.fingerprint(&canonical(&resolved, &field.kind)),
                 updates: field.updates,

@@ -1,5 +1,6 @@
 //! The steps of one table: inventory → full read → catch-up → presence → sweep
-//! → delta.
+//! → delta; or, without change tracking, inventory → full read → sweep in each
+//! pass.
 //! Each step reads one page and commits it with the position behind it, so a
 //! run that is interrupted goes on where it stopped.
 
@@ -9,6 +10,7 @@ use crate::store::{Checkpoint, Position};
 use crate::telemetry::{CursorExpired, LoadStarted, RecordDeadLettered};
 
 use super::commit::{Committed, commit_inventory, commit_page};
+use super::diff::{fitting, next_read};
 use super::ingress::{Intake, IntakeError};
 use super::page_watch::PageWatch;
 use super::prepare::{Prepared, Table};
@@ -47,6 +49,7 @@ impl<'a> TableRun<'a> {
         let mut checkpoint = start;
         loop {
             self.intake.backpressure().await?;
+            checkpoint = fitting(checkpoint, self.table.tracking, self.intake.clock.now());
             let step = match checkpoint.position.clone() {
                 Position::Inventory { next } => self.inventory(&checkpoint, next).await,
                 Position::FullRead { .. } => self.full_read(&checkpoint).await,
@@ -54,6 +57,9 @@ impl<'a> TableRun<'a> {
                 Position::Presence { .. } => self.presence(&checkpoint).await,
                 Position::Sweep { .. } => self.sweep(&checkpoint).await,
                 Position::Delta { .. } => self.delta(&checkpoint).await,
+                Position::DiffRead { .. } => self.diff_read(&checkpoint).await,
+                Position::DiffSweep { .. } => self.diff_sweep(&checkpoint).await,
+                Position::DiffRest { .. } => Ok(next_read(&checkpoint)),
             };
             checkpoint = match step {
                 Ok(Next::Go(checkpoint)) => {
@@ -93,11 +99,15 @@ impl<'a> TableRun<'a> {
         }
         .emit();
         let initial = match &checkpoint.position {
-            Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => *initial,
+            Position::FullRead { initial, .. }
+            | Position::CatchUp { initial, .. }
+            | Position::DiffRead { initial, .. } => *initial,
             Position::Inventory { .. }
             | Position::Presence { .. }
             | Position::Sweep { .. }
-            | Position::Delta { .. } => false,
+            | Position::Delta { .. }
+            | Position::DiffSweep { .. }
+            | Position::DiffRest { .. } => false,
         };
         self.begin_full_read(checkpoint, initial, "cursor-expired").await
     }

@@ -41,6 +41,11 @@ impl Request {
         Self::new(Method::POST, url).body(json, JSON)
     }
 
+    /// A PUT with a JSON body.
+    pub(crate) fn put(url: RemoteUrl, json: impl Into<Bytes>) -> Self {
+        Self::new(Method::PUT, url).body(json, JSON)
+    }
+
     /// A PATCH with a JSON body.
     pub(crate) fn patch(url: RemoteUrl, json: impl Into<Bytes>) -> Self {
         Self::new(Method::PATCH, url).body(json, JSON)

@@ -104,7 +104,7 @@ impl Compiler<'_> {
 
     fn key(&mut self, key: &Key) -> Option<CompiledField> {
         let place = Place::Key;
-        let column = self.column(&place, &key.from);
+        let column = self.column(&place, key.column(self.table));
         let field = self.target(&place, &key.to);
         let (column, field) = (column?, field?);
         let source_fits = matches!(

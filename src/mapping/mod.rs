@@ -48,8 +48,6 @@ pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
-#[expect(unused_imports, reason = "the warnings of `check` ask for it")]
-pub(crate) use order::depth;
-pub(crate) use order::parents_first;
+pub(crate) use order::{depth, parents_first};
 pub(crate) use problem::{Place, Problem};
 pub(crate) use target::{canonical, resolve_empty};

@@ -23,7 +23,6 @@ pub(crate) fn parents_first(tables: &[TableMapping]) -> Result<Vec<usize>, Cycle
 
 /// How many levels of parents the table at this position has: 0 without links,
 /// 1 if its parents have none, and so on. The mappings must have no cycle.
-#[cfg_attr(not(test), expect(dead_code, reason = "the warnings of `check` ask for it"))]
 pub(crate) fn depth(tables: &[TableMapping], table: usize) -> Result<usize, Cycle> {
     let order = parents_first(tables)?;
     let search = Search::new(tables);

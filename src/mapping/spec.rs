@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{ColumnName, FieldName, ResourceName, TableName};
+use crate::model::{ColumnName, FieldName, ResourceName, TableName, TableSchema};
 
 /// One `[[ingress.table]]`.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct TableMapping {
     pub(crate) campaign: ResourceName,
     /// How a record is found in Campaign.
     pub(crate) key: Key,
+    /// How its changes are found.
+    pub(crate) tracking: Tracking,
     /// Whether a deletion in Dynamics is carried to Campaign.
     pub(crate) apply_deletes: bool,
     /// What a choice column sends by default.
@@ -37,7 +39,7 @@ impl TableMapping {
     pub(crate) fn columns(&self) -> BTreeSet<ColumnName> {
         let mut columns: BTreeSet<ColumnName> =
             self.fields.iter().map(|field| field.from.clone()).collect();
-        columns.insert(self.key.from.clone());
+        columns.extend(self.key.from.clone());
         columns.extend(self.links.iter().map(|link| link.from.clone()));
         if let Some(filter) = &self.filter {
             filter.group.add_columns(&mut columns);
@@ -49,12 +51,20 @@ impl TableMapping {
 /// `key = { from, to, … }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The Dynamics column.
-    pub(crate) from: ColumnName,
+    /// The Dynamics column; none: the table's primary id, as its metadata names
+    /// it.
+    pub(crate) from: Option<ColumnName>,
     /// The Campaign field that holds its value.
     pub(crate) to: FieldName,
     /// How Campaign is asked for the record with this key.
     pub(crate) lookup: Lookup,
+}
+
+impl Key {
+    /// The Dynamics column, once the table is known.
+    pub(crate) fn column<'a>(&'a self, table: &'a TableSchema) -> &'a ColumnName {
+        self.from.as_ref().unwrap_or(&table.primary_id)
+    }
 }
 
 /// How a record is addressed by its key.
@@ -70,6 +80,16 @@ pub(crate) enum Lookup {
         /// The query parameter, `…_parameter`.
         parameter: String,
     },
+}
+
+/// How the changes of a table are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracking {
+    /// By Dynamics' change tracking: a pass reads what changed.
+    Changes,
+    /// By comparison: a pass reads all rows. For tables that Dynamics does not
+    /// track, such as intersect tables (Dynamics sheet, 3.4 and 9.4).
+    Diff,
 }
 
 /// What a choice column sends.

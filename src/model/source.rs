@@ -129,6 +129,9 @@ pub(crate) struct TableSchema {
     pub(crate) change_tracking: bool,
     /// Whether it could be turned on.
     pub(crate) change_tracking_possible: bool,
+    /// Whether it joins two others (`IsIntersect`): its rows cannot be asked for
+    /// by id in the address (Dynamics sheet, 9.4).
+    pub(crate) intersect: bool,
     /// All columns by name.
     pub(crate) columns: BTreeMap<ColumnName, Column>,
 }

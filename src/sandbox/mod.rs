@@ -80,7 +80,7 @@ pub use self::identity::Credentials;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
 use self::server::Shared;
-pub use self::variants::{Clearing, ErrorStyle, ParentDelete, TokenMoment, Variants};
+pub use self::variants::{Clearing, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants};
 use crate::clock::Clock;
 
 /// How long a stopping sandbox waits for requests in flight.
@@ -93,7 +93,8 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     /// Seed of credentials, data and keys.
     pub seed: u64,
-    /// Contacts that Dynamics holds at the start.
+    /// Contacts that Dynamics holds at the start; with them come a quarter as
+    /// many vehicles and half as many service visits.
     pub contacts: usize,
     /// Faults from the first request on.
     pub faults: FaultPlan,

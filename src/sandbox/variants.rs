@@ -51,6 +51,18 @@ pub enum TokenMoment {
     FirstPage,
 }
 
+/// What a reader gets of a column that column security hides from it (Dynamics
+/// sheet 8.3 has the error; whether a read gets it or a null is open).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecuredRead {
+    /// 403 where a request names the column; without `$select` it is left out.
+    #[default]
+    Refused,
+    /// Null, as if it were empty.
+    Null,
+}
+
 /// Which of the possible behaviours the look-alikes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -61,6 +73,14 @@ pub struct Variants {
     pub first_token: TokenMoment,
     /// Whether Dataverse keeps an empty text as null (Dynamics sheet 2.6).
     pub empty_text_is_null: bool,
+    /// What a read gets of a column that is hidden from the caller.
+    pub secured_read: SecuredRead,
+    /// Whether a definition with change tracking takes effect only when it is
+    /// published (Dynamics sheet 7.7).
+    pub tracking_needs_publishing: bool,
+    /// Whether change tracking of list members can be turned on (Dynamics
+    /// sheet 9.4).
+    pub list_member_tracking: bool,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -71,6 +91,14 @@ pub struct Variants {
     pub data_policies: bool,
     /// What clears a Campaign value.
     pub clearing: Clearing,
+    /// What clears a Campaign link.
+    pub link_clearing: Clearing,
+    /// Whether rows of lists lack links that are not set, instead of null
+    /// (campaign sheet 3.2).
+    pub lists_leave_out_unset_links: bool,
+    /// Whether metadata shows one character less than a text takes (campaign
+    /// sheet 6).
+    pub length_one_less: bool,
     /// Whether links are of the "1 cardinality" kind that hides a child whose
     /// parent is missing (campaign sheet 3.1).
     pub one_cardinality_links: bool,
@@ -102,11 +130,17 @@ impl Default for Variants {
             delta_expired: 400,
             first_token: TokenMoment::LastPage,
             empty_text_is_null: true,
+            secured_read: SecuredRead::Refused,
+            tracking_needs_publishing: true,
+            list_member_tracking: false,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,
             data_policies: false,
             clearing: Clearing::Both,
+            link_clearing: Clearing::Both,
+            lists_leave_out_unset_links: false,
+            length_one_less: false,
             one_cardinality_links: false,
             parent_delete: ParentDelete::Unlink,
             big_table_rows: 100_000,

@@ -34,8 +34,9 @@ pub(crate) enum Position {
     CatchUp {
         /// The next page; none at the start.
         next: Option<String>,
-        /// Changed since when.
-        since: Timestamp,
+        /// Changed since when; none: all rows, where the table does not say when
+        /// a row was changed.
+        since: Option<Timestamp>,
         /// What the last page of the full read gave.
         delta: String,
         /// When it gave it.
@@ -78,6 +79,30 @@ pub(crate) enum Position {
         /// Whether `link` is a page within a delta.
         within: bool,
     },
+    /// All rows are read without change tracking, to be compared.
+    DiffRead {
+        /// The next page; none at the start.
+        next: Option<String>,
+        /// Pages taken so far.
+        pages: u64,
+        /// Rows taken so far.
+        rows: u64,
+        /// As in the full read.
+        initial: bool,
+        /// Whether it is the first read of its mapping: rows that were given up
+        /// are tried again.
+        new: bool,
+    },
+    /// Records that such a read did not see are looked for and deleted.
+    DiffSweep {
+        /// Rows the read saw.
+        rows: u64,
+    },
+    /// Nothing to do until the next pass reads all rows again.
+    DiffRest {
+        /// When the last read and its sweep were over.
+        ended: Timestamp,
+    },
 }
 
 impl Position {
@@ -85,7 +110,11 @@ impl Position {
     /// token yet.
     pub(crate) fn obtained(&self) -> Option<Timestamp> {
         match self {
-            Self::Inventory { .. } | Self::FullRead { .. } => None,
+            Self::Inventory { .. }
+            | Self::FullRead { .. }
+            | Self::DiffRead { .. }
+            | Self::DiffSweep { .. }
+            | Self::DiffRest { .. } => None,
             Self::CatchUp { obtained, .. }
             | Self::Presence { obtained, .. }
             | Self::Sweep { obtained, .. }
@@ -98,10 +127,14 @@ impl Position {
         match self {
             Self::Inventory { next }
             | Self::FullRead { next, .. }
+            | Self::DiffRead { next, .. }
             | Self::CatchUp { next, .. }
             | Self::Presence { next, .. } => next.as_deref(),
             Self::Delta { link, within: true, .. } => Some(link),
-            Self::Delta { within: false, .. } | Self::Sweep { .. } => None,
+            Self::Delta { within: false, .. }
+            | Self::Sweep { .. }
+            | Self::DiffSweep { .. }
+            | Self::DiffRest { .. } => None,
         }
     }
 
@@ -114,6 +147,9 @@ impl Position {
             Self::Presence { .. } => "presence",
             Self::Sweep { .. } => "sweep",
             Self::Delta { .. } => "delta",
+            Self::DiffRead { .. } => "diff-read",
+            Self::DiffSweep { .. } => "diff-sweep",
+            Self::DiffRest { .. } => "diff",
         }
     }
 }
@@ -193,5 +229,20 @@ impl Work<'_> {
                 seal.as_slice(),
             ))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Position;
+
+    #[test]
+    fn a_catch_up_that_an_earlier_version_stored_can_be_read() {
+        let stored = r#"{"phase":"catch-up","next":"/n","since":"2026-03-01T12:00:00Z","delta":"/d",
+            "obtained":"2026-03-01T12:00:01Z","initial":true,"rows":7}"#;
+        let Position::CatchUp { since, .. } = serde_json::from_str(stored).unwrap() else {
+            panic!("another position");
+        };
+        assert_eq!(since, Some("2026-03-01T12:00:00Z".parse().unwrap()));
     }
 }

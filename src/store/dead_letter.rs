@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
-use crate::store::payload::{decode, encode};
 use crate::store::work::{flow, record_id, table_name};
 use crate::store::{Action, NewWrite, Payload, StoreError, Work};
 
@@ -106,10 +105,36 @@ impl Raw {
 }
 
 impl Work<'_> {
+    /// Which of the records were given up in just this version; they are marked
+    /// as seen by the read `seen`.
+    pub(crate) fn see_dead_letters(
+        &mut self,
+        flow: Flow,
+        table: &TableName,
+        records: &[(RecordId, RowVersion)],
+        seen: i64,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut same = Vec::new();
+        if self.dead_letter_count(flow, Some(table))? == 0 {
+            return Ok(same);
+        }
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE dead_letter SET seen = ?5
+             WHERE flow = ?1 AND table_name = ?2 AND record = ?3 AND version = ?4",
+        )?;
+        for (record, version) in records {
+            let bytes = record.as_bytes().as_slice();
+            if statement.execute((flow.as_str(), table.as_str(), bytes, version.0, seen))? > 0 {
+                same.push(*record);
+            }
+        }
+        Ok(same)
+    }
+
     /// Adds a dead letter, in place of an older one of the same record.
     pub(crate) fn add_dead_letter(&mut self, new: &NewDeadLetter) -> Result<(), StoreError> {
         let (action, payload) = match &new.write {
-            Some((action, payload)) => (action.as_str(), encode(payload)?),
+            Some((action, payload)) => (action.as_str(), self.encode(payload)?),
             None => ("map", String::new()),
         };
         let parts = parts(
@@ -169,12 +194,12 @@ impl Work<'_> {
 
     /// All dead letters, oldest first.
     pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
-        self.raw_dead_letters()?.into_iter().map(shown).collect()
+        self.raw_dead_letters()?.into_iter().map(|raw| shown(self, raw)).collect()
     }
 
     /// One dead letter.
     pub(crate) fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>, StoreError> {
-        self.raw_dead_letter(id)?.map(shown).transpose()
+        self.raw_dead_letter(id)?.map(|raw| shown(self, raw)).transpose()
     }
 
     /// How many there are: of a flow, or of one of its tables.
@@ -204,7 +229,7 @@ impl Work<'_> {
             self.request_reread(&table, record)?;
         } else if self.pending(flow, &table, record)?.is_none() {
             let action = Action::parse(&raw.action)?;
-            let payload = decode(&raw.payload)?;
+            let payload = self.decode(&raw.payload)?;
             let new = NewWrite {
                 flow,
                 table: &table,
@@ -325,11 +350,12 @@ fn parts<'a>(
     [flow.as_bytes(), table.as_bytes(), record, action.as_bytes(), payload.as_bytes(), doubt]
 }
 
-fn shown(raw: Raw) -> Result<DeadLetter, StoreError> {
+fn shown(work: &Work<'_>, raw: Raw) -> Result<DeadLetter, StoreError> {
     let fields = if raw.payload.is_empty() {
         Vec::new()
     } else {
-        decode(&raw.payload)?.fields.into_iter().map(|field| field.name).collect()
+        let payload = work.decode(&raw.payload)?;
+        payload.fields.iter().map(|field| field.name.to_string()).collect()
     };
     Ok(DeadLetter {
         id: raw.id,

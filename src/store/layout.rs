@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::store::{StoreError, Work};
+use crate::store::{Fingerprint, StoreError, Work};
 
 /// Layouts kept in memory; a table has a few.
 const MOST: usize = 256;
@@ -17,8 +17,18 @@ pub(super) struct Layouts(RefCell<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    ids: HashMap<String, i64>,
-    names: HashMap<i64, Arc<[String]>>,
+    ids: HashMap<String, Layout>,
+    known: HashMap<i64, Layout>,
+}
+
+/// Field names in order, and what proves that they are still the same.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) id: i64,
+    pub(super) names: Arc<[Arc<str>]>,
+    /// Over the names. Rows that hold values carry it, because a value must
+    /// not come to another field.
+    pub(super) print: Fingerprint,
 }
 
 impl Layouts {
@@ -26,25 +36,25 @@ impl Layouts {
         *self.0.borrow_mut() = Inner::default();
     }
 
-    fn keep(&self, text: String, id: i64) -> Arc<[String]> {
+    fn keep(&self, text: String, id: i64, print: Fingerprint) -> Layout {
         let mut inner = self.0.borrow_mut();
         if inner.ids.len() >= MOST {
             *inner = Inner::default();
         }
-        let names: Arc<[String]> =
-            text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        inner.ids.insert(text, id);
-        inner.names.insert(id, Arc::clone(&names));
-        names
+        let names = text.split(',').filter(|name| !name.is_empty()).map(Arc::from).collect();
+        let layout = Layout { id, names, print };
+        inner.ids.insert(text, layout.clone());
+        inner.known.insert(id, layout.clone());
+        layout
     }
 }
 
 impl Work<'_> {
-    /// The number of the layout with these field names; made, if it is new.
+    /// The layout with these field names; made, if it is new.
     pub(super) fn layout<'n>(
         &mut self,
         fields: impl Iterator<Item = &'n str>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Layout, StoreError> {
         let mut text = String::with_capacity(256);
         for field in fields {
             if !text.is_empty() {
@@ -52,8 +62,8 @@ impl Work<'_> {
             }
             text.push_str(field);
         }
-        if let Some(id) = self.layouts.0.borrow().ids.get(&text) {
-            return Ok(*id);
+        if let Some(layout) = self.layouts.0.borrow().ids.get(&text) {
+            return Ok(layout.clone());
         }
         self.sql
             .prepare_cached("INSERT INTO layout (fields) VALUES (?1) ON CONFLICT DO NOTHING")?
@@ -62,19 +72,23 @@ impl Work<'_> {
             .sql
             .prepare_cached("SELECT id FROM layout WHERE fields = ?1")?
             .query_row([&text], |row| row.get(0))?;
-        self.layouts.keep(text, id);
-        Ok(id)
+        Ok(self.keep_layout(text, id))
     }
 
-    /// The field names of a layout.
-    pub(super) fn layout_fields(&self, id: i64) -> Result<Arc<[String]>, StoreError> {
-        if let Some(names) = self.layouts.0.borrow().names.get(&id) {
-            return Ok(Arc::clone(names));
+    /// The layout with this number.
+    pub(super) fn layout_of(&self, id: i64) -> Result<Layout, StoreError> {
+        if let Some(layout) = self.layouts.0.borrow().known.get(&id) {
+            return Ok(layout.clone());
         }
         let text: String = self
             .sql
             .prepare_cached("SELECT fields FROM layout WHERE id = ?1")?
             .query_row([id], |row| row.get(0))?;
-        Ok(self.layouts.keep(text, id))
+        Ok(self.keep_layout(text, id))
+    }
+
+    fn keep_layout(&self, text: String, id: i64) -> Layout {
+        let print = self.key.fingerprint(text.as_bytes());
+        self.layouts.keep(text, id, print)
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 
 use crate::model::{RecordId, RowVersion, TableName};
 use crate::store::work::record_id;
-use crate::store::{Fingerprint, SEAL_BYTES, StoreError, Work};
+use crate::store::{Fingerprint, Leased, SEAL_BYTES, StoreError, Work};
 
 /// Whether the source still has the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +106,37 @@ impl Work<'_> {
         record: RecordId,
         mirror: &Mirror,
     ) -> Result<(), StoreError> {
-        let (layout, fingerprints) = self.pack(&mirror.fields)?;
-        let state = mirror.state.as_str();
-        let parts =
-            mirror_parts(table, &record, mirror.key.as_deref(), state, layout, &fingerprints);
+        let packed = self.pack(&mirror.fields)?;
+        let Mirror { key, state, version, seen, fields: _ } = mirror;
+        self.write_mirror(table, record, (key.as_deref(), *state, *version, *seen), &packed)
+    }
+
+    /// Stores that Campaign was told all of a payload, and holds nothing else
+    /// of ours: as [`Work::set_mirror`], without the map between.
+    pub(crate) fn set_mirror_told(
+        &mut self,
+        leased: &Leased,
+        state: MirrorState,
+        seen: i64,
+    ) -> Result<(), StoreError> {
+        let mut told: Vec<_> =
+            leased.payload.fields.iter().map(|field| (&*field.name, field.fingerprint)).collect();
+        told.sort_unstable_by_key(|(name, _)| *name);
+        let layout = self.layout(told.iter().map(|(name, _)| *name))?;
+        let packed = (layout.id, told.iter().flat_map(|(_, print)| *print).collect());
+        let key = leased.own_key();
+        self.write_mirror(&leased.table, leased.record, (key, state, leased.version, seen), &packed)
+    }
+
+    fn write_mirror(
+        &mut self,
+        table: &TableName,
+        record: RecordId,
+        (key, state, version, seen): (Option<&str>, MirrorState, Option<RowVersion>, i64),
+        (layout, fingerprints): &(i64, Vec<u8>),
+    ) -> Result<(), StoreError> {
+        let state = state.as_str();
+        let parts = mirror_parts(table, &record, key, state, *layout, fingerprints);
         let seal = self.key.seal("mirror", &parts.each());
         self.sql
             .prepare_cached(
@@ -120,12 +147,12 @@ impl Work<'_> {
             .execute((
                 table.as_str(),
                 record.as_bytes().as_slice(),
-                &mirror.key,
+                key,
                 state,
                 layout,
-                &fingerprints,
-                mirror.version.map(|version| version.0),
-                mirror.seen,
+                fingerprints,
+                version.map(|version| version.0),
+                seen,
                 seal.as_slice(),
             ))?;
         Ok(())
@@ -283,7 +310,7 @@ impl Work<'_> {
         fields: &BTreeMap<String, Fingerprint>,
     ) -> Result<(i64, Vec<u8>), StoreError> {
         let layout = self.layout(fields.keys().map(String::as_str))?;
-        Ok((layout, fields.values().flatten().copied().collect()))
+        Ok((layout.id, fields.values().flatten().copied().collect()))
     }
 
     pub(super) fn unpack(
@@ -291,12 +318,12 @@ impl Work<'_> {
         layout: i64,
         fingerprints: &[u8],
     ) -> Result<BTreeMap<String, Fingerprint>, StoreError> {
-        let names = self.layout_fields(layout)?;
+        let names = self.layout_of(layout)?.names;
         let (chunks, rest) = fingerprints.as_chunks::<SEAL_BYTES>();
         if !rest.is_empty() || chunks.len() != names.len() {
             return Err(StoreError::Corrupt("fingerprints do not fit their layout".into()));
         }
-        Ok(names.iter().cloned().zip(chunks.iter().copied()).collect())
+        Ok(names.iter().map(ToString::to_string).zip(chunks.iter().copied()).collect())
     }
 }
 

@@ -8,7 +8,6 @@
 use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
-use crate::store::payload::{decode, encode};
 use crate::store::work::{record_id, table_name};
 use crate::store::{Fingerprint, Mirror, Payload, PayloadLink, StoreError, Work};
 
@@ -113,6 +112,13 @@ pub(crate) struct Parent {
     pub(crate) key: Option<String>,
 }
 
+impl Leased {
+    /// The record's key in Campaign, where it is not simply the record id.
+    pub(crate) fn own_key(&self) -> Option<&str> {
+        Some(self.payload.key.as_str()).filter(|key| **key != *self.record.to_string())
+    }
+}
+
 /// What a new decision found in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaced {
@@ -170,7 +176,7 @@ impl Work<'_> {
         new: &NewWrite<'_>,
         existing: Option<Pending>,
     ) -> Result<Replaced, StoreError> {
-        let payload = encode(new.payload)?;
+        let payload = self.encode(new.payload)?;
         let seal = self.outbox_seal(new.flow, new.table, new.record, new.action, &payload);
         let version = new.version.map(|version| version.0);
         // Where the key is simply the record id, nobody else can have it.
@@ -225,7 +231,7 @@ impl Work<'_> {
             .sql
             .prepare_cached("SELECT payload FROM outbox WHERE id = ?1")?
             .query_row([id], |row| row.get(0))?;
-        Ok(decode(&payload)?.key)
+        Ok(self.decode(&payload)?.key)
     }
 
     /// The next attempt must look the key up first.
@@ -285,7 +291,7 @@ impl Work<'_> {
             ));
         }
         let mirror = self.mirror(&table, record)?;
-        let payload = decode(&raw.payload)?;
+        let payload = self.decode(&raw.payload)?;
         let mut parents = Vec::with_capacity(payload.links.len());
         for link in &payload.links {
             let key = self.key_in_campaign(&link.table, link.record)?;

@@ -1,15 +1,18 @@
 //! What a write carries, and how it stands in the file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::model::{RecordId, TableName};
-use crate::store::{Fingerprint, StoreError, UNKNOWN};
+use crate::store::{Fingerprint, SEAL_BYTES, StoreError, UNKNOWN, Work};
 
 /// What a write carries. Personal data: it lives here until it is delivered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Payload {
     /// The record's key in Campaign.
     pub(crate) key: String,
@@ -20,7 +23,6 @@ pub(crate) struct Payload {
     pub(crate) fields: Vec<PayloadField>,
     /// The links that are set: what their fields hold is known when they are
     /// sent, because a `PKey` is never stored.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) links: Vec<PayloadLink>,
 }
 
@@ -66,7 +68,7 @@ impl Payload {
         &'p self,
         holds: &'p BTreeMap<String, Fingerprint>,
     ) -> impl Iterator<Item = &'p PayloadField> {
-        self.fields.iter().filter(|field| match holds.get(&field.name) {
+        self.fields.iter().filter(|field| match holds.get(&*field.name) {
             Some(held) if *held == UNKNOWN => true,
             Some(held) => (field.updates || self.initial) && *held != field.fingerprint,
             None => true,
@@ -74,13 +76,11 @@ impl Payload {
     }
 }
 
-/// One field of a write. In the store it is a list without names: a backlog
-/// holds very many of them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Stored")]
+/// One field of a write.
+#[derive(Clone, Debug)]
 pub(crate) struct PayloadField {
     /// Campaign's name.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The value in its wire form.
     pub(crate) json: Box<RawValue>,
     /// Its fingerprint.
@@ -89,28 +89,113 @@ pub(crate) struct PayloadField {
     pub(crate) updates: bool,
 }
 
+/// How a payload stands in the file: the names are a layout's, because a
+/// backlog holds very many of them.
+#[derive(Serialize)]
+struct Written<'p> {
+    key: &'p str,
+    initial: bool,
+    layout: i64,
+    /// The layout's proof of its names.
+    names: u64,
+    /// All fingerprints, in Base64.
+    prints: String,
+    /// Places of the fields without `updates`.
+    once: Vec<usize>,
+    values: Vec<&'p RawValue>,
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    links: &'p [PayloadLink],
+}
+
+fn slice_is_empty(links: &&[PayloadLink]) -> bool {
+    links.is_empty()
+}
+
+/// As [`Written`]; or in the form of the first versions, with a list of fields.
+#[derive(Deserialize)]
+struct Stored {
+    key: String,
+    initial: bool,
+    #[serde(default)]
+    layout: Option<i64>,
+    #[serde(default)]
+    names: u64,
+    #[serde(default)]
+    prints: String,
+    #[serde(default)]
+    once: Vec<usize>,
+    #[serde(default)]
+    values: Vec<Box<RawValue>>,
+    #[serde(default)]
+    fields: Vec<Named>,
+    #[serde(default)]
+    links: Vec<PayloadLink>,
+}
+
 /// Name, value, fingerprint, `updates`.
 #[derive(Deserialize)]
-struct Stored(String, Box<RawValue>, u64, bool);
+struct Named(String, Box<RawValue>, u64, bool);
 
-impl From<Stored> for PayloadField {
-    fn from(Stored(name, json, fingerprint, updates): Stored) -> Self {
-        Self { name, json, fingerprint: fingerprint.to_le_bytes(), updates }
+impl From<Named> for PayloadField {
+    fn from(Named(name, json, fingerprint, updates): Named) -> Self {
+        Self { name: name.into(), json, fingerprint: fingerprint.to_le_bytes(), updates }
     }
 }
 
-impl Serialize for PayloadField {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fingerprint = u64::from_le_bytes(self.fingerprint);
-        (&self.name, &self.json, fingerprint, self.updates).serialize(serializer)
+impl Work<'_> {
+    pub(super) fn encode(&mut self, payload: &Payload) -> Result<String, StoreError> {
+        let fields = &payload.fields;
+        let layout = self.layout(fields.iter().map(|field| &*field.name))?;
+        let prints: Vec<u8> = fields.iter().flat_map(|field| field.fingerprint).collect();
+        let once = fields.iter().enumerate().filter(|(_, field)| !field.updates);
+        serde_json::to_string(&Written {
+            key: &payload.key,
+            initial: payload.initial,
+            layout: layout.id,
+            names: u64::from_le_bytes(layout.print),
+            prints: STANDARD_NO_PAD.encode(prints),
+            once: once.map(|(place, _)| place).collect(),
+            values: fields.iter().map(|field| &*field.json).collect(),
+            links: &payload.links,
+        })
+        .map_err(|error| StoreError::Statement(error.to_string()))
     }
-}
 
-pub(super) fn encode(payload: &Payload) -> Result<String, StoreError> {
-    serde_json::to_string(payload).map_err(|error| StoreError::Statement(error.to_string()))
-}
-
-pub(super) fn decode(payload: &str) -> Result<Payload, StoreError> {
-    serde_json::from_str(payload)
-        .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))
+    pub(super) fn decode(&self, payload: &str) -> Result<Payload, StoreError> {
+        let stored: Stored = serde_json::from_str(payload)
+            .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))?;
+        let Stored { key, initial, links, .. } = stored;
+        let Some(layout) = stored.layout else {
+            let fields = stored.fields.into_iter().map(PayloadField::from).collect();
+            return Ok(Payload { key, initial, fields, links });
+        };
+        let unfit = || StoreError::Corrupt("a payload does not fit its layout".into());
+        let layout = self.layout_of(layout)?;
+        let prints = STANDARD_NO_PAD.decode(stored.prints).map_err(|_| unfit())?;
+        let (prints, rest) = prints.as_chunks::<SEAL_BYTES>();
+        let count = layout.names.len();
+        if u64::from_le_bytes(layout.print) != stored.names
+            || !rest.is_empty()
+            || prints.len() != count
+            || stored.values.len() != count
+        {
+            return Err(unfit());
+        }
+        let mut fields: Vec<PayloadField> = layout
+            .names
+            .iter()
+            .zip(stored.values)
+            .zip(prints)
+            .map(|((name, json), fingerprint)| PayloadField {
+                name: Arc::clone(name),
+                json,
+                fingerprint: *fingerprint,
+                updates: true,
+            })
+            .collect();
+        for place in stored.once {
+            fields.get_mut(place).ok_or_else(unfit)?.updates = false;
+        }
+        Ok(Payload { key, initial, fields, links })
+    }
 }

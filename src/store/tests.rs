@@ -67,7 +67,7 @@ fn payload(store: &Store, value: &str) -> Payload {
         key: "crm-1".to_owned(),
         initial: true,
         fields: vec![PayloadField {
-            name: "firstName".to_owned(),
+            name: "firstName".into(),
             json: RawValue::from_string(json).unwrap(),
             fingerprint,
             updates: true,
@@ -114,5 +114,5 @@ fn decision(store: &Store, number: u8, action: Action, value: &str) -> Decided {
 
 fn fields(store: &Store, value: &str) -> BTreeMap<String, super::Fingerprint> {
     let fields = payload(store, value).fields;
-    fields.into_iter().map(|field| (field.name, field.fingerprint)).collect()
+    fields.into_iter().map(|field| (field.name.to_string(), field.fingerprint)).collect()
 }

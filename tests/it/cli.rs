@@ -17,6 +17,7 @@ const COMMANDS: &[&str] = &[
     "check",
     "tables",
     "resources",
+    "provision",
     "sync",
     "plan",
     "resync",

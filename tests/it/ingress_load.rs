@@ -79,6 +79,18 @@ fn what_changes_between_the_pages_of_a_load_is_right_at_its_end() {
 }
 
 #[test]
+fn a_row_changed_after_its_page_arrives_where_the_table_has_no_modifiedon() {
+    let world = World::new(in_pages(23));
+    world.sandbox.dynamics().remove_column("contact", "modifiedon").unwrap();
+    stopped_after(&world, 2);
+    let ids = world.contacts();
+    world.change(ids[1], &json!({ "lastname": "Already read" }));
+    world.delete(ids[2]);
+    world.equal_after_sync();
+    assert!(world.pages().iter().all(|page| !page.path.contains("modifiedon")));
+}
+
+#[test]
 fn a_contact_deleted_after_its_page_was_read_is_deleted_at_the_end_of_the_load() {
     for first_token in [TokenMoment::LastPage, TokenMoment::FirstPage] {
         let variants = Variants { first_token, ..Variants::default() };

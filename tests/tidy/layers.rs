@@ -70,6 +70,8 @@ pub(crate) const TABLE: &[(&str, &[&str])] = &[
 /// Which names of a module may be imported, where not all may.
 const PARTS: &[(&str, &str, Part)] = &[
     ("flows", "campaign", Part::AllBut(&["Writer", "*"])),
+    // Metadata is changed by `provision` only.
+    ("flows", "dynamics", Part::AllBut(&["MetadataWriter", "*"])),
     ("delivery", "campaign", Part::AllBut(&["Reader", "*"])),
     ("delivery", "dynamics", Part::AllBut(&["Reader", "*"])),
     // What an answer means, not how it is fetched.

@@ -9,15 +9,7 @@ const LONG: usize = 400;
 const MAIN_LINES: usize = 30;
 
 /// Longer files, with the reason why they stay in one piece.
-const LONG_FILES: &[(&str, &str)] = &[
-    ("src/config/tests/bad.rs", "one snapshot per mistake"),
-    ("src/sandbox/dataverse/builtin.rs", "one list of tables and columns"),
-    ("src/sandbox/dataverse/filter.rs", "one grammar, from its words to its meaning"),
-    ("src/sandbox/dataverse/metadata.rs", "one document family of the vendor"),
-    ("src/sandbox/dataverse/read.rs", "one document family of the vendor"),
-    ("tests/it/sandbox.rs", "one list of promises"),
-    ("tests/it/sandbox_dynamics.rs", "one list of promises"),
-];
+const LONG_FILES: &[(&str, &str)] = &[("src/config/tests/bad.rs", "one snapshot per mistake")];
 
 /// What may lie in the root of the repository.
 const ROOT: &[&str] = &[

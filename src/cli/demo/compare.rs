@@ -13,8 +13,10 @@ type Row = Map<String, Value>;
 
 /// What a comparison found.
 pub(super) struct Comparison {
-    /// Contacts in Dynamics.
+    /// Records in Dynamics.
     pub(super) records: u64,
+    /// Contacts among them.
+    pub(super) contacts: u64,
     /// Values compared.
     pub(super) values: u64,
     /// One text each; ids and field names only.
@@ -25,7 +27,54 @@ pub(super) struct Comparison {
 /// other holds this.
 type Rule = (&'static str, &'static str, fn(&Value) -> Value);
 
-const RULES: &[Rule] = &[
+/// A table and the resource that must hold the same.
+struct Pair {
+    table: &'static str,
+    resource: &'static str,
+    key: &'static str,
+    rules: &'static [Rule],
+    /// Campaign's link and the column that says where it must lead.
+    link: Option<(&'static str, &'static str)>,
+}
+
+const PAIRS: &[Pair] = &[
+    Pair { table: "contact", resource: "profile", key: "externalId", rules: CONTACT, link: None },
+    Pair {
+        table: "new_vehicle",
+        resource: "cusVehicle",
+        key: "cusVehicleId",
+        rules: VEHICLE,
+        link: Some(("vehicleOwner", "_new_contactid_value")),
+    },
+    Pair {
+        table: "new_servicevisit",
+        resource: "cusServiceVisit",
+        key: "cusVisitId",
+        rules: VISIT,
+        link: Some(("visitVehicle", "_new_vehicleid_value")),
+    },
+];
+
+const VEHICLE: &[Rule] = &[
+    ("cusName", "new_name", |v| text(v, 100)),
+    ("cusPlate", "new_plate", |v| text(v, 20)),
+    ("cusMileage", "new_mileage", number),
+    ("cusPrice", "new_price", number),
+    ("cusRegistered", "new_registered", |v| text(v, 10)),
+    ("cusFuel", "new_fuel", fuel),
+];
+
+const VISIT: &[Rule] = &[
+    ("cusName", "new_name", |v| text(v, 100)),
+    ("cusVisited", "new_visitedon", moment),
+    ("cusNextVisit", "new_nextvisit", |v| text(v, 10)),
+    ("cusCost", "new_cost", number),
+    ("cusKind", "new_kind", kind),
+    ("cusWarranty", "new_warranty", flag),
+    ("cusNotes", "new_notes", |v| text(v, usize::MAX)),
+];
+
+const CONTACT: &[Rule] = &[
     ("firstName", "firstname", |v| text(v, 30)),
     ("lastName", "lastname", |v| text(v, 50)),
     ("email", "emailaddress1", |v| text(v, 128)),
@@ -45,37 +94,54 @@ const RULES: &[Rule] = &[
     ("cusNote", "description", |v| text(v, usize::MAX)),
 ];
 
-/// Compares all contacts with all profiles.
+/// Compares all tables with all resources.
 pub(super) fn compare(sandbox: &Sandbox) -> Comparison {
+    let mut found = Comparison { records: 0, contacts: 0, values: 0, differences: Vec::new() };
+    for pair in PAIRS {
+        let before = found.records;
+        compare_pair(sandbox, pair, &mut found);
+        if pair.table == "contact" {
+            found.contacts = found.records - before;
+        }
+    }
+    found
+}
+
+fn compare_pair(sandbox: &Sandbox, pair: &Pair, found: &mut Comparison) {
     let dynamics = sandbox.dynamics();
-    let profiles = sandbox.campaign().rows("profile");
-    let mut by_key: HashMap<String, Row> = HashMap::with_capacity(profiles.len());
-    let mut differences = Vec::new();
-    for profile in profiles {
-        let key = profile.get("externalId").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if by_key.insert(key.clone(), profile).is_some() {
+    let records = sandbox.campaign().rows(pair.resource);
+    let mut by_key: HashMap<String, Row> = HashMap::with_capacity(records.len());
+    let Comparison { records: compared, values, differences, .. } = found;
+    for record in records {
+        let key = record.get(pair.key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if by_key.insert(key.clone(), record).is_some() {
             differences.push(format!("{key}: twice in Campaign"));
         }
     }
-    let (mut records, mut values) = (0, 0);
-    for id in dynamics.ids("contact") {
-        records += 1;
-        let (Some(contact), Some(profile)) =
-            (dynamics.get("contact", id), by_key.remove(&id.to_string()))
+    for id in dynamics.ids(pair.table) {
+        *compared += 1;
+        let (Some(row), Some(record)) =
+            (dynamics.get(pair.table, id), by_key.remove(&id.to_string()))
         else {
             differences.push(format!("{id}: missing in Campaign"));
             continue;
         };
-        for (field, column, expected) in RULES {
-            values += 1;
-            let expected = expected(contact.get(*column).unwrap_or(&Value::Null));
-            if !same(profile.get(*field).unwrap_or(&Value::Null), &expected) {
+        for (field, column, expected) in pair.rules {
+            *values += 1;
+            let expected = expected(row.get(*column).unwrap_or(&Value::Null));
+            if !same(record.get(*field).unwrap_or(&Value::Null), &expected) {
                 differences.push(format!("{id}: {field} is not {column}"));
+            }
+        }
+        if let Some((field, column)) = pair.link {
+            *values += 1;
+            let parent = row.get(column).and_then(Value::as_str);
+            if record.get(field).and_then(|link| link.get("key")?.as_str()) != parent {
+                differences.push(format!("{id}: {field} does not lead where {column} does"));
             }
         }
     }
     differences.extend(by_key.keys().map(|key| format!("{key}: only in Campaign")));
-    Comparison { records, values, differences }
 }
 
 fn same(found: &Value, expected: &Value) -> bool {
@@ -94,6 +160,23 @@ fn gender(value: &Value) -> Value {
         Some(1) => "male".into(),
         Some(2) => "female".into(),
         Some(_) | None => "unknown".into(),
+    }
+}
+
+fn fuel(value: &Value) -> Value {
+    match value.as_i64() {
+        Some(727_000_000) => "Petrol".into(),
+        Some(727_000_001) => "Electric".into(),
+        Some(_) | None => "".into(),
+    }
+}
+
+fn kind(value: &Value) -> Value {
+    match value.as_i64() {
+        Some(727_000_000) => "Inspection".into(),
+        Some(727_000_001) => "Repair".into(),
+        Some(727_000_002) => "Tyres".into(),
+        Some(_) | None => "".into(),
     }
 }
 

@@ -57,9 +57,11 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
     .await
     .map_err(|error| End::new(Exit::Usage, format!("the sandbox cannot start: {error}")))?;
     say(&format!(
-        "sandbox on {}: {} contacts in Dynamics, none in Campaign",
+        "sandbox on {}: {} contacts with {} vehicles and {} service visits in Dynamics, none in Campaign",
         sandbox.origin(),
         count(u64::from(arguments.contacts)),
+        count(sandbox.dynamics().count("new_vehicle") as u64),
+        count(sandbox.dynamics().count("new_servicevisit") as u64),
     ));
     let scratch = scratch(clock)?;
     let app = connect(&sandbox, &scratch, clock)?;
@@ -227,11 +229,12 @@ fn summary(passes: &[Pass]) -> Result<(), End> {
     let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
     let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
     print(&format!(
-        "\n{} records and {} values compared over {} passes; {} contacts on each side at the end",
+        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side at the end",
         count(records),
         count(values),
         passes.len(),
-        count(last.comparison.records),
+        count(last.comparison.contacts),
+        count(last.comparison.records - last.comparison.contacts),
     ))?;
     if differences(passes).next().is_none() {
         print("nothing differs")?;

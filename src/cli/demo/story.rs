@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::sandbox::{ControlError, Sandbox};
 
-/// The mapping of the demo: every type that a contact has.
+/// The mapping of the demo: every type that a contact has, and two tables that
+/// hang on it.
 pub(super) const MAPPING: &str = r#"[[ingress.table]]
 dynamics = "contact"
 campaign = "profile"
@@ -31,6 +32,37 @@ fields = [
   { from = "new_vip", to = "cusVip" },
   { from = "description", to = "cusNote" },
 ]
+
+[[ingress.table]]
+dynamics = "new_servicevisit"
+campaign = "cusServiceVisit"
+key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
+apply_deletes = true
+links = [ { from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" } ]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_visitedon", to = "cusVisited" },
+  { from = "new_nextvisit", to = "cusNextVisit" },
+  { from = "new_cost", to = "cusCost" },
+  { from = "new_kind", to = "cusKind" },
+  { from = "new_warranty", to = "cusWarranty" },
+  { from = "new_notes", to = "cusNotes" },
+]
+
+[[ingress.table]]
+dynamics = "new_vehicle"
+campaign = "cusVehicle"
+key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
+apply_deletes = true
+links = [ { from = "new_contactid", to = "vehicleOwner", table = "contact" } ]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_plate", to = "cusPlate" },
+  { from = "new_mileage", to = "cusMileage" },
+  { from = "new_price", to = "cusPrice" },
+  { from = "new_registered", to = "cusRegistered" },
+  { from = "new_fuel", to = "cusFuel" },
+]
 "#;
 
 /// One pass of the demo and what precedes it.
@@ -52,7 +84,11 @@ pub(super) const ACTS: &[Act] = &[
 
 /// Every `step`-th contact from `start` on, at most `most`.
 fn some(sandbox: &Sandbox, start: usize, step: usize, most: usize) -> Vec<Uuid> {
-    sandbox.dynamics().ids("contact").into_iter().skip(start).step_by(step).take(most).collect()
+    some_of("contact", sandbox, start, step, most)
+}
+
+fn some_of(table: &str, sandbox: &Sandbox, start: usize, step: usize, most: usize) -> Vec<Uuid> {
+    sandbox.dynamics().ids(table).into_iter().skip(start).step_by(step).take(most).collect()
 }
 
 /// New contacts, edits, emptied columns, an opt-out, a merge, deletions.
@@ -77,7 +113,7 @@ fn people_work(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
         dynamics.delete("contact", id);
     }
     for number in 0..=all / 40 {
-        dynamics.insert(
+        let contact = dynamics.insert(
             "contact",
             &json!({
                 "firstname": "Nova", "lastname": format!("Nr. {number}"),
@@ -85,10 +121,59 @@ fn people_work(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
                 "gendercode": 2, "new_rating": 1.25, "new_vip": number % 2 == 0,
             }),
         )?;
+        if number % 3 == 0 {
+            drives(sandbox, contact, number)?;
+        }
     }
     let pair = some(sandbox, 5, 7, 2);
     if let [winner, loser] = pair[..] {
         dynamics.merge("contact", winner, loser)?;
+    }
+    vehicles_change(sandbox)
+}
+
+/// A new vehicle of a contact, with its first visit.
+fn drives(sandbox: &Sandbox, contact: Uuid, number: usize) -> Result<(), ControlError> {
+    let dynamics = sandbox.dynamics();
+    let vehicle = dynamics.insert(
+        "new_vehicle",
+        &json!({
+            "new_name": format!("Roadster {number}"), "new_mileage": 12,
+            "new_ContactId@odata.bind": format!("/contacts({contact})"),
+        }),
+    )?;
+    dynamics.insert(
+        "new_servicevisit",
+        &json!({
+            "new_name": "Handover", "new_warranty": true,
+            "new_VehicleId@odata.bind": format!("/new_vehicles({vehicle})"),
+        }),
+    )?;
+    Ok(())
+}
+
+/// Vehicles are driven, sold and scrapped together with their visits.
+fn vehicles_change(sandbox: &Sandbox) -> Result<(), ControlError> {
+    let dynamics = sandbox.dynamics();
+    for id in some_of("new_vehicle", sandbox, 1, 10, usize::MAX) {
+        dynamics.update("new_vehicle", id, &json!({ "new_mileage": 99_000 }))?;
+    }
+    let buyers = some(sandbox, 8, 9, usize::MAX);
+    let sold = some_of("new_vehicle", sandbox, 2, 25, usize::MAX);
+    for (id, buyer) in sold.into_iter().zip(buyers) {
+        let bind = json!({ "new_ContactId@odata.bind": format!("/contacts({buyer})") });
+        dynamics.update("new_vehicle", id, &bind)?;
+    }
+    let scrapped = some_of("new_vehicle", sandbox, 3, 30, 20);
+    for visit in dynamics.ids("new_servicevisit") {
+        let of = dynamics.get("new_servicevisit", visit);
+        let of = of.as_ref().and_then(|row| row.get("_new_vehicleid_value")?.as_str());
+        if of.and_then(|id| id.parse().ok()).is_some_and(|id| scrapped.contains(&id)) {
+            dynamics.delete("new_servicevisit", visit);
+        }
+    }
+    for id in scrapped {
+        dynamics.delete("new_vehicle", id);
     }
     Ok(())
 }

@@ -323,7 +323,7 @@ fn every_option_of_a_table_is_checked() {
             "delete_guard = {}",
             "delete_guard = { rows = -1, percent = 101 }",
             "delete_guard = { percent = nan }",
-            "language = 0\npicklists = \"labels\"\napply_deletes = 1",
+            "language = 0\npicklists = \"labels\"\napply_deletes = 1\ntracking = \"dif\"",
         ]
     ), @r##"
     delete_guard = {}
@@ -339,10 +339,12 @@ fn every_option_of_a_table_is_checked() {
     language = 0
     picklists = "labels"
     apply_deletes = 1
+    tracking = "dif"
     fields
       17:12: ingress.table[0].language: this number is out of range (a whole number from 1 to 1048575)
       18:13: ingress.table[0].picklists: `labels` is not known here (did you mean `label`? one of `label`, `value`)
       19:17: ingress.table[0].apply_deletes: this is an integer, it must be a boolean (write `true` or `false`, without quotes)
+      20:12: ingress.table[0].tracking: `dif` is not known here (did you mean `diff`? one of `changes`, `diff`)
     "##);
 }
 

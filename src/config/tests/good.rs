@@ -84,6 +84,7 @@ filter = { match = "all", delete_filtered_out = false, rules = [
 dynamics = "new_vehicle"
 campaign = "cusVehicle"
 key = { from = "new_vehicleid", to = "cusVehicleId", in_uri = true }
+tracking = "diff"
 fields = []
 
 [optout]
@@ -120,6 +121,7 @@ fn the_contracts_example_becomes_what_it_says() {
     assert_eq!(since.time_zone.as_ref().unwrap().iana_name(), Some("Asia/Kathmandu"));
     assert_eq!(flag.to.as_str(), "blackListEmail");
     assert_eq!(vehicle.key.lookup, Lookup::InUri);
+    assert_eq!((contact.tracking, vehicle.tracking), (Tracking::Changes, Tracking::Diff));
 }
 
 #[test]
@@ -195,6 +197,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         "ims_url",
         "requests_per_second",
         "time_zone",
+        "tracking",
         "picklists",
         "language",
     ] {
@@ -218,7 +221,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
 fn a_table_written_from_metadata_loads_as_it_was_meant() {
     let table = TableName::new("new_vehicle").unwrap();
     let resource = ResourceName::new("cusVehicle").unwrap();
-    let key = guess_key(&table, &resource).unwrap();
+    let key = guess_key(&ColumnName::new("new_vehicleid").unwrap(), &resource).unwrap();
     let pairs = [(ColumnName::new("new_name").unwrap(), FieldName::new("cusName").unwrap())];
     let example = Example {
         dynamics_url: "http://127.0.0.1:8700".into(),
@@ -233,9 +236,9 @@ fn a_table_written_from_metadata_loads_as_it_was_meant() {
     assert_eq!(table.fields[0].from, pairs[0].0);
     assert_eq!(config.dynamics.authority.0.as_str(), "http://127.0.0.1:8701/");
     assert_eq!(config.dynamics.credential, DynamicsCredential::Secret(example.dynamics_secret));
-    let contact = TableName::new("contact").unwrap();
-    let key = guess_key(&contact, &ResourceName::new("profile").unwrap()).unwrap();
-    assert_eq!(key.from.as_str(), "contactid");
+    let id = ColumnName::new("contactid").unwrap();
+    let key = guess_key(&id, &ResourceName::new("profile").unwrap()).unwrap();
+    assert_eq!(key.from.unwrap().as_str(), "contactid");
     assert_eq!(
         key.lookup,
         Lookup::Filter { filter: "byExternalId".into(), parameter: "externalId_parameter".into() }

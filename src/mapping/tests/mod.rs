@@ -13,7 +13,9 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use crate::mapping::spec::{FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping};
+use crate::mapping::spec::{
+    FieldMapping, Key, Lookup, OnNull, OnTooLong, Picklists, TableMapping, Tracking,
+};
 use crate::mapping::{Applied, MappedField, Problem, compile};
 use crate::model::{
     ApiRoot, Choice, Choices, Column, ColumnName, ColumnType, DateTimeBehavior, Decimal, EnumValue,
@@ -143,6 +145,7 @@ pub(super) fn table() -> TableSchema {
         primary_name: None,
         change_tracking: true,
         change_tracking_possible: true,
+        intersect: false,
         columns,
     }
 }
@@ -190,10 +193,11 @@ pub(super) fn mapping(fields: Vec<FieldMapping>) -> TableMapping {
         dynamics: TableName::new("contact").unwrap(),
         campaign: ResourceName::new("profile").unwrap(),
         key: Key {
-            from: column_name("contactid"),
+            from: Some(column_name("contactid")),
             to: field_name("externalId"),
             lookup: Lookup::InUri,
         },
+        tracking: Tracking::Changes,
         apply_deletes: false,
         picklists: Picklists::Label,
         language: 1033,

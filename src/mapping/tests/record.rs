@@ -55,7 +55,7 @@ fn every_failure_of_a_record_is_reported() {
 #[test]
 fn keys_that_would_break_a_uri_are_refused_only_there() {
     let mut spec = mapping(vec![]);
-    spec.key.from = column_name("text");
+    spec.key.from = Some(column_name("text"));
     let in_uri = compiled(&spec);
     spec.key.lookup =
         Lookup::Filter { filter: "byId".to_owned(), parameter: "id_parameter".to_owned() };
@@ -78,7 +78,7 @@ fn keys_that_would_break_a_uri_are_refused_only_there() {
 #[test]
 fn columns_hold_key_fields_filter_and_primary_id_once_each() {
     let mut spec = mapping(vec![field("text", "text"), field("text", "short")]);
-    spec.key.from = column_name("guid");
+    spec.key.from = Some(column_name("guid"));
     let test = |column: &str, operator, operands: &[Operand]| {
         Rule::Test(Test { column: column_name(column), operator, operands: operands.to_vec() })
     };

@@ -83,7 +83,7 @@ fn all_problems_come_at_once_in_the_order_of_the_mapping() {
         field("virtual", "nowhere_at_all"),
     ]);
     spec.campaign = ResourceName::new("other").unwrap();
-    spec.key.from = column_name("double");
+    spec.key.from = Some(column_name("double"));
     spec.key.to = field_name("bool");
     let places: Vec<_> = problems(&spec).into_iter().map(|it| (it.place, it.part)).collect();
     assert_eq!(

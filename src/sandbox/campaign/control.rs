@@ -27,7 +27,7 @@ impl From<Refusal> for ControlError {
     }
 }
 
-fn unknown(what: &str) -> ControlError {
+pub(super) fn unknown(what: &str) -> ControlError {
     ControlError { code: String::new(), message: format!("there is no such {what}") }
 }
 
@@ -43,7 +43,7 @@ pub struct CampaignControl {
 }
 
 impl CampaignControl {
-    fn db(&self) -> MutexGuard<'_, Db> {
+    pub(super) fn db(&self) -> MutexGuard<'_, Db> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,48 +180,6 @@ impl CampaignControl {
     /// The names of all resources.
     pub fn resources(&self) -> Vec<String> {
         self.db().resources.iter().map(|data| data.def.name.clone()).collect()
-    }
-
-    /// Adds a field.
-    pub fn add_field(
-        &self,
-        resource: &str,
-        name: &str,
-        kind: FieldType,
-    ) -> Result<(), ControlError> {
-        let mut db = self.db();
-        let data = db.named_mut(resource).ok_or_else(|| unknown("resource"))?;
-        if data.def.field(name).is_some() {
-            return Err(ControlError {
-                code: String::new(),
-                message: format!("the field {name} is there already"),
-            });
-        }
-        Arc::make_mut(&mut data.def).add(name, kind);
-        Ok(())
-    }
-
-    /// Removes a field with its values.
-    pub fn remove_field(&self, resource: &str, name: &str) -> Result<(), ControlError> {
-        let mut db = self.db();
-        let data = db.named_mut(resource).ok_or_else(|| unknown("resource"))?;
-        let def = Arc::make_mut(&mut data.def);
-        let before = def.fields.len();
-        def.fields.retain(|field| field.name != name);
-        def.keys.retain(|key| key.field != name);
-        def.filters.retain(|filter| filter.field != name);
-        if def.fields.len() == before { Err(unknown("field")) } else { Ok(()) }
-    }
-
-    /// Gives a field another type; its old values are gone.
-    pub fn retype_field(
-        &self,
-        resource: &str,
-        name: &str,
-        kind: FieldType,
-    ) -> Result<(), ControlError> {
-        self.remove_field(resource, name)?;
-        self.add_field(resource, name, kind)
     }
 
     /// Adds a custom filter of one condition.

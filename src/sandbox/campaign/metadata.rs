@@ -11,6 +11,9 @@ use super::schema::{Api, Field, FieldType, FilterOperator, Resource};
 use super::store::Db;
 use crate::sandbox::wire::Reply;
 
+/// The row under which a resource's own description is sealed.
+pub(crate) const DESCRIPTION: u64 = u64::MAX;
+
 fn field_value(db: &Db, view: &View<'_>, field: &Field) -> Value {
     let (kind, technical) = field.kind.names();
     let key = db.sealer.seal(Sealed::Line(0, u64::from(field.number)));
@@ -23,7 +26,8 @@ fn field_value(db: &Db, view: &View<'_>, field: &Field) -> Value {
     let mut extra = Map::new();
     match &field.kind {
         FieldType::Text { max } => {
-            extra.insert("length".to_owned(), max.to_string().into());
+            let shown = max - usize::from(view.variants.length_one_less).min(*max);
+            extra.insert("length".to_owned(), shown.to_string().into());
         }
         FieldType::Enumeration { values, .. } => {
             let values: Map<String, Value> = values
@@ -103,13 +107,15 @@ pub(crate) fn resource(db: &Db, view: &View<'_>) -> Reply {
         return Reply::empty(StatusCode::NOT_FOUND);
     };
     let def = &data.def;
-    let key = db.sealer.seal(Sealed::Line(0, 0));
+    let place = u64::try_from(view.place).unwrap_or(0);
+    let key = db.sealer.seal(Sealed::Record(place, DESCRIPTION));
+    let key = key.trim_start_matches('@');
     let root = format!("{}/{}/campaign/{}", view.call.origin, view.tenant, view.api.segment());
     let body = json!({
-        "PKey": key.trim_start_matches('@'), "apiName": "resourceType", "compatibleResources": {},
+        "PKey": key, "apiName": "resourceType", "compatibleResources": {},
         "content": content(db, view, def),
         "data": format!("/{}/{}/", view.api.segment(), def.name),
-        "filters": {"href": format!("{root}/resourceType/{}/filters/", def.name)},
+        "filters": {"href": format!("{root}/resourceType/{key}/filters/")},
         "help": def.label, "href": format!("{root}/{}/metadata", def.name), "label": def.label, "mandatory": false,
         "name": def.name, "pkgStatus": "never", "readOnly": false, "schema": def.schema, "type": "item",
     });
@@ -148,7 +154,7 @@ pub(crate) fn filters(db: &Db, view: &View<'_>) -> Reply {
 pub(crate) fn listing(db: &Db, view: &View<'_>) -> Reply {
     let mut out = Map::new();
     out.insert("apiName".to_owned(), "resourceType".into());
-    for data in db.resources.iter().filter(|data| data.def.apis.contains(&view.api)) {
+    for data in db.resources.iter().filter(|data| data.def.reached_by(view.api)) {
         let def = &data.def;
         out.insert(def.name.clone(), json!({"content": {}, "data": format!("/{}/{}/", view.api.segment(), def.name), "help": def.label,
             "href": format!("{}/metadata", view.base(&def.name)), "label": def.label, "name": def.name, "type": "collection"}));

@@ -5,6 +5,7 @@
 
 pub(crate) mod builtin;
 pub(crate) mod control;
+mod drift;
 pub(crate) mod error;
 pub(crate) mod gateway;
 pub(crate) mod metadata;
@@ -64,13 +65,21 @@ fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Re
     let [name, rest @ ..] = segments else {
         return Err(error::no_resource());
     };
-    let place = db.place(name).filter(|place| {
-        db.resources.get(*place).is_some_and(|data| data.def.apis.contains(&view.api))
-    });
+    // Below `resourceType` a description is also named by its own key.
+    let described_by_key = || match db.sealer.open(&format!("@{name}")) {
+        Some(Sealed::Record(place, metadata::DESCRIPTION)) if described => {
+            usize::try_from(place).ok()
+        }
+        Some(_) | None => None,
+    };
+    let place = db
+        .place(name)
+        .or_else(described_by_key)
+        .filter(|place| db.resources.get(*place).is_some_and(|data| data.def.reached_by(view.api)));
     view.place = place.ok_or_else(error::no_resource)?;
     match (described, rest) {
         (true, []) | (false, ["metadata"]) => return Ok(metadata::resource(db, &view)),
-        (true, ["filters"]) => return Ok(metadata::filters(db, &view)),
+        (true, ["filters"]) if db.place(name).is_none() => return Ok(metadata::filters(db, &view)),
         (true, _) => return Err(error::no_resource()),
         (false, _) => {}
     }

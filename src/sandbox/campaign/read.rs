@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::{self, Refusal};
 use super::pkey::Sealed;
-use super::record::{record, text_of};
+use super::record::{list_row, text_of};
 use super::schema::{Api, Field, FieldType, FilterOperator, Resource};
 use super::store::{Db, ResourceData};
 use super::value;
@@ -29,7 +29,12 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// `{origin}/{tenant}/campaign/{api}/{resource}`
     pub(crate) fn base(&self, resource: &str) -> String {
-        format!("{}/{}/campaign/{}/{resource}", self.call.origin, self.tenant, self.api.segment())
+        self.base_under(self.api, resource)
+    }
+
+    /// The same under another root.
+    pub(crate) fn base_under(&self, api: Api, resource: &str) -> String {
+        format!("{}/{}/campaign/{}/{resource}", self.call.origin, self.tenant, api.segment())
     }
 }
 
@@ -284,6 +289,12 @@ fn query_without_line(call: &Call) -> String {
         .join("&")
 }
 
+fn page_size(call: &Call) -> Result<usize, Refusal> {
+    let Some(text) = call.param("_lineCount") else { return Ok(25) };
+    let size = text.parse().ok().filter(|size| *size > 0);
+    size.ok_or_else(|| error::mismatch(text, "integer (32 bit)"))
+}
+
 /// `GET resource[/filter…][/field]`.
 pub(crate) fn list(
     db: &mut Db,
@@ -293,14 +304,7 @@ pub(crate) fn list(
 ) -> Result<Reply, Refusal> {
     let def =
         db.resources.get(view.place).map(|data| data.def.clone()).ok_or_else(error::no_resource)?;
-    let size = match view.call.param("_lineCount") {
-        None => 25,
-        Some(text) => text
-            .parse::<usize>()
-            .ok()
-            .filter(|size| *size > 0)
-            .ok_or_else(|| error::mismatch(text, "integer (32 bit)"))?,
-    };
+    let size = page_size(view.call)?;
     let conditions = conditions(&def, view, filters);
     let slice = slice(db, view, &conditions, size)?;
     let mut out = b"{\"content\":[".to_vec();
@@ -317,7 +321,7 @@ pub(crate) fn list(
             if out.len() > start {
                 out.push(b',');
             }
-            let full = record(db, view, *number, row);
+            let full = list_row(db, view, *number, row);
             let shown = match projection {
                 None => full,
                 Some(name) => full.get(name).cloned().unwrap_or(Value::Null),

@@ -95,6 +95,24 @@ pub(crate) fn record(db: &Db, view: &View<'_>, number: u64, row: &Packed) -> Val
     Value::Object(out)
 }
 
+/// A record as a row of a list, which may lack links that are not set.
+pub(crate) fn list_row(db: &Db, view: &View<'_>, number: u64, row: &Packed) -> Value {
+    let mut full = record(db, view, number, row);
+    let def = db.resources.get(view.place).map(|data| &data.def);
+    if view.variants.lists_leave_out_unset_links
+        && let (Some(def), Some(full)) = (def, full.as_object_mut())
+    {
+        for field in &def.fields {
+            if matches!(field.kind, FieldType::Link { .. })
+                && full.get(&field.name).is_some_and(Value::is_null)
+            {
+                full.remove(&field.name);
+            }
+        }
+    }
+    full
+}
+
 fn linked(db: &Db, view: &View<'_>, target: &str, cell: Option<&Cell<'_>>) -> Value {
     let row = cell.and_then(Cell::int).and_then(|row| u64::try_from(row).ok());
     let (Some(row), Some(place)) = (row, db.place(target)) else {
@@ -106,7 +124,13 @@ fn linked(db: &Db, view: &View<'_>, target: &str, cell: Option<&Cell<'_>>) -> Va
         return Value::Null;
     };
     let key = db.sealer.seal(Sealed::Record(u64::try_from(place).unwrap_or(0), row));
-    serde_json::json!({"href": format!("{}/{key}", view.base(target)), "title": title(&data.def, packed), "PKey": key})
+    // A linked record may be under another root than the one asked.
+    let api = if data.def.apis.contains(&view.api) {
+        view.api
+    } else {
+        data.def.apis.first().copied().unwrap_or(view.api)
+    };
+    serde_json::json!({"href": format!("{}/{key}", view.base_under(api, target)), "title": title(&data.def, packed), "PKey": key})
 }
 
 fn computed(def: &Resource, row: &Packed, number: u64, now: i64, out: &mut Map<String, Value>) {

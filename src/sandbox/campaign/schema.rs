@@ -161,6 +161,14 @@ impl Api {
     }
 }
 
+/// A field that was taken away, with the keys and filters of that time.
+#[derive(Clone, Debug)]
+pub(crate) struct Removed {
+    pub(crate) field: Field,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) filters: Vec<Filter>,
+}
+
 /// A resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
@@ -174,6 +182,10 @@ pub(crate) struct Resource {
     pub(crate) next_number: u16,
     /// A link whose absence hides the record under a "1 cardinality" link.
     pub(crate) parent: Option<String>,
+    /// Whether the API has it.
+    pub(crate) published: bool,
+    /// The oldest first; their cells are still in the records.
+    pub(crate) removed: Vec<Removed>,
 }
 
 impl Resource {
@@ -189,7 +201,14 @@ impl Resource {
             filters: Vec::new(),
             next_number: 0,
             parent: None,
+            published: true,
+            removed: Vec::new(),
         }
+    }
+
+    /// Whether a root has it.
+    pub(crate) fn reached_by(&self, api: Api) -> bool {
+        self.published && self.apis.contains(&api)
     }
 
     /// Adds a field; names with the `cus` prefix are custom.

@@ -91,6 +91,17 @@ impl ResourceData {
         true
     }
 
+    /// Builds the index of one field from the records.
+    pub(crate) fn index_anew(&mut self, number: u16) {
+        let index = self.index.entry(number).or_default();
+        index.clear();
+        for (row, packed) in &self.rows {
+            if let Some(value) = packed.get(number).as_ref().and_then(indexed) {
+                index.insert((value, *row));
+            }
+        }
+    }
+
     fn reindex(&mut self, row: u64, before: Option<&Fields>, after: Option<&Fields>) {
         let def = Arc::clone(&self.def);
         for field in def.fields.iter().filter(|field| field.indexed) {

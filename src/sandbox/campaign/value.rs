@@ -138,7 +138,14 @@ pub(crate) fn show(field: &Field, cell: Option<&Cell<'_>>) -> Value {
         Some(Cell::Bool(value)) => (*value).into(),
         Some(Cell::Int(value)) => (*value).into(),
         Some(Cell::Double(value)) => (*value).into(),
-        Some(Cell::Text(value) | Cell::Decimal(value)) => value.as_ref().into(),
+        Some(Cell::Text(value) | Cell::Decimal(value)) => {
+            if let FieldType::Enumeration { values, .. } = &field.kind
+                && !values.iter().any(|known| known.name == *value)
+            {
+                return "__Invalid_value__".into();
+            }
+            value.as_ref().into()
+        }
         Some(Cell::Guid(value) | Cell::Ref(value, _)) => value.to_string().into(),
         Some(Cell::Time(value)) => moment::campaign_text(*value).into(),
         Some(Cell::Date(value)) => moment::date_text(*value).into(),

@@ -10,7 +10,7 @@ use super::schema::{Api, FieldType, Resource};
 use super::store::Db;
 use super::value;
 use crate::sandbox::row::{Cell, Fields};
-use crate::sandbox::variants::{ParentDelete, Variants};
+use crate::sandbox::variants::{Clearing, ParentDelete, Variants};
 
 /// The circumstances of a write.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ fn apply(
         }
         let cell = match &field.kind {
             FieldType::Link { target } => {
-                if let Some(cell) = link(db, def, target, value)? {
+                if let Some(cell) = link(db, def, target, value, scene.variants.link_clearing)? {
                     cell
                 } else {
                     continue;
@@ -116,9 +116,18 @@ fn link(
     def: &Resource,
     target: &str,
     value: &Value,
+    clearing: Clearing,
 ) -> Result<Option<Option<Cell<'static>>>, Refusal> {
-    if value.is_null() || value.as_str() == Some("") {
+    let (null, empty) = match clearing {
+        Clearing::Both => (true, true),
+        Clearing::NullOnly => (true, false),
+        Clearing::EmptyOnly => (false, true),
+    };
+    if (null && value.is_null()) || (empty && value.as_str() == Some("")) {
         return Ok(Some(None));
+    }
+    if value.is_null() || value.is_string() {
+        return Err(error::mismatch(value.as_str().unwrap_or("null"), "link"));
     }
     // Attributes of the linked record are ignored without a word.
     let Some(key) = value.get("PKey") else {

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::error::Refusal;
 use super::render::{Annotations, Plan};
-use super::schema::{Column, ColumnType, Role};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use crate::clock::Clock;
@@ -40,7 +39,7 @@ impl From<Refusal> for ControlError {
     }
 }
 
-fn unknown(what: &str) -> ControlError {
+pub(super) fn unknown(what: &str) -> ControlError {
     ControlError { code: String::new(), message: format!("there is no {what}") }
 }
 
@@ -53,7 +52,7 @@ pub struct DynamicsControl {
 }
 
 impl DynamicsControl {
-    fn db(&self) -> MutexGuard<'_, Db> {
+    pub(super) fn db(&self) -> MutexGuard<'_, Db> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -198,6 +197,19 @@ impl DynamicsControl {
         db.metadata_changed(table);
     }
 
+    /// Says whether change tracking of a table may be turned on at all.
+    pub fn set_trackable(&self, table: &str, can: bool) {
+        if let Some(data) = self.db().tables.get_mut(table) {
+            Arc::make_mut(&mut data.def).trackable = can;
+        }
+    }
+
+    /// With `false` the application's role may not change or publish
+    /// definitions; it may from the start.
+    pub fn set_customizer(&self, on: bool) {
+        self.db().customizer = on;
+    }
+
     /// Days for which deletions are kept: the organization's column.
     pub fn set_retention_days(&self, days: u16) -> Result<(), ControlError> {
         let id = self.db().fixed.organization;
@@ -212,52 +224,6 @@ impl DynamicsControl {
         } else {
             db.forbidden.insert(table.to_owned());
         }
-    }
-
-    /// Adds a column; the table's tokens expire.
-    pub fn add_column(
-        &self,
-        table: &str,
-        schema_name: &str,
-        kind: ColumnType,
-    ) -> Result<(), ControlError> {
-        let mut db = self.db();
-        let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
-        let column = Column::new(schema_name, kind);
-        if data.def.column(&column.name).is_some() {
-            return Err(ControlError {
-                code: "0x80047013".to_owned(),
-                message: "An attribute with the specified name already exists".to_owned(),
-            });
-        }
-        Arc::make_mut(&mut data.def).add(column);
-        db.metadata_changed(table);
-        Ok(())
-    }
-
-    /// Removes a column with its values; the table's tokens expire.
-    pub fn remove_column(&self, table: &str, name: &str) -> Result<(), ControlError> {
-        let mut db = self.db();
-        let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
-        let def = Arc::make_mut(&mut data.def);
-        let before = def.columns.len();
-        def.columns.retain(|column| column.name != name || column.role != Role::Plain);
-        if def.columns.len() == before {
-            return Err(unknown("such column"));
-        }
-        db.metadata_changed(table);
-        Ok(())
-    }
-
-    /// Gives a column another type; its old values are gone.
-    pub fn retype_column(
-        &self,
-        table: &str,
-        schema_name: &str,
-        kind: ColumnType,
-    ) -> Result<(), ControlError> {
-        self.remove_column(table, &schema_name.to_lowercase())?;
-        self.add_column(table, schema_name, kind)
     }
 
     /// The logical names of all tables.

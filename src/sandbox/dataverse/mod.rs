@@ -3,14 +3,20 @@
 //! Owns: the dispatch of a request to its handler and the headers of every
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
+mod apply;
 pub(crate) mod builtin;
+mod bulk;
+mod connection;
 pub(crate) mod control;
+mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
+mod members;
 pub(crate) mod metadata;
 pub(crate) mod page;
+mod pages;
 pub(crate) mod path;
 pub(crate) mod read;
 pub(crate) mod render;
@@ -146,7 +152,16 @@ fn route(
     match name {
         "WhoAmI" => return Ok(who_am_i(db, call)),
         "RetrieveTotalRecordCount" => return total_count(db, call),
-        "EntityDefinitions" => return metadata::route(db, call, &segments),
+        "EntityDefinitions" if call.method == Method::PUT => {
+            return metadata::change::put(db, call, &segments, around.variants);
+        }
+        "EntityDefinitions" => return metadata::route(db, call, &segments, around.variants),
+        "PublishXml" if call.method == Method::POST => {
+            return metadata::change::publish_xml(db, call);
+        }
+        "PublishAllXml" if call.method == Method::POST => {
+            return metadata::change::publish_all(db);
+        }
         _ => {}
     }
     let set = first.split_once('(').map_or(*first, |(set, _)| set);
@@ -182,7 +197,7 @@ fn route(
             "The requested resource does not support this http method.",
         )),
         ([only, action], &Method::POST) if !only.contains('(') => {
-            row_routes::bulk(db, &table, action, call, actor, around.clock)
+            bulk::bulk(db, &table, action, call, actor, around.clock)
         }
         (parts, _) => row_routes::row(db, &table, parts, &context, actor),
     }
@@ -249,6 +264,9 @@ fn total_count(db: &Db, call: &Call) -> Result<Reply, Refusal> {
         serde_json::from_str(&names).map_err(|_| query("EntityNames is not a list of names."))?;
     let mut values = Vec::new();
     for name in &names {
+        if db.forbidden.contains(name) {
+            return Err(forbidden(db, name, "Read"));
+        }
         let data = db.table(name).ok_or_else(|| {
             refuse(
                 400,

@@ -58,12 +58,13 @@ pub(crate) fn write(
             &link(call, "$deltatoken", &delta_text(version, context.now)),
         );
     }
-    if let Some(count) = page.count {
+    if let Some(count) = page.count.map(|count| count.min(LARGEST)) {
         out.extend_from_slice(format!(",\"@odata.count\":{count}").as_bytes());
     }
     if annotations.wants("Microsoft.Dynamics.CRM.totalrecordcount") {
-        let total = page.count.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
-        let limited = page.count.is_some_and(|count| count >= LARGEST);
+        let shown = page.count.map(|count| count.min(LARGEST));
+        let total = shown.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
+        let limited = page.count.is_some_and(|count| count > LARGEST);
         out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.totalrecordcount\":{total},\"@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded\":{limited}").as_bytes());
     }
     if annotations.all() {

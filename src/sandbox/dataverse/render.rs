@@ -4,12 +4,13 @@
 
 use uuid::Uuid;
 
-use super::error::{Refusal, no_property};
+use super::error::{Refusal, no_property, refuse};
 use super::schema::{Column, ColumnType, Role, Table};
 use super::store::{Db, Stored};
 use super::value;
 use crate::sandbox::row::Cell;
-use crate::sandbox::wire::push_json;
+use crate::sandbox::variants::{SecuredRead, Variants};
+use crate::sandbox::wire::{Call, push_json};
 
 /// Annotations asked for by `Prefer: odata.include-annotations`.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +53,49 @@ pub(crate) struct Plan {
     formatted: bool,
     navigation: bool,
     logical: bool,
+    /// Show columns that are hidden from the caller as null.
+    blank: bool,
+}
+
+/// Column security: a request that names a hidden column (sheet 8.3).
+pub(crate) fn refuse_secured(
+    table: &Table,
+    call: &Call,
+    variants: Variants,
+) -> Result<(), Refusal> {
+    if variants.secured_read == SecuredRead::Null {
+        return Ok(());
+    }
+    let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    for column in table.columns.iter().filter(|column| column.secured) {
+        let name = column.wire_name();
+        for option in ["$select", "$filter", "$orderby"] {
+            let text = call.param(option).unwrap_or_default();
+            if text.split(|letter| !word(letter)).any(|part| part == name) {
+                return Err(refuse(
+                    403,
+                    "0x8004f504",
+                    format!(
+                        "The caller does not have read permissions to a secured field. Entity: {}, attribute: {}.",
+                        table.name, column.name
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Plan {
+    /// The same for a caller from whom some columns are hidden.
+    pub(crate) fn for_caller(mut self, variants: Variants) -> Self {
+        match variants.secured_read {
+            SecuredRead::Refused => self.columns.retain(|(column, _)| !column.secured),
+            SecuredRead::Null => self.blank = true,
+        }
+        self
+    }
+
     /// Chooses the columns; an unknown one is refused.
     pub(crate) fn new(
         table: &Table,
@@ -101,6 +142,7 @@ impl Plan {
             formatted: annotations.wants(FORMATTED),
             navigation: annotations.wants(NAVIGATION),
             logical: annotations.wants(LOGICAL),
+            blank: false,
         })
     }
 
@@ -128,6 +170,7 @@ impl Plan {
                     own = Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX));
                     Some(&own)
                 }
+                Role::Plain if self.blank && column.secured => None,
                 Role::Plain => cells.get(usize::from(column.number)).and_then(Option::as_ref),
             };
             if let Some(cell) = cell {

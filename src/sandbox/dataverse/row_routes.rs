@@ -1,4 +1,4 @@
-//! Requests that name one row, and the bulk actions (Dynamics sheet 4 and 5.4).
+//! Requests that name one row (Dynamics sheet 4).
 //!
 //! Owns: conditions, statuses and headers. `write.rs` does the writing.
 
@@ -6,14 +6,14 @@ use http::{Method, StatusCode};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::error::{Refusal, no_row, no_segment, payload, query, refuse};
+use super::error::{Refusal, no_row, no_segment, query, refuse};
+use super::members::{self, no_message};
 use super::path::{self, Key};
 use super::read::Context;
-use super::render::{Annotations, Plan};
+use super::render::{Annotations, Plan, refuse_secured};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use super::{api, value};
-use crate::clock::Clock;
 use crate::sandbox::wire::{Call, Reply, push_json};
 
 fn exists() -> Refusal {
@@ -33,7 +33,7 @@ fn etag(db: &Db, table: &str, id: Uuid) -> String {
     format!("W/\"{version}\"")
 }
 
-fn set_of(db: &Db, table: &str) -> String {
+pub(super) fn set_of(db: &Db, table: &str) -> String {
     db.table(table).map(|data| data.def.set.clone()).unwrap_or_default()
 }
 
@@ -74,7 +74,8 @@ fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, R
     let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
     let annotations = Annotations::new(&context.prefer.annotations);
     let selected = context.call.param("$select");
-    let plan = Plan::new(&data.def, selected, &annotations)?;
+    refuse_secured(&data.def, context.call, context.variants)?;
+    let plan = Plan::new(&data.def, selected, &annotations)?.for_caller(context.variants);
     let list = selected.map(|list| format!("({list})")).unwrap_or_default();
     let mut head = b"\"@odata.context\":".to_vec();
     push_json(
@@ -101,7 +102,19 @@ pub(crate) fn row(
     let (_, key) = path::segment(first).ok_or_else(malformed)?;
     let key = key.ok_or_else(|| no_segment(parts.get(1).unwrap_or(&"")))?;
     let method = &context.call.method;
+    let intersect = db.table(table).is_some_and(|data| data.def.intersect);
     match parts {
+        [_] if intersect && *method == Method::GET => Err(no_message("Retrieve", table)),
+        [_] if intersect && *method == Method::PATCH => Err(no_message("Update", table)),
+        [_, ..] if intersect && *method != Method::DELETE => Err(no_message("Update", table)),
+        [_, action] if table == "list" && *method == Method::POST => {
+            let list = path::find(db, table, &key)?;
+            members::act(db, list, action, context, actor)
+        }
+        [_, name] if table == "list" && name.ends_with("_association") => {
+            let list = path::find(db, table, &key)?;
+            members::association(db, list, name, context)
+        }
         [_] if *method == Method::GET => read(db, table, &key, context),
         [_] if *method == Method::PATCH => patch(db, table, &key, context, actor),
         [_] if *method == Method::DELETE => delete(db, table, &key, context.call),
@@ -185,7 +198,7 @@ fn patch(
 }
 
 /// Key columns in the body of an update by key are dropped (sheet 4.5).
-fn without_key(body: &Body, key: &Key) -> Body {
+pub(super) fn without_key(body: &Body, key: &Key) -> Body {
     let Key::Named(pairs) = key else {
         return body.clone();
     };
@@ -196,7 +209,7 @@ fn without_key(body: &Body, key: &Key) -> Body {
 }
 
 /// The key's values become the new row's, unless the body repeats them.
-fn from_key(key: &Key, mut body: Body) -> Result<(Option<Uuid>, Body), Refusal> {
+pub(super) fn from_key(key: &Key, mut body: Body) -> Result<(Option<Uuid>, Body), Refusal> {
     let pairs = match key {
         Key::Id(id) => return Ok((Some(*id), body)),
         Key::Named(pairs) => pairs,
@@ -262,115 +275,4 @@ fn property(
     };
     write::update(db, table, id, &single(name, &raw)?, actor)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
-}
-
-/// `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple`: all or nothing.
-pub(crate) fn bulk(
-    db: &mut Db,
-    table: &str,
-    action: &str,
-    call: &Call,
-    actor: Actor,
-    clock: &Clock,
-) -> Result<Reply, Refusal> {
-    let set = set_of(db, table);
-    let action = action.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(action);
-    if action == "DeleteMultiple" {
-        return Err(refuse(501, "0x80040216", "DeleteMultiple has not yet been implemented."));
-    }
-    if !matches!(action, "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple") {
-        return Err(no_segment(action));
-    }
-    let mut body = write::body(&set, &call.body)?;
-    let targets = body.remove("Targets").ok_or_else(|| payload(&set, "Targets is missing."))?;
-    let targets: Vec<Body> =
-        serde_json::from_str(targets.get()).map_err(|error| payload(&set, &error.to_string()))?;
-    let mut done: Vec<(Uuid, Option<crate::sandbox::row::Fields>)> = Vec::new();
-    for target in targets {
-        match bulk_row(db, table, action, target, actor, clock.guid(), &mut done) {
-            Ok(()) => {}
-            Err(refusal) => {
-                undo(db, table, done);
-                return Err(refusal);
-            }
-        }
-    }
-    if action != "CreateMultiple" {
-        return Ok(Reply::empty(StatusCode::NO_CONTENT));
-    }
-    let ids: Vec<String> = done.iter().map(|(id, _)| id.to_string()).collect();
-    let context = format!("{}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse", api(call));
-    let body = serde_json::json!({"@odata.context": context, "Ids": ids});
-    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string()))
-}
-
-fn bulk_row(
-    db: &mut Db,
-    table: &str,
-    action: &str,
-    mut target: Body,
-    actor: Actor,
-    fresh: Uuid,
-    done: &mut Vec<(Uuid, Option<crate::sandbox::row::Fields>)>,
-) -> Result<(), Refusal> {
-    let set = set_of(db, table);
-    let text = |raw: Option<Box<RawValue>>| {
-        raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
-    };
-    let kind = text(target.remove("@odata.type"));
-    if kind.is_none_or(|kind| {
-        kind.trim_start_matches('#') != format!("Microsoft.Dynamics.CRM.{table}")
-    }) {
-        return Err(payload(
-            &set,
-            "Microsoft.OData.ODataException: @odata.type is missing or names another table.",
-        ));
-    }
-    if action == "CreateMultiple" {
-        let id = write::create(db, table, None, &target, actor, fresh)?;
-        done.push((id, None));
-        return Ok(());
-    }
-    let id_column = db.table(table).map(|data| data.def.id.clone()).unwrap_or_default();
-    let key = match text(target.remove("@odata.id")) {
-        Some(address) => path::reference(&address).map(|(_, key)| key),
-        None => {
-            text(target.remove(&id_column)).and_then(|id| Uuid::try_parse(&id).ok()).map(Key::Id)
-        }
-    };
-    let key =
-        key.ok_or_else(|| payload(&set, "Microsoft.OData.ODataException: The target has no key."))?;
-    match path::find(db, table, &key) {
-        Ok(id) => {
-            done.push((id, db.fields(table, id)));
-            write::update(db, table, id, &without_key(&target, &key), actor)
-        }
-        Err(refusal) if refusal.status == 404 && action == "UpsertMultiple" => {
-            if let Key::Named(pairs) = &key
-                && pairs.iter().any(|(name, _)| target.contains_key(name))
-            {
-                return Err(refuse(400, "0x80040216", "An unexpected error occurred."));
-            }
-            let (id, body) = from_key(&key, target)?;
-            let id = write::create(db, table, id, &body, actor, fresh)?;
-            done.push((id, None));
-            Ok(())
-        }
-        Err(refusal) => Err(refusal),
-    }
-}
-
-/// Puts the rows back as they were before the transaction.
-fn undo(db: &mut Db, table: &str, done: Vec<(Uuid, Option<crate::sandbox::row::Fields>)>) {
-    for (id, before) in done.into_iter().rev() {
-        match before {
-            // The row was valid before, so putting it back cannot be refused.
-            Some(fields) => {
-                let _ = db.put(table, id, &fields);
-            }
-            None => {
-                db.remove(table, id);
-            }
-        }
-    }
 }

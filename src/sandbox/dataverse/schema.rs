@@ -64,6 +64,8 @@ pub enum ColumnType {
         /// Characters at most.
         max: usize,
     },
+    /// The logical name of a table.
+    EntityName,
     /// A 32-bit integer.
     Integer {
         /// Smallest value.
@@ -122,6 +124,7 @@ impl ColumnType {
             Self::Uniqueidentifier => "Uniqueidentifier",
             Self::Text { .. } => "String",
             Self::Memo { .. } => "Memo",
+            Self::EntityName => "EntityName",
             Self::Integer { .. } => "Integer",
             Self::BigInt => "BigInt",
             Self::Decimal { .. } => "Decimal",
@@ -147,6 +150,7 @@ impl ColumnType {
             Self::Lookup { .. } => "Lookup",
             Self::Text { .. }
             | Self::Memo { .. }
+            | Self::EntityName
             | Self::Integer { .. }
             | Self::BigInt
             | Self::Decimal { .. }
@@ -171,6 +175,7 @@ impl ColumnType {
             Self::Uniqueidentifier
             | Self::Text { .. }
             | Self::Memo { .. }
+            | Self::EntityName
             | Self::Integer { .. }
             | Self::BigInt
             | Self::Decimal { .. }
@@ -212,6 +217,8 @@ pub(crate) struct Column {
     /// `IsValidForUpdate`
     pub(crate) update: bool,
     pub(crate) role: Role,
+    /// Column security keeps the application from reading it.
+    pub(crate) secured: bool,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -226,6 +233,7 @@ impl Column {
             create: true,
             update: true,
             role: Role::Plain,
+            secured: false,
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -265,9 +273,20 @@ pub(crate) struct Table {
     pub(crate) primary_name: String,
     pub(crate) type_code: u32,
     pub(crate) activity: bool,
+    /// Joins two other tables: no read by id, no update (sheet 9.4).
+    pub(crate) intersect: bool,
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
+    /// Turned on in the definition, but not published yet.
+    pub(crate) tracking_unpublished: bool,
+    /// Display names by language.
+    pub(crate) labels: Vec<(u64, String)>,
+    /// Members that a definition without them resets.
+    pub(crate) color: Option<String>,
+    pub(crate) audited: bool,
     pub(crate) columns: Vec<Column>,
+    /// Removed columns, the oldest first; their cells are still in the rows.
+    pub(crate) dropped: Vec<Column>,
     pub(crate) keys: Vec<AlternateKey>,
     pub(crate) metadata_id: Uuid,
     pub(crate) next_number: u16,
@@ -291,9 +310,15 @@ impl Table {
             primary_name: primary_name.to_owned(),
             type_code,
             activity: false,
+            intersect: false,
             tracked: true,
             trackable: true,
+            tracking_unpublished: false,
+            labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
+            color: Some("#3b79b7".to_owned()),
+            audited: true,
             columns: Vec::new(),
+            dropped: Vec::new(),
             keys: Vec::new(),
             metadata_id: name_guid("table", name),
             next_number: 0,

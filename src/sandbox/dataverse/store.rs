@@ -105,10 +105,14 @@ pub(crate) struct Fixed {
 #[derive(Debug)]
 pub(crate) struct Db {
     pub(crate) tables: BTreeMap<String, TableData>,
+    /// Tables that were removed.
+    pub(crate) dropped: BTreeMap<String, TableData>,
     pub(crate) sets: HashMap<String, String>,
     pub(crate) version: u64,
     pub(crate) metadata_version: u64,
     pub(crate) forbidden: HashSet<String>,
+    /// Whether the application may change and publish definitions.
+    pub(crate) customizer: bool,
     pub(crate) fixed: Fixed,
     /// Parent, child table's code, column, child.
     children: BTreeSet<(Uuid, u32, u16, Uuid)>,
@@ -135,10 +139,12 @@ impl Db {
         };
         Self {
             tables,
+            dropped: BTreeMap::new(),
             sets,
             version: 915_243,
             metadata_version: 1,
             forbidden: HashSet::new(),
+            customizer: true,
             fixed,
             children: BTreeSet::new(),
             sorted: VecDeque::new(),
@@ -222,9 +228,13 @@ impl Db {
             }
         }
         link(&mut self.children, &data.def, id, Some(&fields), &Fields::new());
+        let pair = related(&data.def, &fields);
         self.version += 1;
         data.graves.insert(self.version, Grave { id });
         data.buried.insert(id, self.version);
+        if let Some(pair) = pair {
+            self.remove(table, pair);
+        }
         self.unlink_children(id);
         true
     }
@@ -235,12 +245,17 @@ impl Db {
         let high = (parent, u32::MAX, u16::MAX, Uuid::max());
         let children: Vec<_> = self.children.range(low..=high).copied().collect();
         for (_, code, column, child) in children {
-            let table = self
-                .tables
-                .values()
-                .find(|data| data.def.type_code == code)
-                .map(|data| data.def.name.clone());
-            let Some(table) = table else { continue };
+            let found = self.tables.values().find(|data| data.def.type_code == code);
+            let Some((table, intersect)) =
+                found.map(|data| (data.def.name.clone(), data.def.intersect))
+            else {
+                continue;
+            };
+            if intersect {
+                // A membership without one of its two sides is none.
+                self.remove(&table, child);
+                continue;
+            }
             let Some(mut fields) = self.fields(&table, child) else {
                 continue;
             };
@@ -287,6 +302,15 @@ fn violated(table: &Table, key: usize) -> Refusal {
             "Entity Key {name} violated. A record with the same value for {columns} already exists. A duplicate record cannot be created. Select one or more unique values and try again."
         ),
     )
+}
+
+/// The row that goes with a connection: one is never left alone.
+fn related(def: &Table, fields: &Fields) -> Option<Uuid> {
+    let column = def.column("relatedconnectionid").filter(|_| def.name == "connection")?;
+    match fields.get(&column.number) {
+        Some(Cell::Ref(pair, _)) => Some(*pair),
+        _ => None,
+    }
 }
 
 /// Tables that nothing is ever deleted from: links to them need no index.

@@ -51,6 +51,7 @@ pub(crate) fn parse(
             }
             Cell::Text(text.into())
         }
+        ColumnType::EntityName => Cell::Text(string(table, raw)?.into()),
         ColumnType::Uniqueidentifier => {
             let text = string(table, raw)?;
             Cell::Guid(Uuid::try_parse(&text).map_err(|_| mismatch(table, raw, "Edm.Guid"))?)
@@ -303,6 +304,7 @@ pub(crate) fn formatted(column: &Column, cell: &Cell<'_>) -> Option<String> {
             | ColumnType::Uniqueidentifier
             | ColumnType::Text { .. }
             | ColumnType::Memo { .. }
+            | ColumnType::EntityName
             | ColumnType::Integer { .. }
             | ColumnType::BigInt
             | ColumnType::Decimal { .. }

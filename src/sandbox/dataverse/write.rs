@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::error::{Refusal, no_row, payload, refuse};
 use super::schema::{ColumnType, Role, Table};
 use super::store::Db;
-use super::{path, value};
+use super::{connection, path, value};
 use crate::sandbox::row::{Cell, Fields};
 
 /// A payload: names to JSON in its original spelling.
@@ -206,7 +206,11 @@ pub(crate) fn create(
     set(&mut fields, number(&def, "ownerid"), Some(Cell::Ref(actor.user, 0)));
     set(&mut fields, number(&def, "owningbusinessunit"), Some(Cell::Ref(db.fixed.unit, 0)));
     apply(db, &def, id, &mut fields, change, actor, true)?;
+    let other = connection::mirrored(db, &def, id, &mut fields);
     db.put(table, id, &fields)?;
+    if let Some((other, fields)) = other {
+        db.put(table, other, &fields)?;
+    }
     Ok(id)
 }
 
@@ -314,6 +318,13 @@ fn state(
 
 /// Columns that follow from others.
 fn compute(def: &Table, fields: &mut Fields) {
+    if let (Some(column), Some(kind)) = (def.column("entityid"), number(def, "entitytype")) {
+        let target = match fields.get(&column.number) {
+            Some(Cell::Ref(_, place)) => column.kind.targets().get(usize::from(*place)),
+            _ => None,
+        };
+        set(fields, Some(kind), target.map(|target| Cell::Text(target.table.clone().into())));
+    }
     let names = ["firstname", "middlename", "lastname"];
     if def.column("fullname").is_none() || def.column("lastname").is_none() {
         return;

@@ -1,69 +1,12 @@
-//! The resources that the look-alike ships (campaign sheet 3.1).
+//! The profile (campaign sheet 3.1).
 //!
-//! Owns: their fields, keys and filters as data. Knows no records.
+//! Owns: its fields, keys and filters as data.
 
-use super::schema::FilterOperator::{AtLeast, Equal, Prefix};
-use super::schema::{Api, EnumValue, FieldType, Filter, FilterOperator, Key, Resource};
+use super::parts::{audit, enumeration, filter, key, link, text};
+use crate::sandbox::campaign::schema::FilterOperator::{AtLeast, Equal, Prefix};
+use crate::sandbox::campaign::schema::{Api, FieldType, Resource};
 
-fn values(list: &[(&str, &str, &str)]) -> Vec<EnumValue> {
-    let value = |(name, label, value): &(&str, &str, &str)| EnumValue {
-        name: (*name).to_owned(),
-        label: (*label).to_owned(),
-        value: (*value).to_owned(),
-    };
-    let mut out: Vec<EnumValue> = list.iter().map(value).collect();
-    out.push(value(&("__Invalid_value__", "Invalid value", "__Invalid_value__")));
-    out
-}
-
-fn text(max: usize) -> FieldType {
-    FieldType::Text { max }
-}
-
-fn link(target: &str) -> FieldType {
-    FieldType::Link { target: target.to_owned() }
-}
-
-fn enumeration(byte: bool, list: &[(&str, &str, &str)]) -> FieldType {
-    FieldType::Enumeration { values: values(list), byte }
-}
-
-fn filter(
-    name: &str,
-    parameter: &str,
-    field: &str,
-    operator: FilterOperator,
-    custom: bool,
-) -> Filter {
-    Filter {
-        name: name.to_owned(),
-        custom,
-        parameter: parameter.to_owned(),
-        field: field.to_owned(),
-        operator,
-    }
-}
-
-fn key(field: &str, in_uri: bool, optional: bool, constraint: &str, column: &str) -> Key {
-    Key {
-        field: field.to_owned(),
-        in_uri,
-        optional,
-        constraint: constraint.to_owned(),
-        column: column.to_owned(),
-    }
-}
-
-fn audit(resource: &mut Resource) {
-    for name in ["created", "lastModified"] {
-        resource.add(name, FieldType::DateTime).read_only = true;
-    }
-    for name in ["createdBy", "modifiedBy"] {
-        resource.add(name, link("userBase")).read_only = true;
-    }
-}
-
-fn profile() -> Resource {
+pub(super) fn profile() -> Resource {
     let mut profile =
         Resource::new("profile", "Profiles", "nms:recipient", &[Api::Plain, Api::Ext]);
     audit(&mut profile);
@@ -222,70 +165,4 @@ fn custom(profile: &mut Resource) {
             ],
         ),
     );
-}
-
-fn vehicle() -> Resource {
-    let mut vehicle = Resource::new("cusVehicle", "Vehicle", "cus:vehicle", &[Api::Ext]);
-    audit(&mut vehicle);
-    vehicle.add("cusVehicleId", text(64)).indexed = true;
-    vehicle.add("cusName", text(100));
-    vehicle.add("cusPlate", text(20));
-    vehicle.add("cusMileage", FieldType::Long);
-    vehicle.add("cusPrice", FieldType::Double);
-    vehicle.add("cusRegistered", FieldType::Date);
-    vehicle.add("cusFuel", text(50));
-    vehicle.add("vehicleOwner", link("profile"));
-    vehicle.keys.push(key("cusVehicleId", false, false, "cusvehicle_vehicleid", "svehicleid"));
-    vehicle.filters.push(filter("byVehicleId", "vehicleId_parameter", "cusVehicleId", Equal, true));
-    vehicle.parent = Some("vehicleOwner".to_owned());
-    vehicle
-}
-
-fn store() -> Resource {
-    let mut store = Resource::new("cusStore", "Store", "cus:store", &[Api::Custom]);
-    audit(&mut store);
-    store.add("cusStoreId", text(64)).indexed = true;
-    store.add("cusName", text(100));
-    store.add("cusCity", text(100));
-    store.add("cusOpened", FieldType::Date);
-    store.keys.push(key("cusStoreId", true, false, "cusstore_storeid", "sstoreid"));
-    store.filters.push(filter("byStoreId", "storeId_parameter", "cusStoreId", Equal, true));
-    store
-}
-
-fn service() -> Resource {
-    let mut service = Resource::new("service", "Services", "nms:service", &[Api::Plain, Api::Ext]);
-    audit(&mut service);
-    service.add("name", text(64)).indexed = true;
-    for (name, max) in
-        [("label", 128), ("desc", 512), ("messageType", 30), ("mode", 30), ("targetResource", 64)]
-    {
-        service.add(name, text(max));
-    }
-    for name in ["builtIn", "isTemplate", "limitedDuration"] {
-        service.add(name, FieldType::Boolean);
-    }
-    service.add("start", FieldType::Date);
-    service.add("end", FieldType::Date);
-    service
-        .add("subscriptions", FieldType::Collection { target: "subscriptionRcp".to_owned() })
-        .read_only = true;
-    service.keys.push(key("name", true, false, "nmsservice_name", "sname"));
-    service.filters.push(filter("byText", "text", "", Prefix, false));
-    service.filters.push(filter("byChannel", "channel", "messageType", Equal, false));
-    service
-}
-
-fn unit() -> Resource {
-    let mut unit = Resource::new("orgUnitBase", "Organizational units", "nms:orgUnit", &[Api::Ext]);
-    audit(&mut unit);
-    unit.add("name", text(64)).indexed = true;
-    unit.add("label", text(128));
-    unit.keys.push(key("name", true, false, "nmsorgunit_name", "sname"));
-    unit
-}
-
-/// All built-in resources.
-pub(crate) fn resources() -> Vec<Resource> {
-    vec![profile(), service(), vehicle(), store(), unit()]
 }

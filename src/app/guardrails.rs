@@ -1,0 +1,101 @@
+//! The limits of the vendor's own connector, as warnings: cdsync does not need
+//! them, Campaign's package may. Source: Campaign sheet, section 11, points 59
+//! to 69.
+
+use crate::app::App;
+use crate::app::explore::{Finding, FindingKind, within};
+use crate::mapping::depth;
+use crate::mapping::spec::TableMapping;
+
+/// Mapped tables (point 67).
+const TABLES: usize = 20;
+
+/// Mapped columns of one table (point 67).
+const COLUMNS: usize = 50;
+
+/// Links of one table (point 60).
+const LINKS: usize = 5;
+
+/// Tables in a chain of links, the first parent included (point 59).
+const LEVELS: usize = 3;
+
+/// Rows of all mapped tables together (point 66).
+const ROWS: u64 = 15_000_000;
+
+const HINT: &str = "nothing needs to be done here; ask Adobe whether the Campaign package takes it";
+
+fn warning(place: &str, problem: String) -> Finding {
+    Finding { place: place.to_owned(), problem, hint: HINT.to_owned(), kind: FindingKind::Warning }
+}
+
+/// What the mappings alone show.
+pub(crate) fn guardrails(tables: &[TableMapping]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if tables.len() > TABLES {
+        let text = format!(
+            "{} tables are mapped; Adobe's own connector is offered for up to {TABLES}",
+            tables.len()
+        );
+        found.push(warning("ingress.table", text));
+    }
+    for (index, table) in tables.iter().enumerate() {
+        if table.fields.len() > COLUMNS {
+            let text = format!(
+                "{} columns of {} are mapped; Adobe's own connector is offered for up to {COLUMNS}",
+                table.fields.len(),
+                table.dynamics
+            );
+            found.push(warning(&format!("ingress.table[{index}].fields"), text));
+        }
+        if table.links.len() > LINKS {
+            let text = format!(
+                "{} has {} links; Adobe's own connector is offered for up to {LINKS}",
+                table.dynamics,
+                table.links.len()
+            );
+            found.push(warning(&format!("ingress.table[{index}].links"), text));
+        }
+        let levels = depth(tables, index).map_or(0, |parents| parents + 1);
+        if levels > LEVELS {
+            let text = format!(
+                "{} is at level {levels} of its chain of links; Adobe's own connector is offered for up to {LEVELS}",
+                table.dynamics
+            );
+            found.push(warning(&format!("ingress.table[{index}].links"), text));
+        }
+    }
+    found
+}
+
+/// What the tables hold. Their counts may be a day old (Dynamics sheet, 2.4);
+/// tables that cannot be counted are passed over.
+pub(crate) async fn row_guardrail(app: &App, tables: &[TableMapping]) -> Option<Finding> {
+    let names: Vec<_> = tables.iter().map(|table| table.dynamics.clone()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let counting = app.dynamics.total_rows(&names);
+    let counts = within(app, "dynamics", counting, &mut Vec::new()).await?;
+    over_rows(counts.iter().map(|(_, rows)| rows).sum(), counts.len())
+}
+
+fn over_rows(rows: u64, tables: usize) -> Option<Finding> {
+    (rows > ROWS).then(|| {
+        let text = format!(
+            "the mapped tables ({tables}) hold about {rows} rows; Adobe's own connector is offered for up to {ROWS}"
+        );
+        warning("dynamics", text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_fifteen_million_rows_are_told_with_their_number() {
+        assert!(over_rows(15_000_000, 3).is_none());
+        let found = over_rows(15_000_001, 3).unwrap();
+        assert!(found.problem.contains("15000001") && found.kind == FindingKind::Warning);
+    }
+}

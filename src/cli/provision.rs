@@ -1,0 +1,75 @@
+//! `provision`: what Dynamics needs before the flows can run.
+
+use crate::app::{MetadataRequest, Provisioned};
+use crate::clock::Clock;
+use crate::model::TableName;
+
+use super::args::{Cli, Provision};
+use super::config::app;
+use super::exit::{End, Exit};
+use super::explore::{answer, named};
+use super::output::{print, say};
+use super::progress::Progress;
+
+/// Runs the command.
+pub(super) async fn run(cli: &Cli, arguments: &Provision, clock: &Clock) -> Result<Exit, End> {
+    if arguments.change_tracking.is_empty() {
+        return Err(End::new(
+            Exit::Usage,
+            "the activity tables come with the flow `egress`, which this version does not have yet; name tables to be tracked: `cdsync provision --change-tracking TABLE`",
+        ));
+    }
+    let mut tables = Vec::new();
+    for name in &arguments.change_tracking {
+        tables.push(named(TableName::new(name))?);
+    }
+    let progress = Progress::start(&cli.global)?;
+    let app = app(&cli.global, clock)?;
+    let outage = || app.dynamics.client().outage();
+    let mut exit = Exit::Done;
+    for table in &tables {
+        progress.step(&format!("change tracking of {table}"));
+        let definition = answer(clock, outage, app.definition(table)).await?;
+        let came = app.track_changes(table, &definition, arguments.dry_run).await;
+        progress.end();
+        match came? {
+            Provisioned::Already => {
+                say(&format!("change tracking of {table} is on already; nothing to do"));
+            }
+            Provisioned::Impossible => {
+                say(&format!(
+                    "change tracking of {table} cannot be turned on (CanChangeTrackingBeEnabled is false); set `tracking = \"diff\"` in its mapping, which reads all rows in each pass"
+                ));
+                exit = Exit::Incomplete;
+            }
+            Provisioned::Planned(requests) => {
+                for request in &requests {
+                    print(&shown(request))?;
+                }
+                say("nothing was sent; change tracking cannot be turned off again");
+            }
+            Provisioned::Done => {
+                say(&format!("change tracking of {table} is on, and the table is published"));
+            }
+            Provisioned::Unconfirmed => {
+                say(&format!(
+                    "change tracking of {table} was turned on and published, but its metadata does not say so yet; look again with `cdsync check`"
+                ));
+                exit = Exit::Incomplete;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// A request as it would go over the wire.
+fn shown(request: &MetadataRequest) -> String {
+    let header = request.header.map(|(name, value)| format!("{name}: {value}\n"));
+    format!(
+        "{} {}\n{}{:#}\n",
+        request.method,
+        request.path,
+        header.unwrap_or_default(),
+        request.body
+    )
+}

@@ -1,0 +1,83 @@
+//! Tables of the platform: the organization, users, activities.
+//!
+//! Owns: their columns as data.
+
+use super::parts::{common, integer, lookup, memo, text, time, yes_no};
+use crate::sandbox::dataverse::schema::{Column, ColumnType, LookupFlavour, Table};
+
+pub(super) fn organization() -> Table {
+    let mut table =
+        Table::new("organization", "Organization", "organizations", "organizationid", "name", 1019);
+    (table.tracked, table.trackable) = (false, false);
+    table.add(text("Name", 160));
+    table.add(Column::new("ExpireChangeTrackingInDays", ColumnType::Integer { min: 0, max: 365 }));
+    table.add(integer("ExpireSubscriptionsInDays"));
+    table.add(integer("LanguageCode"));
+    table
+}
+
+pub(super) fn system_tables() -> Vec<Table> {
+    let mut user =
+        Table::new("systemuser", "SystemUser", "systemusers", "systemuserid", "fullname", 8);
+    user.add(text("FullName", 200));
+    user.add(text("InternalEMailAddress", 100));
+    user.add(text("DomainName", 1024));
+    user.add(yes_no("IsDisabled"));
+    user.add(Column::new("ApplicationId", ColumnType::Uniqueidentifier));
+    user.add(time("CreatedOn").read_only());
+    user.add(time("ModifiedOn").read_only());
+    let mut unit =
+        Table::new("businessunit", "BusinessUnit", "businessunits", "businessunitid", "name", 10);
+    unit.add(text("Name", 160));
+    let mut team = Table::new("team", "Team", "teams", "teamid", "name", 9);
+    team.add(text("Name", 160));
+    let mut currency = Table::new(
+        "transactioncurrency",
+        "TransactionCurrency",
+        "transactioncurrencies",
+        "transactioncurrencyid",
+        "currencyname",
+        9105,
+    );
+    currency.add(text("CurrencyName", 100));
+    currency.add(text("ISOCurrencyCode", 5));
+    for table in [&mut user, &mut unit, &mut team, &mut currency] {
+        table.tracked = false;
+    }
+    vec![user, unit, team, currency]
+}
+
+/// An activity table; the id column and the navigation names are theirs.
+pub(super) fn activity(name: &str, schema_name: &str, set: &str, type_code: u32) -> Table {
+    let mut table = Table::new(name, schema_name, set, "activityid", "subject", type_code);
+    table.activity = true;
+    common(
+        &mut table,
+        &[
+            (0, "Open", "Offen", 2),
+            (1, "Completed", "Abgeschlossen", 5),
+            (2, "Canceled", "Abgebrochen", 6),
+        ],
+        &[
+            (2, "Not Started", "Nicht begonnen", 0),
+            (3, "In Progress", "In Bearbeitung", 0),
+            (4, "Waiting on someone else", "Warten", 0),
+            (7, "Deferred", "Zurückgestellt", 0),
+            (5, "Completed", "Abgeschlossen", 1),
+            (6, "Canceled", "Abgebrochen", 2),
+        ],
+    );
+    table.add(text("Subject", 200));
+    table.add(memo("Description", 2000));
+    for column in ["ScheduledStart", "ScheduledEnd", "ActualStart", "ActualEnd"] {
+        table.add(time(column));
+    }
+    let (contact, account) =
+        (format!("regardingobjectid_contact_{name}"), format!("regardingobjectid_account_{name}"));
+    table.add(lookup(
+        "RegardingObjectId",
+        LookupFlavour::Lookup,
+        &[("contact", &contact), ("account", &account)],
+    ));
+    table
+}
