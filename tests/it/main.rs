@@ -40,6 +40,7 @@ mod ingress_tokens;
 mod reconcile;
 mod resync;
 mod resync_crash;
+mod resync_links;
 mod resync_verify;
 mod rig;
 mod sandbox;
