@@ -129,7 +129,7 @@ pub(crate) async fn sync_ingress(
 /// environment's.
 async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
     match pin(app, store).await? {
-        Pin::Fits => Ok(app.prepare().await),
+        Pin::Fits => app.prepare(store).await,
         Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
         Pin::Refused(failure) => Ok(Prepared { refused: Some(failure), ..Prepared::default() }),
     }

@@ -68,7 +68,7 @@ pub(crate) async fn plan_ingress(
         retention_days: None,
     };
     let reading = async {
-        let prepared = app.prepare().await;
+        let prepared = app.prepare(&store).await?;
         let report = intake.run(&prepared.tables).await?;
         Ok::<_, StoreError>((prepared, report))
     };

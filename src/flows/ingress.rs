@@ -10,11 +10,11 @@ use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
-use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
+use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
-use super::steps::TableRun;
+use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -87,7 +87,13 @@ impl Intake {
                 Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
                 Err(IntakeError::Store(error)) => return Err(error),
                 Err(IntakeError::Remote(failure)) => {
-                    failed(table, failure.to_string());
+                    match self.drifted(table, &failure).await {
+                        Some(reason) => {
+                            let table = table.name.clone();
+                            SchemaDrifted { flow: FLOW, table, reason }.emit();
+                        }
+                        None => failed(table, failure.to_string()),
+                    }
                     report.failed.push(table.name.clone());
                     if failure.outcome == Outcome::Refused {
                         report.refused = Some(failure);
@@ -133,10 +139,12 @@ impl Intake {
         let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
         let mapping = format!("{}|{}", table.identity, table.digest);
         let Some(stored) = stored else {
+            self.remember(table).await?;
             let position = Position::Inventory { next: None };
             return Ok(Checkpoint { position, generation: 1, mapping });
         };
         if stored.mapping == mapping {
+            self.remember(table).await?;
             return Ok(stored);
         }
         let identity = stored.mapping.split('|').next().unwrap_or_default();
@@ -156,9 +164,39 @@ impl Intake {
             }
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
-        let (name, saved) = (table.name.clone(), next.clone());
-        self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
+        let (name, saved, shape) = (table.name.clone(), next.clone(), table.shape.clone());
+        self.store
+            .call(move |work| {
+                work.set_shape(&name, &shape)?;
+                work.set_checkpoint(&name, &saved)
+            })
+            .await?;
         Ok(next)
+    }
+
+    /// Remembers what the mapping rests on, for the next pass to compare with.
+    async fn remember(&self, table: &Table) -> Result<(), StoreError> {
+        let (name, shape) = (table.name.clone(), table.shape.clone());
+        self.store.call(move |work| work.set_shape(&name, &shape)).await
+    }
+
+    /// A read that was refused because the schema changed under it: which
+    /// columns are gone, or that one is hidden from our role.
+    async fn drifted(&self, table: &Table, failure: &Failure) -> Option<String> {
+        if !schema_refused(failure) {
+            return None;
+        }
+        let wanted = table.query.columns.iter().map(|column| column.name.clone()).collect();
+        let schema = self.dynamics.table_schema(&table.name, Some(&wanted)).await.ok();
+        let gone: Vec<String> = schema.map_or_else(Vec::new, |schema| {
+            let columns = table.query.columns.iter();
+            columns
+                .filter(|it| it.name != schema.primary_id)
+                .filter(|it| schema.columns.get(&it.name).is_none_or(|now| now.kind != it.kind))
+                .map(|it| format!("the column `{}` is no longer what it was", it.name))
+                .collect()
+        });
+        Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
     }
 
     fn begin_again(&self, initial: bool) -> Position {

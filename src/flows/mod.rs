@@ -9,4 +9,5 @@ pub(crate) mod ingress;
 mod page_watch;
 mod prepare;
 mod presence;
+pub(crate) mod shape;
 mod steps;

@@ -10,7 +10,7 @@ use crate::mapping::{Applied, Compiled, MappedField, MappedRecord, canonical, re
 use crate::model::{
     Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
 };
-use crate::store::{Payload, PayloadField, SealKey};
+use crate::store::{KnownTable, Payload, PayloadField, SealKey};
 
 use super::decide::{Deletions, Incoming};
 
@@ -40,6 +40,8 @@ pub(crate) struct Table {
     pub(crate) digest: String,
     /// What empties a field.
     pub(crate) clearing: Clearing,
+    /// What the mapping rests on, part by part.
+    pub(crate) shape: Arc<KnownTable>,
 }
 
 /// A change after the mapping.

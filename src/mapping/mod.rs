@@ -37,6 +37,7 @@ mod names;
 mod operand;
 mod problem;
 mod replace;
+mod shape;
 pub(crate) mod spec;
 mod target;
 #[cfg(test)]
@@ -46,4 +47,5 @@ pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use matrix::{column_words, field_words};
 pub(crate) use problem::{Place, Problem};
+pub(crate) use shape::{Domain, FieldShape, Kind};
 pub(crate) use target::{canonical, resolve_empty};

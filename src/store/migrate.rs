@@ -13,7 +13,10 @@ use crate::store::connection::explain;
 const APPLICATION_ID: i64 = 0x6364_7379;
 
 /// All migrations in order; the position plus one is the schema they lead to.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_init.sql"),
+    include_str!("../../migrations/0002_explain.sql"),
+];
 
 /// The schema of this program.
 pub(crate) fn latest() -> i64 {

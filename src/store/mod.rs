@@ -19,6 +19,7 @@ mod payload;
 mod presence;
 mod run;
 mod seal;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -32,6 +33,7 @@ pub(crate) use outbox::{Action, Leased, NewWrite, Pending, Replaced};
 pub(crate) use payload::{Payload, PayloadField};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
+pub(crate) use shape::{KnownField, KnownKind, KnownTable};
 pub(crate) use work::Work;
 
 use std::path::Path;
