@@ -7,6 +7,7 @@ mod pass;
 mod pin;
 mod rehearsal;
 mod report;
+mod story;
 mod suggest;
 mod tables;
 
@@ -15,6 +16,7 @@ pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
+pub(crate) use story::{Standing, Story, story};
 pub(crate) use suggest::suggest;
 
 /// What a system's failure means, for the commands that end with one.

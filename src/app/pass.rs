@@ -122,6 +122,8 @@ pub(crate) async fn sync_ingress(
     let end = judge(&halves, failed_tables, refused, silent, &counts);
     let failed = failed_tables + halves.intake.failed.len() + halves.drain.failed.len() > 0;
     finish(store, run, &end, failed, counts, source_calls).await?;
+    let days = app.config.store.trace_days;
+    store.call(move |work| work.prune_trace(days)).await?;
     Ok(PassReport { end, counts })
 }
 

@@ -93,6 +93,8 @@ pub(super) enum Command {
     Plan(Plan),
     /// Show flows, tables, backlog and dead letters
     Status(Json),
+    /// Tell one record's story: versions read, decisions, requests, waits
+    Trace(Trace),
     /// Look at records that were given up, retry or discard them
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
@@ -194,7 +196,23 @@ pub(super) struct Plan {
     /// Flows to plan; all that are configured, if none is named
     #[arg(value_name = "FLOW")]
     pub(super) flows: Vec<FlowName>,
+    /// Show the values, too: personal data
+    #[arg(long)]
+    pub(super) show_values: bool,
     /// Print one JSON object a line
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// `trace`
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    /// The record's id in Dynamics
+    pub(super) id: String,
+    /// Its table, by its logical name; all tables, if none is named
+    #[arg(long, value_name = "NAME")]
+    pub(super) table: Option<String>,
+    /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
 }

@@ -15,6 +15,7 @@ mod progress;
 mod sandbox;
 mod status;
 mod sync;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
             Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
             Command::Status(arguments) => status::run(cli, arguments, &clock).await,
+            Command::Trace(arguments) => trace::run(cli, arguments, &clock).await,
             Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
             Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,
         }

@@ -285,7 +285,7 @@ impl Delivery {
             Ok(delivered) => {
                 state.successes += 1;
                 state.failing.clear();
-                return Attempt { leased, end: End::Done(delivered) };
+                return Attempt { leased, end: End::Done(delivered), failure: None };
             }
             Err(failure) => failure,
         };
@@ -297,6 +297,7 @@ impl Delivery {
                 .get(&leased.id)
                 .is_some_and(|before| state.successes > *before),
         };
+        let told = Some(failure.clone());
         let verdict = verdict(failure.outcome, leased.attempts, leased.uncertain, evidence);
         let end = match verdict {
             Verdict::Retry { attempts, uncertain, wait } => {
@@ -320,7 +321,7 @@ impl Delivery {
                 End::Stopped { uncertain }
             }
         };
-        Attempt { leased, end }
+        Attempt { leased, end, failure: told }
     }
 
     fn stop_table(&self, state: &mut Loop, table: &TableName, failure: &Failure) {

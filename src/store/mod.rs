@@ -22,6 +22,7 @@ mod seal;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
@@ -34,6 +35,7 @@ pub(crate) use payload::{Payload, PayloadField};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
 pub(crate) use shape::{KnownField, KnownKind, KnownTable};
+pub(crate) use trace::{Note, Step, TraceEntry};
 pub(crate) use work::Work;
 
 use std::path::Path;

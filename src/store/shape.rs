@@ -101,7 +101,7 @@ impl Work<'_> {
 
     /// Forgets it: the next pass takes both schemas as they are, and reads all
     /// rows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called by `resync --table`"))]
+    #[allow(dead_code, reason = "for `resync --table`")]
     pub(crate) fn forget_shape(&mut self, table: &TableName) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM shape WHERE table_name = ?1", [table.as_str()])?;
         Ok(())
@@ -219,6 +219,21 @@ impl Work<'_> {
             self.sql.prepare_cached("SELECT record FROM remap WHERE table_name = ?1 LIMIT ?2")?;
         let rows = statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
         rows.map(|row| record_id(&row?)).collect()
+    }
+
+    /// Whether a record is to be read again, for whatever reason.
+    pub(crate) fn to_be_read(
+        &self,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM remap WHERE table_name = ?1 AND record = ?2)
+                   OR EXISTS (SELECT 1 FROM reread WHERE table_name = ?1 AND record = ?2)",
+            )?
+            .query_row((table.as_str(), record.as_bytes().as_slice()), |row| row.get(0))?)
     }
 
     /// Takes records off the list, in the transaction of their new decision.

@@ -33,3 +33,4 @@ mod sandbox_campaign;
 mod sandbox_dynamics;
 mod sandbox_faults;
 mod support;
+mod trace;
