@@ -55,3 +55,4 @@ mod sandbox_tracking;
 mod sandbox_variants;
 mod sandbox_writes;
 mod support;
+mod trace;
