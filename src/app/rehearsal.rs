@@ -13,7 +13,7 @@ use crate::flows::ingress::Intake;
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
-use crate::store::{Action, Mode, Store, StoreError};
+use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, UNKNOWN};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -33,6 +33,12 @@ pub(crate) struct Planned {
     pub(crate) fields: Vec<String>,
     /// Why.
     pub(crate) reason: String,
+    /// Why field by field; also for fields that are not written although they
+    /// differ.
+    pub(crate) reasons: Vec<(String, &'static str)>,
+    /// The values that would be written, as JSON. Personal data: shown only to
+    /// who asks for them.
+    pub(crate) values: Vec<(String, String)>,
 }
 
 /// What a run would do.
@@ -70,7 +76,7 @@ pub(crate) async fn plan_ingress(
         requests: Requests::default(),
     };
     let reading = async {
-        let prepared = app.prepare().await;
+        let prepared = app.prepare(&store).await?;
         let report = intake.run(&prepared.tables).await?;
         Ok::<_, StoreError>((prepared, report))
     };
@@ -118,6 +124,8 @@ async fn tell(
                         action: "dead-letter",
                         fields: Vec::new(),
                         reason: letter.reason,
+                        reasons: Vec::new(),
+                        values: Vec::new(),
                     });
                 }
             }
@@ -144,6 +152,74 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
         (Action::Write, _) => format!("{reason}; waits until its parent is in Campaign"),
         (Action::Delete, _) => format!("{reason}; waits until its children are done"),
     };
-    let fields = leased.payload.changed(told).map(|field| field.name.to_string()).collect();
-    Planned { table: leased.table.clone(), id: leased.record, action, fields, reason }
+    let changed: Vec<&PayloadField> = leased.payload.changed(told).collect();
+    let reasons = leased.payload.fields.iter().filter_map(|field| {
+        let held = leased.mirror.as_ref().map(|_| told.get(&*field.name).copied());
+        let written = changed.iter().any(|it| it.name == field.name);
+        Some((field.name.to_string(), why(field, held, written, leased.payload.initial)?))
+    });
+    Planned {
+        reasons: reasons.collect(),
+        fields: changed.iter().map(|field| field.name.to_string()).collect(),
+        values: changed.iter().map(|it| (it.name.to_string(), it.json.get().to_owned())).collect(),
+        table: leased.table.clone(),
+        id: leased.record,
+        action,
+        reason,
+    }
+}
+
+/// Why a field is written, or is not although it differs; none where there is
+/// nothing to say. `held` is what Campaign was told, if it has the record.
+fn why(
+    field: &PayloadField,
+    held: Option<Option<Fingerprint>>,
+    written: bool,
+    initial: bool,
+) -> Option<&'static str> {
+    let empties = matches!(field.json.get(), "\"\"" | "null");
+    Some(match (held, written) {
+        (None, _) => "new",
+        (Some(None), _) => "never told to Campaign",
+        (Some(Some(UNKNOWN)), _) => "unknown in Campaign",
+        (Some(Some(_)), true) if !field.updates && initial => "replayed",
+        (Some(Some(_)), true) if empties => "cleared",
+        (Some(Some(_)), true) => "changed",
+        (Some(Some(print)), false) if print != field.fingerprint => "not written: updates = false",
+        (Some(Some(_)), false) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn every_field_has_its_reason() {
+        let field = |json: &str, updates| PayloadField {
+            name: "f".into(),
+            json: RawValue::from_string(json.to_owned()).unwrap(),
+            fingerprint: [2; 8],
+            updates,
+        };
+        let (value, empty) = (field("\"x\"", true), field("\"\"", true));
+        let once = field("\"x\"", false);
+        // field, held, written, initial → reason
+        let cases = [
+            (&value, None, true, true, Some("new")),
+            (&value, Some(None), true, false, Some("never told to Campaign")),
+            (&value, Some(Some(UNKNOWN)), true, false, Some("unknown in Campaign")),
+            (&value, Some(Some([1; 8])), true, false, Some("changed")),
+            (&empty, Some(Some([1; 8])), true, false, Some("cleared")),
+            (&value, Some(Some([2; 8])), false, false, None),
+            (&once, Some(Some([1; 8])), false, false, Some("not written: updates = false")),
+            (&once, Some(Some([1; 8])), true, true, Some("replayed")),
+            (&once, Some(Some([2; 8])), false, false, None),
+        ];
+        for (row, (field, held, written, initial, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(why(field, held, written, initial), expected, "row {row}");
+        }
+    }
 }

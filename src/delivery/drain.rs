@@ -298,11 +298,11 @@ impl Delivery {
             Ok(delivered) => {
                 state.successes += 1;
                 state.failing.clear();
-                return Some(Attempt { leased, end: End::Done(delivered) });
+                return Some(Attempt { leased, end: End::Done(delivered), failure: None });
             }
             Err(Trouble::Failed(failure)) => failure,
             Err(Trouble::Orphaned(lost)) => {
-                return Some(Attempt { leased, end: End::Orphaned { lost } });
+                return Some(Attempt { leased, end: End::Orphaned { lost }, failure: None });
             }
             Err(Trouble::Unreachable) => {
                 state.parked.push(leased.id);
@@ -317,6 +317,7 @@ impl Delivery {
                 .get(&leased.id)
                 .is_some_and(|before| state.successes > *before),
         };
+        let told = Some(failure.clone());
         let verdict = verdict(failure.outcome, leased.attempts, leased.uncertain, evidence);
         let end = match verdict {
             Verdict::Retry { attempts, uncertain, wait } => {
@@ -340,7 +341,7 @@ impl Delivery {
                 End::Stopped { uncertain }
             }
         };
-        Some(Attempt { leased, end })
+        Some(Attempt { leased, end, failure: told })
     }
 
     fn stop_table(&self, state: &mut Loop, table: &TableName, failure: &Failure) {

@@ -12,12 +12,12 @@ use crate::dynamics::{self, Failure, Outcome};
 use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Checkpoint, Position, Store, StoreError};
-use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
+use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
 use super::requests::Requests;
-use super::steps::TableRun;
+use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -57,6 +57,9 @@ pub(crate) enum IntakeError {
     Remote(Failure),
     /// The store would not: everything ends.
     Store(StoreError),
+    /// A column or field is no longer what it was; with the refusal that showed
+    /// it.
+    Drifted(String, Failure),
     /// This table cannot go on.
     Table(String),
     /// A person must say how to go on; reported already.
@@ -97,6 +100,10 @@ impl Intake {
                     // when all children have been read.
                     if table.is_parent { Ok(false) } else { Ok(self.guard(table).await?) }
                 }
+                Err(IntakeError::Remote(failure)) => match self.drifted(table, &failure).await {
+                    Some(reason) => Err(IntakeError::Drifted(reason, failure)),
+                    None => Err(IntakeError::Remote(failure)),
+                },
                 Err(error) => Err(error),
             };
             note(table, ended, &mut report)?;
@@ -193,10 +200,12 @@ impl Intake {
         let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
         let mapping = format!("{}|{}", table.identity, table.digest);
         let Some(stored) = stored else {
+            self.remember(table).await?;
             let position = Position::Inventory { next: None };
             return Ok(Checkpoint { position, generation: 1, mapping });
         };
         if stored.mapping == mapping {
+            self.remember(table).await?;
             return Ok(stored);
         }
         refuse_other_target(&stored, table)?;
@@ -212,8 +221,13 @@ impl Intake {
             | Position::DiffRest { .. } => self.begin_again(false),
         };
         let next = Checkpoint { position, generation: stored.generation + 1, mapping };
-        let (name, saved) = (table.name.clone(), next.clone());
-        self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
+        let (name, saved, shape) = (table.name.clone(), next.clone(), table.shape.clone());
+        self.store
+            .call(move |work| {
+                work.set_shape(&name, &shape)?;
+                work.set_checkpoint(&name, &saved)
+            })
+            .await?;
         Ok(next)
     }
 
@@ -222,6 +236,31 @@ impl Intake {
         let name = table.name.clone();
         let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
         stored.map_or(Ok(()), |stored| refuse_other_target(&stored, table))
+    }
+
+    /// Remembers what the mapping rests on, for the next pass to compare with.
+    async fn remember(&self, table: &Table) -> Result<(), StoreError> {
+        let (name, shape) = (table.name.clone(), table.shape.clone());
+        self.store.call(move |work| work.set_shape(&name, &shape)).await
+    }
+
+    /// A read that was refused because the schema changed under it: which
+    /// columns are gone, or that one is hidden from our role.
+    async fn drifted(&self, table: &Table, failure: &Failure) -> Option<String> {
+        if !schema_refused(failure) {
+            return None;
+        }
+        let wanted = table.query.columns.iter().map(|column| column.name.clone()).collect();
+        let schema = self.dynamics.table_schema(&table.name, Some(&wanted)).await.ok();
+        let gone: Vec<String> = schema.map_or_else(Vec::new, |schema| {
+            let columns = table.query.columns.iter();
+            columns
+                .filter(|it| it.name != schema.primary_id)
+                .filter(|it| schema.columns.get(&it.name).is_none_or(|now| now.kind != it.kind))
+                .map(|it| format!("the column `{}` is no longer what it was", it.name))
+                .collect()
+        });
+        Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
     }
 
     fn begin_again(&self, initial: bool) -> Position {
@@ -304,12 +343,11 @@ pub(super) fn note(
         Err(IntakeError::Store(error)) => return Err(error),
         Err(IntakeError::Remote(failure)) => {
             failed(table, in_words(&failure));
-            report.failed.push(table.name.clone());
-            if failure.outcome == Outcome::Refused {
-                report.refused = Some(failure);
-            } else if failure.outcome == Outcome::ServerError {
-                report.kept_refusing = Some(failure);
-            }
+            refused(table, failure, report);
+        }
+        Err(IntakeError::Drifted(reason, failure)) => {
+            SchemaDrifted { flow: FLOW, table: table.name.clone(), reason }.emit();
+            refused(table, failure, report);
         }
         Err(IntakeError::Table(reason)) => {
             failed(table, reason);
@@ -317,6 +355,16 @@ pub(super) fn note(
         }
     }
     Ok(())
+}
+
+/// Notes what a system's refusal means for the pass.
+fn refused(table: &Table, failure: Failure, report: &mut IntakeReport) {
+    report.failed.push(table.name.clone());
+    if failure.outcome == Outcome::Refused {
+        report.refused = Some(failure);
+    } else if failure.outcome == Outcome::ServerError {
+        report.kept_refusing = Some(failure);
+    }
 }
 
 fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {

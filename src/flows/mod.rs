@@ -18,4 +18,5 @@ mod reconcile;
 mod replay;
 mod report;
 pub(crate) mod requests;
+pub(crate) mod shape;
 mod steps;

@@ -157,8 +157,8 @@ events! { INGRESS_EVENTS;
         /// What stands in the way.
         reason: String,
     }
-    /// A mapped column or field is gone or has another type. The table stops, and no empty value is written in its place.
-    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back, or change the mapping; the table resumes by itself." {
+    /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
+    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
         /// The flow.
         flow: Flow,
         /// The table.

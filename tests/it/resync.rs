@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{FIELDS, STORES, Setup, World, by_filter, by_uri};
+use crate::support::{FIELDS, STORES, Setup, World, by_filter, by_uri, on_pages};
 
 /// Someone works in Campaign behind our back.
 fn edit(world: &World, id: Uuid, changes: &Value) {
@@ -226,7 +226,7 @@ fn an_interrupted_comparison_leaves_nothing_and_an_interrupted_replay_goes_on() 
     for (purpose, left) in [("--verify", 0), ("--repair", 1)] {
         let world = World::new(Setup { page_rows: 5, ..Setup::default() });
         world.synced();
-        world.play(crate::support::on_pages(cdsync::sandbox::Fault::Slow { ms: 60_000 }));
+        world.play(on_pages(cdsync::sandbox::Fault::Slow { ms: 60_000 }));
         let running =
             crate::rig::Running::start(world.command(&["resync", "--table", "contact", purpose]));
         running.wait_for("resync.started");
@@ -238,5 +238,46 @@ fn an_interrupted_comparison_leaves_nothing_and_an_interrupted_replay_goes_on() 
         world.calm();
         let finished = world.sync().ends(0).events("resync.finished");
         assert_eq!(i64::try_from(finished.len()).unwrap(), left);
+    }
+}
+
+#[test]
+fn a_change_that_waits_or_comes_meanwhile_wins_over_the_replay() {
+    let world = World::new(Setup { tables: by_uri("", FIELDS), ..Setup::default() });
+    world.synced();
+    let id = world.contacts()[7];
+    world.change(id, &json!({ "lastname": "First" }));
+    for commits in 3.. {
+        let mut crashing = world.command(&["sync"]);
+        crashing.env("CDSYNC_CRASH", format!("committed:{commits}"));
+        assert!(!crashing.output().unwrap().status.success(), "no crash was late enough");
+        if number(&world, "SELECT count(*) FROM outbox") > 0 {
+            break;
+        }
+    }
+    world.change(id, &json!({ "lastname": "Second" }));
+    world.run(&["resync", "--table", "contact"]).ends(0);
+    assert_eq!(world.profile(id)["lastName"], "Second");
+    world.change(id, &json!({ "lastname": "Third" }));
+    world.equal_after_sync();
+}
+
+#[test]
+fn a_long_resync_tells_how_fast_it_is_and_how_long_it_will_take() {
+    let world = World::new(Setup { contacts: 12, page_rows: 2, ..Setup::default() });
+    world.synced();
+    world.play(on_pages(cdsync::sandbox::Fault::Slow { ms: 600 }));
+    for purpose in [&[][..], &["--verify"]] {
+        let mut arguments = vec!["resync", "--table", "contact"];
+        arguments.extend(purpose);
+        let told = world.run(&arguments).ends(0).events("resync.progress");
+        assert!(!told.is_empty(), "{purpose:?}");
+        for event in told {
+            assert_eq!((&event["table"], &event["total"]), (&json!("contact"), &json!(12)));
+            let number = |name: &str| event[name].as_u64().unwrap();
+            assert!(number("rows") <= 12 && number("rate_per_second") > 0, "{event}");
+            let rest = 12 - number("rows");
+            assert!(number("left_seconds") <= rest, "{event}");
+        }
     }
 }
