@@ -9,11 +9,12 @@ use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
 use crate::model::{Flow, TableName, Tally};
-use crate::store::{Checkpoint, Position, Store, StoreError};
+use crate::store::{Checkpoint, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
+pub(crate) use super::resume::Remapped;
 use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
@@ -71,6 +72,8 @@ pub(crate) struct IntakeReport {
     pub(crate) failed: Vec<TableName>,
     /// Tables with held deletions or an empty read.
     pub(crate) held: Vec<TableName>,
+    /// Changed mappings, and what follows from each.
+    pub(crate) remapped: Vec<Remapped>,
     /// A refusal of credentials or privileges, if there was one.
     pub(crate) refused: Option<Failure>,
     /// A server error that repeating did not mend, if there was one.
@@ -82,7 +85,7 @@ impl Intake {
     pub(crate) async fn run(&self, tables: &[Table]) -> Result<IntakeReport, StoreError> {
         let mut report = IntakeReport::default();
         for table in tables {
-            match self.table(table).await {
+            match self.table(table, &mut report).await {
                 Ok(false) => {}
                 Ok(true) | Err(IntakeError::Held) => report.held.push(table.name.clone()),
                 Err(IntakeError::Store(error)) => return Err(error),
@@ -112,12 +115,14 @@ impl Intake {
     }
 
     /// One table up to date. True if deletions are held.
-    async fn table(&self, table: &Table) -> Result<bool, IntakeError> {
+    async fn table(&self, table: &Table, report: &mut IntakeReport) -> Result<bool, IntakeError> {
         self.release_approved(table).await?;
-        let checkpoint = self.checkpoint(table).await?;
+        let (checkpoint, remapped) = self.checkpoint(table).await?;
+        report.remapped.extend(remapped);
         self.watch_age(table, &checkpoint);
         let mut run = TableRun::new(self, table);
         run.run(checkpoint).await?;
+        run.remaps().await?;
         run.rereads().await?;
         self.guard(table).await
     }
@@ -130,54 +135,6 @@ impl Intake {
             DeletesReleased { flow: FLOW, table: table.name.clone(), released }.emit();
         }
         Ok(())
-    }
-
-    /// Where the table goes on. A mapping that was changed makes a full read;
-    /// one that names another target needs another store.
-    async fn checkpoint(&self, table: &Table) -> Result<Checkpoint, IntakeError> {
-        let name = table.name.clone();
-        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
-        let mapping = format!("{}|{}", table.identity, table.digest);
-        let Some(stored) = stored else {
-            self.remember(table).await?;
-            let position = Position::Inventory { next: None };
-            return Ok(Checkpoint { position, generation: 1, mapping });
-        };
-        if stored.mapping == mapping {
-            self.remember(table).await?;
-            return Ok(stored);
-        }
-        let identity = stored.mapping.split('|').next().unwrap_or_default();
-        if identity != table.identity {
-            return Err(IntakeError::Table(format!(
-                "the store mirrors {identity}, the configuration now says {}; set [store] path to a new file, or put the mapping back",
-                table.identity
-            )));
-        }
-        let position = match stored.position {
-            position @ Position::Inventory { .. } => position,
-            Position::FullRead { initial, .. } | Position::CatchUp { initial, .. } => {
-                self.begin_again(initial)
-            }
-            Position::Presence { .. } | Position::Sweep { .. } | Position::Delta { .. } => {
-                self.begin_again(false)
-            }
-        };
-        let next = Checkpoint { position, generation: stored.generation + 1, mapping };
-        let (name, saved, shape) = (table.name.clone(), next.clone(), table.shape.clone());
-        self.store
-            .call(move |work| {
-                work.set_shape(&name, &shape)?;
-                work.set_checkpoint(&name, &saved)
-            })
-            .await?;
-        Ok(next)
-    }
-
-    /// Remembers what the mapping rests on, for the next pass to compare with.
-    async fn remember(&self, table: &Table) -> Result<(), StoreError> {
-        let (name, shape) = (table.name.clone(), table.shape.clone());
-        self.store.call(move |work| work.set_shape(&name, &shape)).await
     }
 
     /// A read that was refused because the schema changed under it: which
@@ -197,11 +154,6 @@ impl Intake {
                 .collect()
         });
         Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
-    }
-
-    fn begin_again(&self, initial: bool) -> Position {
-        let started = self.clock.now();
-        Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
     }
 
     fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {

@@ -9,5 +9,7 @@ pub(crate) mod ingress;
 mod page_watch;
 mod prepare;
 mod presence;
+mod remap;
+mod resume;
 pub(crate) mod shape;
 mod steps;

@@ -24,6 +24,7 @@ mod ingress_mapping;
 mod ingress_misfits;
 mod ingress_plan;
 mod ingress_privacy;
+mod ingress_remap;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::Refusal;
 use super::render::{Annotations, Plan};
-use super::schema::{Column, ColumnType, Role};
+use super::schema::{Choice, Column, ColumnType, Role};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use crate::clock::Clock;
@@ -246,6 +246,22 @@ impl DynamicsControl {
             return Err(unknown("such column"));
         }
         db.metadata_changed(table);
+        Ok(())
+    }
+
+    /// Gives a picklist other options; its values and the tokens stay.
+    pub fn set_choices(
+        &self,
+        table: &str,
+        name: &str,
+        choices: Vec<Choice>,
+    ) -> Result<(), ControlError> {
+        let mut db = self.db();
+        let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
+        let def = Arc::make_mut(&mut data.def);
+        let column = def.columns.iter_mut().find(|column| column.name == name);
+        let column = column.ok_or_else(|| unknown("such column"))?;
+        column.kind = ColumnType::Picklist(choices);
         Ok(())
     }
 
