@@ -164,6 +164,7 @@ async fn work(
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
     }
+    intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
         let report = intake.run(&prepared.tables).await;

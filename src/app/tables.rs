@@ -167,28 +167,7 @@ impl App {
         store: &Store,
     ) -> Result<(Table, Target), TableError> {
         let (schema, resource) =
-            self.schemas(spec).await.map_err(|failure| match failure.outcome {
-                // It ran once, so the name is not simply a wrong one.
-                Outcome::Setup | Outcome::Missing if known.is_some() => {
-                    TableError::Gone(failure.to_string())
-                }
-                Outcome::Setup
-                | Outcome::Missing
-                | Outcome::Throttled
-                | Outcome::NotSent
-                | Outcome::Unknown
-                | Outcome::Unavailable
-                | Outcome::ServerError
-                | Outcome::Refused
-                | Outcome::Unauthenticated
-                | Outcome::DuplicateKey
-                | Outcome::VersionConflict
-                | Outcome::CursorExpired
-                | Outcome::BadRecord
-                | Outcome::Garbled
-                | Outcome::Foreign
-                | Outcome::TooLarge => TableError::Remote(failure),
-            })?;
+            self.schemas(spec).await.map_err(|failure| refused(failure, known.is_some()))?;
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
             TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
         })?;
@@ -246,6 +225,16 @@ impl App {
         );
         let (has_links, is_parent) = (table.has_links(), table.is_parent);
         Ok((table, Target { writer, has_links, is_parent }))
+    }
+}
+
+/// What it means that the schemas cannot be had. A table that ran once does not
+/// simply have a wrong name.
+fn refused(failure: Failure, ran: bool) -> TableError {
+    if ran && matches!(failure.outcome, Outcome::Setup | Outcome::Missing) {
+        TableError::Gone(failure.to_string())
+    } else {
+        TableError::Remote(failure)
     }
 }
 

@@ -66,9 +66,19 @@ fn write_out(
             print_json_line(&as_object(&row, values))?;
             continue;
         }
+        if let Some(rows) = row.rows {
+            print(&format!(
+                "mapping of {} changed: {}; {} of {} records are looked at again\n",
+                row.table,
+                row.reason,
+                count(rows),
+                count(row.records.max(rows)),
+            ))?;
+            continue;
+        }
         group.push(vec![
             row.table.to_string(),
-            row.id.to_string(),
+            row.id.map_or_else(String::new, |id| id.to_string()),
             row.action.to_owned(),
             fields_text(&row, values),
             row.reason,
@@ -87,12 +97,16 @@ fn as_object(row: &Planned, values: bool) -> Value {
     let mut object = json!({
         "flow": Flow::Ingress.as_str(),
         "table": row.table.as_str(),
-        "id": row.id.to_string(),
+        "id": row.id.map(|id| id.to_string()),
         "action": row.action,
         "fields": row.fields,
         "reason": row.reason,
         "reasons": reasons,
     });
+    if let Some(rows) = row.rows {
+        object["rows"] = Value::from(rows);
+        object["records"] = Value::from(row.records);
+    }
     if values {
         let values: Map<String, Value> = row
             .values

@@ -11,12 +11,13 @@ use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
 use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally};
-use crate::store::{Checkpoint, Position, Store, StoreError};
+use crate::store::{Checkpoint, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
 use super::requests::Requests;
+pub(crate) use super::resume::Remapped;
 use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
@@ -79,6 +80,8 @@ pub(crate) struct IntakeReport {
     pub(crate) failed: Vec<TableName>,
     /// Tables with held deletions or an empty read.
     pub(crate) held: Vec<TableName>,
+    /// Changed mappings, and what follows from each.
+    pub(crate) remapped: Vec<Remapped>,
     /// A refusal of credentials or privileges, if there was one.
     pub(crate) refused: Option<Failure>,
     /// A server error that repeating did not mend, if there was one.
@@ -93,7 +96,7 @@ impl Intake {
         let mut read = BTreeSet::new();
         for table in tables {
             let table = &table.with_read(&read);
-            let ended = match self.table(table).await {
+            let ended = match self.table(table, &mut report).await {
                 Ok(()) => {
                     read.insert(table.name.clone());
                     // Deletions go child first: those of parents are looked at
@@ -146,7 +149,7 @@ impl Intake {
     }
 
     /// One table up to date.
-    async fn table(&self, table: &Table) -> Result<(), IntakeError> {
+    async fn table(&self, table: &Table, report: &mut IntakeReport) -> Result<(), IntakeError> {
         if !table.is_parent {
             self.release_approved(table).await?;
         }
@@ -154,9 +157,11 @@ impl Intake {
         if self.requests.only {
             self.same_target(table).await?;
         } else {
-            let checkpoint = self.checkpoint(table).await?;
+            let (checkpoint, remapped) = self.checkpoint(table).await?;
+            report.remapped.extend(remapped);
             self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
+            run.remaps().await?;
             self.reconsider(table).await?;
             run.rereads().await?;
         }
@@ -193,55 +198,11 @@ impl Intake {
         Ok(())
     }
 
-    /// Where the table goes on. A mapping that was changed makes a full read;
-    /// one that names another target needs another store.
-    async fn checkpoint(&self, table: &Table) -> Result<Checkpoint, IntakeError> {
-        let name = table.name.clone();
-        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
-        let mapping = format!("{}|{}", table.identity, table.digest);
-        let Some(stored) = stored else {
-            self.remember(table).await?;
-            let position = Position::Inventory { next: None };
-            return Ok(Checkpoint { position, generation: 1, mapping });
-        };
-        if stored.mapping == mapping {
-            self.remember(table).await?;
-            return Ok(stored);
-        }
-        refuse_other_target(&stored, table)?;
-        let position = match stored.position {
-            position @ Position::Inventory { .. } => position,
-            Position::FullRead { initial, .. }
-            | Position::CatchUp { initial, .. }
-            | Position::DiffRead { initial, .. } => self.begin_again(initial),
-            Position::Presence { .. }
-            | Position::Sweep { .. }
-            | Position::Delta { .. }
-            | Position::DiffSweep { .. }
-            | Position::DiffRest { .. } => self.begin_again(false),
-        };
-        let next = Checkpoint { position, generation: stored.generation + 1, mapping };
-        let (name, saved, shape) = (table.name.clone(), next.clone(), table.shape.clone());
-        self.store
-            .call(move |work| {
-                work.set_shape(&name, &shape)?;
-                work.set_checkpoint(&name, &saved)
-            })
-            .await?;
-        Ok(next)
-    }
-
     /// Refuses a table whose mapping names another target than the store does.
     pub(super) async fn same_target(&self, table: &Table) -> Result<(), IntakeError> {
         let name = table.name.clone();
         let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
         stored.map_or(Ok(()), |stored| refuse_other_target(&stored, table))
-    }
-
-    /// Remembers what the mapping rests on, for the next pass to compare with.
-    async fn remember(&self, table: &Table) -> Result<(), StoreError> {
-        let (name, shape) = (table.name.clone(), table.shape.clone());
-        self.store.call(move |work| work.set_shape(&name, &shape)).await
     }
 
     /// A read that was refused because the schema changed under it: which
@@ -261,11 +222,6 @@ impl Intake {
                 .collect()
         });
         Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
-    }
-
-    fn begin_again(&self, initial: bool) -> Position {
-        let started = self.clock.now();
-        Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
     }
 
     fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {
@@ -367,7 +323,7 @@ fn refused(table: &Table, failure: Failure, report: &mut IntakeReport) {
     }
 }
 
-fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
+pub(super) fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
     let identity = stored.mapping.split('|').next().unwrap_or_default();
     if identity == table.identity {
         return Ok(());

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RecordId, TableName};
+use crate::model::{RecordId, RowVersion, TableName};
 use crate::store::work::record_id;
-use crate::store::{Fingerprint, Mirror, SEAL_BYTES, StoreError, UNKNOWN, Work};
+use crate::store::{Fingerprint, Mirror, Note, SEAL_BYTES, Step, StoreError, UNKNOWN, Work};
 
 /// A type as far as it may drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,30 +167,64 @@ impl Work<'_> {
     }
 
     /// Takes back writes that wait and that nobody has touched: they were
-    /// decided under another mapping. Their records are to be looked at again.
-    /// Gives their number.
-    pub(crate) fn redecide_waiting(&mut self, table: &TableName) -> Result<u64, StoreError> {
+    /// decided under another mapping. Their records, and those of writes that
+    /// may have reached Campaign, are to be looked at again, unless `all` are
+    /// read anyway; those that were to be written in full stay so. Gives the
+    /// number of writes taken back.
+    pub(crate) fn redecide_waiting(
+        &mut self,
+        table: &TableName,
+        all: bool,
+    ) -> Result<u64, StoreError> {
+        const WRITES: &str = "flow = 'ingress' AND table_name = ?1 AND action = 'write'";
         self.sql.execute(
-            "INSERT OR IGNORE INTO remap (table_name, record)
-               SELECT table_name, record FROM outbox WHERE flow = 'ingress' AND table_name = ?1
-                 AND action = 'write' AND leased IS NULL AND uncertain = 0",
+            &format!(
+                "INSERT OR IGNORE INTO reread (table_name, record)
+                   SELECT table_name, record FROM outbox
+                   WHERE {WRITES} AND json_extract(payload, '$.initial')"
+            ),
             [table.as_str()],
         )?;
-        let dropped = self.sql.execute(
-            "DELETE FROM outbox WHERE flow = 'ingress' AND table_name = ?1
-               AND action = 'write' AND leased IS NULL AND uncertain = 0",
-            [table.as_str()],
+        self.sql.execute(
+            &format!(
+                "INSERT OR IGNORE INTO remap (table_name, record)
+                   SELECT table_name, record FROM outbox
+                   WHERE {WRITES} AND NOT json_extract(payload, '$.initial') AND NOT ?2"
+            ),
+            (table.as_str(), all),
         )?;
-        Ok(dropped as u64)
+        let dropped: Vec<(Vec<u8>, Option<i64>)> = {
+            let mut statement = self.sql.prepare(&format!(
+                "DELETE FROM outbox WHERE {WRITES} AND leased IS NULL AND uncertain = 0
+                 RETURNING record, version"
+            ))?;
+            let rows =
+                statement.query_map([table.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        for (record, version) in &dropped {
+            let note = Note {
+                reason: "the mapping was changed",
+                ..Note::of(Step::Redecide, version.map(RowVersion))
+            };
+            self.note(table, record_id(record)?, &note);
+        }
+        Ok(dropped.len() as u64)
     }
 
-    /// Records that the mapping could not carry are to be looked at again.
-    pub(crate) fn remap_failed(&mut self, table: &TableName) -> Result<u64, StoreError> {
+    /// Records that the mapping could not carry are to be looked at again; with
+    /// `writes`, those that Campaign refused as well. Gives their number.
+    pub(crate) fn remap_failed(
+        &mut self,
+        table: &TableName,
+        writes: bool,
+    ) -> Result<u64, StoreError> {
         let added = self.sql.execute(
             "INSERT OR IGNORE INTO remap (table_name, record)
                SELECT table_name, record FROM dead_letter
-               WHERE flow = 'ingress' AND table_name = ?1 AND action = 'map'",
-            [table.as_str()],
+               WHERE flow = 'ingress' AND table_name = ?1
+                 AND (action = 'map' OR (?2 AND action = 'write'))",
+            (table.as_str(), writes),
         )?;
         Ok(added as u64)
     }
@@ -208,6 +242,16 @@ impl Work<'_> {
             statement.execute((table.as_str(), record.as_bytes().as_slice()))?;
         }
         Ok(())
+    }
+
+    /// How many records are on that list.
+    pub(crate) fn remap_count(&self, table: &TableName) -> Result<u64, StoreError> {
+        let count: i64 = self.sql.query_row(
+            "SELECT count(*) FROM remap WHERE table_name = ?1",
+            [table.as_str()],
+            |row| row.get(0),
+        )?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Up to `limit` records on that list.

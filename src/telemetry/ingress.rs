@@ -166,6 +166,21 @@ events! { INGRESS_EVENTS;
         /// What is wrong, and where.
         reason: String,
     }
+    /// The mapping of a table was changed in the configuration, or labels of a choice were. Records that it can concern are looked at again.
+    MappingChanged = "mapping.changed" INFO, "Nothing. `cdsync plan` says the same before it happens." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// What changed.
+        reason: String,
+        /// Records that it can concern.
+        rows: u64,
+        /// Records of the table in Campaign.
+        records: u64,
+        /// `none`, `by-id` or `full-read`: how they are read again.
+        read: &'static str,
+    }
     /// A record was given up. It stops nobody else, and a newer version replaces it.
     RecordDeadLettered = "record.dead_lettered" WARN, "`cdsync dead-letters show` tells more; mend the cause, then `cdsync dead-letters retry`." {
         /// The flow.

@@ -147,3 +147,23 @@ async fn a_member_that_leaves_its_list_is_found_without_change_tracking() {
     assert_eq!((&finished["deleted"], &finished["written"]), (&json!(1), &json!(0)));
     assert_eq!(campaign.count("cusListMember"), members.len() - 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intersect_table_is_replayed_and_compared_like_any_other() {
+    let rig = Rig::usual(40).await;
+    use_templates(&rig, &["marketing-list-members"]).await;
+    synced(&rig).await;
+    let member = rig.sandbox.dynamics().ids("listmember")[0].to_string();
+    let requests: [&[&str]; 3] = [
+        &["resync", "--table", "listmember", "--verify"],
+        &["resync", "--table", "listmember", "--id", &member],
+        &["resync", "--table", "listmember"],
+    ];
+    for arguments in requests {
+        let ended = rig.run(arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:#?}");
+    }
+    let again = synced(&rig).await;
+    assert_eq!(again.events("flow.finished")[0]["written"], 0, "{again:#?}");
+    rig.run(&["trace", &member]).await.expect(0);
+}
