@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::spec::TableMapping;
-use crate::mapping::{Compiled, Domain, FieldShape, Kind};
+use crate::mapping::{Compiled, Domain, FieldShape, Kind, field_words};
 use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
 
 /// What a mapping rests on. `form` is how a field is emptied.
@@ -21,9 +21,24 @@ pub(crate) fn shape(
         let known = known(field.column().as_str(), &field.shape(), field.updates, &spec, key);
         (field.name.to_string(), known)
     });
+    let links = compiled.links().iter().zip(&spec.links).map(|(link, spec)| {
+        // Whatever its entry says may concern every record.
+        let rule = digest(&format!("{spec:?}"));
+        let known = KnownField {
+            column: link.column().to_string(),
+            reads: link_kind("lookup", link.targets()),
+            writes: link_kind(&field_words(&link.kind), &[]),
+            spec: rule.clone(),
+            rule,
+            updates: true,
+            domain: "open".to_owned(),
+            ..KnownField::default()
+        };
+        (link.name.to_string(), known)
+    });
     let filter_columns = compiled.filter_columns();
     KnownTable {
-        fields: fields.collect(),
+        fields: fields.chain(links).collect(),
         filter_columns: filter_columns
             .into_iter()
             .map(|(column, kind)| (column.name.to_string(), known_kind(&kind)))
@@ -56,6 +71,10 @@ fn known(column: &str, shape: &FieldShape, updates: bool, spec: &str, key: &Seal
         cases: each().map(|(name, case)| (name, print_of(&case.sent))).collect(),
         plain: each().map(|(name, case)| (name, print_of(&case.plain))).collect(),
     }
+}
+
+fn link_kind(words: &str, targets: &[String]) -> KnownKind {
+    KnownKind { words: words.to_owned(), targets: targets.to_vec(), ..KnownKind::default() }
 }
 
 fn known_kind(kind: &Kind) -> KnownKind {

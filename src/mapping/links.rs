@@ -42,6 +42,11 @@ impl CompiledLink {
         &self.source.name
     }
 
+    /// The tables that the lookup may point to, as far as the metadata says.
+    pub(crate) fn targets(&self) -> &[String] {
+        if let ColumnType::Lookup { targets } = &self.source.kind { targets } else { &[] }
+    }
+
     /// Whether Campaign's field holds the parent's key in place of a link.
     pub(crate) fn by_key(&self) -> bool {
         !matches!(self.kind, FieldType::Link { .. })

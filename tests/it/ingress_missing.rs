@@ -127,3 +127,20 @@ fn a_parent_that_comes_while_its_childrens_table_cannot_be_read_is_not_forgotten
     world.equal_after_sync();
     owned_by(&world, child, outside);
 }
+
+#[test]
+fn a_link_that_the_configuration_gains_later_is_set_on_records_that_are_there() {
+    let world = linked_as(Variants::default(), 2, "", "");
+    let contacts = by_filter("apply_deletes = true", FIELDS);
+    let line = vehicles("").lines().find(|line| line.starts_with("links")).unwrap().to_owned();
+    let child = add_vehicle(&world, Some(world.contacts()[0]), "Car");
+    world.configure(&format!("{}{contacts}", vehicles("").replace(&line, "")));
+    world.equal_after_sync();
+    assert_eq!(owner(&world, child), None);
+    world.configure(&format!("{}{contacts}", vehicles("")));
+    world.equal_after_sync();
+    owned_by(&world, child, world.contacts()[0]);
+    world.forget();
+    world.synced();
+    assert!(world.writes().is_empty());
+}
