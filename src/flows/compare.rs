@@ -11,8 +11,8 @@ use crate::store::{
     Fingerprint, Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, Work,
 };
 
-use super::commit::{canonical_key, fingerprints, key_hash};
 use super::ingress::{Intake, IntakeError};
+use super::inventory::{canonical_key, fingerprints, key_hash};
 use super::judge::{LINKED, differing};
 use super::links::follow;
 use super::page_watch::PageWatch;

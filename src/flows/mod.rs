@@ -8,6 +8,7 @@ mod diff;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;
+mod inventory;
 mod judge;
 mod links;
 mod mend;

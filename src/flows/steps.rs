@@ -9,9 +9,10 @@ use crate::model::{Change, Flow, RecordId};
 use crate::store::{Checkpoint, Position};
 use crate::telemetry::{CursorExpired, LoadStarted, RecordDeadLettered};
 
-use super::commit::{Committed, commit_inventory, commit_page};
+use super::commit::{Committed, commit_page};
 use super::diff::{fitting, next_read};
 use super::ingress::{Intake, IntakeError};
+use super::inventory::commit_inventory;
 use super::page_watch::PageWatch;
 use super::prepare::{Prepared, Table};
 

@@ -22,19 +22,7 @@ pub(super) async fn fill(store: &Store) {
     let known = fields(store, "Ann");
     let writes =
         [decision(store, 2, Action::Write, "Bob"), decision(store, 3, Action::Delete, "Cleo")];
-    let letter = NewDeadLetter {
-        flow: Flow::Ingress,
-        table: contact(),
-        record: record(4),
-        write: Some((Action::Write, payload(store, "Dan"))),
-        version: Some(RowVersion(8)),
-        seen: 2,
-        reason: "the value of `email` is refused".to_owned(),
-        status: Some(500),
-        request_id: Some("req-4".to_owned()),
-        attempts: 1,
-        uncertain: true,
-    };
+    let letter = letter(store);
     let checkpoint = Checkpoint {
         position: Position::Delta {
             link: "/api/data/v9.2/contacts?$deltatoken=1%2101".to_owned(),
@@ -91,6 +79,22 @@ pub(super) async fn fill(store: &Store) {
         })
         .await
         .unwrap();
+}
+
+fn letter(store: &Store) -> NewDeadLetter {
+    NewDeadLetter {
+        flow: Flow::Ingress,
+        table: contact(),
+        record: record(4),
+        write: Some((Action::Write, payload(store, "Dan"))),
+        version: Some(RowVersion(8)),
+        seen: 2,
+        reason: "the value of `email` is refused".to_owned(),
+        status: Some(500),
+        request_id: Some("req-4".to_owned()),
+        attempts: 1,
+        uncertain: true,
+    }
 }
 
 /// A mapping of one field.
