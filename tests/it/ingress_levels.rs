@@ -219,3 +219,72 @@ fn a_join_by_a_field_holds_the_parents_key_and_follows_its_changes() {
     assert_eq!(world.synced(), Counts::default());
     assert!(world.writes().is_empty());
 }
+
+/// Service visits, linked to vehicles.
+const VISITS: &str = r#"
+[[ingress.table]]
+dynamics = "new_servicevisit"
+campaign = "cusServiceVisit"
+key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
+apply_deletes = true
+links = [ { from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" } ]
+fields = [ { from = "new_name", to = "cusName" } ]
+"#;
+
+#[test]
+fn visits_of_vehicles_of_contacts_come_and_go_level_by_level_under_strict_links() {
+    let contacts = by_filter("apply_deletes = true", FIELDS);
+    let world = World::new(Setup {
+        contacts: 4,
+        page_rows: 3,
+        tables: format!("{VISITS}{}{contacts}", vehicles("")),
+        variants: Variants { one_cardinality_links: true, ..Variants::default() },
+        ..Setup::default()
+    });
+    let (dynamics, campaign) = (world.sandbox.dynamics(), world.sandbox.campaign());
+    for (number, owner) in world.contacts().into_iter().cycle().take(8).enumerate() {
+        let car = add_car(&world.sandbox, owner, &format!("Car {number}"));
+        for name in ["Spring", "Autumn"] {
+            let bound = format!("/new_vehicles({car})");
+            let visit = json!({ "new_name": name, "new_VehicleId@odata.bind": bound });
+            dynamics.insert("new_servicevisit", &visit).unwrap();
+        }
+    }
+    let every = |path: &str, every: u64, fault: Fault| FaultRule {
+        system: Some(System::Campaign),
+        path: Some(path.to_owned()),
+        every: Some(every),
+        times: Some(3),
+        ..FaultRule::always(fault)
+    };
+    let rules = vec![
+        every("Ext/profile", 2, status(503)),
+        every("/cusVehicle", 3, Fault::CutAfter),
+        every("/cusServiceVisit", 4, Fault::CutBefore),
+    ];
+    world.sandbox.set_faults(FaultPlan { seed: 5, rules });
+    world.sync();
+    world.calm();
+    world.equal_after_sync();
+    let visits = dynamics.ids("new_servicevisit");
+    assert_eq!(campaign.count("cusServiceVisit"), visits.len());
+    for id in &visits {
+        let row = dynamics.get("new_servicevisit", *id).unwrap();
+        let held = campaign.by_key("cusServiceVisit", "cusVisitId", &id.to_string());
+        assert_eq!(held.len(), 1, "{id}");
+        assert_eq!(held[0]["visitVehicle"]["key"], row["_new_vehicleid_value"], "{id}");
+    }
+    // Everything goes, the grandparents too: nobody takes another along.
+    let all = visits.len() + dynamics.count("new_vehicle") + 4;
+    for table in ["new_servicevisit", "new_vehicle", "contact"] {
+        for id in dynamics.ids(table) {
+            assert!(dynamics.delete(table, id));
+        }
+    }
+    let cascade = cdsync::sandbox::ParentDelete::Cascade;
+    world.sandbox.set_variants(Variants { parent_delete: cascade, ..Variants::default() });
+    world.forget();
+    world.synced();
+    assert_eq!(world.verbs(), vec!["DELETE"; all]);
+    assert_eq!(campaign.count("profile"), 0);
+}

@@ -11,6 +11,7 @@ use crate::model::{Flow, RowVersion};
 use crate::store::{
     Checkpoint, Counts, Held, KnownField, KnownTable, LinkRow, Mirror, MirrorState, NewDeadLetter,
     NewResync, Note, Position, Purpose, ResyncPosition, RunOutcome, Scope, Step, Store, StoreError,
+    Work,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -49,14 +50,7 @@ pub(super) async fn fill(store: &Store) {
             }
             work.add_dead_letter(&letter)?;
             work.request_reread(&contact(), record(5))?;
-            let link = LinkRow {
-                name: "owner".to_owned(),
-                parent_table: contact(),
-                parent: record(7),
-                missed: false,
-            };
-            work.set_links(&contact(), record(2), &[link], false)?;
-            work.leave_out(&contact(), record(8))?;
+            fill_links(work)?;
             work.add_presence(&contact(), &[record(6)])?;
             work.set_shape(&contact(), &shape())?;
             work.request_remap(&contact(), &[record(7)])?;
@@ -118,6 +112,18 @@ async fn read_what_is_new(store: &Store) {
         })
         .await
         .unwrap();
+}
+
+/// A link, and a record that the filter leaves out.
+fn fill_links(work: &mut Work<'_>) -> Result<(), StoreError> {
+    let link = LinkRow {
+        name: "owner".to_owned(),
+        parent_table: contact(),
+        parent: record(7),
+        missed: false,
+    };
+    work.set_links(&contact(), record(2), &[link], false)?;
+    work.leave_out(&contact(), record(8))
 }
 
 /// What [`fill`] put there can be read.
