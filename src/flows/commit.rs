@@ -360,7 +360,7 @@ pub(crate) fn commit_inventory(
 }
 
 /// Fingerprints of the mapped fields that Campaign showed. Where a set link
-/// leads, it does not tell: no two PKeys of one record are alike. Such a link
+/// leads, it does not tell: no two `PKey`s of one record are alike. Such a link
 /// is not among them, and is written once.
 pub(super) fn fingerprints(
     key: &SealKey,
