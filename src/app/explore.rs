@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::app::guardrails::row_guardrail;
+use crate::app::guardrails::row_findings;
 use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
 use crate::dynamics::{Query, not_tracked};
@@ -69,7 +69,7 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
     for (index, spec) in tables.iter().enumerate() {
         table(app, index, spec, &mut findings).await;
     }
-    findings.extend(row_guardrail(app, tables).await);
+    findings.extend(row_findings(app, tables).await);
     findings
 }
 

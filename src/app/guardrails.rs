@@ -5,7 +5,7 @@
 use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
 use crate::mapping::depth;
-use crate::mapping::spec::TableMapping;
+use crate::mapping::spec::{TableMapping, Tracking};
 
 /// Mapped tables (point 67).
 const TABLES: usize = 20;
@@ -21,6 +21,9 @@ const LEVELS: usize = 3;
 
 /// Rows of all mapped tables together (point 66).
 const ROWS: u64 = 15_000_000;
+
+/// Calls of one pass for a table that is compared, above which `check` says so.
+const DIFF_CALLS: u64 = 10;
 
 const HINT: &str = "nothing needs to be done here; ask Adobe whether the Campaign package takes it";
 
@@ -69,14 +72,37 @@ pub(crate) fn guardrails(tables: &[TableMapping]) -> Vec<Finding> {
 
 /// What the tables hold. Their counts may be a day old (Dynamics sheet, 2.4);
 /// tables that cannot be counted are passed over.
-pub(crate) async fn row_guardrail(app: &App, tables: &[TableMapping]) -> Option<Finding> {
+pub(crate) async fn row_findings(app: &App, tables: &[TableMapping]) -> Vec<Finding> {
     let names: Vec<_> = tables.iter().map(|table| table.dynamics.clone()).collect();
     if names.is_empty() {
-        return None;
+        return Vec::new();
     }
     let counting = app.dynamics.total_rows(&names);
-    let counts = within(app, "dynamics", counting, &mut Vec::new()).await?;
-    over_rows(counts.iter().map(|(_, rows)| rows).sum(), counts.len())
+    let Some(counts) = within(app, "dynamics", counting, &mut Vec::new()).await else {
+        return Vec::new();
+    };
+    let all = over_rows(counts.iter().map(|(_, rows)| rows).sum(), counts.len());
+    let page_rows = app.config.dynamics.page_rows;
+    let compared = tables.iter().enumerate().filter(|(_, one)| one.tracking == Tracking::Diff);
+    let long = compared.filter_map(|(index, table)| {
+        let (_, rows) = counts.iter().find(|(name, _)| *name == table.dynamics.as_str())?;
+        long_diff(index, table, *rows, page_rows)
+    });
+    all.into_iter().chain(long).collect()
+}
+
+/// A comparison whose reading takes long is worth a word.
+fn long_diff(index: usize, table: &TableMapping, rows: u64, page_rows: u32) -> Option<Finding> {
+    let calls = rows.div_ceil(u64::from(page_rows.max(1)));
+    (calls > DIFF_CALLS).then(|| Finding {
+        place: format!("ingress.table[{index}].tracking"),
+        problem: format!(
+            "each pass reads about {rows} rows of {} in {calls} calls; choose the schedule accordingly",
+            table.dynamics
+        ),
+        hint: String::new(),
+        kind: FindingKind::Note,
+    })
 }
 
 fn over_rows(rows: u64, tables: usize) -> Option<Finding> {

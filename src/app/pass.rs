@@ -129,6 +129,8 @@ pub(crate) async fn sync_ingress(
     let end = judge(&halves, failed_tables, refused, silent, &counts);
     let failed = failed_tables + halves.intake.failed.len() + halves.drain.failed.len() > 0;
     finish(store, run, &end, failed, counts, source_calls).await?;
+    let days = app.config.store.trace_days;
+    store.call(move |work| work.prune_trace(days)).await?;
     Ok(PassReport { end, counts })
 }
 
@@ -136,7 +138,7 @@ pub(crate) async fn sync_ingress(
 /// environment's.
 pub(super) async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
     match pin(app, store).await? {
-        Pin::Fits => Ok(app.prepare().await),
+        Pin::Fits => app.prepare(store).await,
         Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
         Pin::Refused(failure) => Ok(Prepared { refused: Some(failure), ..Prepared::default() }),
     }
@@ -162,6 +164,7 @@ async fn work(
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
     }
+    intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
         let report = intake.run(&prepared.tables).await;

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::app::pass::Patience;
-use crate::flows::ingress::Intake;
+use crate::flows::ingress::{Intake, IntakeReport, Remapped};
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
-use crate::store::{Action, Mode, Store, StoreError};
+use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, UNKNOWN};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -25,14 +25,24 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(crate) struct Planned {
     /// The table.
     pub(crate) table: TableName,
-    /// The record.
-    pub(crate) id: RecordId,
-    /// `create`, `update`, `delete` or `dead-letter`.
+    /// The record; none for `re-evaluate`, which is about many.
+    pub(crate) id: Option<RecordId>,
+    /// `create`, `update`, `delete`, `dead-letter` or `re-evaluate`.
     pub(crate) action: &'static str,
     /// The fields that would be written.
     pub(crate) fields: Vec<String>,
     /// Why.
     pub(crate) reason: String,
+    /// Why field by field; also for fields that are not written although they
+    /// differ.
+    pub(crate) reasons: Vec<(String, &'static str)>,
+    /// The values that would be written, as JSON. Personal data: shown only to
+    /// who asks for them.
+    pub(crate) values: Vec<(String, String)>,
+    /// How many records are looked at again.
+    pub(crate) rows: Option<u64>,
+    /// Of how many.
+    pub(crate) records: u64,
 }
 
 /// What a run would do.
@@ -70,7 +80,7 @@ pub(crate) async fn plan_ingress(
         requests: Requests::default(),
     };
     let reading = async {
-        let prepared = app.prepare().await;
+        let prepared = app.prepare(&store).await?;
         let report = intake.run(&prepared.tables).await?;
         Ok::<_, StoreError>((prepared, report))
     };
@@ -86,7 +96,7 @@ pub(crate) async fn plan_ingress(
             });
         }
     };
-    tell(&store, before, report.held.clone(), visit).await?;
+    tell(&store, before, &report, visit).await?;
     let stopped = prepared.refused.or(report.refused);
     Ok(Rehearsal {
         counts: tally.get(),
@@ -101,11 +111,13 @@ pub(crate) async fn plan_ingress(
 async fn tell(
     store: &Store,
     before: i64,
-    held: Vec<TableName>,
+    report: &IntakeReport,
     mut visit: impl FnMut(Planned) + Send + 'static,
 ) -> Result<(), StoreError> {
+    let (held, remapped) = (report.held.clone(), report.remapped.clone());
     store
         .call(move |work| {
+            remapped.into_iter().map(re_evaluated).for_each(&mut visit);
             work.each_pending(FLOW, |leased| {
                 visit(planned(&leased, held.contains(&leased.table)));
                 Ok(())
@@ -114,16 +126,35 @@ async fn tell(
                 if letter.id > before {
                     visit(Planned {
                         table: letter.table,
-                        id: letter.record,
+                        id: Some(letter.record),
                         action: "dead-letter",
                         fields: Vec::new(),
                         reason: letter.reason,
+                        reasons: Vec::new(),
+                        values: Vec::new(),
+                        rows: None,
+                        records: 0,
                     });
                 }
             }
             Ok(())
         })
         .await
+}
+
+/// What a changed mapping comes to.
+fn re_evaluated(remapped: Remapped) -> Planned {
+    Planned {
+        table: remapped.table,
+        id: None,
+        action: "re-evaluate",
+        fields: remapped.fields,
+        reason: remapped.parts.join(", "),
+        reasons: Vec::new(),
+        values: Vec::new(),
+        rows: Some(remapped.rows),
+        records: remapped.records,
+    }
 }
 
 fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
@@ -144,6 +175,80 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
         (Action::Write, _) => format!("{reason}; waits until its parent is in Campaign"),
         (Action::Delete, _) => format!("{reason}; waits until its children are done"),
     };
-    let fields = leased.payload.changed(told).map(|field| field.name.to_string()).collect();
-    Planned { table: leased.table.clone(), id: leased.record, action, fields, reason }
+    let changed: Vec<&PayloadField> = leased.payload.changed(told).collect();
+    let known = leased.mirror.is_some();
+    let reasons = leased.payload.fields.iter().filter_map(|field| {
+        let held = told.get(&*field.name).copied();
+        let written = changed.iter().any(|it| it.name == field.name);
+        Some((field.name.to_string(), why(field, known, held, (written, leased.payload.initial))?))
+    });
+    Planned {
+        reasons: reasons.collect(),
+        fields: changed.iter().map(|field| field.name.to_string()).collect(),
+        values: changed.iter().map(|it| (it.name.to_string(), it.json.get().to_owned())).collect(),
+        table: leased.table.clone(),
+        id: Some(leased.record),
+        rows: None,
+        records: 0,
+        action,
+        reason,
+    }
+}
+
+/// Why a field is written, or is not although it differs; none where there is
+/// nothing to say. `known`: Campaign has the record; `held`: what it was told.
+fn why(
+    field: &PayloadField,
+    known: bool,
+    held: Option<Fingerprint>,
+    (written, initial): (bool, bool),
+) -> Option<&'static str> {
+    let empties = matches!(field.json.get(), "\"\"" | "null");
+    if !known {
+        return Some("new");
+    }
+    Some(match (held, written) {
+        (None, _) => "never told to Campaign",
+        (Some(UNKNOWN), _) => "unknown in Campaign",
+        (Some(_), true) if !field.updates && initial => "replayed",
+        (Some(_), true) if empties => "cleared",
+        (Some(_), true) => "changed",
+        (Some(print), false) if print != field.fingerprint => "not written: updates = false",
+        (Some(_), false) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn every_field_has_its_reason() {
+        let field = |json: &str, updates| PayloadField {
+            name: "f".into(),
+            json: RawValue::from_string(json.to_owned()).unwrap(),
+            fingerprint: [2; 8],
+            updates,
+        };
+        let (value, empty) = (field("\"x\"", true), field("\"\"", true));
+        let once = field("\"x\"", false);
+        // field, held (none: the record is new), written, initial → reason
+        let cases = [
+            (&value, None, true, true, Some("new")),
+            (&value, Some(None), true, false, Some("never told to Campaign")),
+            (&value, Some(Some(UNKNOWN)), true, false, Some("unknown in Campaign")),
+            (&value, Some(Some([1; 8])), true, false, Some("changed")),
+            (&empty, Some(Some([1; 8])), true, false, Some("cleared")),
+            (&value, Some(Some([2; 8])), false, false, None),
+            (&once, Some(Some([1; 8])), false, false, Some("not written: updates = false")),
+            (&once, Some(Some([1; 8])), true, true, Some("replayed")),
+            (&once, Some(Some([2; 8])), false, false, None),
+        ];
+        for (row, (field, held, written, initial, expected)) in cases.into_iter().enumerate() {
+            let found = why(field, held.is_some(), held.flatten(), (written, initial));
+            assert_eq!(found, expected, "row {row}");
+        }
+    }
 }

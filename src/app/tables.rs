@@ -9,10 +9,12 @@ use crate::campaign::{Clearing, KeyLookup, Writer};
 use crate::delivery::Target;
 use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
+use crate::flows::shape::{drift, shape};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
 use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
+use crate::store::{KnownTable, Store, StoreError};
 use crate::telemetry::{SchemaDrifted, TableFailed};
 
 /// Deletions that pass the share of the default guard in any case: a small
@@ -29,6 +31,10 @@ pub(crate) enum TableError {
     Remote(Failure),
     /// The mapping does not fit what they have: every problem, with its place.
     Mapping(Vec<String>),
+    /// Columns or fields are not what they were when the table last ran.
+    Drift(Vec<String>),
+    /// The table or its resource is gone since it last ran.
+    Gone(String),
     /// Dynamics does not track the table's changes.
     NotTracked {
         /// The table.
@@ -38,11 +44,19 @@ pub(crate) enum TableError {
     },
 }
 
+impl TableError {
+    /// Whether a schema, rather than a system or the set-up, is to blame.
+    fn is_drift(&self) -> bool {
+        matches!(self, Self::Mapping(_) | Self::Drift(_) | Self::Gone(_))
+    }
+}
+
 impl std::fmt::Display for TableError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Remote(failure) => failure.fmt(f),
-            Self::Mapping(problems) => f.write_str(&problems.join("; ")),
+            Self::Mapping(problems) | Self::Drift(problems) => f.write_str(&problems.join("; ")),
+            Self::Gone(text) => f.write_str(text),
             Self::NotTracked { table, possible } => {
                 write!(
                     f,
@@ -83,20 +97,22 @@ pub(crate) struct Prepared {
 impl App {
     /// Prepares all mapped tables. One that cannot run is reported and left
     /// out; it resumes by itself when its cause is gone.
-    pub(crate) async fn prepare(&self) -> Prepared {
+    pub(crate) async fn prepare(&self, store: &Store) -> Result<Prepared, StoreError> {
         let mut prepared = Prepared::default();
-        let Some(ingress) = &self.config.ingress else { return prepared };
+        let Some(ingress) = &self.config.ingress else { return Ok(prepared) };
         // A ring is refused with the configuration.
         let order = parents_first(&ingress.tables).unwrap_or_default();
         for spec in order.iter().filter_map(|at| ingress.tables.get(*at)) {
-            match self.prepare_table(spec).await {
+            let name = spec.dynamics.clone();
+            let known = store.call(move |work| work.shape(&name)).await?;
+            match self.prepare_table(spec, known.as_ref(), store).await {
                 Ok((table, target)) => {
                     prepared.targets.insert(table.name.clone(), target);
                     prepared.tables.push(table);
                 }
                 Err(error) => {
                     let (table, reason) = (spec.dynamics.clone(), error.to_string());
-                    if matches!(error, TableError::Mapping(_)) {
+                    if error.is_drift() {
                         SchemaDrifted { flow: Flow::Ingress, table, reason }.emit();
                     } else {
                         TableFailed { flow: Flow::Ingress, table, reason }.emit();
@@ -125,7 +141,7 @@ impl App {
                 }
             }
         }
-        prepared
+        Ok(prepared)
     }
 
     /// Both schemas of a mapping.
@@ -144,8 +160,14 @@ impl App {
         tables.flat_map(|spec| &spec.links).any(|link| link.table == *table)
     }
 
-    async fn prepare_table(&self, spec: &TableMapping) -> Result<(Table, Target), TableError> {
-        let (schema, resource) = self.schemas(spec).await.map_err(TableError::Remote)?;
+    async fn prepare_table(
+        &self,
+        spec: &TableMapping,
+        known: Option<&KnownTable>,
+        store: &Store,
+    ) -> Result<(Table, Target), TableError> {
+        let (schema, resource) =
+            self.schemas(spec).await.map_err(|failure| refused(failure, known.is_some()))?;
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
             TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
         })?;
@@ -158,6 +180,13 @@ impl App {
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
         let digest = digest(spec, &schema, &compiled, clearing);
+        let shape = shape(spec, &compiled, &format!("{clearing:?}"), store.key());
+        if let Some(known) = known {
+            let drifted = drift(known, &shape);
+            if !drifted.is_empty() {
+                return Err(TableError::Drift(drifted));
+            }
+        }
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -184,6 +213,7 @@ impl App {
                 .filter(|link| link.resource.is_none())
                 .map(|link| link.table.clone())
                 .collect(),
+            shape: Arc::new(shape),
             mapping: Arc::new(compiled),
         };
         let writer = Writer::new(
@@ -193,8 +223,18 @@ impl App {
             lookup(&spec.key.lookup),
             table.field_names(),
         );
-        let parents = spec.links.iter().map(|link| link.table.clone()).collect();
-        Ok((table, Target { writer, parents }))
+        let (has_links, is_parent) = (table.has_links(), table.is_parent);
+        Ok((table, Target { writer, has_links, is_parent }))
+    }
+}
+
+/// What it means that the schemas cannot be had. A table that ran once does not
+/// simply have a wrong name.
+fn refused(failure: Failure, ran: bool) -> TableError {
+    if ran && matches!(failure.outcome, Outcome::Setup | Outcome::Missing) {
+        TableError::Gone(failure.to_string())
+    } else {
+        TableError::Remote(failure)
     }
 }
 

@@ -102,6 +102,8 @@ pub(super) enum Command {
     Resync(Resync),
     /// Show flows, tables, backlog and dead letters
     Status(Json),
+    /// Tell one record's story: versions read, decisions, requests, waits
+    Trace(Trace),
     /// Look at records that were given up, retry or discard them
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
@@ -219,6 +221,9 @@ pub(super) struct Plan {
     /// Flows to plan; all that are configured, if none is named
     #[arg(value_name = "FLOW")]
     pub(super) flows: Vec<FlowName>,
+    /// Show the values, too: personal data
+    #[arg(long)]
+    pub(super) show_values: bool,
     /// Print one JSON object a line
     #[command(flatten)]
     pub(super) json: Json,
@@ -250,6 +255,19 @@ pub(super) struct Resync {
     #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) patience: u64,
     /// Print one JSON object a line
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// `trace`
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    /// The record's id in Dynamics
+    pub(super) id: String,
+    /// Its table, by its logical name; all tables, if none is named
+    #[arg(long, value_name = "NAME")]
+    pub(super) table: Option<String>,
+    /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
 }

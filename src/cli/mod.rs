@@ -17,6 +17,7 @@ mod resync;
 mod sandbox;
 mod status;
 mod sync;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -86,6 +87,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
             Command::Resync(arguments) => resync::run(cli, arguments, &clock).await,
             Command::Status(arguments) => status::run(cli, arguments, &clock).await,
+            Command::Trace(arguments) => trace::run(cli, arguments, &clock).await,
             Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
             Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,
         }

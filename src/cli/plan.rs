@@ -1,6 +1,6 @@
 //! `plan`: what a pass would write.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::app::{Planned, plan_ingress};
 use crate::clock::Clock;
@@ -18,9 +18,9 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     let app = app(&cli.global, clock)?;
     needs_ingress(&app.config)?;
     progress.step("reading both systems");
-    let as_json = arguments.json.json;
+    let (as_json, values) = (arguments.json.json, arguments.show_values);
     let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);
-    let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, as_json));
+    let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, as_json, values));
     let rehearsal = plan_ingress(&app, move |planned| {
         // The printer ends early only when nobody reads on.
         let _ = rows.send(planned);
@@ -56,27 +56,31 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
 fn write_out(
     planned: &mut std::sync::mpsc::Receiver<Planned>,
     as_json: bool,
+    values: bool,
 ) -> Result<(), std::io::Error> {
     /// Lines that are set in columns together.
     const GROUP: usize = 500;
     let mut group = Vec::new();
     for row in planned.iter() {
         if as_json {
-            print_json_line(&json!({
-                "flow": Flow::Ingress.as_str(),
-                "table": row.table.as_str(),
-                "id": row.id.to_string(),
-                "action": row.action,
-                "fields": row.fields,
-                "reason": row.reason,
-            }))?;
+            print_json_line(&as_object(&row, values))?;
+            continue;
+        }
+        if let Some(rows) = row.rows {
+            print(&format!(
+                "mapping of {} changed: {}; {} of {} records are looked at again\n",
+                row.table,
+                row.reason,
+                count(rows),
+                count(row.records.max(rows)),
+            ))?;
             continue;
         }
         group.push(vec![
             row.table.to_string(),
-            row.id.to_string(),
+            row.id.map_or_else(String::new, |id| id.to_string()),
             row.action.to_owned(),
-            row.fields.join(", "),
+            fields_text(&row, values),
             row.reason,
         ]);
         if group.len() == GROUP {
@@ -85,6 +89,49 @@ fn write_out(
         }
     }
     if group.is_empty() { Ok(()) } else { print_group(&group) }
+}
+
+fn as_object(row: &Planned, values: bool) -> Value {
+    let reasons: Map<String, Value> =
+        row.reasons.iter().map(|(field, why)| (field.clone(), Value::from(*why))).collect();
+    let mut object = json!({
+        "flow": Flow::Ingress.as_str(),
+        "table": row.table.as_str(),
+        "id": row.id.map(|id| id.to_string()),
+        "action": row.action,
+        "fields": row.fields,
+        "reason": row.reason,
+        "reasons": reasons,
+    });
+    if let Some(rows) = row.rows {
+        object["rows"] = Value::from(rows);
+        object["records"] = Value::from(row.records);
+    }
+    if values {
+        let values: Map<String, Value> = row
+            .values
+            .iter()
+            .map(|(field, json)| (field.clone(), serde_json::from_str(json).unwrap_or_default()))
+            .collect();
+        object["values"] = Value::from(values);
+    }
+    object
+}
+
+/// `email (cleared), lastName (changed)`; a new record's fields need no
+/// reason each.
+fn fields_text(row: &Planned, values: bool) -> String {
+    let shown = |field: &str| {
+        let value = row.values.iter().find(|(name, _)| values && name == field);
+        value.map_or_else(|| field.to_owned(), |(_, json)| format!("{field} = {json}"))
+    };
+    let all_new = row.reasons.iter().all(|(_, why)| *why == "new");
+    let parts: Vec<String> = if all_new {
+        row.fields.iter().map(|field| shown(field)).collect()
+    } else {
+        row.reasons.iter().map(|(field, why)| format!("{} ({why})", shown(field))).collect()
+    };
+    parts.join(", ")
 }
 
 fn print_group(rows: &[Vec<String>]) -> Result<(), std::io::Error> {

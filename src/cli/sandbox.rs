@@ -86,38 +86,38 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
     private_file(file, &format!("{text}\n{LINKED}"))
 }
 
-/// What else the sandbox holds, for who wants to map it.
-const LINKED: &str = r#"# The sandbox also has vehicles of contacts and service visits of vehicles.
-# [[ingress.table]]
-# dynamics = "new_vehicle"
-# campaign = "cusVehicle"
-# key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
-# apply_deletes = true
-# links = [{ from = "new_contactid", to = "vehicleOwner", table = "contact" }]
-# fields = [
-#   { from = "new_name", to = "cusName" },
-#   { from = "new_plate", to = "cusPlate" },
-#   { from = "new_mileage", to = "cusMileage" },
-#   { from = "new_price", to = "cusPrice" },
-#   { from = "new_registered", to = "cusRegistered" },
-#   { from = "new_fuel", to = "cusFuel" },
-# ]
-#
-# [[ingress.table]]
-# dynamics = "new_servicevisit"
-# campaign = "cusServiceVisit"
-# key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
-# apply_deletes = true
-# links = [{ from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" }]
-# fields = [
-#   { from = "new_name", to = "cusName" },
-#   { from = "new_visitedon", to = "cusVisited" },
-#   { from = "new_nextvisit", to = "cusNextVisit" },
-#   { from = "new_cost", to = "cusCost" },
-#   { from = "new_kind", to = "cusKind" },
-#   { from = "new_warranty", to = "cusWarranty" },
-#   { from = "new_notes", to = "cusNotes" },
-# ]
+/// The linked tables that the sandbox holds beside contacts.
+const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.
+[[ingress.table]]
+dynamics = "new_vehicle"
+campaign = "cusVehicle"
+key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
+apply_deletes = true
+links = [{ from = "new_contactid", to = "vehicleOwner", table = "contact" }]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_plate", to = "cusPlate" },
+  { from = "new_mileage", to = "cusMileage" },
+  { from = "new_price", to = "cusPrice" },
+  { from = "new_registered", to = "cusRegistered" },
+  { from = "new_fuel", to = "cusFuel" },
+]
+
+[[ingress.table]]
+dynamics = "new_servicevisit"
+campaign = "cusServiceVisit"
+key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
+apply_deletes = true
+links = [{ from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" }]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_visitedon", to = "cusVisited" },
+  { from = "new_nextvisit", to = "cusNextVisit" },
+  { from = "new_cost", to = "cusCost" },
+  { from = "new_kind", to = "cusKind" },
+  { from = "new_warranty", to = "cusWarranty" },
+  { from = "new_notes", to = "cusNotes" },
+]
 "#;
 
 /// The text of a configuration that points at the sandbox; writes the two

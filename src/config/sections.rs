@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::settings::{
-    BaseUrl, CampaignSettings, DynamicsCredential, DynamicsSettings, StoreSettings, UserPassword,
+    BaseUrl, CampaignSettings, DynamicsCredential, DynamicsSettings, StoreSettings, TRACE_DAYS,
+    UserPassword,
 };
 use super::tree::{Keys, Node};
 use super::values::{base_url, number_or, plain, secret};
@@ -52,7 +53,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "sftp",
 ];
 
-const STORE_KEYS: &[&str] = &["path"];
+const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
 /// A problem has been recorded.
 struct Reported;
@@ -268,7 +269,10 @@ fn url_or(keys: &Keys<'_>, key: &str, default: &str) -> Option<BaseUrl> {
 /// `[store]`. A relative path is taken from the working directory.
 pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
     let keys = node.keys(STORE_KEYS)?;
-    let Some(node) = keys.get("path") else { return Some(StoreSettings::default()) };
+    let trace_days = number_or(&keys, "trace_days", 1..=3650, TRACE_DAYS);
+    let Some(node) = keys.get("path") else {
+        return Some(StoreSettings { trace_days, ..StoreSettings::default() });
+    };
     let text = node.text()?;
     if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
         node.problem(
@@ -277,5 +281,5 @@ pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
         );
         return None;
     }
-    Some(StoreSettings { path: PathBuf::from(text) })
+    Some(StoreSettings { path: PathBuf::from(text), trace_days })
 }

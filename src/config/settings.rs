@@ -101,11 +101,16 @@ pub(crate) struct CampaignSettings {
 pub(crate) struct StoreSettings {
     /// The database file.
     pub(crate) path: PathBuf,
+    /// Days for which `trace` remembers.
+    pub(crate) trace_days: u32,
 }
+
+/// Days for which `trace` remembers, unless the configuration says otherwise.
+pub(super) const TRACE_DAYS: u32 = 30;
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { path: PathBuf::from("/var/lib/cdsync/cdsync.db") }
+        Self { path: PathBuf::from("/var/lib/cdsync/cdsync.db"), trace_days: TRACE_DAYS }
     }
 }
 

@@ -36,8 +36,10 @@ const GATHER: Duration = Duration::from_millis(10);
 pub(crate) struct Target {
     /// Writes its resource.
     pub(crate) writer: Writer,
-    /// The tables that its records link to.
-    pub(crate) parents: Vec<TableName>,
+    /// Whether its records link to others.
+    pub(crate) has_links: bool,
+    /// Whether records of other tables link to its records.
+    pub(crate) is_parent: bool,
 }
 
 /// How the work of a pass ended.
@@ -94,11 +96,11 @@ impl Delivery {
         max_in_flight: usize,
     ) -> Self {
         let key = store.key().clone();
-        let mut kinship = Kinship::default();
-        for (table, target) in targets.iter().filter(|(_, target)| !target.parents.is_empty()) {
-            kinship.children.insert(table.clone());
-            kinship.parents.extend(target.parents.iter().cloned());
-        }
+        let those = |is: fn(&Target) -> bool| {
+            targets.iter().filter(|(_, it)| is(it)).map(|(table, _)| table.clone()).collect()
+        };
+        let kinship =
+            Kinship { parents: those(|it| it.is_parent), children: those(|it| it.has_links) };
         let destinations = targets.into_iter().map(|(table, target)| {
             let (paths, turns) = (Arc::new(Paths::default()), Arc::new(Turns::default()));
             (table, Destination { writer: target.writer, paths, turns, key: key.clone() })
@@ -296,11 +298,11 @@ impl Delivery {
             Ok(delivered) => {
                 state.successes += 1;
                 state.failing.clear();
-                return Some(Attempt { leased, end: End::Done(delivered) });
+                return Some(Attempt { leased, end: End::Done(delivered), failure: None });
             }
             Err(Trouble::Failed(failure)) => failure,
             Err(Trouble::Orphaned(lost)) => {
-                return Some(Attempt { leased, end: End::Orphaned { lost } });
+                return Some(Attempt { leased, end: End::Orphaned { lost }, failure: None });
             }
             Err(Trouble::Unreachable) => {
                 state.parked.push(leased.id);
@@ -315,6 +317,7 @@ impl Delivery {
                 .get(&leased.id)
                 .is_some_and(|before| state.successes > *before),
         };
+        let told = Some(failure.clone());
         let verdict = verdict(failure.outcome, leased.attempts, leased.uncertain, evidence);
         let end = match verdict {
             Verdict::Retry { attempts, uncertain, wait } => {
@@ -338,7 +341,7 @@ impl Delivery {
                 End::Stopped { uncertain }
             }
         };
-        Some(Attempt { leased, end })
+        Some(Attempt { leased, end, failure: told })
     }
 
     fn stop_table(&self, state: &mut Loop, table: &TableName, failure: &Failure) {

@@ -4,8 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use crate::http::Failure;
 use crate::model::{Flow, RecordId, TableName, TallyDelta};
-use crate::store::{Action, Leased, Mirror, MirrorState, NewDeadLetter, Place, StoreError, Work};
+use crate::store::{
+    Action, Leased, Mirror, MirrorState, NewDeadLetter, Note, Place, Step, StoreError, Work,
+};
 
 use super::send::Delivered;
 
@@ -14,6 +17,8 @@ use super::send::Delivered;
 pub(crate) struct Attempt {
     pub(crate) leased: Leased,
     pub(crate) end: End,
+    /// What went wrong, if something did.
+    pub(crate) failure: Option<Failure>,
 }
 
 /// How it ended.
@@ -70,6 +75,7 @@ pub(crate) fn settle(
     let mut family = Family::new(kinship);
     for attempt in attempts {
         let leased = &attempt.leased;
+        trace(work, attempt);
         match &attempt.end {
             End::Done(delivered) => done(work, leased, delivered, &mut family, &mut settled)?,
             End::Retry { attempts, uncertain, .. } => {
@@ -155,6 +161,30 @@ impl<'k> Family<'k> {
         let waiting = work.pending(Flow::Ingress, &leased.table, leased.record)?.is_some();
         work.child_settled(leased, waiting, told)
     }
+}
+
+/// Notes how the attempt ended, for `cdsync trace`.
+fn trace(work: &mut Work<'_>, attempt: &Attempt) {
+    let leased = &attempt.leased;
+    let millis = |wait: Duration| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+    let (step, attempts, wait_ms) = match &attempt.end {
+        End::Done(Delivered::Made | Delivered::Holds(_)) => (Step::Written, leased.attempts, 0),
+        End::Done(Delivered::AsItWas(_)) => (Step::AlreadySo, leased.attempts, 0),
+        End::Done(Delivered::Gone) => (Step::Deleted, leased.attempts, 0),
+        End::Retry { attempts, wait, .. } => (Step::Retry, *attempts, millis(*wait)),
+        End::GiveUp { .. } => (Step::DeadLetter, leased.attempts + 1, 0),
+        End::Stopped { .. } | End::Orphaned { .. } => (Step::Waits, leased.attempts, 0),
+    };
+    let failure = attempt.failure.as_ref();
+    let note = Note {
+        reason: failure.map_or("", |failure| &failure.message),
+        status: failure.and_then(|failure| failure.status),
+        request_id: failure.and_then(|failure| failure.request_id.as_deref()),
+        attempts,
+        wait_ms,
+        ..Note::of(step, leased.version)
+    };
+    work.note(&leased.table, leased.record, &note);
 }
 
 fn done(

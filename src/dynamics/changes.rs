@@ -187,6 +187,31 @@ impl Reader {
         }))
     }
 
+    /// Those of `ids` (at most 50) that exist, as they are now.
+    pub(crate) async fn rows(
+        &self,
+        query: &Query,
+        ids: &[RecordId],
+    ) -> Result<Vec<Change>, Failure> {
+        let key = &query.table.primary_id;
+        let tests: Vec<String> = ids.iter().map(|id| format!("{key} eq {id}")).collect();
+        let path = format!(
+            "{}?$select={}&$filter={}",
+            query.table.entity_set,
+            query.select(),
+            encode(&tests.join(" or ")),
+        );
+        let mut next = Some(self.link(&path)?);
+        let mut found = Vec::with_capacity(ids.len());
+        while let Some(link) = next {
+            let response = self.follow(&link, &query.untracked()).await?;
+            let page = self.page(query, &response)?;
+            found.extend(page.changes);
+            next = page.next;
+        }
+        Ok(found)
+    }
+
     /// Which of `ids` (at most 50) exist now.
     pub(crate) async fn existing(
         &self,

@@ -7,8 +7,8 @@ use crate::campaign::{Listed, ListingPage};
 use crate::mapping::canonical;
 use crate::model::{FieldName, FieldType, Flow, RecordId, TallyDelta};
 use crate::store::{
-    Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Payload,
-    Pending, Replaced, SealKey, StoreError, Work,
+    Action, Checkpoint, Fingerprint, Mirror, MirrorState, NewDeadLetter, NewWrite, Note, Payload,
+    Pending, Replaced, SealKey, Step as Traced, StoreError, Work,
 };
 
 use super::decide::{Decision, Known, decide};
@@ -115,6 +115,7 @@ impl Step<'_, '_> {
         }
         let known = Known { mirror: mirror.as_ref(), pending, doubt };
         let decision = decide(prepared.content.incoming(), known, self.table.deletions);
+        self.trace(prepared, decision, mirror.as_ref());
         let told = mirror.is_some() || doubt || pending.is_some_and(|pending| pending.touched);
         let before = Before { pending, told, some_left_out: self.kin.some_left_out };
         self.carry_out(decision, prepared, mirror, (pending, doubt, alive), out)?;
@@ -152,6 +153,40 @@ impl Step<'_, '_> {
             }
             Decision::GiveUp => self.give_up(prepared, pending, out),
         }
+    }
+
+    /// Notes what was read and decided, for `cdsync trace`.
+    fn trace(&mut self, prepared: &Prepared, decision: Decision, mirror: Option<&Mirror>) {
+        let mut fields = String::new();
+        let mut reason = match &prepared.content {
+            Content::Record(_) => "",
+            Content::FilteredOut(_) => "the filter leaves it out",
+            Content::Deleted => "Dynamics no longer has it",
+            Content::Failed(reason) => reason,
+        };
+        let step = match (decision, mirror, &prepared.content) {
+            (Decision::Write, Some(mirror), Content::Record(payload)) => {
+                for field in payload.changed(&mirror.fields) {
+                    if !fields.is_empty() {
+                        fields.push(',');
+                    }
+                    fields.push_str(&field.name);
+                }
+                Traced::Update
+            }
+            (Decision::Write, _, _) => Traced::Create,
+            (Decision::Delete, _, _) => Traced::Delete,
+            (Decision::Unchanged, _, _) => Traced::Unchanged,
+            (Decision::LeaveOut | Decision::Forget, _, content) => {
+                if matches!(content, Content::Deleted) {
+                    reason = "Dynamics no longer has it; deletions are not carried";
+                }
+                Traced::LeftOut
+            }
+            (Decision::GiveUp, _, _) => Traced::Unmappable,
+        };
+        let note = Note { fields: &fields, reason, ..Note::of(step, prepared.version) };
+        self.work.note(&self.table.name, prepared.id, &note);
     }
 
     /// The mirror row; where there is none, what the listing of Campaign

@@ -156,6 +156,41 @@ impl TableRun<'_> {
         Ok(settled)
     }
 
+    /// Records that a changed mapping may concern, read again in batches. What
+    /// a batch does not show is asked for by its own id.
+    pub(super) async fn remaps(&mut self) -> Result<(), IntakeError> {
+        loop {
+            let name = self.table.name.clone();
+            let asked = self.intake.store.call(move |work| work.remaps(&name, SWEEP_IDS)).await?;
+            if asked.is_empty() {
+                return Ok(());
+            }
+            let mut changes = self.intake.dynamics.rows(&self.query(), &asked).await?;
+            let shown: HashSet<RecordId> = changes.iter().map(Change::id).collect();
+            changes.retain(|change| asked.contains(&change.id()));
+            for id in asked.iter().filter(|id| !shown.contains(*id)) {
+                changes.push(self.reread(*id).await?);
+            }
+            let prepared = self.prepare(&changes, false);
+            let (table, tally) = (self.table.clone(), self.intake.tally.clone());
+            let committed = self
+                .intake
+                .store
+                .call(move |work| {
+                    let Some(checkpoint) = work.checkpoint(&table.name)? else {
+                        return Ok(Committed::default());
+                    };
+                    let committed = commit_page(work, &table, &prepared, &checkpoint)?;
+                    tally.add(committed.tally);
+                    work.remap_done(&table.name, &asked)?;
+                    Ok(committed)
+                })
+                .await?;
+            self.report(committed);
+            self.intake.backpressure().await?;
+        }
+    }
+
     /// Records that are to be read again: because someone asked, or because a
     /// parent came or went.
     pub(super) async fn rereads(&mut self) -> Result<(), IntakeError> {

@@ -11,13 +11,14 @@ use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
 use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally};
-use crate::store::{Checkpoint, Position, Store, StoreError};
-use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, TableFailed};
+use crate::store::{Checkpoint, Store, StoreError};
+use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
 use super::requests::Requests;
-use super::steps::TableRun;
+pub(crate) use super::resume::Remapped;
+use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -57,6 +58,9 @@ pub(crate) enum IntakeError {
     Remote(Failure),
     /// The store would not: everything ends.
     Store(StoreError),
+    /// A column or field is no longer what it was; with the refusal that showed
+    /// it.
+    Drifted(String, Failure),
     /// This table cannot go on.
     Table(String),
     /// A person must say how to go on; reported already.
@@ -76,6 +80,8 @@ pub(crate) struct IntakeReport {
     pub(crate) failed: Vec<TableName>,
     /// Tables with held deletions or an empty read.
     pub(crate) held: Vec<TableName>,
+    /// Changed mappings, and what follows from each.
+    pub(crate) remapped: Vec<Remapped>,
     /// A refusal of credentials or privileges, if there was one.
     pub(crate) refused: Option<Failure>,
     /// A server error that repeating did not mend, if there was one.
@@ -90,13 +96,17 @@ impl Intake {
         let mut read = BTreeSet::new();
         for table in tables {
             let table = &table.with_read(&read);
-            let ended = match self.table(table).await {
+            let ended = match self.table(table, &mut report).await {
                 Ok(()) => {
                     read.insert(table.name.clone());
                     // Deletions go child first: those of parents are looked at
                     // when all children have been read.
                     if table.is_parent { Ok(false) } else { Ok(self.guard(table).await?) }
                 }
+                Err(IntakeError::Remote(failure)) => match self.drifted(table, &failure).await {
+                    Some(reason) => Err(IntakeError::Drifted(reason, failure)),
+                    None => Err(IntakeError::Remote(failure)),
+                },
                 Err(error) => Err(error),
             };
             note(table, ended, &mut report)?;
@@ -139,7 +149,7 @@ impl Intake {
     }
 
     /// One table up to date.
-    async fn table(&self, table: &Table) -> Result<(), IntakeError> {
+    async fn table(&self, table: &Table, report: &mut IntakeReport) -> Result<(), IntakeError> {
         if !table.is_parent {
             self.release_approved(table).await?;
         }
@@ -147,9 +157,11 @@ impl Intake {
         if self.requests.only {
             self.same_target(table).await?;
         } else {
-            let checkpoint = self.checkpoint(table).await?;
+            let (checkpoint, remapped) = self.checkpoint(table).await?;
+            report.remapped.extend(remapped);
             self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
+            run.remaps().await?;
             self.reconsider(table).await?;
             run.rereads().await?;
         }
@@ -186,37 +198,6 @@ impl Intake {
         Ok(())
     }
 
-    /// Where the table goes on. A mapping that was changed makes a full read;
-    /// one that names another target needs another store.
-    async fn checkpoint(&self, table: &Table) -> Result<Checkpoint, IntakeError> {
-        let name = table.name.clone();
-        let stored = self.store.call(move |work| work.checkpoint(&name)).await?;
-        let mapping = format!("{}|{}", table.identity, table.digest);
-        let Some(stored) = stored else {
-            let position = Position::Inventory { next: None };
-            return Ok(Checkpoint { position, generation: 1, mapping });
-        };
-        if stored.mapping == mapping {
-            return Ok(stored);
-        }
-        refuse_other_target(&stored, table)?;
-        let position = match stored.position {
-            position @ Position::Inventory { .. } => position,
-            Position::FullRead { initial, .. }
-            | Position::CatchUp { initial, .. }
-            | Position::DiffRead { initial, .. } => self.begin_again(initial),
-            Position::Presence { .. }
-            | Position::Sweep { .. }
-            | Position::Delta { .. }
-            | Position::DiffSweep { .. }
-            | Position::DiffRest { .. } => self.begin_again(false),
-        };
-        let next = Checkpoint { position, generation: stored.generation + 1, mapping };
-        let (name, saved) = (table.name.clone(), next.clone());
-        self.store.call(move |work| work.set_checkpoint(&name, &saved)).await?;
-        Ok(next)
-    }
-
     /// Refuses a table whose mapping names another target than the store does.
     pub(super) async fn same_target(&self, table: &Table) -> Result<(), IntakeError> {
         let name = table.name.clone();
@@ -224,9 +205,23 @@ impl Intake {
         stored.map_or(Ok(()), |stored| refuse_other_target(&stored, table))
     }
 
-    fn begin_again(&self, initial: bool) -> Position {
-        let started = self.clock.now();
-        Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
+    /// A read that was refused because the schema changed under it: which
+    /// columns are gone, or that one is hidden from our role.
+    async fn drifted(&self, table: &Table, failure: &Failure) -> Option<String> {
+        if !schema_refused(failure) {
+            return None;
+        }
+        let wanted = table.query.columns.iter().map(|column| column.name.clone()).collect();
+        let schema = self.dynamics.table_schema(&table.name, Some(&wanted)).await.ok();
+        let gone: Vec<String> = schema.map_or_else(Vec::new, |schema| {
+            let columns = table.query.columns.iter();
+            columns
+                .filter(|it| it.name != schema.primary_id)
+                .filter(|it| schema.columns.get(&it.name).is_none_or(|now| now.kind != it.kind))
+                .map(|it| format!("the column `{}` is no longer what it was", it.name))
+                .collect()
+        });
+        Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
     }
 
     fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {
@@ -304,12 +299,11 @@ pub(super) fn note(
         Err(IntakeError::Store(error)) => return Err(error),
         Err(IntakeError::Remote(failure)) => {
             failed(table, in_words(&failure));
-            report.failed.push(table.name.clone());
-            if failure.outcome == Outcome::Refused {
-                report.refused = Some(failure);
-            } else if failure.outcome == Outcome::ServerError {
-                report.kept_refusing = Some(failure);
-            }
+            refused(table, failure, report);
+        }
+        Err(IntakeError::Drifted(reason, failure)) => {
+            SchemaDrifted { flow: FLOW, table: table.name.clone(), reason }.emit();
+            refused(table, failure, report);
         }
         Err(IntakeError::Table(reason)) => {
             failed(table, reason);
@@ -319,7 +313,17 @@ pub(super) fn note(
     Ok(())
 }
 
-fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
+/// Notes what a system's refusal means for the pass.
+fn refused(table: &Table, failure: Failure, report: &mut IntakeReport) {
+    report.failed.push(table.name.clone());
+    if failure.outcome == Outcome::Refused {
+        report.refused = Some(failure);
+    } else if failure.outcome == Outcome::ServerError {
+        report.kept_refusing = Some(failure);
+    }
+}
+
+pub(super) fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<(), IntakeError> {
     let identity = stored.mapping.split('|').next().unwrap_or_default();
     if identity == table.identity {
         return Ok(());

@@ -15,7 +15,7 @@ use crate::mapping::{
 use crate::model::{
     Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
 };
-use crate::store::{Payload, PayloadField, PayloadLink, SealKey};
+use crate::store::{KnownTable, Payload, PayloadField, PayloadLink, SealKey};
 
 use super::decide::{Deletions, Incoming};
 
@@ -52,6 +52,8 @@ pub(crate) struct Table {
     /// Parent tables that were read to their end in this pass, or are not
     /// mapped: who is not known from there will not come.
     pub(crate) read_parents: BTreeSet<TableName>,
+    /// What the mapping rests on, part by part.
+    pub(crate) shape: Arc<KnownTable>,
 }
 
 /// A change after the mapping.

@@ -248,8 +248,22 @@ pub(super) fn report_committed(intake: &Intake, table: &Table, committed: Commit
 /// Whether Dynamics does not understand a link it once gave. Which code says so
 /// is not confirmed: any refusal of the request as such counts.
 pub(super) fn link_refused(failure: &Failure) -> bool {
+    if schema_refused(failure) {
+        return false;
+    }
     let refused = matches!(failure.outcome, Outcome::Setup | Outcome::BadRecord | Outcome::Missing);
     refused && matches!(failure.status, Some(400 | 404))
+}
+
+/// Whether Dynamics refuses a read because of a column: it has none of that
+/// name (`0x80041103`; `0x80060888` says so in `OData`'s words, which are not
+/// localised), or our role may not see it (`0x8004f504`; sheet, section 8.3).
+pub(super) fn schema_refused(failure: &Failure) -> bool {
+    match failure.code.as_deref() {
+        Some("0x80041103" | "0x8004f504") => true,
+        Some("0x80060888") => failure.message.contains("Could not find a property named"),
+        Some(_) | None => false,
+    }
 }
 
 impl From<Failure> for IntakeError {

@@ -218,7 +218,7 @@ impl CompiledField {
     /// Absent, null and empty are three states; then replacements, then the
     /// conversion. A replacement of the empty text goes before `on_empty`; a
     /// multi-select without any choice is null.
-    fn map(&self, value: Option<&Value>) -> Result<MappedField, String> {
+    pub(super) fn map(&self, value: Option<&Value>) -> Result<MappedField, String> {
         let Some(value) = value else { return Ok(MappedField::Keep) };
         if let Some(reason) = misfit(&self.conversion.source, value) {
             return Err(reason);

@@ -39,6 +39,7 @@ mod operand;
 mod order;
 mod problem;
 mod replace;
+mod shape;
 pub(crate) mod spec;
 mod target;
 #[cfg(test)]
@@ -50,4 +51,5 @@ pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
 pub(crate) use order::{depth, parents_first};
 pub(crate) use problem::{Place, Problem};
+pub(crate) use shape::{Domain, FieldShape, Kind};
 pub(crate) use target::{canonical, resolve_empty};

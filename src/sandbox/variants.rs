@@ -104,6 +104,9 @@ pub struct Variants {
     pub one_cardinality_links: bool,
     /// What happens to the children of a deleted Campaign record.
     pub parent_delete: ParentDelete,
+    /// Whether deleting a record deletes those it links to, as the rule reads
+    /// that links have unless somebody changes it (campaign sheet 3.1).
+    pub delete_takes_targets: bool,
     /// Rows from which a Campaign list has no `next` without
     /// `_forcePagination` (campaign sheet 3.5).
     pub big_table_rows: usize,
@@ -143,6 +146,7 @@ impl Default for Variants {
             length_one_less: false,
             one_cardinality_links: false,
             parent_delete: ParentDelete::Unlink,
+            delete_takes_targets: false,
             big_table_rows: 100_000,
             equal_flag_bumps: true,
             rate_limits: false,

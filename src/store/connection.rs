@@ -99,7 +99,9 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&mut Work::new(&transaction, &self.key, &self.layouts, &self.clock))?;
+        let mut open = Work::new(&transaction, &self.key, &self.layouts, &self.clock);
+        let value = work(&mut open)?;
+        open.flush_trace()?;
         failpoint::hit(Point::Commit);
         if let Err(error) = transaction.commit() {
             self.ended = true;
@@ -116,7 +118,9 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let savepoint = self.connection.savepoint()?;
-        let value = work(&mut Work::new(&savepoint, &self.key, &self.layouts, &self.clock))?;
+        let mut open = Work::new(&savepoint, &self.key, &self.layouts, &self.clock);
+        let value = work(&mut open)?;
+        open.flush_trace()?;
         savepoint.commit()?;
         Ok(value)
     }

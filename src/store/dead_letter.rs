@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
 use crate::store::work::{flow, record_id, table_name};
-use crate::store::{Action, NewWrite, Payload, StoreError, Work};
+use crate::store::{Action, NewWrite, Note, Payload, Step, StoreError, Work};
 
 /// A record on its way into the dead letters.
 #[derive(Clone, Debug)]
@@ -202,6 +202,15 @@ impl Work<'_> {
         self.raw_dead_letter(id)?.map(|raw| shown(self, raw)).transpose()
     }
 
+    /// The dead letters of one record.
+    pub(crate) fn dead_letters_of(&self, record: RecordId) -> Result<Vec<DeadLetter>, StoreError> {
+        let mut statement = self
+            .sql
+            .prepare(&format!("SELECT {COLUMNS} FROM dead_letter WHERE record = ?1 ORDER BY id"))?;
+        let rows = statement.query_map([record.as_bytes().as_slice()], Raw::read)?;
+        rows.map(|row| self.verified(row?).and_then(|raw| shown(self, raw))).collect()
+    }
+
     /// How many there are: of a flow, or of one of its tables.
     pub(crate) fn dead_letter_count(
         &self,
@@ -247,12 +256,20 @@ impl Work<'_> {
             )?;
             self.count_waits(&table, record)?;
         }
-        self.discard_dead_letter(id)?;
+        self.note(&table, record, &Note::of(Step::LetterRetried, raw.version.map(RowVersion)));
+        self.remove_dead_letter(id)?;
         Ok(true)
     }
 
     /// Removes a dead letter for good. False if there is none of this number.
     pub(crate) fn discard_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
+        let Some(raw) = self.raw_dead_letter(id)? else { return Ok(false) };
+        let (table, record) = (table_name(&raw.table)?, record_id(&raw.record)?);
+        self.note(&table, record, &Note::of(Step::LetterDiscarded, raw.version.map(RowVersion)));
+        self.remove_dead_letter(id)
+    }
+
+    fn remove_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
         Ok(self.sql.execute("DELETE FROM dead_letter WHERE id = ?1", [id])? > 0)
     }
 

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_links.sql"),
     include_str!("../../migrations/0003_resync.sql"),
+    include_str!("../../migrations/0004_explain.sql"),
 ];
 
 /// The schema of this program.

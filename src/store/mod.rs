@@ -23,8 +23,10 @@ mod presence;
 mod resync;
 mod run;
 mod seal;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod waiting;
 mod work;
 
@@ -39,6 +41,8 @@ pub(crate) use payload::{Payload, PayloadField, PayloadLink};
 pub(crate) use resync::{NewResync, Purpose, Resync, ResyncPosition, Scope};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
+pub(crate) use shape::{KnownField, KnownKind, KnownTable};
+pub(crate) use trace::{Note, Step, TraceEntry};
 pub(crate) use work::Work;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::clock::Clock;
 use crate::store::layout::Layouts;
+use crate::store::trace::Trace;
 use crate::store::{SealKey, StoreError};
 
 /// One open transaction.
@@ -12,6 +13,8 @@ pub(crate) struct Work<'a> {
     pub(super) sql: &'a Connection,
     pub(super) key: &'a SealKey,
     pub(super) layouts: &'a Layouts,
+    /// What happened to records in this transaction.
+    pub(super) trace: Trace,
     clock: &'a Clock,
 }
 
@@ -22,7 +25,7 @@ impl<'a> Work<'a> {
         layouts: &'a Layouts,
         clock: &'a Clock,
     ) -> Self {
-        Self { sql, key, layouts, clock }
+        Self { sql, key, layouts, trace: Trace::default(), clock }
     }
 
     /// The key of fingerprints.

@@ -157,14 +157,29 @@ events! { INGRESS_EVENTS;
         /// What stands in the way.
         reason: String,
     }
-    /// A mapped column or field is gone or has another type. The table stops, and no empty value is written in its place.
-    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back, or change the mapping; the table resumes by itself." {
+    /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
+    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
         /// The flow.
         flow: Flow,
         /// The table.
         table: TableName,
         /// What is wrong, and where.
         reason: String,
+    }
+    /// The mapping of a table was changed in the configuration, or labels of a choice were. Records that it can concern are looked at again.
+    MappingChanged = "mapping.changed" INFO, "Nothing. `cdsync plan` says the same before it happens." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// What changed.
+        reason: String,
+        /// Records that it can concern.
+        rows: u64,
+        /// Records of the table in Campaign.
+        records: u64,
+        /// `none`, `by-id` or `full-read`: how they are read again.
+        read: &'static str,
     }
     /// A record was given up. It stops nobody else, and a newer version replaces it.
     RecordDeadLettered = "record.dead_lettered" WARN, "`cdsync dead-letters show` tells more; mend the cause, then `cdsync dead-letters retry`." {

@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "sync",
     "plan",
     "resync",
+    "trace",
     "status",
     "dead-letters",
     "dead-letters list",

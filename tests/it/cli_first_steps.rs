@@ -73,7 +73,8 @@ async fn the_sandbox_command_writes_a_configuration_that_works() {
     }
     finish(bare(&["--config", name, "check"])).await.expect(0);
     let first = finish(bare(&["--config", name, "sync", "ingress"])).await;
-    assert_eq!(first.expect(0).events("flow.finished")[0]["written"], 12);
+    // Contacts, a vehicle for four of them, a service visit for two.
+    assert_eq!(first.expect(0).events("flow.finished")[0]["written"], 12 + 3 + 6);
     let second = finish(bare(&["--config", name, "sync", "ingress"])).await;
     assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
     sandbox.signal("INT");

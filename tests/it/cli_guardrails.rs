@@ -82,13 +82,16 @@ async fn many_links_and_long_chains_are_warnings_with_the_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_than_fifteen_million_rows_are_a_warning() {
+async fn many_rows_are_a_warning_and_a_long_comparison_a_note() {
     let rig = Rig::usual(3).await;
     rig.configure(CONTACTS);
     assert_eq!(warnings(&rig.run(&["check", "--json"]).await.expect(0).json()), []);
-    let counts = json!({ "EntityRecordCountCollection":
-        { "Count": 1, "IsReadOnly": false, "Keys": ["contact"], "Values": [15_000_001] } });
-    let many = Fault::Status { code: 200, body: counts.to_string() };
+    let counts = |rows: u64| {
+        json!({ "EntityRecordCountCollection":
+        { "Count": 1, "IsReadOnly": false, "Keys": ["contact"], "Values": [rows] } })
+        .to_string()
+    };
+    let many = Fault::Status { code: 200, body: counts(15_000_001) };
     let refused = Fault::Status { code: 403, body: "{}".to_owned() };
     for (fault, expected) in [(many, 1), (refused, 0)] {
         let rule = FaultRule { path: Some("RetrieveTotal".into()), ..FaultRule::always(fault) };
@@ -96,5 +99,14 @@ async fn more_than_fifteen_million_rows_are_a_warning() {
         let found = warnings(&rig.run(&["check", "--json"]).await.expect(0).json());
         assert_eq!(found.len(), expected, "{found:#?}");
         assert!(found.iter().all(|(_, text)| text.contains("15000001")), "{found:#?}");
+    }
+    // Pages have three rows.
+    rig.configure(&CONTACTS.replace("apply_deletes", "tracking = \"diff\"\napply_deletes"));
+    for (rows, told) in [(30, false), (31, true)] {
+        let fault = Fault::Status { code: 200, body: counts(rows) };
+        let rule = FaultRule { path: Some("RetrieveTotal".into()), ..FaultRule::always(fault) };
+        rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+        let out = rig.run(&["check"]).await.expect(0).out.clone();
+        assert_eq!(out.contains("31 rows of contact in 11 calls"), told, "{out}");
     }
 }

@@ -39,12 +39,18 @@ pub(crate) fn linked_as(
     vehicle_options: &str,
 ) -> World {
     let contacts_table = by_filter(&format!("apply_deletes = true\n{contact_options}"), FIELDS);
-    World::new(Setup {
+    let world = World::new(Setup {
         contacts,
         tables: format!("{}{contacts_table}", vehicles(vehicle_options)),
         variants,
         ..Setup::default()
-    })
+    });
+    // These tests count: only their own vehicles are to be there.
+    let dynamics = world.sandbox.dynamics();
+    for id in dynamics.ids("new_vehicle") {
+        dynamics.delete("new_vehicle", id);
+    }
+    world
 }
 
 fn of(owner: Uuid) -> Value {

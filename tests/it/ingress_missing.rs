@@ -113,3 +113,17 @@ fn a_parent_that_nobody_maps_is_missing_at_once() {
     let refused = world.run(&["check", "--offline"]).ends(2);
     assert!(refused.stdout.contains("`contact` is not mapped"), "{}", refused.stdout);
 }
+
+#[test]
+fn a_parent_that_comes_while_its_childrens_table_cannot_be_read_is_not_forgotten() {
+    let (world, outside, child) = left_out("missing_parent = \"send-without\"");
+    world.synced();
+    assert_eq!(owner(&world, child), None);
+    world.sandbox.dynamics().set_privileged("new_vehicle", false);
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.sync().ends(3);
+    assert_eq!(world.profiles_of(outside).len(), 1);
+    world.sandbox.dynamics().set_privileged("new_vehicle", true);
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+}

@@ -68,6 +68,32 @@ fn a_plan_of_changes_names_what_sync_then_does() {
 }
 
 #[test]
+fn a_plan_says_of_each_field_why_and_shows_values_only_when_asked() {
+    let world = World::new(Setup::default());
+    world.equal_after_sync();
+    let id = world.contacts()[3];
+    world.change(id, &json!({ "lastname": "Quixote", "emailaddress1": null }));
+    let new = world.add(&json!({ "lastname": "Panza" }));
+    let plan = world.plan();
+    let line = |id: uuid::Uuid| plan.iter().find(|it| it["id"] == id.to_string()).unwrap();
+    assert_eq!(line(id)["reasons"], json!({ "lastName": "changed", "email": "cleared" }));
+    let all_new = line(new)["reasons"].as_object().unwrap().values().all(|it| it == "new");
+    assert!(all_new && line(new).get("values").is_none());
+    let text = world.run(&["plan", "ingress"]).ends(0).stdout;
+    assert!(text.contains("lastName (changed), email (cleared)"), "{text}");
+    assert!(!text.contains("Quixote") && !text.contains("Panza"), "{text}");
+    let whys: Vec<usize> = text
+        .lines()
+        .filter_map(|it| it.find("these fields differ").or(it.find("not in Campaign yet")))
+        .collect();
+    assert!(whys.len() == 2 && whys[0] == whys[1], "the columns stand in line: {text}");
+    let shown = world.run(&["plan", "ingress", "--json", "--show-values"]).ends(0).stdout;
+    assert!(shown.contains("\"lastName\":\"Quixote\""), "{shown}");
+    let shown = world.run(&["plan", "ingress", "--show-values"]).ends(0).stdout;
+    assert!(shown.contains("lastName = \"Quixote\" (changed)"), "{shown}");
+}
+
+#[test]
 fn a_plan_with_a_lost_token_shows_differences_only() {
     let world = World::new(Setup::default());
     world.equal_after_sync();

@@ -113,6 +113,24 @@ async fn a_shorter_column_keeps_what_it_holds_and_lengths_and_choices_expire_no_
 }
 
 #[tokio::test]
+async fn a_key_follows_its_column() {
+    let world = World::plain().await;
+    let admin = world.sandbox.dynamics();
+    let row = |name: &str| json!({"lastname": name, "new_extid": "A"});
+    let id = admin.insert("contact", &row("Lee")).unwrap();
+    let by_key = async || world.get("contacts(new_extid='A')?$select=lastname", "").await;
+    assert_eq!(by_key().await.json()["lastname"], json!("Lee"));
+    admin.remove_column("contact", "new_extid").unwrap();
+    assert_eq!(by_key().await.status, 400);
+    admin.delete("contact", id);
+    admin.restore_column("contact", "new_extid").unwrap();
+    assert_eq!(by_key().await.status, 404);
+    admin.insert("contact", &row("Ek")).unwrap();
+    assert_eq!(by_key().await.json()["lastname"], json!("Ek"));
+    assert!(admin.insert("contact", &row("Ko")).is_err());
+}
+
+#[tokio::test]
 async fn a_hidden_column_is_refused_or_null_by_variant() {
     let world = World::plain().await;
     let admin = world.sandbox.dynamics();
@@ -163,6 +181,7 @@ async fn a_dropped_field_is_refused_and_comes_back_with_keys_filters_and_values(
     let by_id = |id: &str| format!("{path}/byVehicleId?vehicleId_parameter={id}");
     let made = world.write("POST", &path, &json!({"cusVehicleId": "V", "cusName": "Van"})).await;
     let one = format!("{path}/{}", made.json()["PKey"].as_str().unwrap());
+    let gone = world.write("POST", &path, &json!({"cusVehicleId": "W"})).await.json();
     for field in ["cusName", "cusVehicleId"] {
         admin.remove_field("cusVehicle", field).unwrap();
         let got = world.write("PATCH", &one, &json!({field: "x"})).await;
@@ -174,12 +193,15 @@ async fn a_dropped_field_is_refused_and_comes_back_with_keys_filters_and_values(
     }
     assert_eq!(world.read(&by_id("V")).await.status, 500, "its filter is gone");
     assert_eq!(world.write("POST", &path, &json!({"cusPlate": "B-1"})).await.status, 201);
+    send(world.campaign("DELETE", gone["href"].as_str().unwrap())).await;
     for field in ["cusName", "cusVehicleId"] {
         admin.restore_field("cusVehicle", field).unwrap();
     }
     let found = world.read(&by_id("V")).await.json();
     assert_eq!(found["content"][0]["cusName"], json!("Van"));
     assert_eq!(world.write("POST", &path, &json!({"cusVehicleId": "V"})).await.status, 500);
+    let again = world.write("POST", &path, &json!({"cusVehicleId": "W"})).await;
+    assert_eq!(again.status, 201, "the deleted one's key is free: {}", again.text);
     assert!(admin.restore_field("cusVehicle", "cusName").is_err());
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use cdsync::sandbox::{SandboxOptions, Variants};
 use serde_json::{Value, json};
 
+use crate::rig::{CONTACTS, Rig};
 use crate::sandbox::{World, send};
 
 const EXT: &str = "profileAndServicesExt";
@@ -144,5 +145,65 @@ async fn one_cardinality_hides_a_child_without_its_parent_on_both_levels() {
         let one = format!("{path}/{}", pkey(&late));
         assert_eq!(world.write("PATCH", &one, &named).await.status, 200, "{resource}");
         assert_eq!(world.sandbox.campaign().by_key(resource, key, "early").len(), 1);
+    }
+}
+
+/// Vehicles and visits with every column that a field fits.
+const FLEET: &str = r#"
+[[ingress.table]]
+dynamics = "new_vehicle"
+campaign = "cusVehicle"
+key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
+links = [{ from = "new_contactid", to = "vehicleOwner", table = "contact" }]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_plate", to = "cusPlate" },
+  { from = "new_mileage", to = "cusMileage" },
+  { from = "new_price", to = "cusPrice" },
+  { from = "new_registered", to = "cusRegistered" },
+  { from = "new_fuel", to = "cusFuel" },
+]
+[[ingress.table]]
+dynamics = "new_servicevisit"
+campaign = "cusServiceVisit"
+key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
+links = [{ from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" }]
+fields = [
+  { from = "new_name", to = "cusName" },
+  { from = "new_visitedon", to = "cusVisited" },
+  { from = "new_nextvisit", to = "cusNextVisit" },
+  { from = "new_cost", to = "cusCost" },
+  { from = "new_kind", to = "cusKind" },
+  { from = "new_warranty", to = "cusWarranty" },
+  { from = "new_notes", to = "cusNotes" },
+]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_generated_rows_suit_their_resources_and_arrive_linked() {
+    let rig = Rig::usual(120).await;
+    rig.configure(&format!("{CONTACTS}{FLEET}"));
+    rig.run(&["sync", "ingress"]).await.expect(0);
+    let (dynamics, campaign) = (rig.sandbox.dynamics(), rig.sandbox.campaign());
+    for (table, lookup, resource, key, link, count) in [
+        ("new_vehicle", "_new_contactid_value", "cusVehicle", "cusVehicleId", "vehicleOwner", 30),
+        (
+            "new_servicevisit",
+            "_new_vehicleid_value",
+            "cusServiceVisit",
+            "cusVisitId",
+            "visitVehicle",
+            60,
+        ),
+    ] {
+        let ids = dynamics.ids(table);
+        assert_eq!((ids.len(), campaign.count(resource)), (count, count));
+        for id in ids {
+            let row = dynamics.get(table, id).unwrap();
+            let found = campaign.by_key(resource, key, &id.to_string());
+            let record = found.first().unwrap_or_else(|| panic!("{resource} {id} is missing"));
+            assert_eq!(record["cusName"], row["new_name"], "{resource} {id}");
+            assert_eq!(record[link]["key"], row[lookup], "{resource} {id}");
+        }
     }
 }

@@ -158,6 +158,21 @@ async fn links_are_cleared_and_shown_by_variant() {
 }
 
 #[tokio::test]
+async fn deleting_a_child_may_take_its_parent_along_by_variant() {
+    for (delete_takes_targets, left) in [(false, 1), (true, 0)] {
+        let world = with(Variants { delete_takes_targets, ..Variants::default() }, 0).await;
+        let profile = json!({"externalId": "P"});
+        let owner = world.write("POST", &format!("{EXT}/profile"), &profile).await.json();
+        let body = json!({"cusVehicleId": "V", "vehicleOwner": {"PKey": owner["PKey"]}});
+        let made = world.write("POST", &format!("{EXT}/cusVehicle"), &body).await.json();
+        let href = made["href"].as_str().unwrap();
+        assert_eq!(world.write("DELETE", href, &json!({})).await.status, 200);
+        let campaign = world.sandbox.campaign();
+        assert_eq!((campaign.count("cusVehicle"), campaign.count("profile")), (0, left));
+    }
+}
+
+#[tokio::test]
 async fn a_length_may_be_shown_one_short() {
     let world = with(Variants { length_one_less: true, ..Variants::default() }, 0).await;
     let meta = world.read(&format!("{EXT}/resourceType/profile")).await.json();

@@ -239,13 +239,35 @@ pub(crate) fn update(
     Ok(())
 }
 
+/// The records that a custom resource's record links to.
+fn targets(db: &Db, place: usize, row: u64) -> Vec<(usize, u64)> {
+    let custom = db.resources.get(place).filter(|data| data.def.name.starts_with("cus"));
+    let Some((data, packed)) = custom.and_then(|data| Some((data, data.rows.get(&row)?))) else {
+        return Vec::new();
+    };
+    let fields = data.def.fields.iter().filter(|field| !field.read_only);
+    fields
+        .filter_map(|field| {
+            let FieldType::Link { target } = &field.kind else {
+                return None;
+            };
+            let linked = packed.get(field.number).as_ref().and_then(Cell::int)?;
+            Some((db.place(target)?, u64::try_from(linked).ok()?))
+        })
+        .collect()
+}
+
 /// Deletes a record; its children stay unlinked or go too, by variant.
 pub(crate) fn delete(db: &mut Db, place: usize, row: u64, variants: Variants) -> bool {
     let Some(name) = db.resources.get(place).map(|data| data.def.name.clone()) else {
         return false;
     };
+    let targets = if variants.delete_takes_targets { targets(db, place, row) } else { Vec::new() };
     if !db.resources.get_mut(place).is_some_and(|data| data.remove(row)) {
         return false;
+    }
+    for (target_place, target) in targets {
+        delete(db, target_place, target, variants);
     }
     for (child_place, number, child) in db.children(&name, row) {
         match variants.parent_delete {

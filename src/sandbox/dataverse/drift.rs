@@ -21,6 +21,7 @@ impl DynamicsControl {
         let data = db.tables.get_mut(table).ok_or_else(|| unknown("such table"))?;
         let done = change(Arc::make_mut(&mut data.def))?;
         if expire {
+            data.rekey();
             db.metadata_changed(table);
         } else {
             db.metadata_version += 1;

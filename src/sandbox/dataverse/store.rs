@@ -64,6 +64,21 @@ impl TableData {
         Some(parts.join("\u{1f}"))
     }
 
+    /// Builds the alternate keys anew, after their columns have changed.
+    pub(crate) fn rekey(&mut self) {
+        let mut keys: Vec<HashMap<String, Uuid>> =
+            self.def.keys.iter().map(|_| HashMap::new()).collect();
+        for (id, row) in &self.rows {
+            let fields = row.data.unpack();
+            for (key, map) in keys.iter_mut().enumerate() {
+                if let Some(value) = self.key_value(key, &fields) {
+                    map.insert(value, *id);
+                }
+            }
+        }
+        self.keys = keys;
+    }
+
     /// The row with an alternate key's value.
     pub(crate) fn by_key(&self, key: usize, value: &str) -> Option<Uuid> {
         self.keys.get(key)?.get(value).copied()

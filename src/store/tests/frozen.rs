@@ -10,8 +10,9 @@ use rusqlite::types::Value;
 use super::{Action, Place, contact, decision, fields, payload, record};
 use crate::model::{Flow, RowVersion};
 use crate::store::{
-    Checkpoint, Counts, Fingerprint, Held, LinkRow, Mirror, MirrorState, NewDeadLetter, NewResync,
-    Position, Purpose, ResyncPosition, RunOutcome, Scope, Store, StoreError, Work,
+    Checkpoint, Counts, Fingerprint, Held, KnownField, KnownTable, LinkRow, Mirror, MirrorState,
+    NewDeadLetter, NewResync, Note, Position, Purpose, ResyncPosition, RunOutcome, Scope, Step,
+    Store, StoreError, Work,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -71,12 +72,38 @@ pub(super) async fn fill(store: &Store) {
             work.set_links(&contact(), record(2), &[link], false)?;
             work.leave_out(&contact(), record(8))?;
             work.add_presence(&contact(), &[record(6)])?;
+            work.set_shape(&contact(), &shape())?;
+            work.request_remap(&contact(), &[record(7)])?;
+            work.note(&contact(), record(1), &Note::of(Step::Written, Some(RowVersion(7))));
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
             ask_repair(work, &known)?;
             let run = work.start_run(Flow::Ingress)?;
             let counts = Counts { read: 2, written: 1, pending: 1, ..Counts::default() };
             work.finish_run(run, RunOutcome::Ok, &counts)
+        })
+        .await
+        .unwrap();
+}
+
+/// A mapping of one field.
+fn shape() -> KnownTable {
+    let field = KnownField { column: "firstname".to_owned(), ..KnownField::default() };
+    let fields = [("firstName".to_owned(), field)].into();
+    KnownTable { fields, ..KnownTable::default() }
+}
+
+/// What the second schema added can be read.
+async fn read_what_is_new(store: &Store) {
+    store
+        .call(|work| {
+            assert_eq!(work.shape(&contact())?, Some(shape()));
+            assert_eq!(work.remaps(&contact(), 9)?, [record(7)]);
+            let (entries, next) = work.trace_of(record(1), i64::MAX, 9)?;
+            assert_eq!((entries.len(), entries[0].step, next), (1, Step::Written, None));
+            work.forget_shape(&contact())?;
+            assert_eq!(work.shape(&contact())?, None);
+            Ok(())
         })
         .await
         .unwrap();
@@ -228,6 +255,7 @@ async fn what_is_filled_in_can_be_read_again_and_every_table_has_something() {
     let store = place.open().await;
     read_all(&store).await.unwrap();
     read_requests(&store).await.unwrap();
+    read_what_is_new(&store).await;
     store.close().await;
 }
 

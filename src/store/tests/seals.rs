@@ -28,6 +28,9 @@ const SEALED: &[(&str, &str, Reading)] = &[
     ("dead_letter", "payload", |work| work.retry_dead_letter(1).map(drop)),
     ("dead_letter", "record", |work| work.retry_dead_letter(1).map(drop)),
     ("dead_letter", "table_name", |work| work.dead_letter(1).map(drop)),
+    ("shape", "known", |work| work.shape(&contact()).map(drop)),
+    ("trace", "entries", |work| work.trace_of(record(1), i64::MAX, 9).map(drop)),
+    ("trace", "at_us", |work| work.trace_of(record(1), i64::MAX, 9).map(drop)),
     ("dead_letter", "uncertain", |work| work.retry_dead_letter(1).map(drop)),
 ];
 
@@ -63,7 +66,7 @@ async fn a_flipped_bit_in_any_sealed_column_is_found_and_nothing_is_lost() {
         let raw = place.raw();
         let count = format!("SELECT count(*) FROM {table}");
         let rows = place.number(&count);
-        let (id, value): (i64, Value) = if matches!(*table, "outbox" | "dead_letter") {
+        let (id, value): (i64, Value) = if matches!(*table, "outbox" | "dead_letter" | "trace") {
             let sql = format!("SELECT id, {column} FROM {table} ORDER BY id");
             raw.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
         } else {

@@ -1,0 +1,188 @@
+//! The shape of a table mapping: made of a compiled mapping, and compared with
+//! the one that the table last ran with. Drift stops the table; what else has
+//! changed is `remap`'s.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::spec::TableMapping;
+use crate::mapping::{Compiled, Domain, FieldShape, Kind};
+use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
+
+/// What a mapping rests on. `form` is how a field is emptied.
+pub(crate) fn shape(
+    spec: &TableMapping,
+    compiled: &Compiled,
+    form: &str,
+    key: &SealKey,
+) -> KnownTable {
+    let specs = std::iter::once(format!("{:?}", spec.key))
+        .chain(spec.fields.iter().map(|field| format!("{field:?}")));
+    let fields = compiled.fields().iter().zip(specs).map(|(field, spec)| {
+        let known = known(field.column().as_str(), &field.shape(), field.updates, &spec, key);
+        (field.name.to_string(), known)
+    });
+    let filter_columns = compiled.filter_columns();
+    KnownTable {
+        fields: fields.collect(),
+        filter_columns: filter_columns
+            .into_iter()
+            .map(|(column, kind)| (column.name.to_string(), known_kind(&kind)))
+            .collect(),
+        filter_spec: digest(&format!("{:?}", spec.filter)),
+        filter: digest(&compiled.filter_rule().unwrap_or_default()),
+        delete_filtered_out: spec.filter.as_ref().is_some_and(|it| it.delete_filtered_out),
+        form: form.to_owned(),
+        rest: digest(&format!("{:?}", spec.key)),
+    }
+}
+
+fn known(column: &str, shape: &FieldShape, updates: bool, spec: &str, key: &SealKey) -> KnownField {
+    let print = |bytes: &[u8]| u64::from_le_bytes(key.fingerprint(bytes));
+    let print_of = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(print);
+    let each = || shape.cases.iter().map(|case| (print(case.name.as_bytes()), case));
+    KnownField {
+        column: column.to_owned(),
+        reads: known_kind(&shape.column),
+        writes: known_kind(&shape.field),
+        spec: digest(spec),
+        rule: digest(&shape.rule),
+        updates,
+        domain: match shape.domain {
+            Domain::Whole => "whole",
+            Domain::Parts => "parts",
+            Domain::Open => "open",
+        }
+        .to_owned(),
+        cases: each().map(|(name, case)| (name, print_of(&case.sent))).collect(),
+        plain: each().map(|(name, case)| (name, print_of(&case.plain))).collect(),
+    }
+}
+
+fn known_kind(kind: &Kind) -> KnownKind {
+    KnownKind { words: kind.words.clone(), size: kind.size, targets: kind.targets.clone() }
+}
+
+fn digest(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+}
+
+/// What both schemas took away since the table last ran: type or length of a
+/// mapped column or field. A part of the mapping that the configuration has
+/// changed meanwhile is not compared: whoever changed it has looked at it.
+pub(crate) fn drift(before: &KnownTable, now: &KnownTable) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, field) in &now.fields {
+        let Some(old) = before.fields.get(name).filter(|old| old.spec == field.spec) else {
+            continue;
+        };
+        found.extend(changed(&format!("the column `{}`", old.column), &old.reads, &field.reads));
+        found.extend(changed(&format!("the field `{name}`"), &old.writes, &field.writes));
+    }
+    if before.filter_spec == now.filter_spec {
+        let both: BTreeMap<_, _> = before
+            .filter_columns
+            .iter()
+            .filter_map(|(name, old)| Some((name, (old, now.filter_columns.get(name)?))))
+            .collect();
+        for (name, (old, new)) in both {
+            let problem = changed(&format!("the column `{name}`"), old, new);
+            found.extend(problem.filter(|problem| !found.contains(problem)));
+        }
+    }
+    found
+}
+
+fn changed(what: &str, old: &KnownKind, new: &KnownKind) -> Option<String> {
+    let shorter = old.size.zip(new.size).is_some_and(|(old, new)| new < old);
+    if old.words != new.words || shorter {
+        return Some(format!("{what} was {}, now it is {}", words(old), words(new)));
+    }
+    let lost: Vec<&str> = old
+        .targets
+        .iter()
+        .filter(|target| !new.targets.is_empty() && !new.targets.contains(target))
+        .map(String::as_str)
+        .collect();
+    (!lost.is_empty()).then(|| format!("{what} no longer points to {}", lost.join(", ")))
+}
+
+fn words(kind: &KnownKind) -> String {
+    match kind.size {
+        Some(size) => format!("{}({size})", kind.words),
+        None => kind.words.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(words: &str, size: Option<u32>) -> KnownKind {
+        KnownKind { words: words.into(), size, targets: Vec::new() }
+    }
+
+    fn lookup(targets: &[&str]) -> KnownKind {
+        let targets = targets.iter().map(|it| (*it).to_owned()).collect();
+        KnownKind { targets, ..kind("lookup", None) }
+    }
+
+    #[test]
+    fn only_what_was_taken_away_is_drift() {
+        let text = |size| kind("text", size);
+        // before, now, the end of the text; none where it is no drift
+        let cases = [
+            (text(Some(50)), text(Some(50)), None),
+            (text(Some(50)), text(Some(100)), None),
+            (text(Some(50)), text(None), None),
+            (text(None), text(Some(50)), None),
+            (text(Some(50)), text(Some(49)), Some("was text(50), now it is text(49)")),
+            (text(Some(50)), kind("choice", None), Some("was text(50), now it is choice")),
+            (
+                kind("integer", Some(32)),
+                kind("integer", Some(8)),
+                Some("was integer(32), now it is integer(8)"),
+            ),
+            (
+                kind("date (DateOnly)", None),
+                kind("date-time (UserLocal)", None),
+                Some("was date (DateOnly), now it is date-time (UserLocal)"),
+            ),
+            (lookup(&["account"]), lookup(&["account", "contact"]), None),
+            (
+                lookup(&["account", "contact"]),
+                lookup(&["account"]),
+                Some("no longer points to contact"),
+            ),
+        ];
+        for (old, new, expected) in cases {
+            let table = |reads: &KnownKind, spec: &str| KnownTable {
+                fields: BTreeMap::from([(
+                    "email".to_owned(),
+                    KnownField {
+                        column: "mail".into(),
+                        reads: reads.clone(),
+                        spec: spec.into(),
+                        ..KnownField::default()
+                    },
+                )]),
+                ..KnownTable::default()
+            };
+            let expected: Vec<String> =
+                expected.iter().map(|text| format!("the column `mail` {text}")).collect();
+            assert_eq!(drift(&table(&old, "a"), &table(&new, "a")), expected);
+            assert!(drift(&table(&old, "a"), &table(&new, "b")).is_empty(), "accepted");
+        }
+    }
+
+    #[test]
+    fn a_column_of_the_filter_drifts_as_any_other() {
+        let table = |size, spec: &str| KnownTable {
+            filter_columns: BTreeMap::from([("city".to_owned(), kind("text", Some(size)))]),
+            filter_spec: spec.to_owned(),
+            ..KnownTable::default()
+        };
+        let found = drift(&table(80, "a"), &table(40, "a"));
+        assert_eq!(found, ["the column `city` was text(80), now it is text(40)"]);
+        assert!(drift(&table(80, "a"), &table(40, "b")).is_empty());
+    }
+}

@@ -1,0 +1,198 @@
+//! A changed mapping looks again at the records that it can concern, and at no
+//! others; `plan` says before how many.
+
+use cdsync::sandbox::{Choice, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{Counts, Setup, World, by_uri, on_writes};
+
+/// Every tenth contact is male and a chief, the others are female and clerks.
+fn world(records: usize, fields: &str) -> World {
+    let world = World::new(Setup { contacts: 0, tables: tables(fields), ..Setup::default() });
+    for number in 0..records {
+        let (gender, title) = if number % 10 == 0 { (1, "Chief") } else { (2, "Clerk") };
+        world.add(&json!({
+            "lastname": format!("Nr. {number}"), "gendercode": gender, "jobtitle": title,
+        }));
+    }
+    assert_eq!(world.synced().written, records as u64);
+    world
+}
+
+fn tables(fields: &str) -> String {
+    let last = "{ from = \"lastname\", to = \"lastName\" }";
+    by_uri("", &format!("fields = [\n  {last},\n  {fields}\n]"))
+}
+
+/// The sentence of `plan`, and its object.
+fn planned(world: &World) -> (String, Value) {
+    let line = world.plan().into_iter().find(|line| line["action"] == "re-evaluate");
+    let text = world.run(&["plan", "ingress"]).ends(0).stdout;
+    (text.lines().next().unwrap_or_default().to_owned(), line.unwrap_or_default())
+}
+
+/// A pass under another mapping.
+fn under(world: &World, fields: &str) -> Counts {
+    world.configure(&tables(fields));
+    world.forget();
+    world.synced()
+}
+
+fn full_reads(world: &World) -> usize {
+    let mut pages = world.pages();
+    pages.retain(|page| !page.path.contains("deltatoken") && !page.path.contains("filter"));
+    pages.len()
+}
+
+fn gender(male: &str) -> String {
+    format!(
+        "{{ from = \"gendercode\", to = \"gender\", replace = [{{ value = \"Male\", with = \"{male}\" }}, {{ value = \"Female\", with = \"female\" }}] }}"
+    )
+}
+
+fn count(world: &World, field: &str, value: &str) -> usize {
+    let rows = world.sandbox.campaign().rows("profile");
+    rows.iter().filter(|row| row[field] == value).count()
+}
+
+#[test]
+fn another_replacement_of_a_choice_touches_the_records_with_that_choice_only() {
+    let world = world(2000, &gender("male"));
+    world.configure(&tables(&gender("unknown")));
+    let (text, line) = planned(&world);
+    assert_eq!(
+        text,
+        "mapping of contact changed: replacements of gender; 200 of 2,000 records are looked at again"
+    );
+    assert_eq!((&line["id"], &line["rows"]), (&Value::Null, &json!(200)));
+    assert_eq!(line["fields"], json!(["gender"]));
+    let counts = under(&world, &gender("unknown"));
+    assert_eq!((counts.read, counts.written), (200, 200), "{counts:?}");
+    assert_eq!(world.verbs(), ["PATCH"; 200]);
+    assert_eq!(full_reads(&world), 0);
+    assert_eq!(
+        (count(&world, "gender", "unknown"), count(&world, "gender", "female")),
+        (200, 1800)
+    );
+    world.forget();
+    assert_eq!(world.synced(), Counts::default(), "once is enough");
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn a_change_that_concerns_many_reads_all_and_writes_those_that_differ() {
+    let world = world(300, "{ from = \"gendercode\", to = \"fax\" }");
+    let other =
+        "{ from = \"gendercode\", to = \"fax\", replace = [{ value = \"Female\", with = \"F\" }] }";
+    world.configure(&tables(other));
+    let (text, _) = planned(&world);
+    assert!(text.contains("270 of 300 records"), "{text}");
+    let counts = under(&world, other);
+    assert_eq!((counts.read, counts.written, counts.unchanged), (300, 270, 30));
+    assert_eq!(count(&world, "fax", "F"), 270);
+    assert!(full_reads(&world) > 0);
+}
+
+#[test]
+fn a_replacement_in_a_text_finds_its_records_by_what_they_were_sent() {
+    let plain = "{ from = \"jobtitle\", to = \"cusNote\" }";
+    let boss = "{ from = \"jobtitle\", to = \"cusNote\", replace = [{ value = \"Chief\", with = \"Boss\" }] }";
+    let world = world(300, plain);
+    for (fields, note) in [(boss, "Boss"), (plain, "Chief")] {
+        let counts = under(&world, fields);
+        assert_eq!((counts.read, counts.written), (30, 30), "{note}: {counts:?}");
+        assert_eq!(full_reads(&world), 0);
+        assert_eq!(count(&world, "cusNote", note), 30);
+    }
+}
+
+#[test]
+fn what_no_record_depends_on_is_not_read_for() {
+    let both = format!("{}, {{ from = \"jobtitle\", to = \"cusNote\" }}", gender("male"));
+    let world = world(300, &both);
+    let changes = [
+        // In another order, without a field, and with a guard.
+        format!("{{ from = \"jobtitle\", to = \"cusNote\" }}, {}", gender("male")),
+        gender("male"),
+    ];
+    for fields in changes {
+        assert_eq!(under(&world, &fields), Counts::default(), "{fields}");
+        assert_eq!((full_reads(&world), world.writes().len()), (0, 0));
+    }
+    // The field comes back: someone else may have written it meanwhile.
+    let counts = under(&world, &both);
+    assert_eq!((counts.read, counts.written), (300, 300));
+}
+
+#[test]
+fn a_new_choice_and_a_new_label_cost_no_full_read() {
+    let world = world(300, "{ from = \"gendercode\", to = \"fax\" }");
+    let choice = |value: i64, label: &str| Choice {
+        value,
+        english: label.to_owned(),
+        german: label.to_owned(),
+        partner: None,
+    };
+    let dynamics = world.sandbox.dynamics();
+    let id = world.contacts()[0];
+    let more = vec![choice(1, "Male"), choice(2, "Female"), choice(3, "Other")];
+    for choice in more {
+        dynamics.put_choice("contact", "gendercode", choice).unwrap();
+    }
+    world.change(id, &json!({ "gendercode": 3 }));
+    world.forget();
+    let counts = world.synced();
+    assert_eq!((counts.read, counts.written, full_reads(&world)), (1, 1, 0), "{counts:?}");
+    assert_eq!(world.profile(id)["fax"], "Other");
+    let renamed = vec![choice(1, "Man"), choice(2, "Female"), choice(3, "Other")];
+    for choice in renamed {
+        dynamics.put_choice("contact", "gendercode", choice).unwrap();
+    }
+    world.forget();
+    let counts = world.synced();
+    assert_eq!((counts.written, full_reads(&world)), (count(&world, "fax", "Man") as u64, 0));
+    assert!((29..=30).contains(&counts.written), "{counts:?}");
+}
+
+#[test]
+fn what_waits_is_decided_anew_under_the_new_mapping() {
+    let plain = "{ from = \"jobtitle\", to = \"cusNote\" }";
+    let world = world(300, plain);
+    let ids: Vec<_> = world.contacts().into_iter().take(5).collect();
+    for id in &ids {
+        world.change(*id, &json!({ "jobtitle": "Captain" }));
+    }
+    world.play(on_writes("PATCH", Fault::Status { code: 403, body: String::new() }));
+    assert_eq!(world.sync().ends(3).counts().pending, 5);
+    world.calm();
+    let other = "{ from = \"jobtitle\", to = \"cusNote\", replace = [{ value = \"Captain\", with = \"Skipper\" }] }";
+    let counts = under(&world, other);
+    assert_eq!((counts.written, counts.pending), (5, 0), "{counts:?}");
+    assert_eq!(world.writes().len(), 5, "each of them once");
+    assert_eq!((count(&world, "cusNote", "Skipper"), count(&world, "cusNote", "Captain")), (5, 0));
+    assert_eq!(full_reads(&world), 0);
+}
+
+#[test]
+fn a_changed_filter_reads_all_and_writes_what_comes_in() {
+    let note = "{ from = \"jobtitle\", to = \"cusNote\" }";
+    let with = |title: &str| {
+        let rule = format!("{{ column = \"jobtitle\", is = \"eq\", value = \"{title}\" }}");
+        let filter = format!("filter = {{ delete_filtered_out = true, rules = [ {rule} ] }}");
+        by_uri(
+            &format!("delete_guard = {{ rows = 5000 }}\n{filter}"),
+            &format!("fields = [ {note} ]"),
+        )
+    };
+    let world = World::new(Setup { contacts: 0, tables: with("Chief"), ..Setup::default() });
+    for title in ["Chief", "Clerk", "Clerk"] {
+        world.add(&json!({ "lastname": "A", "jobtitle": title }));
+    }
+    world.synced();
+    world.configure(&with("Clerk"));
+    let (text, _) = planned(&world);
+    assert!(text.starts_with("mapping of contact changed: the filter; "), "{text}");
+    let counts = world.synced();
+    assert_eq!((counts.read, counts.written, counts.deleted), (3, 2, 1), "{counts:?}");
+    assert_eq!(count(&world, "cusNote", "Clerk"), 2);
+}
