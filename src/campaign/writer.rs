@@ -4,7 +4,7 @@
 //! row, differ from place to place and change with the instance.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -58,6 +58,8 @@ pub(crate) struct Writer {
     fields: Arc<[FieldName]>,
     /// The address of the resource, once it was needed.
     collection: Arc<OnceLock<RemoteUrl>>,
+    /// The vendor's id of the last request that was answered.
+    answered: Arc<Mutex<Option<String>>>,
 }
 
 impl Writer {
@@ -70,7 +72,30 @@ impl Writer {
         lookup: KeyLookup,
         fields: Vec<FieldName>,
     ) -> Self {
-        Self { reader, schema, key, lookup, fields: fields.into(), collection: Arc::default() }
+        Self {
+            reader,
+            schema,
+            key,
+            lookup,
+            fields: fields.into(),
+            collection: Arc::default(),
+            answered: Arc::default(),
+        }
+    }
+
+    /// A writer of one record, whose request ids are not mixed with others'.
+    pub(crate) fn for_one_record(&self) -> Self {
+        Self { answered: Arc::default(), ..self.clone() }
+    }
+
+    /// The vendor's id of the last write that was answered.
+    pub(crate) fn answered(&self) -> Option<String> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, response: &Response) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.clone_from(&response.request_id);
     }
 
     /// The resource's metadata.
@@ -98,6 +123,7 @@ impl Writer {
             self.collection.get_or_init(|| url).clone()
         };
         let response = self.reader.client.send(Request::post(url, Bytes::from(body))).await?;
+        self.note(&response);
         let written: Written = super::wire::parse(&response)?;
         if written.pkey.is_none() && written.href.is_none() {
             // What a proxy may say in Campaign's place is no proof of a record.
@@ -111,6 +137,7 @@ impl Writer {
         let url = self.url(address)?;
         let request = Request::patch(url, Bytes::from(body));
         let response = self.reader.client.send(request).await.map_err(absent)?;
+        self.note(&response);
         confirmed(&response)
     }
 
@@ -118,7 +145,10 @@ impl Writer {
     pub(crate) async fn delete(&self, address: &Address) -> Result<(), Failure> {
         let url = self.url(address)?;
         match self.reader.client.send(Request::delete(url)).await.map_err(absent) {
-            Ok(response) => confirmed(&response),
+            Ok(response) => {
+                self.note(&response);
+                confirmed(&response)
+            }
             Err(failure) if failure.outcome == Outcome::Missing => Ok(()),
             Err(failure) => Err(failure),
         }

@@ -185,9 +185,13 @@ impl Delivery {
     }
 
     fn begin(&self, state: &mut Loop, leased: Leased) {
-        let Some(destination) = self.destinations.get(&leased.table).cloned() else { return };
+        let Some(destination) = self.destinations.get(&leased.table) else { return };
+        let destination =
+            Destination { writer: destination.writer.for_one_record(), ..destination.clone() };
+        let mut leased = leased;
         state.active.spawn(async move {
             let result = destination.deliver(&leased).await;
+            leased.answered = destination.writer.answered();
             (leased, result)
         });
     }

@@ -96,6 +96,8 @@ pub(crate) struct Leased {
     pub(crate) attempts: u32,
     /// What Campaign was last told.
     pub(crate) mirror: Option<Mirror>,
+    /// The remote's id of the last write that it answered, for `trace`.
+    pub(crate) answered: Option<String>,
 }
 
 /// What a new decision found in its place.
@@ -328,6 +330,7 @@ impl Work<'_> {
             uncertain: raw.uncertain,
             attempts: raw.attempts,
             mirror,
+            answered: None,
         })
     }
 
