@@ -79,8 +79,7 @@ impl Routes {
     pub(crate) fn deliver<'a>(
         &'a self,
         leased: &'a Leased,
-    ) -> Pin<Box<dyn Future<Output = (Result<Delivered, Trouble>, Option<String>)> + Send + 'a>>
-    {
+    ) -> Pin<Box<dyn Future<Output = Answered> + Send + 'a>> {
         Box::pin(async move {
             let Some(here) = self.0.get(&leased.table) else {
                 return (Err(Trouble::Unreachable), None);
@@ -97,6 +96,9 @@ impl Routes {
         })
     }
 }
+
+/// How a decision ended, and the vendor's id of the last write that was answered.
+pub(crate) type Answered = (Result<Delivered, Trouble>, Option<String>);
 
 /// One decision on its way.
 pub(super) struct Errand<'a> {
