@@ -12,8 +12,7 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use cdsync::sandbox::{Sandbox, SandboxOptions, System};
@@ -58,7 +57,7 @@ async fn one(name: &str, key: &str, contacts: u64, updated: u64, deleted: u64) -
     let sandbox = Sandbox::start(options).await?;
     sandbox.requests().set_cap(usize::MAX);
     let directory = tempfile::tempdir()?;
-    let config = configure(&sandbox, directory.path(), key)?;
+    let config = common::configure_in_process(&sandbox, directory.path(), key)?;
     heading(&format!("{name}: Campaign calls per record"));
     let mut holds = true;
     let mut check = |what: &str, asked: Asked, records: u64, promised: u64| {
@@ -161,35 +160,4 @@ async fn pass(sandbox: &Sandbox, config: &Path) -> Result<Asked> {
 fn listing(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     path.ends_with("/profile") || path.ends_with("/profile/")
-}
-
-/// A configuration for a sandbox in this process.
-fn configure(sandbox: &Sandbox, directory: &Path, key: &str) -> Result<PathBuf> {
-    let known = sandbox.credentials();
-    let secret = |name: &str, text: &str| -> Result<String> {
-        let file = directory.join(name);
-        std::fs::write(&file, text)?;
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
-        Ok(file.display().to_string())
-    };
-    let (dynamics, campaign) = (
-        secret("dynamics-secret", &known.dynamics_client_secret)?,
-        secret("campaign-secret", &known.campaign_client_secret)?,
-    );
-    let origin = sandbox.origin();
-    let written = format!(
-        "[dynamics]\nurl = \"{origin}\"\ntenant = \"{}\"\nclient_id = \"{}\"\n\
-         client_secret = {{ file = \"{dynamics}\" }}\nauthority_url = \"{origin}\"\n\
-         # requests_per_5_minutes\n\n\
-         [campaign]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{campaign}\" }}\n\
-         organization_id = \"{}\"\nims_url = \"{origin}\"\n# requests_per_second\n\n\
-         [store]\npath = \"{}\"\n\n[ingress]\n",
-        known.tenant,
-        known.dynamics_client_id,
-        sandbox.campaign_url(),
-        known.campaign_client_id,
-        known.organization_id,
-        directory.join("store.db").display(),
-    );
-    common::configuration(&written, key, 8, &directory.join("config.toml"))
 }

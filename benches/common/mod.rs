@@ -187,6 +187,41 @@ pub(crate) fn configuration(
     Ok(file.to_owned())
 }
 
+/// A configuration for a sandbox in this process.
+pub(crate) fn configure_in_process(
+    sandbox: &cdsync::sandbox::Sandbox,
+    directory: &Path,
+    key: &str,
+) -> Result<PathBuf> {
+    let known = sandbox.credentials();
+    let secret = |name: &str, text: &str| -> Result<String> {
+        let file = directory.join(name);
+        std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(file.display().to_string())
+    };
+    let (dynamics, campaign) = (
+        secret("dynamics-secret", &known.dynamics_client_secret)?,
+        secret("campaign-secret", &known.campaign_client_secret)?,
+    );
+    let origin = sandbox.origin();
+    let written = format!(
+        "[dynamics]\nurl = \"{origin}\"\ntenant = \"{}\"\nclient_id = \"{}\"\n\
+         client_secret = {{ file = \"{dynamics}\" }}\nauthority_url = \"{origin}\"\n\
+         # requests_per_5_minutes\n\n\
+         [campaign]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{campaign}\" }}\n\
+         organization_id = \"{}\"\nims_url = \"{origin}\"\n# requests_per_second\n\n\
+         [store]\npath = \"{}\"\n\n[ingress]\n",
+        known.tenant,
+        known.dynamics_client_id,
+        sandbox.campaign_url(),
+        known.campaign_client_id,
+        known.organization_id,
+        directory.join("store.db").display(),
+    );
+    configuration(&written, key, 8, &directory.join("config.toml"))
+}
+
 /// What a run of the program took.
 pub(crate) struct Run {
     /// From its start to its end.

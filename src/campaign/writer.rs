@@ -55,6 +55,8 @@ pub(crate) struct Created {
     pub(crate) path: Option<String>,
     /// Its `PKey`.
     pub(crate) pkey: Option<String>,
+    /// The vendor's id of the request.
+    pub(crate) request_id: Option<String>,
 }
 
 /// Writes one resource. Cheap to clone.
@@ -114,23 +116,29 @@ impl Writer {
         }
         let (href, pkey) = (written.href.as_deref(), written.pkey.as_deref());
         let path = self.reader.address(&self.schema, href, pkey)?;
-        Ok(Created { path, pkey: written.pkey.filter(|pkey| !pkey.is_empty()) })
+        let pkey = written.pkey.filter(|pkey| !pkey.is_empty());
+        Ok(Created { path, pkey, request_id: response.request_id })
     }
 
-    /// PATCH.
-    pub(crate) async fn update(&self, address: &Address, body: Vec<u8>) -> Result<(), Failure> {
+    /// PATCH. Gives the vendor's id of the request.
+    pub(crate) async fn update(
+        &self,
+        address: &Address,
+        body: Vec<u8>,
+    ) -> Result<Option<String>, Failure> {
         let url = self.url(address)?;
         let request = Request::patch(url, Bytes::from(body));
         let response = self.reader.client.send(request).await.map_err(absent)?;
-        confirmed(&response)
+        confirmed(response)
     }
 
-    /// DELETE. A record that is not there counts as deleted.
-    pub(crate) async fn delete(&self, address: &Address) -> Result<(), Failure> {
+    /// DELETE. A record that is not there counts as deleted. Gives the vendor's
+    /// id of the request.
+    pub(crate) async fn delete(&self, address: &Address) -> Result<Option<String>, Failure> {
         let url = self.url(address)?;
         match self.reader.client.send(Request::delete(url)).await.map_err(absent) {
-            Ok(response) => confirmed(&response),
-            Err(failure) if failure.outcome == Outcome::Missing => Ok(()),
+            Ok(response) => confirmed(response),
+            Err(failure) if failure.outcome == Outcome::Missing => Ok(failure.request_id),
             Err(failure) => Err(failure),
         }
     }
@@ -224,18 +232,18 @@ fn check_key(listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
 
 /// An update is answered with `PKey` and `href`, a deletion with nothing
 /// (sheet 3.7); anything else was not said by Campaign.
-fn confirmed(response: &Response) -> Result<(), Failure> {
+fn confirmed(response: Response) -> Result<Option<String>, Failure> {
     let body = response.body.trim_ascii();
     if body.is_empty() {
-        return Ok(());
+        return Ok(response.request_id);
     }
     match serde_json::from_slice::<Record<'_>>(body) {
         Ok(reply)
             if reply.is_empty() || reply.contains_key("PKey") || reply.contains_key("href") =>
         {
-            Ok(())
+            Ok(response.request_id)
         }
-        Ok(_) | Err(_) => Err(garbled(response, "the answer to the write names no record")),
+        Ok(_) | Err(_) => Err(garbled(&response, "the answer to the write names no record")),
     }
 }
 

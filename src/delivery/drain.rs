@@ -197,8 +197,10 @@ impl Delivery {
 
     fn begin(&self, state: &mut Loop, leased: Leased) {
         let routes = self.routes.clone();
+        let mut leased = leased;
         state.active.spawn(async move {
-            let result = routes.deliver(&leased).await;
+            let (result, answered) = routes.deliver(&leased).await;
+            leased.answered = answered;
             (leased, result)
         });
     }

@@ -79,8 +79,16 @@ impl Errand<'_> {
         body: Vec<u8>,
     ) -> Result<Option<crate::campaign::Created>, Failure> {
         match call {
-            Call::Create => self.here.writer.create(body).await.map(Some),
-            Call::Update(address) => self.here.writer.update(address, body).await.map(|()| None),
+            Call::Create => {
+                let created = self.here.writer.create(body).await?;
+                self.answered(created.request_id.as_ref());
+                Ok(Some(created))
+            }
+            Call::Update(address) => {
+                let id = self.here.writer.update(address, body).await?;
+                self.answered(id.as_ref());
+                Ok(None)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
@@ -71,36 +71,49 @@ impl Routes {
         self.0.contains_key(table)
     }
 
-    /// Carries out a decision.
+    /// Carries out a decision. With it, the vendor's id of the last write that
+    /// was answered.
     ///
     /// Boxed with one named lifetime: the compiler cannot see through the
     /// borrows of the inner calls that their future may move between threads.
     pub(crate) fn deliver<'a>(
         &'a self,
         leased: &'a Leased,
-    ) -> Pin<Box<dyn Future<Output = Result<Delivered, Trouble>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Answered> + Send + 'a>> {
         Box::pin(async move {
-            let Some(here) = self.0.get(&leased.table) else { return Err(Trouble::Unreachable) };
-            let errand = Errand { here, routes: self, leased };
-            match leased.action {
+            let Some(here) = self.0.get(&leased.table) else {
+                return (Err(Trouble::Unreachable), None);
+            };
+            let errand = Errand { here, routes: self, leased, answered: Mutex::default() };
+            let result = match leased.action {
                 Action::Write => match said_already(leased) {
                     Some(mirror) => Ok(Delivered::AsItWas(mirror)),
                     None => errand.write().await,
                 },
                 Action::Delete => errand.delete().await.map(|()| Delivered::Gone),
-            }
+            };
+            (result, errand.answered.into_inner().unwrap_or_else(PoisonError::into_inner))
         })
     }
 }
+
+/// How a decision ended, and the vendor's id of the last write that was answered.
+pub(crate) type Answered = (Result<Delivered, Trouble>, Option<String>);
 
 /// One decision on its way.
 pub(super) struct Errand<'a> {
     pub(super) here: &'a Destination,
     pub(super) routes: &'a Routes,
     pub(super) leased: &'a Leased,
+    /// The vendor's id of the last write that was answered.
+    answered: Mutex<Option<String>>,
 }
 
 impl Errand<'_> {
+    pub(super) fn answered(&self, request_id: Option<&String>) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = request_id.cloned();
+    }
+
     async fn write(&self) -> Result<Delivered, Trouble> {
         let (here, leased) = (self.here, self.leased);
         if leased.uncertain {
@@ -244,7 +257,9 @@ impl Errand<'_> {
             },
         };
         here.paths.forget(key);
-        Ok(here.writer.delete(&address).await?)
+        let id = here.writer.delete(&address).await?;
+        self.answered(id.as_ref());
+        Ok(())
     }
 }
 

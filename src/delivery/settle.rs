@@ -179,7 +179,10 @@ fn trace(work: &mut Work<'_>, attempt: &Attempt) {
     let note = Note {
         reason: failure.map_or("", |failure| &failure.message),
         status: failure.and_then(|failure| failure.status),
-        request_id: failure.and_then(|failure| failure.request_id.as_deref()),
+        request_id: match failure {
+            Some(failure) => failure.request_id.as_deref(),
+            None => leased.answered.as_deref(),
+        },
         attempts,
         wait_ms,
         ..Note::of(step, leased.version)

@@ -1,5 +1,5 @@
-//! What a listing of Campaign shows, as the store keeps it: hashed keys and
-//! fingerprints.
+//! What Campaign showed in a listing: by the hash of each record's key, as
+//! fingerprints of the mapped fields.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@
 //! tables, records or attempts that are counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -45,6 +45,8 @@ struct Shared {
     throttled: AtomicU64,
     retries: AtomicU64,
     progress: AtomicU64,
+    /// Whether the last write that ended had no answer or a server error.
+    writes_fail: AtomicBool,
 }
 
 /// Counts since the start of the process.
@@ -125,6 +127,7 @@ impl Client {
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             progress: AtomicU64::new(0),
+            writes_fail: AtomicBool::new(false),
         }))
     }
 
@@ -197,7 +200,8 @@ impl Client {
         }
     }
 
-    /// Rises with each successful exchange.
+    /// Rises with each successful exchange; while writes are not taken, not with
+    /// reads: the look-up before each repeated write gets nobody further.
     pub(crate) fn progress(&self) -> u64 {
         self.0.progress.load(Ordering::Relaxed)
     }
@@ -231,13 +235,14 @@ impl Client {
                 Ok(response) => {
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
-                    shared.progress.fetch_add(1, Ordering::Relaxed);
+                    shared.moved(request);
                     shared.health.judge(None);
                     return Ok(response);
                 }
                 Err(failure) => failure,
             };
             shared.health.judge(Some(&failure));
+            shared.stuck(request, &failure);
             match failure.outcome {
                 Outcome::Unauthenticated => {
                     shared.credentials.rejected(&token, refreshed, failure)?;
@@ -271,6 +276,26 @@ impl Client {
 }
 
 impl Shared {
+    fn moved(&self, request: &Request) {
+        let reads = request.method == Method::GET;
+        if !reads {
+            self.writes_fail.store(false, Ordering::Relaxed);
+        }
+        if !reads || !self.writes_fail.load(Ordering::Relaxed) {
+            self.progress.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn stuck(&self, request: &Request, failure: &Failure) {
+        let silent = matches!(
+            failure.outcome,
+            Outcome::NotSent | Outcome::Unknown | Outcome::Unavailable | Outcome::ServerError
+        );
+        if silent && request.method != Method::GET {
+            self.writes_fail.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The one place where an attempt goes out.
     async fn go(&self, attempt: Attempt) -> Result<Response, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);

@@ -101,6 +101,8 @@ pub(crate) struct Leased {
     pub(crate) parents: Vec<Parent>,
     /// How many records it waits for.
     pub(crate) waits: u32,
+    /// The remote's id of the last write that it answered, for `trace`.
+    pub(crate) answered: Option<String>,
 }
 
 /// A record that a link points to.
@@ -311,6 +313,7 @@ impl Work<'_> {
             mirror,
             parents,
             waits: raw.waits,
+            answered: None,
         })
     }
 

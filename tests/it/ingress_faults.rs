@@ -274,3 +274,17 @@ fn a_campaign_that_refuses_every_record_for_long_is_an_outage_and_loses_none() {
     world.calm();
     world.equal_after_sync();
 }
+
+#[test]
+fn looking_records_up_again_and_again_is_no_progress_while_their_writes_fail() {
+    let world = World::new(Setup::default());
+    world.synced();
+    let id = world.contacts()[0];
+    world.change(id, &json!({ "lastname": "Refused" }));
+    world.play(on_writes("PATCH", status(503)));
+    let run = world.sync_for("2").ends(4);
+    assert_eq!((run.counts().pending, run.counts().dead_lettered), (1, 0));
+    assert!(world.lookups() > 0);
+    world.calm();
+    world.equal_after_sync();
+}

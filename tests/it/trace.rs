@@ -74,7 +74,8 @@ fn unchanged_left_out_and_given_up_are_told_with_their_reasons() {
     assert_eq!(story(&world, wrong)["state"][0]["to_be_read"], true);
     world.change(wrong, &json!({ "firstname": "Short" }));
     world.synced();
-    assert_eq!(*steps(&story(&world, wrong)).last().unwrap(), "written");
+    // Read twice: as a change, and because a person asked.
+    assert!(steps(&story(&world, wrong)).contains(&"written"));
 }
 
 #[test]

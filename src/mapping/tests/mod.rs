@@ -3,6 +3,7 @@
 mod convert;
 mod dates;
 mod filter;
+mod filter_reference;
 mod links;
 mod matrix;
 mod properties;

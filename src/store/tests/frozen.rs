@@ -1,6 +1,7 @@
 //! Stores that earlier versions wrote must open for ever. Each is frozen as
 //! SQL, with invented data in every table.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -9,9 +10,9 @@ use rusqlite::types::Value;
 use super::{Action, Place, contact, decision, fields, payload, record};
 use crate::model::{Flow, RowVersion};
 use crate::store::{
-    Checkpoint, Counts, Held, KnownField, KnownTable, LinkRow, Mirror, MirrorState, NewDeadLetter,
-    NewResync, Note, Position, Purpose, ResyncPosition, RunOutcome, Scope, Step, Store, StoreError,
-    Work,
+    Checkpoint, Counts, Fingerprint, Held, KnownField, KnownTable, LinkRow, Mirror, MirrorState,
+    NewDeadLetter, NewResync, Note, Position, Purpose, ResyncPosition, RunOutcome, Scope, Step,
+    Store, StoreError, Work,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -23,19 +24,7 @@ pub(super) async fn fill(store: &Store) {
     let known = fields(store, "Ann");
     let writes =
         [decision(store, 2, Action::Write, "Bob"), decision(store, 3, Action::Delete, "Cleo")];
-    let letter = NewDeadLetter {
-        flow: Flow::Ingress,
-        table: contact(),
-        record: record(4),
-        write: Some((Action::Write, payload(store, "Dan"))),
-        version: Some(RowVersion(8)),
-        seen: 2,
-        reason: "the value of `email` is refused".to_owned(),
-        status: Some(500),
-        request_id: Some("req-4".to_owned()),
-        attempts: 1,
-        uncertain: true,
-    };
+    let letter = letter(store);
     let checkpoint = Checkpoint {
         position: Position::Delta {
             link: "/api/data/v9.2/contacts?$deltatoken=1%2101".to_owned(),
@@ -69,22 +58,29 @@ pub(super) async fn fill(store: &Store) {
             work.note(&contact(), record(1), &Note::of(Step::Written, Some(RowVersion(7))));
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
-            let repair = NewResync {
-                table: contact(),
-                purpose: Purpose::Repair,
-                scope: Scope::Ids,
-                records: vec![record(7)],
-            };
-            let (id, joined) = work.request_resync(&repair)?;
-            assert!(!joined);
-            let hash = work.key().fingerprint(b"crm-1");
-            work.add_listed(id, hash, Some(record(1)), &known)?;
+            ask_repair(work, &known)?;
             let run = work.start_run(Flow::Ingress)?;
             let counts = Counts { read: 2, written: 1, pending: 1, ..Counts::default() };
             work.finish_run(run, RunOutcome::Ok, &counts)
         })
         .await
         .unwrap();
+}
+
+fn letter(store: &Store) -> NewDeadLetter {
+    NewDeadLetter {
+        flow: Flow::Ingress,
+        table: contact(),
+        record: record(4),
+        write: Some((Action::Write, payload(store, "Dan"))),
+        version: Some(RowVersion(8)),
+        seen: 2,
+        reason: "the value of `email` is refused".to_owned(),
+        status: Some(500),
+        request_id: Some("req-4".to_owned()),
+        attempts: 1,
+        uncertain: true,
+    }
 }
 
 /// A mapping of one field.
@@ -148,6 +144,22 @@ async fn read_all(store: &Store) -> Result<(), StoreError> {
             Ok(())
         })
         .await
+}
+
+/// A comparison on its way.
+fn ask_repair(
+    work: &mut Work<'_>,
+    known: &BTreeMap<String, Fingerprint>,
+) -> Result<(), StoreError> {
+    let repair = NewResync {
+        table: contact(),
+        purpose: Purpose::Repair,
+        scope: Scope::Ids,
+        records: vec![record(7)],
+    };
+    let (id, joined) = work.request_resync(&repair)?;
+    assert!(!joined);
+    work.add_listed(id, work.key().fingerprint(b"crm-1"), Some(record(1)), known)
 }
 
 /// What [`fill`] put there since the second version can be read.
