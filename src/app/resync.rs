@@ -55,6 +55,10 @@ pub(crate) async fn ask(store: &Store, wish: &Wish) -> Result<usize, StoreError>
         .call(move |work| {
             let mut joined = 0;
             for request in &requests {
+                if request.purpose == Purpose::Replay && request.scope == Scope::All {
+                    // Whoever sends all rows again takes the schema as it is.
+                    work.forget_shape(&request.table)?;
+                }
                 joined += usize::from(work.request_resync(request)?.1);
             }
             Ok(joined)

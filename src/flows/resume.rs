@@ -159,14 +159,15 @@ fn carry_out(
 ) -> Result<Done, StoreError> {
     let records = work.mapped_records(table)?;
     let following = matches!(stored.position, Position::Delta { .. });
+    // By id only while the changes are followed anyway, and only a few.
+    let most = if following { records / FEW } else { 0 };
     let told = match &change.reach {
-        Reach::Told(wanted) => work.told(table, wanted)?,
-        Reach::Nothing | Reach::All => Vec::new(),
+        Reach::Told(wanted) => work.remap_told(table, wanted, most)?,
+        Reach::Nothing | Reach::All => 0,
     };
-    let few = (told.len() as u64) * FEW < records;
     let full = match &change.reach {
         Reach::Nothing => false,
-        Reach::Told(_) => !(told.is_empty() || following && few),
+        Reach::Told(_) => told > most,
         Reach::All => true,
     };
     let dropped = if change.parts.is_empty() { 0 } else { work.redecide_waiting(table, full)? };
@@ -178,16 +179,13 @@ fn carry_out(
     } else {
         0
     };
-    if !full {
-        work.request_remap(table, &told)?;
-    }
     let (position, generation) =
         if full { (again, stored.generation + 1) } else { (stored.position, stored.generation) };
     let checkpoint = Checkpoint { position, generation, mapping: stored.mapping };
     work.set_checkpoint(table, &checkpoint)?;
     let rows = match (&change.reach, full) {
         (Reach::All, _) => records + dropped,
-        (_, true) => told.len() as u64 + dropped,
+        (_, true) => told + dropped,
         (_, false) => work.remap_count(table)?,
     };
     let read = match (full, rows) {

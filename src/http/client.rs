@@ -5,7 +5,7 @@
 //! tables, records or attempts that are counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -18,6 +18,7 @@ use super::gate::{Gate, Limits, Place, backoff};
 use super::health::Health;
 use super::message::{Request, Response};
 use super::origin::Origin;
+use super::progress::Progress;
 use super::transport::{Answer, Attempt, BODY_CAP, Broken, TOTAL, Transport};
 use crate::clock::Clock;
 use crate::failpoint::{self, Point};
@@ -44,9 +45,7 @@ struct Shared {
     calls: AtomicU64,
     throttled: AtomicU64,
     retries: AtomicU64,
-    progress: AtomicU64,
-    /// Whether the last write that ended had no answer or a server error.
-    writes_fail: AtomicBool,
+    progress: Progress,
 }
 
 /// Counts since the start of the process.
@@ -126,8 +125,7 @@ impl Client {
             calls: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            progress: AtomicU64::new(0),
-            writes_fail: AtomicBool::new(false),
+            progress: Progress::default(),
         }))
     }
 
@@ -200,10 +198,9 @@ impl Client {
         }
     }
 
-    /// Rises with each successful exchange; while writes are not taken, not with
-    /// reads: the look-up before each repeated write gets nobody further.
+    /// Rises with each exchange that gets somebody further.
     pub(crate) fn progress(&self) -> u64 {
-        self.0.progress.load(Ordering::Relaxed)
+        self.0.progress.count()
     }
 
     /// What the last request met, while the system does not answer.
@@ -235,14 +232,14 @@ impl Client {
                 Ok(response) => {
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
-                    shared.moved(request);
+                    shared.progress.moved(&request.method);
                     shared.health.judge(None);
                     return Ok(response);
                 }
                 Err(failure) => failure,
             };
             shared.health.judge(Some(&failure));
-            shared.stuck(request, &failure);
+            shared.progress.stuck(&request.method, &failure);
             match failure.outcome {
                 Outcome::Unauthenticated => {
                     shared.credentials.rejected(&token, refreshed, failure)?;
@@ -276,26 +273,6 @@ impl Client {
 }
 
 impl Shared {
-    fn moved(&self, request: &Request) {
-        let reads = request.method == Method::GET;
-        if !reads {
-            self.writes_fail.store(false, Ordering::Relaxed);
-        }
-        if !reads || !self.writes_fail.load(Ordering::Relaxed) {
-            self.progress.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn stuck(&self, request: &Request, failure: &Failure) {
-        let silent = matches!(
-            failure.outcome,
-            Outcome::NotSent | Outcome::Unknown | Outcome::Unavailable | Outcome::ServerError
-        );
-        if silent && request.method != Method::GET {
-            self.writes_fail.store(true, Ordering::Relaxed);
-        }
-    }
-
     /// The one place where an attempt goes out.
     async fn go(&self, attempt: Attempt) -> Result<Response, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);

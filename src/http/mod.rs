@@ -22,6 +22,7 @@ mod gate;
 mod health;
 mod message;
 mod origin;
+mod progress;
 mod retry_after;
 #[cfg(test)]
 mod test_support;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{RecordId, RowVersion, TableName};
 use crate::store::work::record_id;
-use crate::store::{Fingerprint, Mirror, Note, SEAL_BYTES, Step, StoreError, UNKNOWN, Work};
+use crate::store::{Fingerprint, Note, SEAL_BYTES, Step, StoreError, UNKNOWN, Work};
 
 /// A type as far as it may drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,25 +101,42 @@ impl Work<'_> {
 
     /// Forgets it: the next pass takes both schemas as they are, and reads all
     /// rows.
-    #[allow(dead_code, reason = "for `resync --table`")]
     pub(crate) fn forget_shape(&mut self, table: &TableName) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM shape WHERE table_name = ?1", [table.as_str()])?;
         Ok(())
     }
 
-    /// Records that Campaign was told one of these values in one of these
-    /// fields.
-    pub(crate) fn told(
+    /// Puts the records that Campaign was told one of these values on the list
+    /// of those to be looked at again, if they are at most `most`; where there
+    /// are more, a full read finds them sooner. Gives their number.
+    pub(crate) fn remap_told(
+        &mut self,
+        table: &TableName,
+        wanted: &BTreeMap<String, HashSet<Fingerprint>>,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        let mut found = 0;
+        self.each_told(table, wanted, |_| {
+            found += 1;
+            Ok(())
+        })?;
+        if found <= most {
+            self.each_told(table, wanted, |record| self.add_remap(table, record))?;
+        }
+        Ok(found)
+    }
+
+    fn each_told(
         &self,
         table: &TableName,
         wanted: &BTreeMap<String, HashSet<Fingerprint>>,
-    ) -> Result<Vec<RecordId>, StoreError> {
+        mut visit: impl FnMut(RecordId) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT record, layout, fingerprints FROM mirror
              WHERE table_name = ?1 AND state = 'present'",
         )?;
         let mut rows = statement.query([table.as_str()])?;
-        let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let names = self.layout_of(row.get(1)?)?.names;
             let prints = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -127,43 +144,65 @@ impl Work<'_> {
             let mut pairs = names.iter().zip(prints);
             if pairs.any(|(name, print)| wanted.get(&**name).is_some_and(|set| set.contains(print)))
             {
-                found.push(record_id(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
+                visit(record_id(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?)?;
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    fn add_remap(&self, table: &TableName, record: RecordId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT OR IGNORE INTO remap (table_name, record) VALUES (?1, ?2)")?
+            .execute((table.as_str(), record.as_bytes().as_slice()))?;
+        Ok(())
     }
 
     /// What Campaign holds in these fields is no longer known: they were not
-    /// mapped for a while.
+    /// mapped for a while. A part of the table at a time is held in memory.
     pub(crate) fn doubt_fields(
         &mut self,
         table: &TableName,
         fields: &[String],
     ) -> Result<(), StoreError> {
-        let mut doubtful: Vec<(RecordId, Mirror)> = Vec::new();
-        {
-            let mut statement = self
-                .sql
-                .prepare_cached("SELECT record, layout FROM mirror WHERE table_name = ?1")?;
-            let mut rows = statement.query([table.as_str()])?;
-            while let Some(row) = rows.next()? {
-                let names = self.layout_of(row.get(1)?)?.names;
-                if names.iter().any(|name| fields.iter().any(|field| **field == **name)) {
-                    let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-                    let record = record_id(bytes)?;
-                    doubtful.extend(self.mirror(table, record)?.map(|mirror| (record, mirror)));
+        const PART: u32 = 1000;
+        let mut after = Vec::new();
+        loop {
+            let part = self.mirrored_after(table, &after, PART)?;
+            let Some((last, _)) = part.last() else { return Ok(()) };
+            after = last.as_bytes().to_vec();
+            for (record, layout) in part {
+                let names = self.layout_of(layout)?.names;
+                if !names.iter().any(|name| fields.iter().any(|field| **field == **name)) {
+                    continue;
                 }
+                let Some(mut mirror) = self.mirror(table, record)? else { continue };
+                for (name, print) in &mut mirror.fields {
+                    if fields.contains(name) {
+                        *print = UNKNOWN;
+                    }
+                }
+                self.set_mirror(table, record, &mirror)?;
             }
         }
-        for (record, mut mirror) in doubtful {
-            for (name, print) in &mut mirror.fields {
-                if fields.contains(name) {
-                    *print = UNKNOWN;
-                }
-            }
-            self.set_mirror(table, record, &mirror)?;
+    }
+
+    fn mirrored_after(
+        &self,
+        table: &TableName,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<Vec<(RecordId, i64)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT record, layout FROM mirror WHERE table_name = ?1 AND record > ?2
+             ORDER BY record LIMIT ?3",
+        )?;
+        let mut rows = statement.query((table.as_str(), after, limit))?;
+        let mut part = Vec::new();
+        while let Some(row) = rows.next()? {
+            let record = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            part.push((record_id(record)?, row.get(1)?));
         }
-        Ok(())
+        Ok(part)
     }
 
     /// Takes back writes that wait and that nobody has touched: they were
@@ -227,21 +266,6 @@ impl Work<'_> {
             (table.as_str(), writes),
         )?;
         Ok(added as u64)
-    }
-
-    /// Puts records on the list of those to be looked at again.
-    pub(crate) fn request_remap(
-        &mut self,
-        table: &TableName,
-        records: &[RecordId],
-    ) -> Result<(), StoreError> {
-        let mut statement = self
-            .sql
-            .prepare_cached("INSERT OR IGNORE INTO remap (table_name, record) VALUES (?1, ?2)")?;
-        for record in records {
-            statement.execute((table.as_str(), record.as_bytes().as_slice()))?;
-        }
-        Ok(())
     }
 
     /// How many records are on that list.

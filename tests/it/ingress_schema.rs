@@ -118,6 +118,24 @@ fn a_shorter_column_stops_its_table() {
 }
 
 #[test]
+fn sending_a_table_again_takes_its_schema_as_it_is() {
+    let world = two_tables();
+    world.change(world.contacts()[1], &json!({ "lastname": "Longer than eight" }));
+    world.synced();
+    let shorter = FieldType::Text { max: 8 };
+    world.sandbox.campaign().retype_field("profile", "lastName", shorter).unwrap();
+    names(&world.sync().ends(1), "schema.drifted", &["now it is text(8)"]);
+    // What does not fit is told record by record from now on.
+    world.run(&["resync", "--table", "contact"]).ends(1);
+    assert!(world.sync().ends(0).events("schema.drifted").is_empty());
+    let letters = world.dead_letters();
+    assert!(!letters.is_empty());
+    for letter in letters {
+        assert!(letter["reason"].as_str().unwrap().contains("lastName"), "{letter}");
+    }
+}
+
+#[test]
 fn a_longer_field_is_no_drift_and_costs_no_full_read() {
     let world = two_tables();
     let longer = FieldType::Text { max: 500 };

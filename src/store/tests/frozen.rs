@@ -54,7 +54,10 @@ pub(super) async fn fill(store: &Store) {
             fill_links(work)?;
             work.add_presence(&contact(), &[record(6)])?;
             work.set_shape(&contact(), &shape())?;
-            work.request_remap(&contact(), &[record(7)])?;
+            {
+                let wanted = known.iter().map(|(name, print)| (name.clone(), [*print].into()));
+                assert_eq!(work.remap_told(&contact(), &wanted.collect(), 9)?, 1);
+            }
             work.note(&contact(), record(1), &Note::of(Step::Written, Some(RowVersion(7))));
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
@@ -95,7 +98,7 @@ async fn read_what_is_new(store: &Store) {
     store
         .call(|work| {
             assert_eq!(work.shape(&contact())?, Some(shape()));
-            assert_eq!(work.remaps(&contact(), 9)?, [record(7)]);
+            assert_eq!(work.remaps(&contact(), 9)?, [record(1)]);
             let (entries, next) = work.trace_of(record(1), i64::MAX, 9)?;
             assert_eq!((entries.len(), entries[0].step, next), (1, Step::Written, None));
             work.forget_shape(&contact())?;
