@@ -180,7 +180,7 @@ impl App {
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
         let digest = digest(spec, &schema, &compiled, clearing);
-        let shape = shape(spec, &compiled, &format!("{clearing:?}"), store.key());
+        let shape = shape(spec, &schema, &compiled, &format!("{clearing:?}"), store.key());
         if let Some(known) = known {
             let drifted = drift(known, &shape);
             if !drifted.is_empty() {
@@ -281,14 +281,7 @@ fn digest(
     compiled: &Compiled,
     clearing: Clearing,
 ) -> String {
-    // The same whether the key's column is named or found, and as before it
-    // could be left out.
-    let key = format!(
-        "Key {{ from: {:?}, to: {:?}, lookup: {:?} }}",
-        spec.key.column(schema),
-        spec.key.to,
-        spec.key.lookup
-    );
+    let key = spec.key.canonical(schema);
     let text = format!(
         "{:?}|{:?}|{key}|{:?}|{:?}|{clearing:?}",
         spec.fields, spec.filter, spec.picklists, spec.language,

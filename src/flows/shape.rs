@@ -6,16 +6,19 @@ use std::collections::BTreeMap;
 
 use crate::mapping::spec::TableMapping;
 use crate::mapping::{Compiled, Domain, FieldShape, Kind, field_words};
+use crate::model::TableSchema;
 use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
 
 /// What a mapping rests on. `form` is how a field is emptied.
 pub(crate) fn shape(
     spec: &TableMapping,
+    schema: &TableSchema,
     compiled: &Compiled,
     form: &str,
     key: &SealKey,
 ) -> KnownTable {
-    let specs = std::iter::once(format!("{:?}", spec.key))
+    let own_key = spec.key.canonical(schema);
+    let specs = std::iter::once(own_key.clone())
         .chain(spec.fields.iter().map(|field| format!("{field:?}")));
     let fields = compiled.fields().iter().zip(specs).map(|(field, spec)| {
         let known = known(field.column().as_str(), &field.shape(), field.updates, &spec, key);
@@ -47,7 +50,7 @@ pub(crate) fn shape(
         filter: digest(&compiled.filter_rule().unwrap_or_default()),
         delete_filtered_out: spec.filter.as_ref().is_some_and(|it| it.delete_filtered_out),
         form: form.to_owned(),
-        rest: digest(&format!("{:?}", spec.key)),
+        rest: digest(&own_key),
     }
 }
 

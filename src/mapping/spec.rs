@@ -65,6 +65,13 @@ impl Key {
     pub(crate) fn column<'a>(&'a self, table: &'a TableSchema) -> &'a ColumnName {
         self.from.as_ref().unwrap_or(&table.primary_id)
     }
+
+    /// What a stored digest of it is made of: the same whether the column is
+    /// named or found, and as before it could be left out.
+    pub(crate) fn canonical(&self, table: &TableSchema) -> String {
+        let (from, to, lookup) = (self.column(table), &self.to, &self.lookup);
+        format!("Key {{ from: {from:?}, to: {to:?}, lookup: {lookup:?} }}")
+    }
 }
 
 /// How a record is addressed by its key.
