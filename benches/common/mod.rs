@@ -94,12 +94,12 @@ pub(crate) fn count(number: u64) -> String {
 
 /// One line of a result: what, measured, promised, whether it holds.
 pub(crate) fn line(what: &str, measured: &str, promised: &str, holds: bool) {
-    println!("{what:<44} {measured:>14}   {promised:<12} {}", if holds { "yes" } else { "NO" });
+    println!("{what:<52} {measured:>14}   {promised:<12} {}", if holds { "yes" } else { "NO" });
 }
 
 /// The heading over [`line`].
 pub(crate) fn heading(what: &str) {
-    println!("\n{what:<44} {:>14}   {:<12} holds", "measured", "promised");
+    println!("\n{what:<52} {:>14}   {:<12} holds", "measured", "promised");
 }
 
 /// A sandbox in a process of its own.
