@@ -130,7 +130,7 @@ pub(crate) async fn sync_ingress(
     let failed = failed_tables + halves.intake.failed.len() + halves.drain.failed.len() > 0;
     finish(store, run, &end, failed, counts, source_calls).await?;
     let days = app.config.store.trace_days;
-    store.call(move |work| work.prune_trace(days)).await?;
+    store.call(move |work| work.prune_trace(days, run)).await?;
     Ok(PassReport { end, counts })
 }
 

@@ -9,7 +9,7 @@ use crate::campaign::{Clearing, KeyLookup, Writer};
 use crate::delivery::Target;
 use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
-use crate::flows::shape::{drift, shape};
+use crate::flows::shape::{drift, ran_before, shape, with_remedy};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
@@ -45,9 +45,10 @@ pub(crate) enum TableError {
 }
 
 impl TableError {
-    /// Whether a schema, rather than a system or the set-up, is to blame.
+    /// Whether a schema, rather than a system, the mapping or the set-up, is to
+    /// blame.
     fn is_drift(&self) -> bool {
-        matches!(self, Self::Mapping(_) | Self::Drift(_) | Self::Gone(_))
+        matches!(self, Self::Drift(_) | Self::Gone(_))
     }
 }
 
@@ -113,6 +114,7 @@ impl App {
                 Err(error) => {
                     let (table, reason) = (spec.dynamics.clone(), error.to_string());
                     if error.is_drift() {
+                        let reason = with_remedy(&table, &reason);
                         SchemaDrifted { flow: Flow::Ingress, table, reason }.emit();
                     } else {
                         TableFailed { flow: Flow::Ingress, table, reason }.emit();
@@ -169,7 +171,13 @@ impl App {
         let (schema, resource) =
             self.schemas(spec).await.map_err(|failure| refused(failure, known.is_some()))?;
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
-            TableError::Mapping(problems.iter().map(|problem| in_words(spec, problem)).collect())
+            let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
+            let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
+            if known.is_some_and(ran) {
+                TableError::Drift(texts)
+            } else {
+                TableError::Mapping(texts)
+            }
         })?;
         if !schema.change_tracking && spec.tracking == Tracking::Changes {
             let possible = schema.change_tracking_possible;

@@ -156,8 +156,19 @@ impl TableRun<'_> {
         Ok(settled)
     }
 
-    /// Records that a changed mapping may concern, read again in batches. What
-    /// a batch does not show is asked for by its own id.
+    /// These records (at most 50) as they are now, in one call. What it does not
+    /// show is asked for by its own id.
+    async fn read_again(&self, asked: &[RecordId]) -> Result<Vec<Change>, IntakeError> {
+        let mut changes = self.intake.dynamics.rows(&self.query(), asked).await?;
+        let shown: HashSet<RecordId> = changes.iter().map(Change::id).collect();
+        changes.retain(|change| asked.contains(&change.id()));
+        for id in asked.iter().filter(|id| !shown.contains(*id)) {
+            changes.push(self.reread(*id).await?);
+        }
+        Ok(changes)
+    }
+
+    /// Records that a changed mapping may concern.
     pub(super) async fn remaps(&mut self) -> Result<(), IntakeError> {
         loop {
             let name = self.table.name.clone();
@@ -165,12 +176,7 @@ impl TableRun<'_> {
             if asked.is_empty() {
                 return Ok(());
             }
-            let mut changes = self.intake.dynamics.rows(&self.query(), &asked).await?;
-            let shown: HashSet<RecordId> = changes.iter().map(Change::id).collect();
-            changes.retain(|change| asked.contains(&change.id()));
-            for id in asked.iter().filter(|id| !shown.contains(*id)) {
-                changes.push(self.reread(*id).await?);
-            }
+            let changes = self.read_again(&asked).await?;
             let prepared = self.prepare(&changes, false);
             let (table, tally) = (self.table.clone(), self.intake.tally.clone());
             let committed = self
@@ -208,10 +214,7 @@ impl TableRun<'_> {
         if asked.is_empty() {
             return Ok(false);
         }
-        let mut changes = Vec::with_capacity(asked.len());
-        for id in &asked {
-            changes.push(self.reread(*id).await?);
-        }
+        let changes = self.read_again(&asked).await?;
         let prepared = self.prepare(&changes, replay);
         let (table, tally) = (self.table.clone(), self.intake.tally.clone());
         let committed = self

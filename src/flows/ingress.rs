@@ -18,6 +18,7 @@ pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
 use super::requests::Requests;
 pub(crate) use super::resume::Remapped;
+use super::shape::with_remedy;
 use super::steps::{TableRun, schema_refused};
 
 const FLOW: Flow = Flow::Ingress;
@@ -302,6 +303,7 @@ pub(super) fn note(
             refused(table, failure, report);
         }
         Err(IntakeError::Drifted(reason, failure)) => {
+            let reason = with_remedy(&table.name, &reason);
             SchemaDrifted { flow: FLOW, table: table.name.clone(), reason }.emit();
             refused(table, failure, report);
         }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::spec::TableMapping;
-use crate::mapping::{Compiled, Domain, FieldShape, Kind, field_words};
-use crate::model::TableSchema;
+use crate::mapping::{Compiled, Domain, FieldShape, Kind, Place, field_words};
+use crate::model::{TableName, TableSchema};
 use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
 
 /// What a mapping rests on. `form` is how a field is emptied.
@@ -86,6 +86,31 @@ fn known_kind(kind: &Kind) -> KnownKind {
 
 fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+}
+
+/// Whether the part of the mapping that a problem is about ran before as it is
+/// written now: then it is the schema that changed.
+pub(crate) fn ran_before(known: &KnownTable, spec: &TableMapping, place: &Place) -> bool {
+    let same = |name: &str, text: String| {
+        known.fields.get(name).is_some_and(|field| field.spec == digest(&text))
+    };
+    match place {
+        Place::Table | Place::Key => true,
+        Place::Field(index) => {
+            spec.fields.get(*index).is_some_and(|it| same(it.to.as_str(), format!("{it:?}")))
+        }
+        Place::Link(index) => {
+            spec.links.get(*index).is_some_and(|it| same(it.to.as_str(), format!("{it:?}")))
+        }
+        Place::Rule(_) => known.filter_spec == digest(&format!("{:?}", spec.filter)),
+    }
+}
+
+/// What drifted, with what can be done about it.
+pub(crate) fn with_remedy(table: &TableName, reason: &str) -> String {
+    format!(
+        "{reason}; put it back, change its entry in the mapping, or take both schemas as they are now with `cdsync resync --table {table}`"
+    )
 }
 
 /// What both schemas took away since the table last ran: type or length of a

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::model::{RecordId, RowVersion, TableName};
+use crate::model::{RecordId, RowVersion, RunId, TableName};
 use crate::store::work::table_name;
 use crate::store::{StoreError, Work};
 
@@ -244,17 +244,19 @@ impl Work<'_> {
         Ok((found, last.filter(|_| seen == limit)))
     }
 
-    /// Forgets entries older than so many days, and the oldest where all of
-    /// them take more room than they may.
-    pub(crate) fn prune_trace(&mut self, days: u32) -> Result<(), StoreError> {
+    /// Forgets entries older than so many days and, now and then, the oldest
+    /// where all of them take more room than they may: to add that up, all are
+    /// walked.
+    pub(crate) fn prune_trace(&mut self, days: u32, run: RunId) -> Result<(), StoreError> {
+        const NOW_AND_THEN: i64 = 100;
         let oldest = self.now_us() - i64::from(days) * MICROS_PER_DAY;
-        self.sql.execute("DELETE FROM trace WHERE at_us < ?1", [oldest])?;
-        let bytes: i64 = self.sql.query_row(
-            "SELECT coalesce(sum(length(entries)), 0) FROM trace",
-            [],
-            |row| row.get(0),
+        // They are in the order of time: the first young one ends the search.
+        self.sql.execute(
+            "DELETE FROM trace WHERE id < coalesce(
+               (SELECT id FROM trace WHERE at_us >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)",
+            [oldest],
         )?;
-        if bytes > MOST_BYTES {
+        if run.0 % NOW_AND_THEN == 1 {
             self.sql.execute(
                 "DELETE FROM trace WHERE id <= (SELECT max(id) FROM (SELECT id,
                    sum(length(entries)) OVER (ORDER BY id DESC) AS newer FROM trace)

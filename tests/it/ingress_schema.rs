@@ -136,6 +136,22 @@ fn sending_a_table_again_takes_its_schema_as_it_is() {
 }
 
 #[test]
+fn a_mistake_in_the_mapping_is_no_drift_and_drift_says_what_to_do() {
+    let world = two_tables();
+    let wrong =
+        FIELDS.replace("fields = [", "fields = [ { from = \"nosuch\", to = \"middleName\" },");
+    assert_ne!(wrong, FIELDS);
+    world.configure(&format!("{}{STORES}", by_filter("apply_deletes = true", &wrong)));
+    let run = world.sync().ends(1);
+    names(&run, "table.failed", &["nosuch → middleName"]);
+    assert!(run.events("schema.drifted").is_empty());
+    world.configure(&format!("{}{STORES}", by_filter("apply_deletes = true", FIELDS)));
+    world.sandbox.dynamics().remove_column("contact", "lastname").unwrap();
+    let run = world.sync().ends(1);
+    names(&run, "schema.drifted", &["lastname", "cdsync resync --table contact"]);
+}
+
+#[test]
 fn a_longer_field_is_no_drift_and_costs_no_full_read() {
     let world = two_tables();
     let longer = FieldType::Text { max: 500 };
