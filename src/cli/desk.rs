@@ -146,7 +146,6 @@ async fn carry_out(
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
-        Request::Status(_) | Request::Trace(_) => answer(request, &place).await,
         Request::Pause(_) => {
             let said = answer(request, &place).await?;
             desk.paused().await;
@@ -159,6 +158,8 @@ async fn carry_out(
             desk.wake().await;
             Ok(said)
         }
-        Request::DeadLetters(_) => answer(request, &place).await,
+        Request::Status(_) | Request::Trace(_) | Request::DeadLetters(_) => {
+            answer(request, &place).await
+        }
     }
 }

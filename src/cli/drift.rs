@@ -20,7 +20,7 @@ pub(super) fn write_out(
     print: &mut dyn FnMut(String) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut group = Vec::new();
-    for drift in drifts.iter() {
+    for drift in drifts {
         if as_json {
             print(in_json(&drift, values).to_string())?;
             continue;

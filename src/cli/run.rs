@@ -27,7 +27,7 @@ pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
     let reload = Box::new(move || reload(&file, &again));
     let answering: Answering = Arc::new(|line, desk, out| Box::pin(serve(line, desk, out)));
     let service = Service { app, store: store.clone(), path, reload, answering };
-    match daemon::run(service).await {
+    match Box::pin(daemon::run(service)).await {
         Ok(()) => {}
         Err(DaemonError::Store(error @ StoreError::CommitUnknown(_))) => end_process(&error),
         Err(DaemonError::Store(error)) => return Err(error.into()),

@@ -50,7 +50,10 @@ async fn a_daemon_runs_at_start_answers_commands_and_ends_with_0() {
     rig.run(VIA).await.expect(0);
     assert!(rig.differences().is_empty());
     let status = status(&rig).await;
-    assert_eq!((&status["daemon"], &status["flows"]["ingress"]["state"]), (&json!(true), &json!("idle")));
+    assert_eq!(
+        (&status["daemon"], &status["flows"]["ingress"]["state"]),
+        (&json!(true), &json!("idle"))
+    );
     let id = rig.sandbox.dynamics().ids("contact")[0].to_string();
     assert!(rig.run(&["trace", &id]).await.expect(0).out.contains("contact"));
     assert_eq!(rig.run(&["dead-letters", "list", "--json"]).await.expect(0).json(), json!([]));
@@ -144,8 +147,7 @@ async fn sighup_takes_a_good_configuration_and_refuses_a_bad_one() {
     let good = rig.text(CONTACTS);
     fs::write(rig.path("config.toml"), format!("{good}\n[nonsense]\n")).unwrap();
     daemon.signal("HUP");
-    let refused: Value =
-        serde_json::from_str(&daemon.wait_for("\"config.refused\"")).unwrap();
+    let refused: Value = serde_json::from_str(&daemon.wait_for("\"config.refused\"")).unwrap();
     assert!(refused["reason"].as_str().unwrap().contains("nonsense"), "{refused}");
     let other = good.replace("store/cdsync.db", "store/other.db");
     fs::write(rig.path("config.toml"), other).unwrap();
