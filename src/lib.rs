@@ -43,7 +43,9 @@
 //! | `dynamics`, `campaign` | each system's URLs and JSON | each other, the store |
 //! | `flows` | reading and deciding | how a record is written |
 //! | `delivery` | writing, repeating, giving up | where a decision came from |
+//! | `scheduler` | when something is due | what it does |
 //! | `app` | building all of it | printing |
+//! | `daemon` | being a service: signals, control socket, ready, watchdog | what commands print |
 //! | `sandbox` | look-alikes of both systems | our clients |
 //! | `cli` | arguments, output, exit codes | records |
 
@@ -51,6 +53,7 @@ mod app;
 mod campaign;
 mod clock;
 mod config;
+mod daemon;
 mod delivery;
 mod dynamics;
 mod failpoint;
@@ -59,6 +62,7 @@ mod http;
 mod mapping;
 mod model;
 mod schedule;
+mod scheduler;
 mod secret;
 mod store;
 mod telemetry;

@@ -6,6 +6,8 @@ mod explore;
 mod guardrails;
 mod pass;
 mod pin;
+mod plans;
+mod progress;
 mod provision;
 mod rehearsal;
 mod report;

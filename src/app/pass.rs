@@ -6,23 +6,17 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::app::pin::{Pin, pin};
+use crate::app::progress::{Patience, Ticker};
 use crate::app::tables::Prepared;
-use crate::clock::Monotonic;
 use crate::delivery::{Delivery, DrainReport};
 use crate::flows::ingress::{Intake, IntakeReport};
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
-use crate::model::{Flow, RunId, Tally, TallyDelta};
+use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, LinksWaiting, PatienceEnded};
+use crate::telemetry::{FlowFinished, FlowStarted, LinksWaiting};
 
 const FLOW: Flow = Flow::Ingress;
-
-/// How often progress is looked at.
-pub(super) const TICK: Duration = Duration::from_millis(250);
-
-/// How often progress is logged.
-const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -31,6 +25,8 @@ pub(crate) struct PassOptions {
     pub(crate) patience: Duration,
     /// Whether it is for requests alone, and where they are told of.
     pub(crate) requests: Requests,
+    /// Ends the pass early, with all settled that is on its way.
+    pub(crate) stop: Stop,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -56,6 +52,20 @@ pub(crate) enum PassEnd {
     KeptRefusing(Failure),
     /// Nothing moved for too long.
     GaveUp,
+    /// It was asked to end early; the next one goes on where it stopped.
+    Stopped,
+}
+
+impl PassEnd {
+    /// Why nothing, or not all, could be done; none where it is not a failure
+    /// of the whole pass.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Self::Done | Self::Incomplete | Self::Stopped => None,
+            Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
+            Self::GaveUp => Some("nothing moved for too long".to_owned()),
+        }
+    }
 }
 
 /// What a pass did.
@@ -73,6 +83,7 @@ pub(super) struct Halves {
     pub(super) intake: IntakeReport,
     pub(super) drain: DrainReport,
     pub(super) gave_up: bool,
+    pub(super) stopped: bool,
 }
 
 /// Runs one pass. `watch` is called now and then.
@@ -92,15 +103,16 @@ pub(crate) async fn sync_ingress(
     let mut patience = Patience::new(app, &tally, options.patience);
     let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None };
     let prepared = tokio::select! {
-        prepared = prepare(app, store) => Some(prepared?),
-        () = patience.run_out() => None,
+        prepared = prepare(app, store) => Ok(prepared?),
+        () = patience.run_out() => Err(Halves { gave_up: true, ..Halves::default() }),
+        () = options.stop.requested() => Err(Halves { stopped: true, ..Halves::default() }),
     };
     let (halves, failed_tables, refused, silent) = match prepared {
-        None => (Halves { gave_up: true, ..Halves::default() }, 0, None, None),
-        Some(prepared) => {
+        Err(halves) => (halves, 0, None, None),
+        Ok(prepared) => {
             let (failed, refused) = (prepared.failed.len(), prepared.refused.clone());
             let silent = prepared.kept_refusing.clone();
-            let work = work(app, store, &tally, (prepared, options.requests));
+            let work = work(app, store, &tally, (prepared, options));
             tokio::pin!(work);
             let halves = loop {
                 tokio::select! {
@@ -149,8 +161,9 @@ async fn work(
     app: &App,
     store: &Store,
     tally: &Tally,
-    (prepared, requests): (Prepared, Requests),
+    (prepared, options): (Prepared, PassOptions),
 ) -> Result<Halves, StoreError> {
+    let (requests, stop) = (options.requests, options.stop);
     let requests = app.requests(store, &prepared, requests).await?;
     let delivery = Delivery::new(
         FLOW,
@@ -159,7 +172,8 @@ async fn work(
         tally,
         prepared.targets,
         app.config.campaign.max_in_flight,
-    );
+    )
+    .until(stop.clone());
     let intake = intake(app, store, (tally, requests), &delivery).await;
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
@@ -167,7 +181,11 @@ async fn work(
     intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
-        let report = intake.run(&prepared.tables).await;
+        // What is dropped here is a page that nobody has seen: as after a crash.
+        let report = tokio::select! {
+            report = intake.run(&prepared.tables) => report.map(Some),
+            () = stop.requested() => Ok(None),
+        };
         all_read.store(true, Ordering::SeqCst);
         intake.work_ready.notify_one();
         report
@@ -176,13 +194,15 @@ async fn work(
     tokio::pin!(reading, delivering);
     tokio::select! {
         intake = &mut reading => {
-            let intake = intake?;
-            Ok(Halves { intake, drain: delivering.await?, gave_up: false })
+            let (read, drain) = (intake?, delivering.await?);
+            let stopped = stop.is_requested();
+            Ok(Halves { intake: read.unwrap_or_default(), drain, gave_up: false, stopped })
         }
         // Before all is read, delivery ends only when nobody's write will
         // succeed; reading on would be of no use.
         drain = &mut delivering => {
-            Ok(Halves { intake: IntakeReport::default(), drain: drain?, gave_up: false })
+            let stopped = stop.is_requested();
+            Ok(Halves { drain: drain?, stopped, ..Halves::default() })
         }
     }
 }
@@ -249,6 +269,9 @@ pub(super) fn judge(
     if let Some(failure) = silent.or_else(|| halves.intake.kept_refusing.clone()) {
         return PassEnd::KeptRefusing(failure);
     }
+    if halves.stopped {
+        return PassEnd::Stopped;
+    }
     let incomplete = counts.dead_lettered > 0
         || failed_tables > 0
         || stopped.is_some()
@@ -268,6 +291,7 @@ async fn finish(
 ) -> Result<(), StoreError> {
     let outcome = match end {
         PassEnd::Done => RunOutcome::Ok,
+        PassEnd::Stopped => RunOutcome::Incomplete,
         PassEnd::Incomplete if !table_failed => RunOutcome::Incomplete,
         PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
             RunOutcome::Failed
@@ -291,83 +315,4 @@ async fn finish(
     }
     .emit();
     Ok(())
-}
-
-/// Ends a pass in which nothing moves.
-pub(super) struct Patience {
-    app: App,
-    tally: Tally,
-    limit: Duration,
-    seen: (u64, u64, TallyDelta),
-    since: Monotonic,
-}
-
-impl Patience {
-    pub(super) fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
-        let since = app.clock.monotonic();
-        let seen = (0, 0, TallyDelta::default());
-        Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
-    }
-
-    /// Returns when nothing has moved for the whole limit.
-    pub(super) async fn run_out(&mut self) {
-        loop {
-            let moved = (
-                self.app.dynamics.client().progress(),
-                self.app.campaign.client().progress(),
-                self.tally.get(),
-            );
-            let now = self.app.clock.monotonic();
-            if moved != self.seen {
-                (self.seen, self.since) = (moved, now);
-            }
-            if now.since(self.since) >= self.limit {
-                return;
-            }
-            self.app.clock.sleep(TICK).await;
-        }
-    }
-
-    pub(super) fn report(&self, app: &App) {
-        let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
-        let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
-        PatienceEnded { waited_ms, reason: outage }.emit();
-    }
-}
-
-/// Tells how far a pass is.
-struct Ticker<'a> {
-    app: &'a App,
-    store: &'a Store,
-    run: RunId,
-    tally: &'a Tally,
-    watch: &'a mut (dyn FnMut(Watch) + Send),
-    last: Option<(Monotonic, u64)>,
-}
-
-impl Ticker<'_> {
-    async fn tick(&mut self) -> Result<(), StoreError> {
-        self.app.clock.sleep(TICK).await;
-        let counts = self.tally.get();
-        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?;
-        (self.watch)(Watch { counts, backlog });
-        let now = self.app.clock.monotonic();
-        let (since, written) = *self.last.get_or_insert((now, 0));
-        let elapsed = now.since(since);
-        if elapsed >= PROGRESS_EVERY {
-            let rate = (counts.written - written) * 1000
-                / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
-            FlowProgress {
-                flow: FLOW,
-                run: self.run,
-                read: counts.read,
-                written: counts.written,
-                backlog,
-                rate_per_second: rate,
-            }
-            .emit();
-            self.last = Some((now, counts.written));
-        }
-        Ok(())
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::app::pass::Patience;
+use crate::app::progress::Patience;
 use crate::flows::ingress::{Intake, IntakeReport, Remapped};
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};

@@ -12,7 +12,7 @@ use crate::store::{Counts, HeldWave, Purpose, Resync, RunOutcome, Store, StoreEr
 pub(crate) struct FlowStatus {
     /// Which.
     pub(crate) flow: Flow,
-    /// `idle`, `failed` or `stopped` (not configured).
+    /// `running`, `paused`, `failed`, `idle` or `stopped` (not configured).
     pub(crate) state: &'static str,
     /// Decisions that wait.
     pub(crate) backlog: u64,
@@ -67,13 +67,16 @@ pub(crate) struct Status {
     pub(crate) resyncs: Vec<Resync>,
     /// When the last slice of the comparison by schedule ended.
     pub(crate) last_slice: Option<Timestamp>,
+    /// Whether a daemon tells this.
+    pub(crate) daemon: bool,
 }
 
-/// Reads the status.
+/// Reads the status. `running` says whether a pass runs; none without a daemon.
 pub(crate) async fn status(
     config: &Config,
     store: &Store,
     clock: &Clock,
+    running: Option<bool>,
 ) -> Result<Status, StoreError> {
     let now = clock.now();
     let ingress = config.ingress.is_some();
@@ -92,11 +95,8 @@ pub(crate) async fn status(
                 let failed = last.is_some_and(|run| {
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
-                let state = match (flow, failed) {
-                    (Flow::Ingress, true) if ingress => "failed",
-                    (Flow::Ingress, false) if ingress => "idle",
-                    (Flow::Ingress | Flow::Egress | Flow::Optout, _) => "stopped",
-                };
+                let configured = flow == Flow::Ingress && ingress;
+                let state = state(configured, running, work.paused(flow)?, failed);
                 flows.push(FlowStatus {
                     flow,
                     state,
@@ -130,9 +130,21 @@ pub(crate) async fn status(
             }
             let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
             let resyncs = work.resyncs(&unfinished, None)?;
-            Ok(Status { flows, tables, resyncs, last_slice: work.last_slice()? })
+            let (last_slice, daemon) = (work.last_slice()?, running.is_some());
+            Ok(Status { flows, tables, resyncs, last_slice, daemon })
         })
         .await
+}
+
+/// The state of a flow, in one word.
+fn state(configured: bool, running: Option<bool>, paused: bool, failed: bool) -> &'static str {
+    match (configured, running, paused, failed) {
+        (false, ..) => "stopped",
+        (true, Some(true), ..) => "running",
+        (true, _, true, _) => "paused",
+        (true, _, false, true) => "failed",
+        (true, _, false, false) => "idle",
+    }
 }
 
 fn age(now: Timestamp, since_us: Option<i64>) -> u64 {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::app::pass::{Halves, PassEnd, Patience, TICK, judge, prepare};
+use crate::app::pass::{Halves, PassEnd, judge, prepare};
+use crate::app::progress::{Patience, TICK};
 use crate::app::tables::Prepared;
 use crate::campaign::Finder;
 use crate::flows::ingress::Intake;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::model::RecordId;
 
@@ -94,12 +95,18 @@ pub(super) enum Command {
     Resources(Explore),
     /// Set up Dynamics: turn change tracking of tables on
     Provision(Provision),
+    /// Run the daemon: passes by their schedule, until SIGTERM
+    Run,
     /// Run one pass of the flows until their backlog is empty
     Sync(Sync),
     /// Show what a pass would write, and why; writes nothing
     Plan(Plan),
     /// Send rows again, or compare both systems and mend what differs
     Resync(Resync),
+    /// Keep the daemon from running a flow, until it is resumed
+    Pause(FlowChoice),
+    /// Let the daemon run a paused flow again
+    Resume(FlowChoice),
     /// Show flows, tables, backlog and dead letters
     Status(Json),
     /// Tell one record's story: versions read, decisions, requests, waits
@@ -111,7 +118,7 @@ pub(super) enum Command {
 }
 
 /// `--json`
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Json {
     /// Print JSON in place of a table
     #[arg(long)]
@@ -205,7 +212,7 @@ pub(super) struct Provision {
 }
 
 /// `sync`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Sync {
     /// Flows to run; all that are configured, if none is named
     #[arg(value_name = "FLOW")]
@@ -213,6 +220,17 @@ pub(super) struct Sync {
     /// Give up after this long without progress
     #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) patience: u64,
+    /// Let the running daemon do it now, and wait for the end
+    #[arg(long)]
+    pub(super) via_daemon: bool,
+}
+
+/// `pause`, `resume`
+#[derive(Clone, Copy, Debug, Args, Serialize, Deserialize)]
+pub(super) struct FlowChoice {
+    /// The flow
+    #[arg(value_name = "FLOW")]
+    pub(super) flow: FlowName,
 }
 
 /// `plan`
@@ -230,7 +248,7 @@ pub(super) struct Plan {
 }
 
 /// `resync`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Resync {
     /// A mapped table, all of its rows; may be given several times
     #[arg(long = "table", value_name = "NAME")]
@@ -260,7 +278,7 @@ pub(super) struct Resync {
 }
 
 /// `trace`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Trace {
     /// The record's id in Dynamics
     pub(super) id: String,
@@ -285,14 +303,15 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// The flows of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum FlowName {
     // Dynamics tables to Campaign resources.
     Ingress,
 }
 
 /// `dead-letters`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct DeadLetters {
     /// What to do with them.
     #[command(subcommand)]
@@ -300,7 +319,8 @@ pub(super) struct DeadLetters {
 }
 
 /// `dead-letters …`
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum LetterAction {
     /// List all of them
     List(Json),
@@ -326,7 +346,7 @@ pub(super) enum LetterAction {
 }
 
 /// `approve-deletes`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct ApproveDeletes {
     /// The Dynamics table
     pub(super) table: String,

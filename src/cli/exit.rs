@@ -23,6 +23,20 @@ pub(super) enum Exit {
     Store = 5,
 }
 
+impl Exit {
+    /// The exit of this code, as a daemon tells it.
+    pub(super) fn of(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            2 => Self::Usage,
+            3 => Self::Refused,
+            4 => Self::Unreachable,
+            5 => Self::Store,
+            _ => Self::Incomplete,
+        }
+    }
+}
+
 /// A command that could not do its work.
 #[derive(Debug)]
 pub(super) struct End {

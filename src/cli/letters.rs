@@ -2,27 +2,23 @@
 
 use serde_json::{Value, json};
 
-use crate::clock::Clock;
+use crate::config::Config;
 use crate::model::TableName;
-use crate::store::{DeadLetter, Mode, Store, StoreError};
+use crate::store::{DeadLetter, Store, StoreError};
 
-use super::args::{ApproveDeletes, Cli, DeadLetters, LetterAction};
-use super::config::config;
+use super::args::{ApproveDeletes, DeadLetters, LetterAction};
+use super::desk::Place;
 use super::exit::{End, Exit};
-use super::output::{Align, count, print, print_json, say, table};
+use super::output::{Align, Spoken, count, table};
 
-/// Runs `dead-letters`.
-pub(super) async fn run(cli: &Cli, arguments: &DeadLetters, clock: &Clock) -> Result<Exit, End> {
-    let config = config(&cli.global)?;
-    let store = Store::open(&config.store.path, Mode::Durable, clock).await?;
-    let exit = match &arguments.action {
-        LetterAction::List(json) => list(&store, json.json).await,
-        LetterAction::Show { id, json } => show(&store, *id, json.json).await,
-        LetterAction::Retry { ids } => retry(&store, ids).await,
-        LetterAction::Discard { id } => discard(&store, *id).await,
-    };
-    store.close().await;
-    exit
+/// Answers `dead-letters`.
+pub(super) async fn answer(arguments: &DeadLetters, place: &Place<'_>) -> Result<Spoken, End> {
+    match &arguments.action {
+        LetterAction::List(json) => list(place.store, json.json).await,
+        LetterAction::Show { id, json } => show(place.store, *id, json.json).await,
+        LetterAction::Retry { ids } => retry(place.store, ids).await,
+        LetterAction::Discard { id } => discard(place.store, *id).await,
+    }
 }
 
 fn as_json(letter: &DeadLetter) -> Value {
@@ -41,15 +37,14 @@ fn as_json(letter: &DeadLetter) -> Value {
     })
 }
 
-async fn list(store: &Store, as_json_list: bool) -> Result<Exit, End> {
+async fn list(store: &Store, as_json_list: bool) -> Result<Spoken, End> {
     let letters = store.call(|work| work.dead_letters()).await?;
     if as_json_list {
-        print_json(&Value::from(letters.iter().map(as_json).collect::<Vec<_>>()))?;
-        return Ok(Exit::Done);
+        let letters: Vec<Value> = letters.iter().map(as_json).collect();
+        return Ok(Spoken::json(&Value::from(letters)));
     }
     if letters.is_empty() {
-        print("no dead letters")?;
-        return Ok(Exit::Done);
+        return Ok(Spoken::out("no dead letters"));
     }
     let columns = [
         ("id", Align::Right),
@@ -74,8 +69,7 @@ async fn list(store: &Store, as_json_list: bool) -> Result<Exit, End> {
             ]
         })
         .collect();
-    print(&table(&columns, &rows))?;
-    Ok(Exit::Done)
+    Ok(Spoken::out(table(&columns, &rows)))
 }
 
 fn missing(id: i64) -> End {
@@ -85,11 +79,10 @@ fn missing(id: i64) -> End {
     )
 }
 
-async fn show(store: &Store, id: i64, as_one_json: bool) -> Result<Exit, End> {
+async fn show(store: &Store, id: i64, as_one_json: bool) -> Result<Spoken, End> {
     let letter = store.call(move |work| work.dead_letter(id)).await?.ok_or_else(|| missing(id))?;
     if as_one_json {
-        print_json(&as_json(&letter))?;
-        return Ok(Exit::Done);
+        return Ok(Spoken::json(&as_json(&letter)));
     }
     let rows = [
         ("dead letter", letter.id.to_string()),
@@ -108,11 +101,10 @@ async fn show(store: &Store, id: i64, as_one_json: bool) -> Result<Exit, End> {
         .iter()
         .map(|(name, value)| format!("{name:<12}  {value}").trim_end().to_owned())
         .collect();
-    print(&lines.join("\n"))?;
-    Ok(Exit::Done)
+    Ok(Spoken::out(lines.join("\n")))
 }
 
-async fn retry(store: &Store, ids: &[i64]) -> Result<Exit, End> {
+async fn retry(store: &Store, ids: &[i64]) -> Result<Spoken, End> {
     let ids = ids.to_vec();
     let (done, unknown) = store
         .call(move |work| {
@@ -133,49 +125,55 @@ async fn retry(store: &Store, ids: &[i64]) -> Result<Exit, End> {
             Ok::<_, StoreError>((done, unknown))
         })
         .await?;
-    if done > 0 || unknown.is_none() {
-        say(&format!("{} put back to work; the next pass takes them up", count(done)));
+    let took = format!("{} put back to work; the next pass takes them up", count(done));
+    match unknown {
+        None => Ok(Spoken::say(took)),
+        Some(id) if done > 0 => Ok(Spoken {
+            exit: Exit::Usage,
+            out: String::new(),
+            say: format!("{took}\ncdsync: {}", missing(id)),
+        }),
+        Some(id) => Err(missing(id)),
     }
-    unknown.map_or(Ok(Exit::Done), |id| Err(missing(id)))
 }
 
-async fn discard(store: &Store, id: i64) -> Result<Exit, End> {
+async fn discard(store: &Store, id: i64) -> Result<Spoken, End> {
     if store.call(move |work| work.discard_dead_letter(id)).await? {
-        say(&format!("dead letter {id} is gone; the record stays as it is in Campaign"));
-        Ok(Exit::Done)
+        let text = format!("dead letter {id} is gone; the record stays as it is in Campaign");
+        Ok(Spoken::say(text))
     } else {
         Err(missing(id))
     }
 }
 
-/// Runs `approve-deletes`.
-pub(super) async fn approve(
-    cli: &Cli,
-    arguments: &ApproveDeletes,
-    clock: &Clock,
-) -> Result<Exit, End> {
-    let config = config(&cli.global)?;
+/// The mapped table that `approve-deletes` names.
+pub(super) fn mapped(arguments: &ApproveDeletes, config: &Config) -> Result<TableName, End> {
     let wanted = TableName::new(&arguments.table)
         .map_err(|error| End::new(Exit::Usage, error.to_string()))?;
-    let mapped: Vec<TableName> = config
+    let mapped: Vec<&TableName> = config
         .ingress
         .iter()
-        .flat_map(|ingress| ingress.tables.iter().map(|table| table.dynamics.clone()))
+        .flat_map(|ingress| ingress.tables.iter().map(|table| &table.dynamics))
         .collect();
-    if !mapped.contains(&wanted) {
-        let names: Vec<&str> = mapped.iter().map(TableName::as_str).collect();
+    if !mapped.contains(&&wanted) {
+        let names: Vec<&str> = mapped.iter().map(|table| table.as_str()).collect();
         return Err(End::new(
             Exit::Usage,
             format!("{wanted} is not a mapped table; mapped are: {}", names.join(", ")),
         ));
     }
-    let store = Store::open(&config.store.path, Mode::Durable, clock).await?;
-    let (deletions, empty) = store.call(move |work| work.approve(&wanted)).await?;
-    store.close().await;
+    Ok(wanted)
+}
+
+/// Answers `approve-deletes`.
+pub(super) async fn approve(arguments: &ApproveDeletes, place: &Place<'_>) -> Result<Spoken, End> {
+    let wanted = mapped(arguments, place.config)?;
+    let (deletions, empty) = place.store.call(move |work| work.approve(&wanted)).await?;
+    let mut text = String::new();
     if empty {
-        say("the table is taken to be empty from the next pass on");
+        text.push_str("the table is taken to be empty from the next pass on\n");
     }
-    say(&match deletions {
+    text.push_str(&match deletions {
         0 if empty => "no deletions are held yet".to_owned(),
         0 => "no deletions are held; nothing to approve".to_owned(),
         _ => format!(
@@ -183,5 +181,5 @@ pub(super) async fn approve(
             count(deletions as u64)
         ),
     });
-    Ok(Exit::Done)
+    Ok(Spoken::say(text))
 }

@@ -5,6 +5,8 @@ mod args;
 mod check;
 mod config;
 mod demo;
+mod desk;
+mod drift;
 mod exit;
 mod explore;
 mod init;
@@ -13,7 +15,9 @@ mod output;
 mod plan;
 mod progress;
 mod provision;
+mod remote;
 mod resync;
+mod run;
 mod sandbox;
 mod status;
 mod sync;
@@ -25,6 +29,7 @@ use clap::Parser;
 
 use crate::clock::Clock;
 use args::{Cli, Command};
+use desk::Request;
 use exit::{End, Exit};
 
 /// Runs the program with the process's arguments.
@@ -49,7 +54,7 @@ fn complain(cli: &Cli, end: &End) {
     if reason.is_empty() {
         return;
     }
-    if matches!(cli.command, Command::Sync(_) | Command::Resync(_)) {
+    if matches!(cli.command, Command::Run | Command::Sync(_) | Command::Resync(_)) {
         progress::report_failure(end.exit, reason);
     } else {
         output::complain(&reason);
@@ -75,21 +80,27 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
         .map_err(|error| End::new(Exit::Usage, format!("no runtime: {error}")))?;
     let clock = Clock::system();
     runtime.block_on(async {
-        match &cli.command {
-            Command::Demo(arguments) => demo::run(cli, arguments, &clock).await,
-            Command::Sandbox(arguments) => sandbox::run(arguments).await,
-            Command::Init(arguments) => init::run(cli, arguments, &clock).await,
-            Command::Check(arguments) => check::run(cli, arguments, &clock).await,
-            Command::Tables(arguments) => explore::tables(cli, arguments, &clock).await,
-            Command::Resources(arguments) => explore::resources(cli, arguments, &clock).await,
-            Command::Provision(arguments) => provision::run(cli, arguments, &clock).await,
-            Command::Sync(arguments) => sync::run(cli, arguments, &clock).await,
-            Command::Plan(arguments) => plan::run(cli, arguments, &clock).await,
-            Command::Resync(arguments) => resync::run(cli, arguments, &clock).await,
-            Command::Status(arguments) => status::run(cli, arguments, &clock).await,
-            Command::Trace(arguments) => trace::run(cli, arguments, &clock).await,
-            Command::DeadLetters(arguments) => letters::run(cli, arguments, &clock).await,
-            Command::ApproveDeletes(arguments) => letters::approve(cli, arguments, &clock).await,
-        }
+        let request = match &cli.command {
+            Command::Demo(arguments) => return demo::run(cli, arguments, &clock).await,
+            Command::Sandbox(arguments) => return sandbox::run(arguments).await,
+            Command::Init(arguments) => return init::run(cli, arguments, &clock).await,
+            Command::Check(arguments) => return check::run(cli, arguments, &clock).await,
+            Command::Tables(arguments) => return explore::tables(cli, arguments, &clock).await,
+            Command::Resources(arguments) => {
+                return explore::resources(cli, arguments, &clock).await;
+            }
+            Command::Provision(arguments) => return provision::run(cli, arguments, &clock).await,
+            Command::Run => return run::run(cli, &clock).await,
+            Command::Sync(arguments) => return sync::run(cli, arguments, &clock).await,
+            Command::Plan(arguments) => return plan::run(cli, arguments, &clock).await,
+            Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
+            Command::Pause(flow) => Request::Pause(*flow),
+            Command::Resume(flow) => Request::Resume(*flow),
+            Command::Status(json) => Request::Status(*json),
+            Command::Trace(arguments) => Request::Trace(arguments.clone()),
+            Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
+            Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
+        };
+        desk::run(cli, request, &clock).await
     })
 }

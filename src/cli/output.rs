@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
+use super::exit::{End, Exit};
+
 /// Data, to stdout.
 pub(super) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -40,6 +42,45 @@ pub(super) fn complain(text: &str) {
 /// Whether stdout may have colour.
 pub(super) fn colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// What a command has to say; printed here, or where it was asked.
+#[derive(Clone, Debug)]
+pub(super) struct Spoken {
+    /// How it ends.
+    pub(super) exit: Exit,
+    /// Data.
+    pub(super) out: String,
+    /// A word to the user.
+    pub(super) say: String,
+}
+
+impl Spoken {
+    /// Data alone.
+    pub(super) fn out(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Done, out: text.into(), say: String::new() }
+    }
+
+    /// One JSON value, on several lines.
+    pub(super) fn json(value: &Value) -> Self {
+        Self::out(format!("{value:#}"))
+    }
+
+    /// A word alone.
+    pub(super) fn say(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Done, out: String::new(), say: text.into() }
+    }
+
+    /// Prints it.
+    pub(super) fn tell(self) -> Result<Exit, End> {
+        if !self.out.is_empty() {
+            print(&self.out)?;
+        }
+        if !self.say.is_empty() {
+            say(&self.say);
+        }
+        Ok(self.exit)
+    }
 }
 
 /// How a column stands.

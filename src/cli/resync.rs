@@ -1,28 +1,30 @@
 //! `resync`: replay, comparison, repair.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::io;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::app::{
-    App, Drift, DriftField, Ended, PassEnd, PassOptions, Report, Requests, Wish, ask,
-    forget_comparisons, sync_ingress, verify,
+    App, Drift, Ended, PassEnd, PassOptions, Report, Requests, Wish, ask, forget_comparisons,
+    sync_ingress, verify,
 };
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::TableName;
+use crate::daemon::Desk;
+use crate::model::{Stop, TableName};
 use crate::store::{Mode, Purpose, Store, StoreError};
 
 use super::args::{Cli, Resync};
 use super::config::{app, needs_ingress};
+use super::desk::Request;
+use super::drift::{sum_up, write_out};
 use super::exit::{End, Exit};
-use super::output::{Align, age, count, print, print_json_line, table};
+use super::output::{Spoken, age, count, print};
 use super::progress::Progress;
+use super::remote;
 use super::sync::{end_process, exit_of, interrupted};
-
-/// Lines that are set in columns together.
-const GROUP: usize = 500;
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<Exit, End> {
@@ -30,10 +32,19 @@ pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<
     let app = app(&cli.global, clock)?;
     needs_ingress(&app.config)?;
     let wish = wish(arguments, &app.config)?;
-    let store = app.open_store(Mode::Durable).await?;
-    let (drifts, mut queue) = sync_channel(1024);
+    let store = match app.open_store(Mode::Durable).await {
+        Ok(store) => store,
+        Err(error @ StoreError::Locked { .. }) => {
+            let request = Request::Resync(arguments.clone());
+            let exit = remote::ask(&app.config.socket(), &request).await?;
+            return exit.ok_or_else(|| error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (drifts, queue) = sync_channel(1024);
     let shown = (arguments.json.json, arguments.show_values);
-    let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, shown));
+    let writing =
+        tokio::task::spawn_blocking(move || write_out(&queue, shown, &mut |text| print(&text)));
     let report = Report::to(printer(drifts));
     let end = tokio::select! {
         end = carry_out(&app, &store, &wish, arguments, &report, &progress) => end,
@@ -59,10 +70,53 @@ pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<
     let written = writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
     store.close().await;
     written?;
-    sum_up(&ended, arguments.json.json)?;
+    let counts = sum_up(&ended, arguments.json.json);
+    if !counts.is_empty() {
+        print(&counts)?;
+    }
+    outcome(&ended, end, arguments)
+}
+
+/// How a resync ends: drift that stays is not all done.
+fn outcome(ended: &[Ended], end: PassEnd, arguments: &Resync) -> Result<Exit, End> {
     let exit = exit_of(end, arguments.patience)?;
     let open: u64 = ended.iter().map(|one| one.found.all() - one.found.mended).sum();
     Ok(if open > 0 { Exit::Incomplete } else { exit })
+}
+
+/// Answers the command in the daemon: a replay or a repair is stored and taken
+/// up by the next pass, which begins now; a comparison is waited for.
+pub(super) async fn beside(
+    arguments: &Resync,
+    desk: &Desk,
+    out: mpsc::Sender<String>,
+) -> Result<Spoken, End> {
+    let app = desk.app();
+    let wish = wish(arguments, &app.config)?;
+    if wish.purpose != Purpose::Verify {
+        ask(desk.store(), &wish).await?;
+        desk.wake().await;
+        return Ok(Spoken::say(
+            "the daemon has it and begins with its next pass; `cdsync status` shows how far it is",
+        ));
+    }
+    let gone = || End::new(Exit::Incomplete, "the daemon ends; nothing was compared");
+    let turn = desk.turn().await.ok_or_else(gone)?;
+    let (drifts, queue) = sync_channel(1024);
+    let shown = (arguments.json.json, arguments.show_values);
+    let writing = tokio::task::spawn_blocking(move || {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        write_out(&queue, shown, &mut |text| out.blocking_send(text).map_err(gone))
+    });
+    let report = Report::to(printer(drifts));
+    let patience = Duration::from_secs(arguments.patience);
+    let end = verify(&app, desk.store(), &wish, &report, patience, &mut || {}).await;
+    drop(turn);
+    let ended = report.ended();
+    drop(report);
+    writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))??;
+    let exit = outcome(&ended, end?, arguments)?;
+    Ok(Spoken { exit, out: sum_up(&ended, arguments.json.json), say: String::new() })
 }
 
 /// What the arguments ask for; combinations that make no sense are refused.
@@ -132,7 +186,7 @@ async fn carry_out(
     }
     ask(store, wish).await?;
     let requests = Requests { only: true, report: report.clone(), ..Requests::default() };
-    let options = PassOptions { patience, requests };
+    let options = PassOptions { patience, requests, stop: Stop::default() };
     let passed = sync_ingress(app, store, options, &mut |_| draw()).await?;
     Ok(passed.end)
 }
@@ -158,133 +212,4 @@ fn printer(drifts: SyncSender<Drift>) -> impl Fn(Drift) + Send + Sync + 'static 
         // The printer ends early only when nobody reads on.
         let _ = drifts.send(drift);
     }
-}
-
-fn write_out(
-    drifts: &mut Receiver<Drift>,
-    (as_json, values): (bool, bool),
-) -> Result<(), std::io::Error> {
-    let mut group = Vec::new();
-    for drift in drifts.iter() {
-        if as_json {
-            print_json_line(&in_json(&drift, values))?;
-            continue;
-        }
-        group.push(in_words(&drift, values));
-        if group.len() == GROUP {
-            print_group(&mut group)?;
-        }
-    }
-    print_group(&mut group)
-}
-
-/// Ids only, unless values are asked for: a key that is not the id may be an
-/// address.
-fn in_json(drift: &Drift, values: bool) -> Value {
-    let names: Vec<&str> = drift.fields.iter().map(|field| field.name.as_str()).collect();
-    let mut line = json!({
-        "table": drift.table.as_str(),
-        "id": drift.id.to_string(),
-        "kind": drift.kind.as_str(),
-        "fields": names,
-        "mended": drift.mended,
-    });
-    if values {
-        let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-        let pairs: serde_json::Map<String, Value> = drift
-            .fields
-            .iter()
-            .map(|field| {
-                let pair = json!({
-                    "campaign": parsed(&field.campaign),
-                    "dynamics": parsed(&field.dynamics),
-                });
-                (field.name.clone(), pair)
-            })
-            .collect();
-        line["key"] = Value::from(drift.key.as_str());
-        line["values"] = Value::from(pairs);
-    }
-    line
-}
-
-fn in_words(drift: &Drift, values: bool) -> Vec<String> {
-    let field = |field: &DriftField| {
-        if values {
-            format!("{}: {} → {}", field.name, field.campaign, field.dynamics)
-        } else {
-            field.name.clone()
-        }
-    };
-    let fields: Vec<String> = drift.fields.iter().map(field).collect();
-    vec![
-        drift.table.to_string(),
-        drift.id.to_string(),
-        drift.kind.as_str().to_owned(),
-        if drift.mended { "yes" } else { "no" }.to_owned(),
-        fields.join(", "),
-    ]
-}
-
-fn print_group(group: &mut Vec<Vec<String>>) -> Result<(), std::io::Error> {
-    if group.is_empty() {
-        return Ok(());
-    }
-    let columns = [
-        ("table", Align::Left),
-        ("id", Align::Left),
-        ("drift", Align::Left),
-        ("mended", Align::Left),
-        ("fields", Align::Left),
-    ];
-    print(&table(&columns, group))?;
-    group.clear();
-    Ok(())
-}
-
-/// The counts of each table. In JSON only a replay has a line for it: a
-/// comparison prints one object per record that differs, and nothing else.
-fn sum_up(ended: &[Ended], as_json: bool) -> Result<(), std::io::Error> {
-    let replays = ended.iter().filter(|one| one.purpose == Purpose::Replay);
-    if as_json {
-        for one in replays {
-            let (table, rows, absent) = (one.table.as_str(), one.rows, one.absent);
-            print_json_line(&json!({ "table": table, "rows": rows, "absent": absent }))?;
-        }
-        return Ok(());
-    }
-    let rows: Vec<Vec<String>> = replays
-        .map(|one| vec![one.table.to_string(), count(one.rows), count(one.absent)])
-        .collect();
-    if !rows.is_empty() {
-        let columns =
-            [("table", Align::Left), ("rows", Align::Right), ("not in Dynamics", Align::Right)];
-        print(&table(&columns, &rows))?;
-    }
-    let compared = ended.iter().filter(|one| one.purpose != Purpose::Replay);
-    let rows: Vec<Vec<String>> = compared
-        .map(|one| {
-            let found = &one.found;
-            let [edited, missing, orphaned, duplicated] = found.drift;
-            let numbers = [
-                one.rows,
-                edited,
-                missing,
-                orphaned,
-                duplicated,
-                found.pending,
-                found.kept,
-                found.unmappable,
-            ];
-            std::iter::once(one.table.to_string()).chain(numbers.map(count)).collect()
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let headings =
-        ["rows", "edited", "missing", "orphaned", "duplicated", "pending", "kept", "unmappable"];
-    let mut columns = vec![("table", Align::Left)];
-    columns.extend(headings.map(|heading| (heading, Align::Right)));
-    print(&table(&columns, &rows))
 }

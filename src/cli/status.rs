@@ -3,27 +3,21 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::{FlowStatus, Status, TableStatus, status};
-use crate::clock::Clock;
-use crate::store::{Mode, Purpose, Resync, Store};
+use crate::store::{Purpose, Resync};
 
-use super::args::{Cli, Json};
-use super::config::config;
-use super::exit::{End, Exit};
-use super::output::{Align, age, count, print, print_json, table};
+use super::args::Json;
+use super::desk::Place;
+use super::exit::End;
+use super::output::{Align, Spoken, age, count, table};
 
-/// Runs the command.
-pub(super) async fn run(cli: &Cli, arguments: &Json, clock: &Clock) -> Result<Exit, End> {
-    let config = config(&cli.global)?;
-    // It only looks: where there is no store yet, none is made.
-    let store = Store::open(&config.store.path, Mode::Rehearsal, clock).await?;
-    let status = status(&config, &store, clock).await?;
-    store.close().await;
-    if arguments.json {
-        print_json(&as_json(&status))?;
+/// Answers the command.
+pub(super) async fn answer(arguments: Json, place: &Place<'_>) -> Result<Spoken, End> {
+    let status = status(place.config, place.store, place.clock, place.running).await?;
+    Ok(if arguments.json {
+        Spoken::json(&as_json(&status))
     } else {
-        print(&as_tables(&status))?;
-    }
-    Ok(Exit::Done)
+        Spoken::out(as_tables(&status))
+    })
 }
 
 fn as_json(status: &Status) -> Value {
@@ -36,6 +30,7 @@ fn as_json(status: &Status) -> Value {
         "flows": flows,
         "tables": tables,
         "resync": resyncs,
+        "daemon": status.daemon,
         "last_reconcile": status.last_slice.map(|at| at.to_string()),
     })
 }
@@ -106,10 +101,11 @@ fn as_tables(status: &Status) -> String {
         let total =
             resync.total.map_or_else(String::new, |total| format!(" of about {}", count(total)));
         out.push_str(&format!(
-            "\n\n{} of {} is not done ({}{total} rows); the next `cdsync resync` or `cdsync sync` goes on with it",
+            "\n\n{} of {} is not done ({}{total} rows); {} goes on with it",
             resync.purpose.as_str(),
             resync.table,
             count(resync.done),
+            if status.daemon { "the daemon" } else { "the next `cdsync resync` or `cdsync sync`" },
         ));
     }
     for table in &status.tables {

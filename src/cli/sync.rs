@@ -4,22 +4,31 @@ use std::time::Duration;
 
 use crate::app::{PassEnd, PassOptions, Requests, sync_ingress};
 use crate::clock::Clock;
+use crate::daemon::Desk;
+use crate::model::Stop;
 use crate::store::{Mode, StoreError};
 
 use super::args::{Cli, Sync};
-use super::config::{app, needs_ingress};
+use super::config::{app, config, needs_ingress};
+use super::desk::Request;
 use super::exit::{End, Exit};
+use super::output::Spoken;
 use super::progress::{Progress, report_failure};
+use super::remote;
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
+    if arguments.via_daemon {
+        return via_daemon(cli, arguments).await;
+    }
     let app = app(&cli.global, clock)?;
     needs_ingress(&app.config)?;
     let store = app.open_store(Mode::Durable).await?;
     let options = PassOptions {
         patience: Duration::from_secs(arguments.patience),
         requests: Requests::default(),
+        stop: Stop::default(),
     };
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show("ingress", watch);
@@ -43,11 +52,38 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
     exit_of(report.end, arguments.patience)
 }
 
+/// Lets the daemon run the flows, and waits.
+async fn via_daemon(cli: &Cli, arguments: &Sync) -> Result<Exit, End> {
+    let config = config(&cli.global)?;
+    needs_ingress(&config)?;
+    let socket = config.socket();
+    remote::ask(&socket, &Request::Sync(arguments.clone())).await?.ok_or_else(|| {
+        End::new(
+            Exit::Usage,
+            format!(
+                "no daemon answers at {}; start it with `cdsync run`, or leave `--via-daemon` out",
+                socket.display()
+            ),
+        )
+    })
+}
+
+/// Answers `sync --via-daemon`.
+pub(super) async fn beside(arguments: &Sync, desk: &Desk) -> Result<Spoken, End> {
+    let end = desk.pass(Duration::from_secs(arguments.patience)).await;
+    let exit = exit_of(end.unwrap_or(PassEnd::Stopped), arguments.patience)?;
+    Ok(Spoken { exit, out: String::new(), say: String::new() })
+}
+
 /// What the end of a pass means for the command.
 pub(super) fn exit_of(end: PassEnd, patience: u64) -> Result<Exit, End> {
     match end {
         PassEnd::Done => Ok(Exit::Done),
         PassEnd::Incomplete => Ok(Exit::Incomplete),
+        PassEnd::Stopped => Err(End::new(
+            Exit::Incomplete,
+            "the daemon stopped the pass before its end; the next one goes on where it stopped",
+        )),
         PassEnd::Refused(failure) => Err(End::new(Exit::Refused, failure.to_string())),
         PassEnd::KeptRefusing(failure) => Err(End::new(Exit::Unreachable, failure.to_string())),
         PassEnd::GaveUp => Err(End::new(

@@ -5,21 +5,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::app::{Standing, Story, story};
-use crate::clock::Clock;
 use crate::model::{RecordId, TableName};
-use crate::store::{DeadLetter, Mode, Store, TraceEntry};
+use crate::store::{DeadLetter, TraceEntry};
 
-use super::args::{Cli, Trace};
-use super::config::config;
+use super::args::Trace;
+use super::desk::Place;
 use super::exit::{End, Exit};
-use super::output::{Align, count, print, print_json, say, table};
+use super::output::{Align, Spoken, count, say, table};
 
 /// A search that takes longer says how far it is.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// Runs the command.
-pub(super) async fn run(cli: &Cli, arguments: &Trace, clock: &Clock) -> Result<Exit, End> {
-    let config = config(&cli.global)?;
+/// The record and the table that are asked for.
+pub(super) fn wanted(arguments: &Trace) -> Result<(RecordId, Option<TableName>), End> {
     let record = RecordId::parse(&arguments.id).map_err(|_| {
         let id = "2e451703-c286-e711-80ef-00155db19e6d";
         End::new(Exit::Usage, format!("this is not the id of a record; write it as {id}"))
@@ -27,35 +25,37 @@ pub(super) async fn run(cli: &Cli, arguments: &Trace, clock: &Clock) -> Result<E
     let name = arguments.table.as_deref().map(TableName::new).transpose().map_err(|_| {
         End::new(Exit::Usage, "--table takes the logical name of a table, such as contact")
     })?;
-    // It only looks: where there is no store yet, none is made.
-    let store = Store::open(&config.store.path, Mode::Rehearsal, clock).await?;
-    let began = clock.monotonic();
-    let mut told = began;
-    let found = story(&config, &store, record, name, |looked| {
+    Ok((record, name))
+}
+
+/// Answers the command.
+pub(super) async fn answer(arguments: &Trace, place: &Place<'_>) -> Result<Spoken, End> {
+    let (record, name) = wanted(arguments)?;
+    let clock = place.clock;
+    let mut told = clock.monotonic();
+    let found = story(place.config, place.store, record, name, |looked| {
         let now = clock.monotonic();
-        if now.since(told) >= SILENT {
+        // The daemon's stderr is its log.
+        if place.running.is_none() && now.since(told) >= SILENT {
             told = now;
             say(&format!("looked through {} transactions so far", count(looked)));
         }
     })
-    .await;
-    store.close().await;
-    let found = found?;
+    .await?;
     if found.is_empty() {
         return Err(End::new(
             Exit::Incomplete,
             format!(
                 "nothing is known of record {record}; it was not read yet, or longer ago than [store] trace_days ({})",
-                config.store.trace_days
+                place.config.store.trace_days
             ),
         ));
     }
-    if arguments.json.json {
-        print_json(&as_json(record, &found))?;
+    Ok(if arguments.json.json {
+        Spoken::json(&as_json(record, &found))
     } else {
-        print(&as_text(record, &found))?;
-    }
-    Ok(Exit::Done)
+        Spoken::out(as_text(record, &found))
+    })
 }
 
 fn as_json(record: RecordId, story: &Story) -> Value {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{Config, StoreSettings};
+use super::settings::{Config, DaemonSettings, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{ingress, later, sections, syntax};
 
@@ -88,11 +88,15 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     keys.get("egress").inspect(later::egress);
     keys.get("optout").inspect(later::optout);
     keys.get("metrics").inspect(later::metrics);
-    keys.get("daemon").inspect(later::daemon);
+    let daemon = match keys.get("daemon") {
+        Some(node) => sections::daemon(&node),
+        None => Some(DaemonSettings::default()),
+    };
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,
         store: store?,
+        daemon: daemon?,
         ingress: match ingress {
             Some(ingress) => Some(ingress?),
             None => None,

@@ -155,7 +155,10 @@ fn store(example: &Example) -> String {
         "[store]\n\
          # Holds cursors and waiting writes (personal data until delivered); mode 0600.\n\
          # A relative path is taken from the working directory.\n\
-         path = {}\n",
+         path = {}\n\n\
+         # How the commands reach a running daemon.\n\
+         # [daemon]\n\
+         # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n",
         quoted(&example.store_path)
     )
 }
@@ -165,7 +168,7 @@ fn ingress(example: &Example) -> String {
         "# Dynamics to Campaign.\n\
          [ingress]\n\
          # second minute hour day-of-month month weekday; with five fields the second is 0.\n\
-         # Weekdays: 0 and 7 are Sunday. Without a schedule only `cdsync sync` runs it.\n\
+         # Weekdays: 0 and 7 are Sunday. Without a schedule only `cdsync sync` runs it, and `cdsync run` refuses.\n\
          schedule = {schedule}\n\
          # The zone of the schedule. A time that a zone change skips runs right after it,\n\
          # one that is repeated runs once.\n\

@@ -47,11 +47,6 @@ pub(super) fn metrics(node: &Node<'_>) {
     refuse_all(node, "metrics");
 }
 
-/// `[daemon]`: nothing.
-pub(super) fn daemon(node: &Node<'_>) {
-    refuse_all(node, "a control socket");
-}
-
 /// `[campaign.sftp]`
 pub(super) fn refuse_sftp(campaign: &Keys<'_>) {
     if let Some(node) = campaign.get("sftp") {

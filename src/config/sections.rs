@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::settings::{
-    BaseUrl, CampaignSettings, DynamicsCredential, DynamicsSettings, StoreSettings, TRACE_DAYS,
-    UserPassword,
+    BaseUrl, CampaignSettings, DaemonSettings, DynamicsCredential, DynamicsSettings, StoreSettings,
+    TRACE_DAYS, UserPassword,
 };
 use super::tree::{Keys, Node};
 use super::values::{base_url, number_or, plain, secret};
@@ -54,6 +54,8 @@ const CAMPAIGN_KEYS: &[&str] = &[
 ];
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
+
+const DAEMON_KEYS: &[&str] = &["socket"];
 
 /// A problem has been recorded.
 struct Reported;
@@ -273,13 +275,27 @@ pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
     let Some(node) = keys.get("path") else {
         return Some(StoreSettings { trace_days, ..StoreSettings::default() });
     };
+    let hint = "the database file, as in `/var/lib/cdsync/cdsync.db`";
+    Some(StoreSettings { path: file(&node, hint)?, trace_days })
+}
+
+/// `[daemon]`. A relative path is taken from the working directory.
+pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
+    let keys = node.keys(DAEMON_KEYS)?;
+    let hint = "the control socket, as in `/run/cdsync/control.sock`";
+    let socket = match keys.get("socket") {
+        Some(node) => Some(file(&node, hint)?),
+        None => None,
+    };
+    Some(DaemonSettings { socket })
+}
+
+/// The path of a file.
+fn file(node: &Node<'_>, hint: &str) -> Option<PathBuf> {
     let text = node.text()?;
     if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
-        node.problem(
-            "this is not the path of a file",
-            "the database file, as in `/var/lib/cdsync/cdsync.db`",
-        );
+        node.problem("this is not the path of a file", hint);
         return None;
     }
-    Some(StoreSettings { path: PathBuf::from(text), trace_days })
+    Some(PathBuf::from(text))
 }

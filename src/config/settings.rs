@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) campaign: CampaignSettings,
     /// `[store]`
     pub(crate) store: StoreSettings,
+    /// `[daemon]`
+    pub(crate) daemon: DaemonSettings,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
@@ -111,6 +113,22 @@ pub(super) const TRACE_DAYS: u32 = 30;
 impl Default for StoreSettings {
     fn default() -> Self {
         Self { path: PathBuf::from("/var/lib/cdsync/cdsync.db"), trace_days: TRACE_DAYS }
+    }
+}
+
+/// `[daemon]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DaemonSettings {
+    /// Where the commands reach a running daemon, if not beside the store.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Config {
+    /// Where the commands reach a running daemon: `cdsync.sock` beside the
+    /// store, unless the file names another place.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let beside = || self.store.path.with_file_name("cdsync.sock");
+        self.daemon.socket.clone().unwrap_or_else(beside)
     }
 }
 

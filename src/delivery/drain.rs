@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::campaign::{Failure, Writer};
+use crate::campaign::Failure;
 use crate::clock::{Clock, Monotonic};
-use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
+use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
 
@@ -19,6 +19,7 @@ use super::paths::Paths;
 use super::policy::{Evidence, Verdict, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
 use super::settle::{Attempt, End, Kinship, settle};
+use super::target::{DrainReport, Target};
 
 /// Different records that must fail in a row to make it the system's trouble.
 const OUTAGE_RECORDS: usize = 5;
@@ -31,26 +32,6 @@ const GROUP: usize = 256;
 /// than the commit.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// One table's way into Campaign.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    /// Writes its resource.
-    pub(crate) writer: Writer,
-    /// Whether its records link to others.
-    pub(crate) has_links: bool,
-    /// Whether records of other tables link to its records.
-    pub(crate) is_parent: bool,
-}
-
-/// How the work of a pass ended.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct DrainReport {
-    /// Tables whose writes cannot go on.
-    pub(crate) failed: Vec<TableName>,
-    /// What ended the flow, if something did.
-    pub(crate) stopped: Option<Failure>,
-}
-
 /// Delivers the decisions of one flow.
 pub(crate) struct Delivery {
     flow: Flow,
@@ -62,6 +43,7 @@ pub(crate) struct Delivery {
     window: usize,
     work_ready: Arc<Notify>,
     settled: Arc<Notify>,
+    stop: Stop,
 }
 
 /// A task of the loop that has ended.
@@ -115,7 +97,14 @@ impl Delivery {
             window: (max_in_flight * 64).clamp(64, 1024),
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
+            stop: Stop::default(),
         }
+    }
+
+    /// Takes nothing more once this is asked for, and settles what is on its
+    /// way.
+    pub(crate) fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
     }
 
     /// Tell it when there may be new work.
@@ -139,16 +128,20 @@ impl Delivery {
             // Asked before the store is: what is added later shows as work.
             let last = finished();
             let took = self.fill(&mut state).await?;
-            if state.report.stopped.is_some() {
+            let ends = state.report.stopped.is_some() || self.stop.is_requested();
+            if ends {
                 state.parked.extend(state.waiting.iter().map(|(_, id)| *id));
                 state.waiting.clear();
             }
             if state.active.is_empty() && state.waiting.is_empty() {
-                if state.report.stopped.is_some() || (last && took == 0) {
+                if ends || (last && took == 0) {
                     return self.end(state).await;
                 }
                 if took == 0 {
-                    self.work_ready.notified().await;
+                    tokio::select! {
+                        () = self.work_ready.notified() => {}
+                        () = self.stop.requested() => {}
+                    }
                 }
                 continue;
             }
@@ -178,7 +171,8 @@ impl Delivery {
     /// Takes more work, if there is room.
     async fn fill(&self, state: &mut Loop) -> Result<usize, StoreError> {
         let room = self.window.saturating_sub(state.active.len() + state.waiting.len());
-        if room < self.window / 4 || state.report.stopped.is_some() {
+        let ends = state.report.stopped.is_some() || self.stop.is_requested();
+        if ends || room < self.window / 4 {
             return Ok(0);
         }
         let flow = self.flow;
@@ -222,6 +216,7 @@ impl Delivery {
             }
             () = due => self.resume(state).await?,
             () = self.work_ready.notified(), if room => {}
+            () = self.stop.requested(), if !self.stop.is_requested() => {}
         }
         Ok(())
     }

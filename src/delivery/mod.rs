@@ -7,5 +7,7 @@ mod paths;
 mod policy;
 mod send;
 mod settle;
+mod target;
 
-pub(crate) use drain::{Delivery, DrainReport, Target};
+pub(crate) use drain::Delivery;
+pub(crate) use target::{DrainReport, Target};

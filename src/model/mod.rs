@@ -7,6 +7,7 @@ mod flow;
 mod name;
 mod record;
 mod source;
+mod stop;
 mod tally;
 mod target;
 mod value;
@@ -17,6 +18,7 @@ pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
 pub(crate) use source::{
     Choice, Choices, Column, ColumnType, DateTimeBehavior, Label, TableSchema,
 };
+pub(crate) use stop::Stop;
 pub(crate) use tally::{Tally, TallyDelta};
 pub(crate) use target::{ApiRoot, EnumValue, Field, FieldType, ResourceFilter, ResourceSchema};
 pub(crate) use value::{Decimal, TargetValue, Value};

@@ -14,7 +14,10 @@ pub(crate) struct RecordIdError;
 
 /// The primary id of a Dynamics row. One canonical form, whatever the case,
 /// braces or dashes of the text it came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub(crate) struct RecordId(Uuid);
 
 impl RecordId {

@@ -18,6 +18,7 @@ mod migrate;
 mod mirror;
 mod outbox;
 mod owner;
+mod pause;
 mod payload;
 mod presence;
 mod resync;

@@ -4,6 +4,7 @@
 //! Ids may stand in an event; names, addresses, mapped values, tokens and
 //! secrets may not.
 
+mod daemon;
 mod event;
 mod http;
 mod ingress;
@@ -12,6 +13,7 @@ mod resync;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
 pub(crate) use event::Loggable;
@@ -24,5 +26,5 @@ pub(crate) use resync::*;
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, RESYNC_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
 }

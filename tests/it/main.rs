@@ -16,6 +16,8 @@ mod cli_provision;
 mod cli_templates;
 mod crash;
 mod crash_links;
+mod daemon;
+mod daemon_start;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;

@@ -17,6 +17,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("DYNAMICS_KEYS", "## `[dynamics]`"),
     ("CAMPAIGN_KEYS", "## `[campaign]`"),
     ("STORE_KEYS", "## `[store]`"),
+    ("DAEMON_KEYS", "## `[daemon]`"),
     ("INGRESS_KEYS", "## `[ingress]`"),
     ("RECONCILE_KEYS", "## `[reconcile]`"),
     ("TABLE_KEYS", "## `[[ingress.table]]`"),

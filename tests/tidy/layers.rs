@@ -57,7 +57,8 @@ pub(crate) const TABLE: &[(&str, &[&str])] = &[
             "scheduler",
         ],
     ),
-    ("daemon", &["app", "clock", "scheduler", "telemetry"]),
+    // The store: opened once and kept, and its failures end the daemon.
+    ("daemon", &["app", "clock", "model", "scheduler", "store", "telemetry"]),
     // Its JSON is written from the vendors' documents, never from the clients'
     // wire types, so that both cannot share one mistake.
     ("sandbox", &["clock"]),

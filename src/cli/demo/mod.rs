@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::app::{App, PassEnd, PassOptions, Requests, sync_ingress};
 use crate::clock::Clock;
 use crate::config::load;
+use crate::model::Stop;
 use crate::sandbox::{Sandbox, SandboxOptions, System};
 use crate::store::{Counts, Mode, Store};
 
@@ -139,7 +140,8 @@ async fn one_pass(
     let before = calls(sandbox);
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show(name, watch);
-    let options = PassOptions { patience: PATIENCE, requests: Requests::default() };
+    let options =
+        PassOptions { patience: PATIENCE, requests: Requests::default(), stop: Stop::default() };
     let report = sync_ingress(app, store, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
@@ -148,7 +150,7 @@ async fn one_pass(
         PassEnd::KeptRefusing(failure) => {
             return Err(End::new(Exit::Unreachable, failure.to_string()));
         }
-        PassEnd::GaveUp => {
+        PassEnd::GaveUp | PassEnd::Stopped => {
             return Err(End::new(Exit::Unreachable, format!("{name}: nothing moved")));
         }
     }

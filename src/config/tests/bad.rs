@@ -405,7 +405,6 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
             "[egress]\nevents = [\"send\"]\nprefix = \"new\"",
             "[optout]\ndirection = \"bidirectional\"\nschedule = \"x\"",
             "[metrics]\nlisten = \"127.0.0.1:9464\"",
-            "[daemon]\nsocket = \"/run/x\"",
             "[campaign.sftp]\nhost = \"x\"",
         ]
     ), @r##"
@@ -425,10 +424,6 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     listen = "127.0.0.1:9464"
     [[ingress.table]]
       14:1: metrics.listen: this version of cdsync does not have metrics yet (remove it; a later version brings it)
-    [daemon]
-    socket = "/run/x"
-    [[ingress.table]]
-      14:1: daemon.socket: this version of cdsync does not have a control socket yet (remove it; a later version brings it)
     [campaign.sftp]
     host = "x"
     [[ingress.table]]

@@ -1,0 +1,98 @@
+//! Whether a pass moves: its end to patience, and what it tells meanwhile.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::app::pass::Watch;
+use crate::clock::Monotonic;
+use crate::model::{Flow, RunId, Tally, TallyDelta};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{FlowProgress, PatienceEnded};
+
+const FLOW: Flow = Flow::Ingress;
+
+/// How often progress is looked at.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+
+/// How often progress is logged.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// Ends a pass in which nothing moves.
+pub(super) struct Patience {
+    app: App,
+    tally: Tally,
+    limit: Duration,
+    seen: (u64, u64, TallyDelta),
+    since: Monotonic,
+}
+
+impl Patience {
+    pub(super) fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
+        let since = app.clock.monotonic();
+        let seen = (0, 0, TallyDelta::default());
+        Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
+    }
+
+    /// Returns when nothing has moved for the whole limit.
+    pub(super) async fn run_out(&mut self) {
+        loop {
+            let moved = (
+                self.app.dynamics.client().progress(),
+                self.app.campaign.client().progress(),
+                self.tally.get(),
+            );
+            let now = self.app.clock.monotonic();
+            if moved != self.seen {
+                (self.seen, self.since) = (moved, now);
+            }
+            if now.since(self.since) >= self.limit {
+                return;
+            }
+            self.app.clock.sleep(TICK).await;
+        }
+    }
+
+    pub(super) fn report(&self, app: &App) {
+        let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+        let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
+        PatienceEnded { waited_ms, reason: outage }.emit();
+    }
+}
+
+/// Tells how far a pass is.
+pub(super) struct Ticker<'a> {
+    pub(super) app: &'a App,
+    pub(super) store: &'a Store,
+    pub(super) run: RunId,
+    pub(super) tally: &'a Tally,
+    pub(super) watch: &'a mut (dyn FnMut(Watch) + Send),
+    pub(super) last: Option<(Monotonic, u64)>,
+}
+
+impl Ticker<'_> {
+    /// Waits a moment, then tells.
+    pub(super) async fn tick(&mut self) -> Result<(), StoreError> {
+        self.app.clock.sleep(TICK).await;
+        let counts = self.tally.get();
+        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?;
+        (self.watch)(Watch { counts, backlog });
+        let now = self.app.clock.monotonic();
+        let (since, written) = *self.last.get_or_insert((now, 0));
+        let elapsed = now.since(since);
+        if elapsed >= PROGRESS_EVERY {
+            let rate = (counts.written - written) * 1000
+                / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
+            FlowProgress {
+                flow: FLOW,
+                run: self.run,
+                read: counts.read,
+                written: counts.written,
+                backlog,
+                rate_per_second: rate,
+            }
+            .emit();
+            self.last = Some((now, counts.written));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Commands that look into the store or leave a wish there: on the store
+//! itself, or through the daemon that has it. Both print the same.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::{Desk, Reply};
+use crate::model::Flow;
+use crate::store::{Mode, Store, StoreError};
+use crate::telemetry::FlowPaused;
+
+use super::args::{
+    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Resync, Sync, Trace,
+};
+use super::config::{config, needs_ingress};
+use super::exit::{End, Exit};
+use super::output::Spoken;
+use super::{letters, remote, resync, status, sync, trace};
+
+/// What a command asks for; on the control socket, one line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", content = "arguments", rename_all = "kebab-case")]
+pub(super) enum Request {
+    Status(Json),
+    Trace(Trace),
+    DeadLetters(DeadLetters),
+    ApproveDeletes(ApproveDeletes),
+    Pause(FlowChoice),
+    Resume(FlowChoice),
+    Resync(Resync),
+    Sync(Sync),
+}
+
+/// Where a command is answered.
+pub(super) struct Place<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: &'a Store,
+    pub(super) clock: &'a Clock,
+    /// Whether a pass runs; none without a daemon.
+    pub(super) running: Option<bool>,
+}
+
+impl Request {
+    /// What is wrong with it can be said before the store is opened.
+    fn check(&self, config: &Config) -> Result<(), End> {
+        match self {
+            Self::Trace(arguments) => trace::wanted(arguments).map(drop),
+            Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
+            Self::Pause(_) | Self::Resume(_) => needs_ingress(config),
+            Self::Status(_) | Self::DeadLetters(_) | Self::Resync(_) | Self::Sync(_) => Ok(()),
+        }
+    }
+
+    /// Where nothing is changed, no store is made.
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Status(_) | Self::Trace(_) => Mode::Rehearsal,
+            Self::DeadLetters(_)
+            | Self::ApproveDeletes(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Resync(_)
+            | Self::Sync(_) => Mode::Durable,
+        }
+    }
+}
+
+/// Runs a command on the store; where a daemon has that, through the daemon.
+pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Exit, End> {
+    let config = config(&cli.global)?;
+    request.check(&config)?;
+    let store = match Store::open(&config.store.path, request.mode(), clock).await {
+        Ok(store) => store,
+        Err(error @ StoreError::Locked { .. }) => {
+            return match remote::ask(&config.socket(), &request).await? {
+                Some(exit) => Ok(exit),
+                None => Err(error.into()),
+            };
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let place = Place { config: &config, store: &store, clock, running: None };
+    let said = answer(&request, &place).await;
+    store.close().await;
+    said?.tell()
+}
+
+async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
+    match request {
+        Request::Status(json) => status::answer(*json, place).await,
+        Request::Trace(arguments) => trace::answer(arguments, place).await,
+        Request::DeadLetters(arguments) => letters::answer(arguments, place).await,
+        Request::ApproveDeletes(arguments) => letters::approve(arguments, place).await,
+        Request::Pause(_) => pause(place, true).await,
+        Request::Resume(_) => pause(place, false).await,
+        Request::Resync(_) | Request::Sync(_) => {
+            Err(End::new(Exit::Usage, "only a daemon is asked for this"))
+        }
+    }
+}
+
+/// Pauses or resumes `ingress`, the one flow there is.
+async fn pause(place: &Place<'_>, paused: bool) -> Result<Spoken, End> {
+    let changed = place.store.call(move |work| work.set_paused(Flow::Ingress, paused)).await?;
+    if changed {
+        FlowPaused { flow: Flow::Ingress, paused }.emit();
+    }
+    Ok(Spoken::say(match (paused, changed) {
+        (true, true) => {
+            "ingress is paused; the daemon leaves it alone until `cdsync resume ingress`"
+        }
+        (true, false) => "ingress was paused already",
+        (false, true) => "ingress is resumed",
+        (false, false) => "ingress was not paused",
+    }))
+}
+
+/// Answers a request that came to the daemon.
+pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<String>) -> Reply {
+    let said = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => carry_out(&request, &desk, out).await,
+        Err(_) => Err(End::new(
+            Exit::Usage,
+            "the daemon does not know this request; run the command with the daemon's version of cdsync",
+        )),
+    };
+    match said {
+        Ok(Spoken { exit, out, say }) => {
+            Reply { exit: exit as u8, out, say, complaint: String::new() }
+        }
+        Err(end) => Reply { exit: end.exit as u8, complaint: end.to_string(), ..Reply::default() },
+    }
+}
+
+async fn carry_out(
+    request: &Request,
+    desk: &Desk,
+    out: mpsc::Sender<String>,
+) -> Result<Spoken, End> {
+    let app = desk.app();
+    request.check(&app.config)?;
+    let running = Some(desk.running());
+    let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, running };
+    match request {
+        Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
+        Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Pause(_) => {
+            let said = answer(request, &place).await?;
+            desk.paused().await;
+            Ok(said)
+        }
+        Request::Resume(_)
+        | Request::ApproveDeletes(_)
+        | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
+            let said = answer(request, &place).await?;
+            desk.wake().await;
+            Ok(said)
+        }
+        Request::Status(_) | Request::Trace(_) | Request::DeadLetters(_) => {
+            answer(request, &place).await
+        }
+    }
+}

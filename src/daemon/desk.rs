@@ -1,0 +1,94 @@
+//! What a command that reached the daemon may do: look into the store, and ask
+//! the loop for a pass or for a moment without one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::app::{App, PassEnd};
+use crate::store::Store;
+
+/// What the loop is told.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// SIGTERM or SIGINT.
+    Terminate(&'static str),
+    /// SIGHUP.
+    Reload,
+    /// There is something to do before the schedule says so.
+    Wake,
+    /// A flow was paused: the pass under way is to end.
+    Paused,
+    /// Someone waits for a pass that begins after this.
+    Pass(Duration, oneshot::Sender<PassEnd>),
+    /// Someone wants the remote systems for a moment.
+    Turn(oneshot::Sender<Turn>),
+    /// A task that must not end has ended.
+    Ended(&'static str),
+}
+
+/// No pass runs while this is held.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// Dropped with it, which the loop sees.
+    pub(super) _held: oneshot::Sender<()>,
+}
+
+/// What the loop and the commands share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) app: RwLock<App>,
+    pub(super) running: AtomicBool,
+}
+
+/// Where a command is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Store,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Desk {
+    /// The clients and the configuration of this moment.
+    pub(crate) fn app(&self) -> App {
+        self.shared.app.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether a pass runs.
+    pub(crate) fn running(&self) -> bool {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
+    /// Asks for a pass soon, unless the flow is paused.
+    pub(crate) async fn wake(&self) {
+        let _ = self.events.send(Event::Wake).await;
+    }
+
+    /// Ends the pass under way: the flow was paused.
+    pub(crate) async fn paused(&self) {
+        let _ = self.events.send(Event::Paused).await;
+    }
+
+    /// Asks for a pass now, and waits for its end; none where the daemon ends
+    /// before.
+    pub(crate) async fn pass(&self, patience: Duration) -> Option<PassEnd> {
+        let (reply, end) = oneshot::channel();
+        self.events.send(Event::Pass(patience, reply)).await.ok()?;
+        end.await.ok()
+    }
+
+    /// Waits for a moment without a pass; none where the daemon ends before.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        let (reply, turn) = oneshot::channel();
+        self.events.send(Event::Turn(reply)).await.ok()?;
+        turn.await.ok()
+    }
+}
