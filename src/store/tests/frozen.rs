@@ -238,14 +238,29 @@ fn literal(value: Value) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_store_of_the_first_version_opens_and_reads() {
+/// The store as a frozen version left it, opened by this one.
+async fn thawed(name: &str) -> (Place, Store) {
     let place = Place::new();
     std::fs::create_dir_all(place.path().parent().unwrap()).unwrap();
-    let sql = std::fs::read_to_string(fixture("store-0001.sql")).unwrap();
+    let sql = std::fs::read_to_string(fixture(name)).unwrap();
     place.raw().execute_batch(&sql).unwrap();
     let store = place.open().await;
+    (place, store)
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_opens_and_reads() {
+    let (_place, store) = thawed("store-0001.sql").await;
     read_all(&store).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_with_links_requests_and_a_trace_opens_and_reads() {
+    let (_place, store) = thawed("store-0004.sql").await;
+    read_all(&store).await.unwrap();
+    read_requests(&store).await.unwrap();
+    read_what_is_new(&store).await;
     store.close().await;
 }
 
