@@ -4,6 +4,7 @@
 use cdsync::sandbox::{Choice, Fault};
 use serde_json::{Value, json};
 
+use crate::rig::Rig;
 use crate::support::{Counts, Setup, World, by_uri, on_writes};
 
 /// Every tenth contact is male and a chief, the others are female and clerks.
@@ -195,4 +196,36 @@ fn a_changed_filter_reads_all_and_writes_what_comes_in() {
     let counts = world.synced();
     assert_eq!((counts.read, counts.written, counts.deleted), (3, 2, 1), "{counts:?}");
     assert_eq!(count(&world, "cusNote", "Clerk"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_while_a_changed_mapping_is_carried_out_is_made_good() {
+    const SYNC: &[&str] = &["--log-format", "json", "sync", "ingress"];
+    let titles = "{ from = \"jobtitle\", to = \"fax\" }";
+    let renamed = titles.replace(" }", ", replace = [{ value = \"Chief\", with = \"Boss\" }] }");
+    for point in ["committed", "request"] {
+        let mut crashes = 0;
+        for n in 1.. {
+            let rig = Rig::usual(0).await;
+            let dynamics = rig.sandbox.dynamics();
+            for number in 0..12 {
+                let title = if number % 6 == 0 { "Chief" } else { "Clerk" };
+                let row = json!({ "lastname": format!("Nr. {number}"), "jobtitle": title });
+                dynamics.insert("contact", &row).unwrap();
+            }
+            rig.configure(&tables(titles));
+            rig.run(SYNC).await.expect(0);
+            rig.configure(&tables(&renamed));
+            let aborted = rig.run_crashing(SYNC, &format!("{point}:{n}")).await.crashed();
+            rig.run(SYNC).await.expect(0).adds_up();
+            let profiles = rig.sandbox.campaign().rows("profile");
+            let of = |title: &str| profiles.iter().filter(|row| row["fax"] == title).count();
+            assert_eq!((profiles.len(), of("Boss"), of("Clerk")), (12, 2, 10), "{point}:{n}");
+            if !aborted {
+                break;
+            }
+            crashes += 1;
+        }
+        assert!(crashes > 3, "{crashes} at {point}: the plan does not work");
+    }
 }
