@@ -144,3 +144,38 @@ fn a_link_that_the_configuration_gains_later_is_set_on_records_that_are_there() 
     world.synced();
     assert!(world.writes().is_empty());
 }
+
+#[test]
+fn a_deleted_parent_goes_although_its_child_waits_for_another_that_never_comes() {
+    let (world, outside, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Moves");
+    world.sync();
+    owned_by(&world, child, leaving);
+    let bound = json!({ "new_ContactId@odata.bind": format!("/contacts({outside})") });
+    change_vehicle(&world, child, &bound);
+    world.delete(leaving);
+    world.sync().ends(0);
+    assert!(world.profiles_of(leaving).is_empty(), "nobody waits for a child that cannot move");
+    // The child still gets there once its new parent does.
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+}
+
+#[test]
+fn a_deletion_goes_when_the_parent_that_its_child_waits_for_is_gone_too() {
+    let (world, _, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Moves");
+    world.sync();
+    // The move's new parent is refused: the child waits, and at first its old
+    // parent for it, for the new one might have come.
+    let refused = world.add(&json!({ "firstname": "x".repeat(31), "jobtitle": "Driver" }));
+    let bound = json!({ "new_ContactId@odata.bind": format!("/contacts({refused})") });
+    change_vehicle(&world, child, &bound);
+    world.delete(leaving);
+    world.sync();
+    world.sync();
+    assert!(world.profiles_of(leaving).is_empty());
+}
