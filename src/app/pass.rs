@@ -14,7 +14,9 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowProgress, FlowStarted, LinksWaiting, PatienceEnded};
+use crate::telemetry::{
+    FlowFinished, FlowProgress, FlowStarted, LinksWaiting, PatienceEnded, TableUnmapped,
+};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -164,6 +166,7 @@ async fn work(
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
     }
+    let_go_of_unmapped(app, store).await?;
     intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
@@ -185,6 +188,23 @@ async fn work(
             Ok(Halves { intake: IntakeReport::default(), drain: drain?, gave_up: false })
         }
     }
+}
+
+/// Tells of decisions for tables that are no longer mapped; nothing waits for
+/// them. A table that could not be prepared is mapped all the same.
+async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> {
+    let mapped = app.config.mapped_tables();
+    let unmapped = store
+        .call(move |work| {
+            let unmapped = work.unmapped(&mapped)?;
+            unmapped.iter().try_for_each(|(table, _)| work.let_go_of(table))?;
+            Ok(unmapped)
+        })
+        .await?;
+    for (table, waiting) in unmapped {
+        TableUnmapped { flow: FLOW, table, waiting }.emit();
+    }
+    Ok(())
 }
 
 async fn intake(

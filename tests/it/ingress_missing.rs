@@ -164,6 +164,40 @@ fn a_deleted_parent_goes_although_its_child_waits_for_another_that_never_comes()
 }
 
 #[test]
+fn children_whose_table_is_no_longer_mapped_hold_no_deletion_and_are_told_of() {
+    let (world, outside, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Held");
+    world.sync();
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    let held = vehicles("delete_guard = { rows = 0 }");
+    world.configure(&format!("{held}{contacts}"));
+    assert!(world.sandbox.dynamics().delete("new_vehicle", child));
+    world.delete(leaving);
+    world.sync().ends(1);
+    assert_eq!(world.profiles_of(leaving).len(), 1);
+    assert_eq!(world.status()["tables"]["contact"]["waiting_for_children"], 1);
+    let text = world.run(&["status"]).ends(0).stdout;
+    assert!(text.contains("contact: 1 of its deletions wait"), "{text}");
+
+    world.configure(&contacts);
+    let run = world.sync();
+    assert!(world.profiles_of(leaving).is_empty());
+    let told = run.event("table.unmapped");
+    assert_eq!((&told["table"], &told["waiting"]), (&json!("new_vehicle"), &json!(2)));
+    assert_eq!(world.status()["not_mapped"], json!({ "new_vehicle": 2 }));
+    let text = world.run(&["status"]).ends(0).stdout;
+    assert!(text.contains("new_vehicle is not mapped any more: 2 of"), "{text}");
+
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.configure(&format!("{}{contacts}", vehicles("")));
+    world.equal_after_sync();
+    world.equal_after_sync();
+    vehicles_equal(&world);
+    assert_eq!(world.status()["not_mapped"], json!({}));
+}
+
+#[test]
 fn a_deletion_goes_when_the_parent_that_its_child_waits_for_is_gone_too() {
     let (world, _, _) = left_out("");
     let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
