@@ -14,7 +14,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted, LinksWaiting};
+use crate::telemetry::{FlowFinished, FlowStarted, LinksWaiting, TableUnmapped};
 
 const FLOW: Flow = Flow::Ingress;
 
@@ -178,6 +178,7 @@ async fn work(
     if let Some(days) = intake.retention_days {
         store.call(move |work| work.set_retention_days(days)).await?;
     }
+    let_go_of_unmapped(app, store).await?;
     intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
@@ -205,6 +206,23 @@ async fn work(
             Ok(Halves { drain: drain?, stopped, ..Halves::default() })
         }
     }
+}
+
+/// Tells of decisions for tables that are no longer mapped; nothing waits for
+/// them. A table that could not be prepared is mapped all the same.
+async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> {
+    let mapped = app.config.mapped_tables();
+    let unmapped = store
+        .call(move |work| {
+            let unmapped = work.unmapped(&mapped)?;
+            unmapped.iter().try_for_each(|(table, _)| work.let_go_of(table))?;
+            Ok(unmapped)
+        })
+        .await?;
+    for (table, waiting) in unmapped {
+        TableUnmapped { flow: FLOW, table, waiting }.emit();
+    }
+    Ok(())
 }
 
 async fn intake(

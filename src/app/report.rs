@@ -54,6 +54,8 @@ pub(crate) struct TableStatus {
     pub(crate) empty_read: bool,
     /// Records that wait until Campaign holds their parent.
     pub(crate) waiting_for_parent: u64,
+    /// Deletions that wait for children of their records.
+    pub(crate) waiting_for_children: u64,
 }
 
 /// All of it.
@@ -63,6 +65,8 @@ pub(crate) struct Status {
     pub(crate) flows: Vec<FlowStatus>,
     /// The mapped tables.
     pub(crate) tables: Vec<TableStatus>,
+    /// Tables that are no longer mapped, with their decisions that wait.
+    pub(crate) unmapped: Vec<(TableName, u64)>,
     /// Replays, repairs and the comparison by schedule that are not done.
     pub(crate) resyncs: Vec<Resync>,
     /// When the last slice of the comparison by schedule ended.
@@ -80,11 +84,7 @@ pub(crate) async fn status(
 ) -> Result<Status, StoreError> {
     let now = clock.now();
     let ingress = config.ingress.is_some();
-    let names: Vec<TableName> = config
-        .ingress
-        .iter()
-        .flat_map(|ingress| ingress.tables.iter().map(|table| table.dynamics.clone()))
-        .collect();
+    let names = config.mapped_tables();
     store
         .call(move |work| {
             let mut flows = Vec::new();
@@ -108,6 +108,7 @@ pub(crate) async fn status(
                 });
             }
             let retention_seconds = work.retention_days()?.map(|days| u64::from(days) * 86_400);
+            let unmapped = work.unmapped(&names)?;
             let mut tables = Vec::new();
             for table in names {
                 let backlog = work.backlog(Flow::Ingress, Some(&table))?;
@@ -125,13 +126,14 @@ pub(crate) async fn status(
                     retention_seconds,
                     empty_read: work.empty_read(&table)?.is_some(),
                     waiting_for_parent: work.waiting_for_parent(&table)?,
+                    waiting_for_children: work.waiting_for_children(&table)?,
                     table,
                 });
             }
             let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
             let resyncs = work.resyncs(&unfinished, None)?;
             let (last_slice, daemon) = (work.last_slice()?, running.is_some());
-            Ok(Status { flows, tables, resyncs, last_slice, daemon })
+            Ok(Status { flows, tables, unmapped, resyncs, last_slice, daemon })
         })
         .await
 }

@@ -25,10 +25,16 @@ fn as_json(status: &Status) -> Value {
         status.flows.iter().map(|flow| (flow.flow.to_string(), flow_json(flow))).collect();
     let tables: Map<String, Value> =
         status.tables.iter().map(|table| (table.table.to_string(), table_json(table))).collect();
+    let unmapped: Map<String, Value> = status
+        .unmapped
+        .iter()
+        .map(|(table, waiting)| (table.to_string(), json!(waiting)))
+        .collect();
     let resyncs: Vec<Value> = status.resyncs.iter().map(resync_json).collect();
     json!({
         "flows": flows,
         "tables": tables,
+        "not_mapped": unmapped,
         "resync": resyncs,
         "daemon": status.daemon,
         "last_reconcile": status.last_slice.map(|at| at.to_string()),
@@ -68,6 +74,7 @@ fn table_json(table: &TableStatus) -> Value {
         "retention_seconds": table.retention_seconds,
         "empty_read_held": table.empty_read,
         "waiting_for_parent": table.waiting_for_parent,
+        "waiting_for_children": table.waiting_for_children,
     })
 }
 
@@ -122,6 +129,19 @@ fn as_tables(status: &Status) -> String {
                 count(table.waiting_for_parent)
             ));
         }
+        if table.waiting_for_children > 0 {
+            out.push_str(&format!(
+                "\n\n{}: {} of its deletions wait until the records that link to them have been written or deleted",
+                table.table,
+                count(table.waiting_for_children)
+            ));
+        }
+    }
+    for (table, waiting) in &status.unmapped {
+        out.push_str(&format!(
+            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or set [store] path to a new file",
+            count(*waiting)
+        ));
     }
     out
 }

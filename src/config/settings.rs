@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::mapping::spec::TableMapping;
+use crate::model::TableName;
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
@@ -24,6 +25,14 @@ pub(crate) struct Config {
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
     pub(crate) reconcile: Option<ReconcileSettings>,
+}
+
+impl Config {
+    /// The tables that are mapped into Campaign, in the order of the file.
+    pub(crate) fn mapped_tables(&self) -> Vec<TableName> {
+        let tables = self.ingress.iter().flat_map(|ingress| &ingress.tables);
+        tables.map(|table| table.dynamics.clone()).collect()
+    }
 }
 
 /// An origin and path prefix: `https`, or `http` to a loopback address; no

@@ -66,6 +66,39 @@ impl Work<'_> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// How many deletions of a table wait for children of their records.
+    pub(crate) fn waiting_for_children(&self, table: &TableName) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached(
+                "SELECT count(*) FROM outbox
+                 WHERE table_name = ?1 AND waits > 0 AND action = 'delete'",
+            )?
+            .query_row([table.as_str()], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The tables that are none of `mapped` and have decisions that wait, with
+    /// their number.
+    pub(crate) fn unmapped(
+        &self,
+        mapped: &[TableName],
+    ) -> Result<Vec<(TableName, u64)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT table_name, count(*) FROM outbox WHERE flow = 'ingress'
+             GROUP BY table_name ORDER BY table_name",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let table = table_name(&row.get::<_, String>(0)?)?;
+            if !mapped.contains(&table) {
+                found.push((table, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
+            }
+        }
+        Ok(found)
+    }
+
     /// The tables whose records wait for a parent, with their number.
     pub(crate) fn waiting_tables(&self) -> Result<Vec<(TableName, u64)>, StoreError> {
         let mut statement = self.sql.prepare_cached(

@@ -148,6 +148,23 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Forgets the links of decisions that nobody will deliver, for their table
+    /// is no longer mapped: no deletion waits for them. If it is mapped again,
+    /// they are decided anew.
+    pub(crate) fn let_go_of(&mut self, table: &TableName) -> Result<(), StoreError> {
+        let waiting = "FROM link WHERE table_name = ?1 AND record IN
+            (SELECT record FROM outbox WHERE flow = 'ingress' AND table_name = ?1)";
+        self.sql.execute(
+            &format!(
+                "INSERT OR IGNORE INTO reread (table_name, record, replay)
+                 SELECT table_name, record, 0 {waiting}"
+            ),
+            [table.as_str()],
+        )?;
+        self.sql.execute(&format!("DELETE {waiting}"), [table.as_str()])?;
+        Ok(())
+    }
+
     pub(super) fn add_link(
         &mut self,
         table: &TableName,

@@ -1,23 +1,51 @@
 //! What waits for what: a write until Campaign holds its parents, a deletion
-//! until the undelivered children of its record are done. The number stands in
-//! the outbox row and is counted anew whenever something it rests on changes.
+//! until the undelivered children of its record that can move are done. The
+//! number stands in the outbox row and is counted anew whenever something it
+//! rests on changes, at the latest at the start of a pass.
+
+use std::sync::LazyLock;
 
 use crate::model::{RecordId, TableName};
 use crate::store::link::Place;
 use crate::store::work::{record_id, table_name};
 use crate::store::{Action, Leased, LinkRow, Parent, StoreError, UNKNOWN, Work};
 
+/// The links that keep the write in an outbox row from going.
+macro_rules! unmet {
+    ($row:literal) => {
+        concat!(
+            "FROM link l WHERE l.table_name = ",
+            $row,
+            ".table_name AND l.record = ",
+            $row,
+            ".record AND l.told = 0 AND l.missed = 0
+               AND NOT EXISTS (SELECT 1 FROM mirror m
+                 WHERE m.table_name = l.parent_table AND m.record = l.parent)"
+        )
+    };
+}
+
+/// Whether a child `c` may still move: it may go, or each parent that it waits
+/// for may. Waiting for others would keep a deleted person in Campaign.
+const MOVES: &str = concat!(
+    "(c.action = 'delete' OR c.waits = 0 OR c.leased IS NOT NULL OR NOT EXISTS (SELECT 1 ",
+    unmet!("c"),
+    " AND NOT EXISTS (SELECT 1 FROM outbox p
+        WHERE p.flow = 'ingress' AND p.table_name = l.parent_table AND p.record = l.parent
+          AND p.action = 'write' AND (p.waits = 0 OR p.leased IS NOT NULL))))"
+);
+
 /// The value of `outbox.waits`.
-const WAITS: &str = "CASE action
-    WHEN 'write' THEN (SELECT count(*) FROM link l
-        WHERE l.table_name = outbox.table_name AND l.record = outbox.record
-          AND l.told = 0 AND l.missed = 0
-          AND NOT EXISTS (SELECT 1 FROM mirror m
-            WHERE m.table_name = l.parent_table AND m.record = l.parent))
-    ELSE (SELECT count(*) FROM link l JOIN outbox c
-        ON c.flow = 'ingress' AND c.table_name = l.table_name AND c.record = l.record
-        WHERE l.parent_table = outbox.table_name AND l.parent = outbox.record)
-    END";
+static WAITS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "CASE action WHEN 'write' THEN (SELECT count(*) {})
+         ELSE (SELECT count(*) FROM link k JOIN outbox c
+            ON c.flow = 'ingress' AND c.table_name = k.table_name AND c.record = k.record
+            WHERE k.parent_table = outbox.table_name AND k.parent = outbox.record AND {MOVES})
+         END",
+        unmet!("outbox")
+    )
+});
 
 impl Work<'_> {
     /// Counts what a decision that was just put waits for, and what waits for
@@ -32,13 +60,24 @@ impl Work<'_> {
         self.recount_all(&parents)
     }
 
-    fn recount(&mut self, table: &TableName, record: RecordId) -> Result<(), StoreError> {
-        self.sql
+    fn recount(&mut self, table: &TableName, record: RecordId) -> Result<bool, StoreError> {
+        let changed = self
+            .sql
             .prepare_cached(&format!(
-                "UPDATE outbox SET waits = {WAITS}
-                 WHERE flow = 'ingress' AND table_name = ?1 AND record = ?2"
+                "UPDATE outbox SET waits = {}
+                 WHERE flow = 'ingress' AND table_name = ?1 AND record = ?2",
+                *WAITS
             ))?
             .execute((table.as_str(), record.as_bytes().as_slice()))?;
+        Ok(changed > 0)
+    }
+
+    /// Counts a child anew, and the deletions that wait for it or no longer do.
+    fn recount_child(&mut self, table: &TableName, record: RecordId) -> Result<(), StoreError> {
+        if self.recount(table, record)? {
+            let parents = self.parents(table, record)?;
+            self.recount_all(&parents)?;
+        }
         Ok(())
     }
 
@@ -52,7 +91,17 @@ impl Work<'_> {
     /// Counts all that wait anew. At the start of a pass: whatever went wrong
     /// before, nothing stays waiting for what is there.
     pub(crate) fn recount_waiting(&mut self) -> Result<(), StoreError> {
-        self.sql.execute(&format!("UPDATE outbox SET waits = {WAITS} WHERE waits > 0"), [])?;
+        // Deletions last: theirs rests on the numbers of the writes.
+        for action in ["write", "delete"] {
+            self.sql.execute(
+                &format!(
+                    "UPDATE outbox SET waits = {0}
+                     WHERE waits > 0 AND action = ?1 AND waits <> {0}",
+                    *WAITS
+                ),
+                [action],
+            )?;
+        }
         Ok(())
     }
 
@@ -61,8 +110,9 @@ impl Work<'_> {
         if self.has_children(table)? {
             self.sql
                 .prepare_cached(&format!(
-                    "UPDATE outbox SET waits = {WAITS}
-                     WHERE flow = 'ingress' AND table_name = ?1 AND action = 'delete'"
+                    "UPDATE outbox SET waits = {}
+                     WHERE flow = 'ingress' AND table_name = ?1 AND action = 'delete'",
+                    *WAITS
                 ))?
                 .execute([table.as_str()])?;
         }
@@ -78,7 +128,7 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         let linked = self.key.fingerprint(record.to_string().as_bytes());
         for ((child_table, child), name, missed) in self.children(table, record)? {
-            self.recount(&child_table, child)?;
+            self.recount_child(&child_table, child)?;
             if missed {
                 self.request_another_look(&child_table, child)?;
                 continue;
@@ -103,7 +153,7 @@ impl Work<'_> {
         record: RecordId,
     ) -> Result<(), StoreError> {
         for ((child_table, child), _, _) in self.children(table, record)? {
-            self.recount(&child_table, child)?;
+            self.recount_child(&child_table, child)?;
         }
         Ok(())
     }
@@ -127,7 +177,7 @@ impl Work<'_> {
         }) {
             self.add_link(&leased.table, leased.record, false, &link_row(parent))?;
         }
-        self.recount(&leased.table, leased.record)
+        self.recount_child(&leased.table, leased.record)
     }
 
     /// The work on a decision about a record with links has ended; `waiting`:

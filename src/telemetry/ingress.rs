@@ -150,6 +150,15 @@ events! { INGRESS_EVENTS;
         /// What is wrong.
         reason: String,
     }
+    /// Decisions wait for a table that the configuration no longer maps: nobody delivers them. Told once per pass and table.
+    TableUnmapped = "table.unmapped" WARN, "Put the mapping back; to be rid of them, set `[store] path` to a new file. Until then nothing waits for them." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// How many wait.
+        waiting: u64,
+    }
     /// Nobody's write would succeed: delivery stops, and what is decided waits.
     FlowStopped = "flow.stopped" ERROR, "Do what `reason` says; the next pass takes up what waits." {
         /// The flow.

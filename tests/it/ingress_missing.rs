@@ -144,3 +144,72 @@ fn a_link_that_the_configuration_gains_later_is_set_on_records_that_are_there() 
     world.synced();
     assert!(world.writes().is_empty());
 }
+
+#[test]
+fn a_deleted_parent_goes_although_its_child_waits_for_another_that_never_comes() {
+    let (world, outside, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Moves");
+    world.sync();
+    owned_by(&world, child, leaving);
+    let bound = json!({ "new_ContactId@odata.bind": format!("/contacts({outside})") });
+    change_vehicle(&world, child, &bound);
+    world.delete(leaving);
+    world.sync().ends(0);
+    assert!(world.profiles_of(leaving).is_empty(), "nobody waits for a child that cannot move");
+    // The child still gets there once its new parent does.
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.equal_after_sync();
+    owned_by(&world, child, outside);
+}
+
+#[test]
+fn children_whose_table_is_no_longer_mapped_hold_no_deletion_and_are_told_of() {
+    let (world, outside, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Held");
+    world.sync();
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    let held = vehicles("delete_guard = { rows = 0 }");
+    world.configure(&format!("{held}{contacts}"));
+    assert!(world.sandbox.dynamics().delete("new_vehicle", child));
+    world.delete(leaving);
+    world.sync().ends(1);
+    assert_eq!(world.profiles_of(leaving).len(), 1);
+    assert_eq!(world.status()["tables"]["contact"]["waiting_for_children"], 1);
+    let text = world.run(&["status"]).ends(0).stdout;
+    assert!(text.contains("contact: 1 of its deletions wait"), "{text}");
+
+    world.configure(&contacts);
+    let run = world.sync();
+    assert!(world.profiles_of(leaving).is_empty());
+    let told = run.event("table.unmapped");
+    assert_eq!((&told["table"], &told["waiting"]), (&json!("new_vehicle"), &json!(2)));
+    assert_eq!(world.status()["not_mapped"], json!({ "new_vehicle": 2 }));
+    let text = world.run(&["status"]).ends(0).stdout;
+    assert!(text.contains("new_vehicle is not mapped any more: 2 of"), "{text}");
+
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.configure(&format!("{}{contacts}", vehicles("")));
+    world.equal_after_sync();
+    world.equal_after_sync();
+    vehicles_equal(&world);
+    assert_eq!(world.status()["not_mapped"], json!({}));
+}
+
+#[test]
+fn a_deletion_goes_when_the_parent_that_its_child_waits_for_is_gone_too() {
+    let (world, _, _) = left_out("");
+    let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));
+    let child = add_vehicle(&world, Some(leaving), "Moves");
+    world.sync();
+    // The move's new parent is refused: the child waits, and at first its old
+    // parent for it, for the new one might have come.
+    let refused = world.add(&json!({ "firstname": "x".repeat(31), "jobtitle": "Driver" }));
+    let bound = json!({ "new_ContactId@odata.bind": format!("/contacts({refused})") });
+    change_vehicle(&world, child, &bound);
+    world.delete(leaving);
+    world.sync();
+    world.sync();
+    assert!(world.profiles_of(leaving).is_empty());
+}
