@@ -27,6 +27,8 @@ pub(crate) struct PassOptions {
     pub(crate) requests: Requests,
     /// Ends the pass early, with all settled that is on its way.
     pub(crate) stop: Stop,
+    /// Whether an end to patience is left to the caller to tell.
+    pub(crate) again: bool,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -107,6 +109,7 @@ pub(crate) async fn sync_ingress(
         () = patience.run_out() => Err(Halves { gave_up: true, ..Halves::default() }),
         () = options.stop.requested() => Err(Halves { stopped: true, ..Halves::default() }),
     };
+    let again = options.again;
     let (halves, failed_tables, refused, silent) = match prepared {
         Err(halves) => (halves, 0, None, None),
         Ok(prepared) => {
@@ -124,7 +127,7 @@ pub(crate) async fn sync_ingress(
             (halves, failed, refused, silent)
         }
     };
-    if halves.gave_up {
+    if halves.gave_up && !again {
         patience.report(app);
     }
     let (backlog, unchanged, waiting) = store

@@ -53,9 +53,16 @@ impl Patience {
     }
 
     pub(super) fn report(&self, app: &App) {
-        let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+        let outage = app.outage();
         let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
         PatienceEnded { waited_ms, reason: outage }.emit();
+    }
+}
+
+impl App {
+    /// What stands in the way, while a system does not answer.
+    pub(crate) fn outage(&self) -> Option<String> {
+        self.dynamics.client().outage().or_else(|| self.campaign.client().outage())
     }
 }
 
