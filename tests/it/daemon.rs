@@ -83,6 +83,25 @@ async fn the_schedule_carries_changes_without_being_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_comparison_by_schedule_mends_beside_a_flow_that_is_not_due() {
+    let rig = Rig::usual(8).await;
+    let text = rig.text(CONTACTS).replace("*/15 * * * * *", "0 0 0 1 1 *");
+    let slices = "[reconcile]\nschedule = \"* * * * * *\"\ncalls_per_run = 1000\nrepair = true\n";
+    fs::write(rig.path("config.toml"), format!("{text}{slices}")).unwrap();
+    let daemon = started(&rig);
+    let id = rig.sandbox.dynamics().ids("contact")[1].to_string();
+    let drift = json!({ "lastName": "Edited" });
+    rig.sandbox.campaign().update("profile", "externalId", &id, &drift).unwrap();
+    // The slice under way may have looked before the edit.
+    for _ in 0..2 {
+        daemon.wait_for("\"reconcile.finished\"");
+        daemon.wait_for("\"flow.finished\"");
+    }
+    assert!(rig.differences().is_empty());
+    ends(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_has_one_daemon_and_no_pass_beside_it() {
     let rig = Rig::usual(2).await;
     let daemon = started(&rig);
