@@ -74,6 +74,7 @@ pub(super) struct Ticker<'a> {
     pub(super) tally: &'a Tally,
     pub(super) watch: &'a mut (dyn FnMut(Watch) + Send),
     pub(super) last: Option<(Monotonic, u64)>,
+    pub(super) told: Option<(TallyDelta, u64)>,
 }
 
 impl Ticker<'_> {
@@ -86,7 +87,9 @@ impl Ticker<'_> {
         let now = self.app.clock.monotonic();
         let (since, written) = *self.last.get_or_insert((now, 0));
         let elapsed = now.since(since);
-        if elapsed >= PROGRESS_EVERY {
+        // Where nothing moves, saying so again tells nobody anything.
+        if elapsed >= PROGRESS_EVERY && self.told != Some((counts, backlog)) {
+            self.told = Some((counts, backlog));
             let rate = (counts.written - written) * 1000
                 / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
             FlowProgress {
