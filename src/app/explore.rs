@@ -94,8 +94,7 @@ pub(super) async fn within<T>(
             }
         },
         () = app.clock.sleep(PATIENCE) => {
-            let outage =
-                app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+            let outage = app.outage();
             findings.push(Finding {
                 place: place.to_owned(),
                 problem: format!(

@@ -27,6 +27,8 @@ pub(crate) struct PassOptions {
     pub(crate) requests: Requests,
     /// Ends the pass early, with all settled that is on its way.
     pub(crate) stop: Stop,
+    /// Whether an end to patience is left to the caller to tell.
+    pub(crate) again: bool,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -101,12 +103,9 @@ pub(crate) async fn sync_ingress(
     FlowStarted { flow: FLOW, run, backlog: carried }.emit();
     tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
     let mut patience = Patience::new(app, &tally, options.patience);
-    let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None };
-    let prepared = tokio::select! {
-        prepared = prepare(app, store) => Ok(prepared?),
-        () = patience.run_out() => Err(Halves { gave_up: true, ..Halves::default() }),
-        () = options.stop.requested() => Err(Halves { stopped: true, ..Halves::default() }),
-    };
+    let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None, told: None };
+    let prepared = begin((app, store), &options.stop, &mut patience, &mut ticker).await?;
+    let again = options.again;
     let (halves, failed_tables, refused, silent) = match prepared {
         Err(halves) => (halves, 0, None, None),
         Ok(prepared) => {
@@ -124,7 +123,7 @@ pub(crate) async fn sync_ingress(
             (halves, failed, refused, silent)
         }
     };
-    if halves.gave_up {
+    if halves.gave_up && !again {
         patience.report(app);
     }
     let (backlog, unchanged, waiting) = store
@@ -144,6 +143,29 @@ pub(crate) async fn sync_ingress(
     let days = app.config.store.trace_days;
     store.call(move |work| work.prune_trace(days, run)).await?;
     Ok(PassReport { end, counts })
+}
+
+/// The tables of the pass, or how it ended before there were any.
+async fn begin(
+    (app, store): (&App, &Store),
+    stop: &Stop,
+    patience: &mut Patience,
+    ticker: &mut Ticker<'_>,
+) -> Result<Result<Prepared, Halves>, StoreError> {
+    let preparing = prepare(app, store);
+    tokio::pin!(preparing);
+    loop {
+        tokio::select! {
+            prepared = &mut preparing => return prepared.map(Ok),
+            () = patience.run_out() => {
+                return Ok(Err(Halves { gave_up: true, ..Halves::default() }));
+            }
+            () = stop.requested() => {
+                return Ok(Err(Halves { stopped: true, ..Halves::default() }));
+            }
+            tick = ticker.tick() => tick?,
+        }
+    }
 }
 
 /// The tables of the pass, after a look at whether the store is the

@@ -53,9 +53,16 @@ impl Patience {
     }
 
     pub(super) fn report(&self, app: &App) {
-        let outage = app.dynamics.client().outage().or_else(|| app.campaign.client().outage());
+        let outage = app.outage();
         let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
         PatienceEnded { waited_ms, reason: outage }.emit();
+    }
+}
+
+impl App {
+    /// What stands in the way, while a system does not answer.
+    pub(crate) fn outage(&self) -> Option<String> {
+        self.dynamics.client().outage().or_else(|| self.campaign.client().outage())
     }
 }
 
@@ -67,6 +74,7 @@ pub(super) struct Ticker<'a> {
     pub(super) tally: &'a Tally,
     pub(super) watch: &'a mut (dyn FnMut(Watch) + Send),
     pub(super) last: Option<(Monotonic, u64)>,
+    pub(super) told: Option<(TallyDelta, u64)>,
 }
 
 impl Ticker<'_> {
@@ -79,7 +87,9 @@ impl Ticker<'_> {
         let now = self.app.clock.monotonic();
         let (since, written) = *self.last.get_or_insert((now, 0));
         let elapsed = now.since(since);
-        if elapsed >= PROGRESS_EVERY {
+        // Where nothing moves, saying so again tells nobody anything.
+        if elapsed >= PROGRESS_EVERY && self.told != Some((counts, backlog)) {
+            self.told = Some((counts, backlog));
             let rate = (counts.written - written) * 1000
                 / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
             FlowProgress {

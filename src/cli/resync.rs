@@ -186,7 +186,7 @@ async fn carry_out(
     }
     ask(store, wish).await?;
     let requests = Requests { only: true, report: report.clone(), ..Requests::default() };
-    let options = PassOptions { patience, requests, stop: Stop::default() };
+    let options = PassOptions { patience, requests, stop: Stop::default(), again: false };
     let passed = sync_ingress(app, store, options, &mut |_| draw()).await?;
     Ok(passed.end)
 }

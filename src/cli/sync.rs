@@ -29,6 +29,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         patience: Duration::from_secs(arguments.patience),
         requests: Requests::default(),
         stop: Stop::default(),
+        again: false,
     };
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show("ingress", watch);

@@ -189,7 +189,12 @@ impl Worker {
         let waiters = std::mem::take(&mut self.waiters);
         let patience = waiters.first().map_or(PATIENCE, |(patience, _)| *patience);
         let stop = Stop::default();
-        let options = PassOptions { patience, requests: Requests::default(), stop: stop.clone() };
+        let options = PassOptions {
+            patience,
+            requests: Requests::default(),
+            stop: stop.clone(),
+            again: true,
+        };
         let (app, store, notify) = (self.app.clone(), self.store.clone(), self.notify.clone());
         let mut backlog = self.backlog;
         let mut watch = |watch: Watch| {
@@ -241,6 +246,8 @@ impl Worker {
         let backlog = self.backlog;
         if let Some(reason) = end.failure() {
             self.failed += 1;
+            let outage = self.app.outage().filter(|_| matches!(end, PassEnd::GaveUp));
+            let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
             self.notify.status(&format!("ingress failed, {backlog} waiting: {reason}"));
             if self.failed == 1 {
                 FlowFailing { flow: FLOW, reason }.emit();

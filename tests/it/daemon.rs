@@ -1,6 +1,9 @@
 //! The daemon as an operator has it: a real process, signals, a socket.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 
 use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System};
 use serde_json::{Value, json};
@@ -80,6 +83,25 @@ async fn the_schedule_carries_changes_without_being_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_comparison_by_schedule_mends_beside_a_flow_that_is_not_due() {
+    let rig = Rig::usual(8).await;
+    let text = rig.text(CONTACTS).replace("*/15 * * * * *", "0 0 0 1 1 *");
+    let slices = "[reconcile]\nschedule = \"* * * * * *\"\ncalls_per_run = 1000\nrepair = true\n";
+    fs::write(rig.path("config.toml"), format!("{text}{slices}")).unwrap();
+    let daemon = started(&rig);
+    let id = rig.sandbox.dynamics().ids("contact")[1].to_string();
+    let drift = json!({ "lastName": "Edited" });
+    rig.sandbox.campaign().update("profile", "externalId", &id, &drift).unwrap();
+    // The slice under way may have looked before the edit.
+    for _ in 0..2 {
+        daemon.wait_for("\"reconcile.finished\"");
+        daemon.wait_for("\"flow.finished\"");
+    }
+    assert!(rig.differences().is_empty());
+    ends(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_has_one_daemon_and_no_pass_beside_it() {
     let rig = Rig::usual(2).await;
     let daemon = started(&rig);
@@ -132,6 +154,11 @@ async fn a_paused_flow_stays_paused_over_a_restart_until_it_is_resumed() {
     // What is asked for meanwhile waits with it.
     rig.run(&["resync", "--table", "contact"]).await.expect(0);
     assert_eq!(status(&rig).await["flows"]["ingress"]["state"], "paused");
+    daemon.signal("KILL");
+    daemon.end();
+    let daemon = Running::start(rig.command(RUN));
+    daemon.wait_for("\"daemon.started\"");
+    assert_eq!(status(&rig).await["resync"][0]["purpose"], "replay");
     assert!(rig.sandbox.requests().entries().is_empty(), "a paused flow asks nobody");
     rig.run(&["resume", "ingress"]).await.expect(0);
     daemon.wait_for("\"resync.finished\"");
@@ -183,6 +210,70 @@ async fn a_killed_daemon_loses_nothing_and_its_socket_is_replaced() {
     rig.run(VIA).await.expect(0);
     ends(daemon);
     rig.assert_equal("after kill -9 and a restart");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_dies_at_any_commit_goes_on_at_its_next_start() {
+    for commit in (1..=25).step_by(4) {
+        let rig = Rig::usual(8).await;
+        let mut command = rig.command(RUN);
+        command.env("CDSYNC_CRASH", format!("committed:{commit}"));
+        assert_eq!(Running::start(command).end().signal, Some(6), "commit {commit}");
+        let daemon = started(&rig);
+        rig.run(VIA).await.expect(0);
+        ends(daemon);
+        rig.assert_equal(&format!("after a crash at commit {commit}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_is_silent_fails_the_pass_and_is_told_once() {
+    let rig = Rig::usual(2).await;
+    let daemon = started(&rig);
+    let silent =
+        FaultRule { system: Some(System::Dynamics), ..FaultRule::always(Fault::CutBefore) };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![silent] });
+    let patient = [VIA, &["--patience", "2"]].concat();
+    for _ in 0..2 {
+        let gave_up = rig.run(&patient).await;
+        assert!(gave_up.expect(4).err.contains("gave up after 2 s"), "{gave_up:#?}");
+    }
+    rig.sandbox.set_faults(FaultPlan::default());
+    rig.run(VIA).await.expect(0);
+    let ended = ends(daemon);
+    assert_eq!(ended.events("flow.failing").len(), 1, "{ended:#?}");
+    assert_eq!(ended.events("flow.recovered")[0]["failed"], 2, "{ended:#?}");
+    assert!(ended.events("sync.gave_up").is_empty(), "{ended:#?}");
+}
+
+/// What the daemon says to these bytes.
+fn tell(rig: &Rig, bytes: &[u8]) -> String {
+    let mut stream = UnixStream::connect(rig.path("store/cdsync.sock")).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_harms_nobody() {
+    let rig = Rig::usual(2).await;
+    let daemon = started(&rig);
+    for bytes in [&b""[..], b"half a line", b"\xff\xfe\n"] {
+        assert_eq!(tell(&rig, bytes), "", "{bytes:?}");
+    }
+    let many = [b"[".repeat(100_000), b"\n".to_vec()].concat();
+    for bytes in [&b"{}\n"[..], b"{\"request\":\"erase\"}\n", &many] {
+        let answer: Value = serde_json::from_str(&tell(&rig, bytes)).unwrap();
+        assert_eq!(answer["exit"], 2, "{answer}");
+    }
+    // Who asks and goes leaves the daemon free for the next one.
+    let mut gone = UnixStream::connect(rig.path("store/cdsync.sock")).unwrap();
+    gone.write_all(b"{\"request\":\"resync\",").unwrap();
+    drop(gone);
+    rig.run(VIA).await.expect(0);
+    ends(daemon);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

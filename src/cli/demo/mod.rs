@@ -140,8 +140,12 @@ async fn one_pass(
     let before = calls(sandbox);
     let drawn = progress.clone();
     let mut watch = move |watch| drawn.show(name, watch);
-    let options =
-        PassOptions { patience: PATIENCE, requests: Requests::default(), stop: Stop::default() };
+    let options = PassOptions {
+        patience: PATIENCE,
+        requests: Requests::default(),
+        stop: Stop::default(),
+        again: false,
+    };
     let report = sync_ingress(app, store, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
