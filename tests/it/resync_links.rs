@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::ingress_links::{
     add_vehicle, change_vehicle, linked_as, owned_by, owner, vehicle, vehicles_equal,
 };
-use crate::support::World;
+use crate::support::{World, on_writes, status};
 use cdsync::sandbox::Variants;
 
 fn world(vehicle_options: &str) -> World {
@@ -101,4 +101,40 @@ fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
     change_vehicle(&world, child, &json!({ "new_name": "Renamed" }));
     let expected = vec![(child.to_string(), "edited".to_owned(), json!(["cusName"]))];
     assert_eq!(kinds(&world, VERIFY, 1), expected);
+}
+
+#[test]
+fn a_replay_of_records_whose_parents_table_stopped_ends_each_time_it_is_asked_for() {
+    let world = world("");
+    let owners = world.contacts();
+    let cars: Vec<Uuid> =
+        owners.iter().map(|owner| add_vehicle(&world, Some(*owner), "Car")).collect();
+    world.synced();
+    let intact = std::fs::read_to_string(world.path("config.toml")).unwrap();
+    let broken = intact.replace("from = \"firstname\"", "from = \"nosuchcolumn\"");
+    assert_ne!(broken, intact);
+    std::fs::write(world.path("config.toml"), broken).unwrap();
+    for _ in 0..3 {
+        world.run(&["resync", "--table", "new_vehicle", "--patience", "3"]).ends(1);
+    }
+    std::fs::write(world.path("config.toml"), intact).unwrap();
+    change_vehicle(&world, cars[0], &json!({ "new_name": "Renamed" }));
+    world.synced();
+    vehicles_equal(&world);
+    assert_eq!(world.status()["flows"]["ingress"]["backlog"], 0, "{:#}", world.status());
+}
+
+#[test]
+fn a_replay_of_records_that_are_refused_for_long_runs_out_of_patience() {
+    let world = world("");
+    let owners = world.contacts();
+    add_vehicle(&world, Some(owners[0]), "Car");
+    world.synced();
+    world.play(on_writes("PATCH", status(503)));
+    for arguments in [&["resync", "--table", "new_vehicle"][..], &["sync", "ingress"]] {
+        world.run(&[arguments, &["--patience", "2"]].concat()).ends(4);
+    }
+    world.calm();
+    world.synced();
+    vehicles_equal(&world);
 }
