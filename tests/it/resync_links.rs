@@ -80,8 +80,8 @@ fn a_family_that_campaign_lost_comes_back_parents_first() {
     }
 }
 
-#[test]
-fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
+/// A child whose parent the filter leaves out, and goes without the link.
+fn alone() -> (World, Uuid, Uuid) {
     let without = "links = [ { from = \"new_contactid\", to = \"vehicleOwner\", table = \"contact\", missing_parent = \"send-without\" } ]";
     let world = world("");
     let tables = std::fs::read_to_string(world.path("config.toml")).unwrap();
@@ -97,6 +97,12 @@ fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
     let child = add_vehicle(&world, Some(owners[0]), "Alone");
     world.synced();
     assert!(vehicle(&world, child).is_some() && owner(&world, child).is_none());
+    (world, owners[0], child)
+}
+
+#[test]
+fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
+    let (world, _, child) = alone();
     assert!(kinds(&world, VERIFY, 0).is_empty());
     change_vehicle(&world, child, &json!({ "new_name": "Renamed" }));
     let expected = vec![(child.to_string(), "edited".to_owned(), json!(["cusName"]))];
@@ -137,4 +143,29 @@ fn a_replay_of_records_that_are_refused_for_long_runs_out_of_patience() {
     world.calm();
     world.synced();
     vehicles_equal(&world);
+}
+
+#[test]
+fn a_child_that_was_mended_without_its_parent_is_linked_when_the_parent_comes() {
+    for reconcile in [false, true] {
+        let (world, contact, child) = alone();
+        edit(&world, child, &json!({ "cusName": "Edited" }));
+        if reconcile {
+            let file = world.path("config.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let section = "\n[reconcile]\nschedule = \"* * * * * *\"\nrepair = true\n";
+            std::fs::write(&file, text + section).unwrap();
+            // The slice is due in the next second of the clock.
+            while world.sync().ends(0).events("reconcile.finished").is_empty() {}
+        } else {
+            let expected = vec![(child.to_string(), "edited".to_owned(), json!(["cusName"]))];
+            assert_eq!(kinds(&world, REPAIR, 0), expected);
+        }
+        assert!(kinds(&world, VERIFY, 0).is_empty());
+        world.change(contact, &json!({ "lastname": "In" }));
+        world.synced();
+        world.synced();
+        owned_by(&world, child, contact);
+        assert!(kinds(&world, VERIFY, 0).is_empty());
+    }
 }
