@@ -15,6 +15,7 @@ use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
 
 use super::parents::Turns;
+use super::parked::Parked;
 use super::paths::Paths;
 use super::policy::{Evidence, Verdict, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
@@ -60,9 +61,7 @@ struct Loop {
     /// Successes at each waiting row's last attempt.
     marks: HashMap<i64, u64>,
     stopped_tables: HashSet<TableName>,
-    /// Rows of tables that cannot be written. They keep their lease until the
-    /// drain ends, so that they are not taken again and again.
-    parked: Vec<i64>,
+    parked: Parked,
     report: DrainReport,
 }
 
@@ -130,12 +129,14 @@ impl Delivery {
             let took = self.fill(&mut state).await?;
             let ends = state.report.stopped.is_some() || self.stop.is_requested();
             if ends {
-                state.parked.extend(state.waiting.iter().map(|(_, id)| *id));
-                state.waiting.clear();
+                for (_, id) in std::mem::take(&mut state.waiting) {
+                    state.parked.add(id);
+                }
             }
             if state.active.is_empty() && state.waiting.is_empty() {
                 if ends || (last && took == 0) {
-                    return self.end(state).await;
+                    state.parked.give_back(&self.store, &self.tally).await?;
+                    return Ok(state.report);
                 }
                 if took == 0 {
                     tokio::select! {
@@ -147,25 +148,6 @@ impl Delivery {
             }
             self.turn(&mut state).await?;
         }
-    }
-
-    /// Gives back what was never tried: there is no doubt about it.
-    async fn end(&self, state: Loop) -> Result<DrainReport, StoreError> {
-        let parked = state.parked;
-        if !parked.is_empty() {
-            let tally = self.tally.clone();
-            self.store
-                .call(move |work| {
-                    let mut unchanged = 0;
-                    for id in parked {
-                        unchanged += u64::from(work.unlease(id)?);
-                    }
-                    tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
-                    Ok(())
-                })
-                .await?;
-        }
-        Ok(state.report)
     }
 
     /// Takes more work, if there is room.
@@ -185,6 +167,9 @@ impl Delivery {
             } else {
                 self.begin(state, leased);
             }
+        }
+        if state.parked.settle(&self.store, &self.tally).await? {
+            self.settled.notify_one();
         }
         Ok(took)
     }
@@ -279,6 +264,7 @@ impl Delivery {
                 state.marks.remove(&id);
             }
         }
+        state.parked.settle(&self.store, &self.tally).await?;
         self.settled.notify_one();
         Ok(())
     }
@@ -302,7 +288,7 @@ impl Delivery {
                 return Some(Attempt { leased, end: End::Orphaned { lost }, failure: None });
             }
             Err(Trouble::Unreachable) => {
-                state.parked.push(leased.id);
+                state.parked.add(leased.id);
                 return None;
             }
         };
@@ -379,7 +365,7 @@ impl Delivery {
 
 impl Loop {
     fn park(&mut self, leased: Leased) {
-        self.parked.push(leased.id);
+        self.parked.add(leased.id);
         if !self.report.failed.contains(&leased.table) {
             self.report.failed.push(leased.table);
         }

@@ -3,6 +3,7 @@
 
 mod drain;
 mod parents;
+mod parked;
 mod paths;
 mod policy;
 mod send;

@@ -28,6 +28,9 @@ const LOOKUPS: usize = 8;
 
 /// One record with what is known of it.
 struct Case {
+    /// As it was read; the decision settles its links once more.
+    read: Prepared,
+    /// As it is to be in Campaign.
     prepared: Prepared,
     /// The key it has, or had, in Campaign; none, if it can have none there.
     key: Option<String>,
@@ -37,6 +40,7 @@ struct Case {
 
 /// What is to be mended, and how.
 struct Mend {
+    read: Prepared,
     prepared: Prepared,
     kind: DriftKind,
     key: String,
@@ -93,8 +97,8 @@ impl Comparison<'_> {
         self.intake
             .store
             .call(move |work| {
-                let case = |prepared: Prepared| {
-                    let prepared = follow(work, &table, &prepared)?.0.into_owned();
+                let case = |read: Prepared| {
+                    let prepared = follow(work, &table, &read)?.0.into_owned();
                     let pending = work.pending(FLOW, &table.name, prepared.id)?.is_some();
                     let mirror = work.mirror(&table.name, prepared.id)?;
                     let known = mirror.as_ref().map(|mirror| {
@@ -107,7 +111,8 @@ impl Comparison<'_> {
                         Content::Failed(_) => None,
                     };
                     let kept = mirror.is_some_and(|mirror| mirror.state == MirrorState::Gone);
-                    Ok(Case { prepared, key, story: Story { pending, kept }, answer: None })
+                    let story = Story { pending, kept };
+                    Ok(Case { read, prepared, key, story, answer: None })
                 };
                 prepared.into_iter().map(case).collect()
             })
@@ -146,7 +151,8 @@ impl Comparison<'_> {
             });
             if mended {
                 let holds = holds.unwrap_or_default();
-                mends.push(Mend { prepared: case.prepared, kind, key, holds });
+                let (read, prepared) = (case.read, case.prepared);
+                mends.push(Mend { read, prepared, kind, key, holds });
             }
         }
         (drifts, mends, found)
@@ -243,7 +249,8 @@ fn commit_mends(
             }
             DriftKind::Duplicated => continue,
         }
-        page.push(mend.prepared);
+        // With the links that it goes without: they are remembered.
+        page.push(mend.read);
     }
     let committed = decide_page(work, table, &page, generation)?;
     for id in doubtful {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::dynamics::{Outcome, Page, Query};
-use crate::model::{Change, Flow, RecordId};
+use crate::model::{Change, Flow, RecordId, TableName};
 use crate::store::{Mirror, Purpose, Resync, ResyncPosition, Scope, StoreError, UNKNOWN, Work};
 
 use super::commit::{Committed, decide_page};
@@ -171,9 +171,28 @@ impl<'a> Replay<'a> {
             self.intake.clock.sleep(BUSY_WAIT).await;
         }
         let id = self.request.id;
-        let asked = self.intake.store.call(move |work| work.resync_records(id, IDS)).await?;
+        let (name, waited) = (self.table.name.clone(), self.busy);
+        let (listed, asked) = self
+            .intake
+            .store
+            .call(move |work| {
+                let mut asked = work.resync_records(id, IDS)?;
+                let listed = asked.len();
+                if waited {
+                    // To look them up would be progress where there is none.
+                    let mut free = Vec::with_capacity(listed);
+                    for record in asked {
+                        if !on_its_way(work, &name, record)? {
+                            free.push(record);
+                        }
+                    }
+                    asked = free;
+                }
+                Ok((listed, asked))
+            })
+            .await?;
         if asked.is_empty() {
-            return Ok(false);
+            return Ok(listed > 0);
         }
         let changes = look_up(self.intake, &self.pages.query(self.table), &asked).await?;
         // Of a page only those come here that were on their way.
@@ -183,7 +202,9 @@ impl<'a> Replay<'a> {
             self.absent += gone as u64;
             self.request.done += asked.len() as u64;
         }
+        let held_up = asked.len() < listed;
         self.commit(&changes, asked).await?;
+        self.busy |= held_up;
         Ok(true)
     }
 
@@ -235,6 +256,10 @@ pub(super) async fn look_up(
     Ok(asked.iter().map(change).collect())
 }
 
+fn on_its_way(work: &Work<'_>, table: &TableName, record: RecordId) -> Result<bool, StoreError> {
+    Ok(work.pending(FLOW, table, record)?.is_some_and(|pending| pending.leased))
+}
+
 /// Sets aside the records that are on their way this moment: what was sent of
 /// them is a part only, and its acknowledgement would count as all of it.
 fn apart(
@@ -244,8 +269,7 @@ fn apart(
 ) -> Result<(Vec<Prepared>, Vec<RecordId>), StoreError> {
     let (mut free, mut busy) = (Vec::with_capacity(page.len()), Vec::new());
     for prepared in page {
-        let pending = work.pending(FLOW, &table.name, prepared.id)?;
-        if pending.is_some_and(|pending| pending.leased) {
+        if on_its_way(work, &table.name, prepared.id)? {
             busy.push(prepared.id);
         } else {
             free.push(prepared);

@@ -7,6 +7,10 @@ use crate::model::Flow;
 use crate::store::outbox::{COLUMNS, Leased, Raw};
 use crate::store::{StoreError, Work};
 
+/// In place of a leased revision: the row is set aside until the drain ends.
+/// Revisions begin at one.
+pub(super) const ASIDE: i64 = 0;
+
 impl Work<'_> {
     /// Takes up to `limit` waiting rows of a flow for delivery, oldest first.
     pub(crate) fn lease(&mut self, flow: Flow, limit: usize) -> Result<Vec<Leased>, StoreError> {
@@ -60,13 +64,26 @@ impl Work<'_> {
     /// Gives a lease back: the row waits again. True if a newer decision had
     /// taken the place of the leased one.
     pub(crate) fn unlease(&mut self, id: i64) -> Result<bool, StoreError> {
+        self.end_lease(id, None)
+    }
+
+    /// Sets a leased row aside: nothing of it is on its way, but nobody takes
+    /// it up either until [`Work::unlease`]. True as there.
+    pub(crate) fn set_aside(&mut self, id: i64) -> Result<bool, StoreError> {
+        self.end_lease(id, Some(ASIDE))
+    }
+
+    fn end_lease(&mut self, id: i64, leased: Option<i64>) -> Result<bool, StoreError> {
         let overtaken: bool = self
             .sql
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND leased < revision)",
+                "SELECT EXISTS (SELECT 1 FROM outbox
+                   WHERE id = ?1 AND leased < revision AND leased <> ?2)",
             )?
-            .query_row([id], |row| row.get(0))?;
-        self.sql.prepare_cached("UPDATE outbox SET leased = NULL WHERE id = ?1")?.execute([id])?;
+            .query_row((id, ASIDE), |row| row.get(0))?;
+        self.sql
+            .prepare_cached("UPDATE outbox SET leased = ?2 WHERE id = ?1")?
+            .execute((id, leased))?;
         Ok(overtaken)
     }
 
@@ -75,8 +92,11 @@ impl Work<'_> {
     pub(crate) fn overtaken(&self, flow: Flow) -> Result<u64, StoreError> {
         let count: i64 = self
             .sql
-            .prepare_cached("SELECT count(*) FROM outbox WHERE flow = ?1 AND leased < revision")?
-            .query_row([flow.as_str()], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT count(*) FROM outbox
+                 WHERE flow = ?1 AND leased < revision AND leased <> ?2",
+            )?
+            .query_row((flow.as_str(), ASIDE), |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 

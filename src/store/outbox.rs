@@ -8,6 +8,7 @@
 use rusqlite::{OptionalExtension, Row};
 
 use crate::model::{Flow, RecordId, RowVersion, TableName};
+use crate::store::lease::ASIDE;
 use crate::store::work::{record_id, table_name};
 use crate::store::{Fingerprint, Mirror, Payload, PayloadLink, StoreError, Work};
 
@@ -161,6 +162,7 @@ impl Work<'_> {
             })
             .optional()?;
         let Some((id, action, revision, leased, uncertain)) = row else { return Ok(None) };
+        let leased = leased.filter(|leased| *leased != ASIDE);
         Ok(Some(Pending {
             id,
             action: Action::parse(&action)?,
@@ -261,8 +263,9 @@ impl Work<'_> {
     /// What an ended process was working on may have reached Campaign.
     pub(crate) fn recover_leases(&mut self) -> Result<usize, StoreError> {
         Ok(self.sql.execute(
-            "UPDATE outbox SET uncertain = 1, leased = NULL WHERE leased IS NOT NULL",
-            [],
+            "UPDATE outbox SET uncertain = max(uncertain, leased <> ?1), leased = NULL
+             WHERE leased IS NOT NULL",
+            [ASIDE],
         )?)
     }
 

@@ -288,3 +288,20 @@ fn looking_records_up_again_and_again_is_no_progress_while_their_writes_fail() {
     world.calm();
     world.equal_after_sync();
 }
+
+#[test]
+fn a_long_queue_of_a_stopped_table_holds_up_the_reading_of_no_other() {
+    let tables = by_filter("", "fields = [ { from = \"lastname\", to = \"lastName\" } ]\n");
+    let tables = tables + crate::support::STORES;
+    let world = World::new(Setup { contacts: 6500, tables, page_rows: 1000, ..Setup::default() });
+    let unpublished = Fault::Status { code: 400, body: "Error rc=-2003".to_owned() };
+    let path = Some("Ext/profile".to_owned());
+    world.play(FaultRule { path, ..on_writes("POST", unpublished) });
+    for city in ["Ulm", "Jena"] {
+        let row = json!({ "new_name": "Shop", "new_city": city });
+        world.sandbox.dynamics().insert("new_store", &row).unwrap();
+        let counts = world.sync_for("20").ends(1).counts();
+        assert!(counts.pending > 6400, "{counts:?}");
+        assert!(counts.written > 0, "{counts:?}");
+    }
+}

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::ingress_links::{
     add_vehicle, change_vehicle, linked_as, owned_by, owner, vehicle, vehicles_equal,
 };
-use crate::support::World;
+use crate::support::{World, on_writes, status};
 use cdsync::sandbox::Variants;
 
 fn world(vehicle_options: &str) -> World {
@@ -80,8 +80,8 @@ fn a_family_that_campaign_lost_comes_back_parents_first() {
     }
 }
 
-#[test]
-fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
+/// A child whose parent the filter leaves out, and goes without the link.
+fn alone() -> (World, Uuid, Uuid) {
     let without = "links = [ { from = \"new_contactid\", to = \"vehicleOwner\", table = \"contact\", missing_parent = \"send-without\" } ]";
     let world = world("");
     let tables = std::fs::read_to_string(world.path("config.toml")).unwrap();
@@ -97,8 +97,75 @@ fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
     let child = add_vehicle(&world, Some(owners[0]), "Alone");
     world.synced();
     assert!(vehicle(&world, child).is_some() && owner(&world, child).is_none());
+    (world, owners[0], child)
+}
+
+#[test]
+fn a_child_goes_without_a_missing_parent_where_the_configuration_says_so() {
+    let (world, _, child) = alone();
     assert!(kinds(&world, VERIFY, 0).is_empty());
     change_vehicle(&world, child, &json!({ "new_name": "Renamed" }));
     let expected = vec![(child.to_string(), "edited".to_owned(), json!(["cusName"]))];
     assert_eq!(kinds(&world, VERIFY, 1), expected);
+}
+
+#[test]
+fn a_replay_of_records_whose_parents_table_stopped_ends_each_time_it_is_asked_for() {
+    let world = world("");
+    let owners = world.contacts();
+    let cars: Vec<Uuid> =
+        owners.iter().map(|owner| add_vehicle(&world, Some(*owner), "Car")).collect();
+    world.synced();
+    let intact = std::fs::read_to_string(world.path("config.toml")).unwrap();
+    let broken = intact.replace("from = \"firstname\"", "from = \"nosuchcolumn\"");
+    assert_ne!(broken, intact);
+    std::fs::write(world.path("config.toml"), broken).unwrap();
+    for _ in 0..3 {
+        world.run(&["resync", "--table", "new_vehicle", "--patience", "3"]).ends(1);
+    }
+    std::fs::write(world.path("config.toml"), intact).unwrap();
+    change_vehicle(&world, cars[0], &json!({ "new_name": "Renamed" }));
+    world.synced();
+    vehicles_equal(&world);
+    assert_eq!(world.status()["flows"]["ingress"]["backlog"], 0, "{:#}", world.status());
+}
+
+#[test]
+fn a_replay_of_records_that_are_refused_for_long_runs_out_of_patience() {
+    let world = world("");
+    let owners = world.contacts();
+    add_vehicle(&world, Some(owners[0]), "Car");
+    world.synced();
+    world.play(on_writes("PATCH", status(503)));
+    for arguments in [&["resync", "--table", "new_vehicle"][..], &["sync", "ingress"]] {
+        world.run(&[arguments, &["--patience", "2"]].concat()).ends(4);
+    }
+    world.calm();
+    world.synced();
+    vehicles_equal(&world);
+}
+
+#[test]
+fn a_child_that_was_mended_without_its_parent_is_linked_when_the_parent_comes() {
+    for reconcile in [false, true] {
+        let (world, contact, child) = alone();
+        edit(&world, child, &json!({ "cusName": "Edited" }));
+        if reconcile {
+            let file = world.path("config.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let section = "\n[reconcile]\nschedule = \"* * * * * *\"\nrepair = true\n";
+            std::fs::write(&file, text + section).unwrap();
+            // The slice is due in the next second of the clock.
+            while world.sync().ends(0).events("reconcile.finished").is_empty() {}
+        } else {
+            let expected = vec![(child.to_string(), "edited".to_owned(), json!(["cusName"]))];
+            assert_eq!(kinds(&world, REPAIR, 0), expected);
+        }
+        assert!(kinds(&world, VERIFY, 0).is_empty());
+        world.change(contact, &json!({ "lastname": "In" }));
+        world.synced();
+        world.synced();
+        owned_by(&world, child, contact);
+        assert!(kinds(&world, VERIFY, 0).is_empty());
+    }
 }
