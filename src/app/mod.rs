@@ -24,7 +24,7 @@ pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
-pub(crate) use story::{Standing, Story, story};
+pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;
 
 /// What changes the metadata of Dynamics, for `provision` to show.

@@ -8,6 +8,9 @@ use crate::store::{Action, DeadLetter, MirrorState, Store, StoreError, TraceEntr
 /// Transactions that are looked through at a time.
 const BLOCKS: u32 = 500;
 
+/// Records that are named of those that a decision waits for.
+const SHOWN: u32 = 20;
+
 /// Where a record stands in one table.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
@@ -18,8 +21,22 @@ pub(crate) struct Standing {
     pub(crate) told: Option<Told>,
     /// What waits to be told, and whether it is on its way or in doubt.
     pub(crate) waits: Option<(Action, bool)>,
+    /// Which records it waits for, each with its link; the first of them.
+    pub(crate) waits_for: Vec<WaitsFor>,
     /// Whether it is to be read again.
     pub(crate) reread: bool,
+}
+
+/// A record that a decision waits for: a parent of a write, or a child of a
+/// deletion.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitsFor {
+    /// The child's field.
+    pub(crate) link: String,
+    /// The table of the record.
+    pub(crate) table: TableName,
+    /// The record.
+    pub(crate) record: RecordId,
 }
 
 /// What Campaign was last told of a record.
@@ -87,10 +104,18 @@ pub(crate) async fn story(
                     fields: mirror.fields.into_keys().collect(),
                 });
                 let waits = work.pending(Flow::Ingress, &table, record)?;
+                let waits_for = match &waits {
+                    None => Vec::new(),
+                    Some(it) => work.waits_for(&table, record, it.action, SHOWN)?,
+                };
+                let waits_for = waits_for
+                    .into_iter()
+                    .map(|(link, (table, record))| WaitsFor { link, table, record })
+                    .collect();
                 let waits = waits.map(|pending| (pending.action, pending.touched));
                 let reread = work.to_be_read(&table, record)?;
                 if told.is_some() || waits.is_some() || reread {
-                    standing.push(Standing { table, told, waits, reread });
+                    standing.push(Standing { table, told, waits, waits_for, reread });
                 }
             }
             Ok((standing, work.dead_letters_of(record)?))

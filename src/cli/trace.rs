@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{Standing, Story, story};
+use crate::app::{Standing, Story, WaitsFor, story};
 use crate::model::{RecordId, TableName};
-use crate::store::{DeadLetter, TraceEntry};
+use crate::store::{Action, DeadLetter, TraceEntry};
 
 use super::args::Trace;
 use super::desk::Place;
@@ -90,8 +90,17 @@ fn standing_json(standing: &Standing) -> Value {
         "version": standing.told.as_ref().and_then(|told| told.version).map(|it| it.0),
         "fields": standing.told.as_ref().map(|told| &told.fields),
         "waits": standing.waits.map(|(action, _)| action.as_str()),
+        "waits_for": standing.waits_for.iter().map(waits_for_json).collect::<Vec<_>>(),
         "on_its_way": standing.waits.is_some_and(|(_, touched)| touched),
         "to_be_read": standing.reread,
+    })
+}
+
+fn waits_for_json(other: &WaitsFor) -> Value {
+    json!({
+        "link": other.link,
+        "table": other.table.as_str(),
+        "id": other.record.to_string(),
     })
 }
 
@@ -171,6 +180,15 @@ fn standing_text(standing: &Standing) -> String {
         Some((action, true)) => parts.push(format!("a {} is on its way", action.as_str())),
         Some((action, false)) => parts.push(format!("a {} waits", action.as_str())),
         None => parts.push("nothing waits".to_owned()),
+    }
+    for other in &standing.waits_for {
+        let WaitsFor { link, table, record } = other;
+        parts.push(match standing.waits {
+            Some((Action::Delete, _)) => {
+                format!("waits for {table} {record}, whose {link} links to it")
+            }
+            Some((Action::Write, _)) | None => format!("waits for {table} {record}, its {link}"),
+        });
     }
     if standing.reread {
         parts.push("the next pass reads it again".to_owned());

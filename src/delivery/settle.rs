@@ -176,8 +176,9 @@ fn trace(work: &mut Work<'_>, attempt: &Attempt) {
         End::Stopped { .. } | End::Orphaned { .. } => (Step::Waits, leased.attempts, 0),
     };
     let failure = attempt.failure.as_ref();
+    let lost = orphaned(&attempt.end);
     let note = Note {
-        reason: failure.map_or("", |failure| &failure.message),
+        reason: failure.map_or(lost.as_str(), |failure| &failure.message),
         status: failure.and_then(|failure| failure.status),
         request_id: match failure {
             Some(failure) => failure.request_id.as_deref(),
@@ -188,6 +189,20 @@ fn trace(work: &mut Work<'_>, attempt: &Attempt) {
         ..Note::of(step, leased.version)
     };
     work.note(&leased.table, leased.record, &note);
+}
+
+/// Why a decision waits for parents; empty for any other end.
+fn orphaned(end: &End) -> String {
+    match end {
+        End::Orphaned { lost } => {
+            let lost: Vec<String> =
+                lost.iter().map(|(table, record)| format!("{table} {record}")).collect();
+            format!("Campaign does not hold what it links to: {}", lost.join(", "))
+        }
+        End::Done(_) | End::Retry { .. } | End::GiveUp { .. } | End::Stopped { .. } => {
+            String::new()
+        }
+    }
 }
 
 fn done(

@@ -248,6 +248,39 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Up to `limit` records that a decision waits for: the parents of a write,
+    /// the children of a deletion; each with the link between them.
+    pub(crate) fn waits_for(
+        &self,
+        table: &TableName,
+        record: RecordId,
+        action: Action,
+        limit: u32,
+    ) -> Result<Vec<(String, Place)>, StoreError> {
+        let found = match action {
+            Action::Write => format!(
+                "SELECT DISTINCT l.name, l.parent_table, l.parent {}
+                 AND l.table_name = ?1 AND l.record = ?2",
+                unmet!("l")
+            ),
+            Action::Delete => format!(
+                "SELECT DISTINCT k.name, k.table_name, k.record FROM link k JOIN outbox c
+                   ON c.flow = 'ingress' AND c.table_name = k.table_name AND c.record = k.record
+                 WHERE k.parent_table = ?1 AND k.parent = ?2 AND {MOVES}"
+            ),
+        };
+        let mut statement =
+            self.sql.prepare_cached(&format!("{found} ORDER BY 1, 2, 3 LIMIT ?3"))?;
+        let mut rows = statement.query((table.as_str(), record.as_bytes().as_slice(), limit))?;
+        let mut places = Vec::new();
+        while let Some(row) = rows.next()? {
+            let place =
+                (table_name(&row.get::<_, String>(1)?)?, record_id(&row.get::<_, Vec<u8>>(2)?)?);
+            places.push((row.get(0)?, place));
+        }
+        Ok(places)
+    }
+
     /// The records that link to a parent: place, link, whether they miss it.
     fn children(
         &self,

@@ -243,6 +243,9 @@ fn a_parent_deleted_by_hand_in_campaign_is_written_again_before_its_child() {
     let counts = world.sync().ends(0).counts();
     assert_eq!(counts, Counts { read: 1, pending: 1, ..Counts::default() });
     assert!(vehicle(&world, new).is_none(), "it waits");
+    let told = crate::trace::story(&world, new);
+    let reason = format!("Campaign does not hold what it links to: contact {}", owners[0]);
+    assert_eq!(told["entries"][1]["reason"], reason, "{told}");
     world.equal_after_sync();
     // The link that went with the parent is set again, at the latest now.
     world.synced();

@@ -9,6 +9,7 @@ use crate::ingress_links::{
     waiting,
 };
 use crate::support::{Counts, FIELDS, Setup, World, by_filter};
+use crate::trace::story;
 
 const LEFT_OUT: &str = "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }";
 
@@ -29,6 +30,12 @@ fn a_child_of_a_filtered_out_parent_waits_by_default_and_goes_when_it_passes() {
     let counts = world.sync().ends(0).counts();
     assert_eq!((counts.written, counts.filtered, counts.pending), (2, 1, 1));
     assert_eq!(waiting(&world), 1);
+    assert_eq!(
+        story(&world, child)["state"][0]["waits_for"],
+        json!([{ "link": "vehicleOwner", "table": "contact", "id": outside.to_string() }])
+    );
+    let text = world.run(&["trace", &child.to_string()]).ends(0).stdout;
+    assert!(text.contains(&format!("waits for contact {outside}, its vehicleOwner")), "{text}");
     world.change(outside, &json!({ "jobtitle": "Driver" }));
     world.equal_after_sync();
     owned_by(&world, child, outside);
@@ -179,6 +186,11 @@ fn children_whose_table_is_no_longer_mapped_hold_no_deletion_and_are_told_of() {
     assert_eq!(world.status()["tables"]["contact"]["waiting_for_children"], 1);
     let text = world.run(&["status"]).ends(0).stdout;
     assert!(text.contains("contact: 1 of its deletions wait"), "{text}");
+    let story = story(&world, leaving);
+    assert_eq!(
+        story["state"][0]["waits_for"],
+        json!([{ "link": "vehicleOwner", "table": "new_vehicle", "id": child.to_string() }])
+    );
 
     world.configure(&contacts);
     let run = world.sync();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Setup, World, on_writes};
 
-fn story(world: &World, id: uuid::Uuid) -> Value {
+pub(crate) fn story(world: &World, id: uuid::Uuid) -> Value {
     let run = world.run(&["trace", &id.to_string(), "--json"]).ends(0);
     serde_json::from_str(&run.stdout).unwrap()
 }
