@@ -48,19 +48,25 @@ impl Wish {
     }
 }
 
-/// Makes a wish durable. Gives how many of its tables were asked for in the
-/// same way before: those go on where they were.
-pub(crate) async fn ask(store: &Store, wish: &Wish) -> Result<usize, StoreError> {
+/// Makes a wish durable. Gives those of its tables that were asked for in the
+/// same way before, with the time: those go on where they were.
+pub(crate) async fn ask(
+    store: &Store,
+    wish: &Wish,
+) -> Result<Vec<(TableName, Timestamp)>, StoreError> {
     let requests = wish.requests();
     store
         .call(move |work| {
-            let mut joined = 0;
+            let mut joined = Vec::new();
             for request in &requests {
                 if request.purpose == Purpose::Replay && request.scope == Scope::All {
                     // Whoever sends all rows again takes the schema as it is.
                     work.forget_shape(&request.table)?;
                 }
-                joined += usize::from(work.request_resync(request)?.1);
+                let (id, known) = work.request_resync(request)?;
+                if known {
+                    joined.push((request.table.clone(), work.resync_asked_at(id)?));
+                }
             }
             Ok(joined)
         })

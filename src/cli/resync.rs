@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::daemon::Desk;
 use crate::model::{Stop, TableName};
 use crate::store::{Mode, Purpose, Store, StoreError};
+use crate::telemetry::ResyncJoined;
 
 use super::args::{Cli, Resync};
 use super::config::{app, needs_ingress};
@@ -184,7 +185,10 @@ async fn carry_out(
     if wish.purpose == Purpose::Verify {
         return verify(app, store, wish, report, patience, &mut draw).await;
     }
-    ask(store, wish).await?;
+    for (table, asked) in ask(store, wish).await? {
+        let asked_at = format!("{asked:.0}");
+        ResyncJoined { table, purpose: wish.purpose.as_str(), asked_at }.emit();
+    }
     let requests = Requests { only: true, report: report.clone(), ..Requests::default() };
     let options = PassOptions { patience, requests, stop: Stop::default(), again: false };
     let passed = sync_ingress(app, store, options, &mut |_| draw()).await?;

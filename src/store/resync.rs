@@ -190,6 +190,16 @@ impl Work<'_> {
         Ok((id, false))
     }
 
+    /// When a request was first made.
+    pub(crate) fn resync_asked_at(&self, id: i64) -> Result<Timestamp, StoreError> {
+        let micros: i64 = self
+            .sql
+            .prepare_cached("SELECT created_us FROM resync WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        Timestamp::from_microsecond(micros)
+            .map_err(|_| StoreError::Corrupt("the time of a resync is not a time".into()))
+    }
+
     /// The requests of these purposes, oldest first; of one table, if named.
     pub(crate) fn resyncs(
         &self,

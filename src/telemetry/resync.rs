@@ -15,6 +15,15 @@ events! { RESYNC_EVENTS;
         /// About how many rows there will be, where that is known.
         total: Option<u64>,
     }
+    /// A resync goes on with one like it that was asked for earlier and is not done.
+    ResyncJoined = "resync.joined" INFO, "Nothing." {
+        /// The table.
+        table: TableName,
+        /// `replay` or `repair`.
+        purpose: &'static str,
+        /// When that one was asked for, in UTC.
+        asked_at: String,
+    }
     /// Where a resync is, every few seconds.
     ResyncProgress = "resync.progress" INFO, "Nothing." {
         /// The table.

@@ -169,6 +169,9 @@ fn a_request_that_was_interrupted_is_joined_or_taken_up_by_the_next_pass() {
         assert!(world.run(&["status"]).stdout.contains("replay of contact is not done"));
         let run = world.run(second).ends(0);
         assert_eq!(run.event("resync.started")["resumed"], true, "{}", run.stderr);
+        let joined = run.events("resync.joined");
+        assert_eq!(joined.len(), usize::from(second[0] == "resync"), "{}", run.stderr);
+        assert!(joined.iter().all(|it| it["asked_at"].as_str().unwrap().starts_with("20")));
         assert_eq!(run.event("resync.finished")["rows"], 9);
         assert_eq!(requests_left(&world), 0);
         world.equal();
