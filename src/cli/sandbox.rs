@@ -86,8 +86,8 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
     private_file(file, &format!("{text}\n{LINKED}"))
 }
 
-/// The linked tables that the sandbox holds beside contacts.
-const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.
+/// The mapping of the linked tables that the sandbox holds beside contacts.
+pub(super) const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.
 [[ingress.table]]
 dynamics = "new_vehicle"
 campaign = "cusVehicle"

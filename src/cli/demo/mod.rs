@@ -20,7 +20,7 @@ use super::args::{self, Cli, Format, Global};
 use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json, say, table};
 use super::progress::Progress;
-use super::sandbox::configuration;
+use super::sandbox::{LINKED, configuration};
 use compare::{Comparison, compare};
 
 /// Ends a pass that does not move.
@@ -120,7 +120,7 @@ fn connect(sandbox: &Sandbox, scratch: &Scratch, clock: &Clock) -> Result<App, E
         &scratch.0.join("dynamics-secret"),
         &scratch.0.join("campaign-secret"),
         &scratch.0.join("cdsync.db"),
-        vec![story::MAPPING.to_owned()],
+        vec![story::MAPPING.to_owned(), LINKED.to_owned()],
     )?;
     let mut config = load(&text)?;
     // The look-alikes have no gateway to respect.

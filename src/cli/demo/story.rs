@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use crate::sandbox::{ControlError, Sandbox};
 
-/// The mapping of the demo: every type that a contact has, and two tables that
-/// hang on it.
+/// The mapping of the demo's contacts: every type that one has.
 pub(super) const MAPPING: &str = r#"[[ingress.table]]
 dynamics = "contact"
 campaign = "profile"
@@ -31,37 +30,6 @@ fields = [
   { from = "new_token", to = "cusToken" },
   { from = "new_vip", to = "cusVip" },
   { from = "description", to = "cusNote" },
-]
-
-[[ingress.table]]
-dynamics = "new_servicevisit"
-campaign = "cusServiceVisit"
-key = { from = "new_servicevisitid", to = "cusVisitId", filter = "byVisitId", parameter = "visitId_parameter" }
-apply_deletes = true
-links = [ { from = "new_vehicleid", to = "visitVehicle", table = "new_vehicle" } ]
-fields = [
-  { from = "new_name", to = "cusName" },
-  { from = "new_visitedon", to = "cusVisited" },
-  { from = "new_nextvisit", to = "cusNextVisit" },
-  { from = "new_cost", to = "cusCost" },
-  { from = "new_kind", to = "cusKind" },
-  { from = "new_warranty", to = "cusWarranty" },
-  { from = "new_notes", to = "cusNotes" },
-]
-
-[[ingress.table]]
-dynamics = "new_vehicle"
-campaign = "cusVehicle"
-key = { from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", parameter = "vehicleId_parameter" }
-apply_deletes = true
-links = [ { from = "new_contactid", to = "vehicleOwner", table = "contact" } ]
-fields = [
-  { from = "new_name", to = "cusName" },
-  { from = "new_plate", to = "cusPlate" },
-  { from = "new_mileage", to = "cusMileage" },
-  { from = "new_price", to = "cusPrice" },
-  { from = "new_registered", to = "cusRegistered" },
-  { from = "new_fuel", to = "cusFuel" },
 ]
 "#;
 
