@@ -3,6 +3,7 @@
 //! Owns: one type per kind of name, key and position. No I/O and no wire
 //! format: JSON is turned into these types by the clients that read it.
 
+mod email;
 mod flow;
 mod name;
 mod record;
@@ -12,6 +13,7 @@ mod tally;
 mod target;
 mod value;
 
+pub(crate) use email::{EmailEvent, EventKind};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};

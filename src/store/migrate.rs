@@ -18,6 +18,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_links.sql"),
     include_str!("../../migrations/0003_resync.sql"),
     include_str!("../../migrations/0004_explain.sql"),
+    include_str!("../../migrations/0005_events.sql"),
+    include_str!("../../migrations/0006_files.sql"),
 ];
 
 /// The schema of this program.
