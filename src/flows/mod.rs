@@ -12,7 +12,6 @@ mod inventory;
 mod judge;
 mod links;
 mod mend;
-pub(crate) mod optout;
 mod page_watch;
 mod prepare;
 mod presence;

@@ -3,6 +3,7 @@
 //! Owns: one type per kind of name, key and position. No I/O and no wire
 //! format: JSON is turned into these types by the clients that read it.
 
+pub(crate) mod consent;
 mod email;
 mod flow;
 mod name;

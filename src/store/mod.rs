@@ -6,6 +6,7 @@
 mod backlog;
 mod checkpoint;
 mod connection;
+pub(crate) mod consent;
 mod dead_letter;
 mod error;
 mod guard;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::flows::optout::rule::{
+use crate::model::RowVersion;
+use crate::model::consent::Skew;
+use crate::model::consent::{
     Agreement, CampaignSide, Case, Decision, Direction, DynamicsSide, Mode, OwnWrite, Reason,
 };
-use crate::flows::optout::skew::Skew;
-use crate::model::RowVersion;
 
 const SAFE: Mode = Mode::Safe { margin: Duration::from_secs(2) };
 const EXACT: Skew = Skew::Measured { offset: SignedDuration::ZERO, spread: Duration::ZERO };

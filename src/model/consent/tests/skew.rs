@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::flows::optout::skew::{Sample, Skew, Witness, measure};
+use crate::model::consent::{Sample, Skew, Witness, measure};
 
 /// A sample of a system whose clock is `ahead` of the truth, while ours is
 /// `ours` ahead; the request began at `start` and took two seconds.

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::flows::optout::rule::{
+use crate::model::RowVersion;
+use crate::model::consent::Skew;
+use crate::model::consent::{
     Agreement, CampaignSide, Case, Direction, DynamicsSide, Mode, OwnWrite,
 };
-use crate::flows::optout::skew::Skew;
-use crate::model::RowVersion;
 
 const LENGTH: usize = 6;
 const SKEWS: [i64; 7] = [0, 3, -3, 5, -5, 8, -8];
@@ -212,8 +212,12 @@ struct Counts {
 /// Counts over all histories; those that lead to the same world are followed
 /// once.
 fn count(skew: i64, daemon: Daemon, length: usize) -> Counts {
+    count_from([true, false].map(World::agreed_on), skew, daemon, length)
+}
+
+fn count_from(begin: [World; 2], skew: i64, daemon: Daemon, length: usize) -> Counts {
     let mut counts = Counts::default();
-    let mut worlds: HashSet<World> = [true, false].map(World::agreed_on).into();
+    let mut worlds: HashSet<World> = begin.into();
     for _ in 0..length {
         let mut next = HashSet::new();
         for world in &worlds {
@@ -239,6 +243,14 @@ fn count(skew: i64, daemon: Daemon, length: usize) -> Counts {
 fn no_opt_out_is_lost_or_lifted_for_a_while_in_any_history_at_any_skew() {
     for skew in SKEWS {
         assert_eq!(count(skew, OURS, LENGTH), Counts::default(), "skew {skew}");
+    }
+}
+
+#[test]
+fn nor_in_the_first_run_without_a_ledger() {
+    for skew in SKEWS {
+        let begin = [true, false].map(|value| World { agreement: None, ..World::agreed_on(value) });
+        assert_eq!(count_from(begin, skew, OURS, LENGTH - 1), Counts::default(), "skew {skew}");
     }
 }
 

@@ -1,0 +1,106 @@
+//! What a source told of a flag: a hint, which decides only whether the flag is
+//! to be looked at. Nothing is written on a hint alone.
+
+use super::{FlagRow, FlagState};
+use crate::model::consent::{Agreement, CampaignSide};
+use crate::model::{FieldName, RecordId};
+use crate::store::{StoreError, Work};
+
+/// What became of a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hinted {
+    /// The flag is to be looked at.
+    Due,
+    /// Nothing new, or both sides say the same.
+    Same,
+    /// An older hint than one that was there already.
+    Stale,
+}
+
+impl Work<'_> {
+    /// Dynamics holds `value`.
+    pub(crate) fn hint_dynamics(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        value: bool,
+        told_by: &str,
+    ) -> Result<Hinted, StoreError> {
+        let Some(known) = self.flag(contact, flag)? else {
+            if !value {
+                return Ok(Hinted::Same);
+            }
+            let fresh = FlagRow::unknown(contact, flag, told_by);
+            return self.weigh(FlagRow { dynamics: true, ..fresh });
+        };
+        if known.dynamics == value {
+            return Ok(as_it_was(&known));
+        }
+        self.weigh(FlagRow { dynamics: value, told_by: told_by.to_owned(), ..known })
+    }
+
+    /// Campaign holds this. Of two hints with stamps the younger stands,
+    /// whatever order they come in.
+    pub(crate) fn hint_campaign(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        side: CampaignSide,
+        told_by: &str,
+    ) -> Result<Hinted, StoreError> {
+        let Some(known) = self.flag(contact, flag)? else {
+            if !side.opted_out && side.stamp.is_none() {
+                return Ok(Hinted::Same);
+            }
+            let fresh = FlagRow::unknown(contact, flag, told_by);
+            return self.weigh(FlagRow { campaign: side, ..fresh });
+        };
+        if known.campaign == side {
+            return Ok(as_it_was(&known));
+        }
+        if side.stamp < known.campaign.stamp {
+            // Without a stamp it cannot be placed: Campaign is to be asked.
+            if side.stamp.is_none() && side.opted_out != known.campaign.opted_out {
+                self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..known })?;
+                return Ok(Hinted::Due);
+            }
+            return Ok(Hinted::Stale);
+        }
+        self.weigh(FlagRow { campaign: side, told_by: told_by.to_owned(), ..known })
+    }
+
+    /// Looks at the flag whatever the hints say.
+    pub(crate) fn flag_due(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+    ) -> Result<(), StoreError> {
+        let row = match self.flag(contact, flag)? {
+            Some(row) => row,
+            None => FlagRow::unknown(contact, flag, "request"),
+        };
+        self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..row })
+    }
+
+    /// Both sides as they now seem: the same is an agreement, unless the flag
+    /// is being looked at anyway.
+    fn weigh(&mut self, seen: FlagRow) -> Result<Hinted, StoreError> {
+        if seen.dynamics != seen.campaign.opted_out {
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..seen })?;
+            return Ok(Hinted::Due);
+        }
+        if seen.state != FlagState::Settled {
+            self.set_flag(&seen)?;
+            return Ok(Hinted::Due);
+        }
+        let own_campaign = seen.agreement.and_then(|agreement| agreement.own_campaign);
+        let agreement =
+            Agreement { campaign: seen.campaign, dynamics: seen.dynamics, own_campaign };
+        self.set_flag(&FlagRow { agreement: Some(agreement), ..seen })?;
+        Ok(Hinted::Same)
+    }
+}
+
+fn as_it_was(known: &FlagRow) -> Hinted {
+    if known.state == FlagState::Settled { Hinted::Same } else { Hinted::Due }
+}
