@@ -13,6 +13,7 @@ mod ingress;
 mod later;
 mod links;
 mod masks;
+mod optout;
 mod problem;
 mod render;
 mod runs;
@@ -30,7 +31,7 @@ pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
-    JournalSettings,
+    JournalSettings, OptoutSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

@@ -1,6 +1,7 @@
 //! The checked configuration: what the rest of the program may rely on.
 
 mod egress;
+mod optout;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
 pub(crate) use egress::{EgressSettings, JournalSettings};
+pub(crate) use optout::{OptoutRest, OptoutSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) reconcile: Option<ReconcileSettings>,
     /// `[egress]`, where it is present and any kind of event is switched on
     pub(crate) egress: Option<EgressSettings>,
+    /// `[optout]`, where it is present and not disabled
+    pub(crate) optout: Option<OptoutSettings>,
 }
 
 impl Config {

@@ -5,6 +5,7 @@ mod bad;
 mod egress;
 mod good;
 mod links;
+mod optout;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

@@ -303,6 +303,7 @@ fn home_of(key: &str) -> Option<&'static str> {
         | "name_space"
         | "unsure_bounces" => Some("`[egress]`"),
         "pointers" | "kinds" => Some("`[egress.journal]`"),
+        "direction" | "rule" | "margin" | "clearing_guard" | "pairs" => Some("`[optout]`"),
         "apply_deletes" | "tracking" | "language" | "delete_guard" | "fields" | "key" | "links"
         | "missing_parent" => Some("`[[ingress.table]]`"),
         "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),
