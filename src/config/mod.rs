@@ -8,6 +8,7 @@ mod check;
 mod egress;
 mod example;
 mod fields;
+mod files;
 mod filter;
 mod ingress;
 mod later;
@@ -18,6 +19,7 @@ mod render;
 mod runs;
 mod sections;
 mod settings;
+mod sftp;
 mod suggest;
 mod syntax;
 mod templates;
@@ -32,6 +34,7 @@ pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
     JournalSettings,
 };
+pub(crate) use sftp::SftpSettings;
 pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]
