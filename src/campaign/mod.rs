@@ -3,6 +3,7 @@
 //! Owns: its URLs, its JSON and the wire form of its values. Gives values of
 //! `model`; must not know Dynamics, the store, or what a mapping is.
 
+pub(crate) mod extract;
 mod finder;
 mod listing;
 mod metadata;

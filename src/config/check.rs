@@ -92,6 +92,22 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
+    let egress_files = matches!(&egress, Some(Some(Some(egress))) if egress.files.is_some());
+    let optout_files = matches!(&optout, Some(Some(Some(optout))) if optout.files.is_some());
+    let reader = match (egress_files, optout_files) {
+        (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
+        (false, true) => Some(("[optout]", "write `source = \"rest\"` there")),
+        (false, false) => None,
+    };
+    if let Some((reader, otherwise)) = reader
+        && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none())
+    {
+        keys.problem_at(
+            "campaign",
+            format!("`[campaign.sftp]` is missing: `{reader}` reads files from it"),
+            format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
+        );
+    }
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,

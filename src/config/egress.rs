@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::files;
 use super::settings::{EgressSettings, JournalSettings};
 use super::suggest::listed;
 use super::tree::{Keys, Node};
@@ -110,9 +111,7 @@ pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
     let name_space = keys.get("name_space").map(|node| name_space(&node));
     let unsure = keys.get("unsure_bounces").map(|node| node.word(UNSURE));
     let journal = keys.get("journal").map(|node| journal(&node));
-    if keys.get("sftp").is_some() {
-        super::later::refuse_egress_sftp(&keys);
-    }
+    let files = keys.get("sftp").map(|node| files::egress_sftp(&node));
     let (events, sources) = (events?, sources?);
     let unsure_bounces = unsure.unwrap_or(Some(UnsureBounces::default()))?;
     let settings = EgressSettings {
@@ -137,6 +136,11 @@ pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
             None => None,
         }
         .filter(|_| sources.contains(&Source::Journal)),
+        files: match files {
+            Some(files) => Some(files?),
+            None => None,
+        },
+        reads_files: sources.contains(&Source::Sftp),
         events,
     };
     if settings.events.is_empty() {
@@ -158,9 +162,8 @@ fn required_sources(
             "journal = { url = \"https://events-va6.adobe.io/events/organizations/…/integrations/…/…\" }",
         )?;
     }
-    if sources.contains(&Source::Sftp) && keys.get("sftp").is_none() {
-        super::later::refuse_egress_sftp(keys);
-        return None;
+    if sources.contains(&Source::Sftp) {
+        keys.required("sftp", "[egress.sftp]")?;
     }
     Some(())
 }

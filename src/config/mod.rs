@@ -8,17 +8,20 @@ mod check;
 mod egress;
 mod example;
 mod fields;
+mod files;
 mod filter;
 mod ingress;
 mod later;
 mod links;
 mod masks;
 mod optout;
+mod optout_files;
 mod problem;
 mod render;
 mod runs;
 mod sections;
 mod settings;
+mod sftp;
 mod suggest;
 mod syntax;
 mod templates;
@@ -33,6 +36,7 @@ pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
     JournalSettings, OptoutSettings,
 };
+pub(crate) use sftp::SftpSettings;
 pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::fields::canonical;
 use super::ingress::guard;
+use super::optout_files;
 use super::settings::{OptoutRest, OptoutSettings};
 use super::suggest::{listed, nearest};
 use super::tree::{Keys, Node, shortened};
@@ -41,7 +42,7 @@ const DIRECTIONS: &[(&str, Option<Direction>)] = &[
 const SOURCES: &[(&str, Source)] = &[("sftp", Source::Sftp), ("rest", Source::Rest)];
 
 /// Campaign's flags (sheet, 3.1 and 11.80); there is no other.
-const FLAGS: [&str; 8] = [
+pub(super) const FLAGS: [&str; 8] = [
     "blackList",
     "blackListEmail",
     "blackListFax",
@@ -89,9 +90,7 @@ pub(super) fn optout(
         pairs.into_iter().collect()
     });
     let rest = keys.get("rest").map(|node| rest(&node));
-    if keys.get("sftp").is_some() {
-        super::later::refuse_optout_sftp(&keys);
-    }
+    let files = optout_files::files(keys.get("sftp").as_ref());
     let Some(direction) = direction? else { return Some(None) };
     let pair_nodes = pair_nodes?;
     refuse_twice(&pair_nodes, direction);
@@ -107,6 +106,8 @@ pub(super) fn optout(
     };
     let mut pairs = pairs?;
     pairs.retain(|pair| !by_ingress.contains(pair.flag.as_str()));
+    let mut files = files?;
+    files.columns.retain(|columns| pairs.iter().any(|pair| pair.flag == columns.flag));
     Some(Some(OptoutSettings {
         direction,
         mode: mode?,
@@ -121,6 +122,7 @@ pub(super) fn optout(
             Some(rest) => Some(rest?).filter(|_| wanted(Source::Rest)),
             None => None,
         },
+        files: wanted(Source::Sftp).then_some(files),
     }))
 }
 
@@ -281,9 +283,6 @@ fn needed(
             "rest",
             "rest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }",
         );
-    }
-    if sources.contains(&Source::Sftp) && keys.get("sftp").is_none() {
-        super::later::refuse_optout_sftp(keys);
     }
 }
 

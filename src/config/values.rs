@@ -181,6 +181,16 @@ pub(super) fn duration(node: &Node<'_>, longest: Duration) -> Option<Duration> {
     found
 }
 
+/// The path of a file.
+pub(super) fn path(node: &Node<'_>, hint: &str) -> Option<PathBuf> {
+    let text = node.text()?;
+    if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
+        node.problem("this is not the path of a file", hint);
+        return None;
+    }
+    Some(PathBuf::from(text))
+}
+
 /// A name of either system.
 pub(super) fn name<T>(
     node: &Node<'_>,

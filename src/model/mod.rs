@@ -5,6 +5,7 @@
 
 pub(crate) mod consent;
 mod email;
+mod file;
 mod flow;
 mod name;
 mod record;
@@ -15,6 +16,7 @@ mod target;
 mod value;
 
 pub(crate) use email::{EmailEvent, EventKind};
+pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};

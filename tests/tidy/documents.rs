@@ -32,6 +32,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("OPTOUT_KEYS", "## `[optout]`"),
     ("PAIR_KEYS", "### `pairs`"),
     ("REST_KEYS", "### `rest`"),
+    ("OPTOUT_SFTP_KEYS", "### `sftp`"),
 ];
 
 fn text(path: &str) -> Result<String, Box<dyn Error>> {

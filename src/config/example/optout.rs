@@ -22,4 +22,7 @@ pub(super) const OPTOUT: &str = r#"
 # counts as false, and otherwise says nothing.
 # pairs = [ { dynamics = "donotbulkemail", campaign = "blackListEmail" }, { dynamics = "donotphone", campaign = "blackListPhone" } ]
 # rest = { filter = "byModifiedSince", parameter = "since_parameter" }
+# The header names externalId, each flag and its …LastModified; `columns` where it differs,
+# `format`, `after`, `settle_seconds`, `marker` and `file_alarm` as in [egress.sftp].
+# sftp = { directory = "d365_loads/exports", pattern = "optout_*.csv" }
 "#;

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use crate::mapping::OptoutFiles;
 use crate::model::consent::{ClearingGuard, Direction, FlagPair, Mode};
 use crate::schedule::Schedule;
 
@@ -24,6 +25,9 @@ pub(crate) struct OptoutSettings {
     /// `[optout.rest]`, where `source` names it; none for
     /// `dynamics-to-campaign`, which reads no changes of Campaign.
     pub(crate) rest: Option<OptoutRest>,
+    /// `[optout.sftp]`, or its defaults, where `source` names it; none for
+    /// `dynamics-to-campaign`.
+    pub(crate) files: Option<OptoutFiles>,
 }
 
 /// `[optout.rest]`: profiles that changed since a time, through a custom

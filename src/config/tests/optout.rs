@@ -9,6 +9,8 @@ use crate::model::consent::{ClearingGuard, Direction, Mode};
 const PAIRS: &str =
     "pairs = [ { dynamics = \"donotbulkemail\", campaign = \"blackListEmail\" } ]\n";
 
+const SFTP: &str = "[campaign.sftp]\nhost = \"sftp.example\"\nuser = \"u\"\nprivate_key = { env = \"KEY\" }\nknown_hosts = \"/etc/cdsync/known_hosts\"\n";
+
 const REST: &str = "rest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }\n";
 
 fn text(section: &str) -> String {
@@ -59,6 +61,37 @@ fn every_key_means_what_it_says() {
     assert_eq!(ccpa.flag.as_str(), "ccpaOptOut");
     let section = format!("direction = \"bidirectional\"\nrule = \"documented\"\n{PAIRS}{REST}");
     assert_eq!(loaded(&section).mode, Mode::Documented);
+}
+
+#[test]
+fn the_export_is_where_the_vendors_integration_puts_it_unless_told_otherwise() {
+    let section = format!("direction = \"bidirectional\"\n{PAIRS}");
+    let optout = loaded(&format!("{section}{SFTP}"));
+    assert!(optout.rest.is_none());
+    let files = optout.files.unwrap();
+    assert_eq!(files.directory, "d365_loads/exports");
+    assert_eq!((files.pattern.as_str(), files.contact.as_str()), ("optout_*.csv", "externalId"));
+    assert_eq!(
+        (files.settle, files.alarm),
+        (Duration::from_mins(1), Some(Duration::from_hours(26)))
+    );
+    assert!(!files.delete && files.marker.is_none());
+    let [email] = files.columns.as_slice() else { panic!("of the one pair") };
+    assert_eq!(email.value, ["blackListEmail", "denyListEmail"]);
+    assert_eq!(email.stamp, ["blackListEmailLastModified", "denyListEmailLastModified"]);
+    let told = "[optout.sftp]\ndirectory = \"out/\"\npattern = \"*.txt\"\nafter = \"delete\"\nsettle_seconds = 5\nmarker = \".done\"\nfile_alarm = \"2h\"\n\
+        columns = { contact = \"id\", denyListEmailLastModified = \"changed\", ccpaOptOut = \"x\" }\nformat = { separator = \"tab\" }\n";
+    let files = loaded(&format!("source = [\"sftp\", \"rest\"]\n{REST}{section}{told}{SFTP}"));
+    assert!(files.rest.is_some());
+    let files = files.files.unwrap();
+    assert_eq!((files.directory.as_str(), files.contact.as_str()), ("out", "id"));
+    assert_eq!(files.columns[0].stamp, ["changed"]);
+    assert_eq!((files.format.separator, files.delete), (b'\t', true));
+    assert_eq!(files.marker.as_deref(), Some(".done"));
+    assert_eq!(
+        (files.settle, files.alarm),
+        (Duration::from_secs(5), Some(Duration::from_hours(2)))
+    );
 }
 
 #[test]
@@ -129,6 +162,32 @@ fn every_problem_of_optout_is_placed() {
     )), @r##"
     23:30: optout.pairs[1].campaign: the flag `denyListEmail` is paired twice, first in `optout.pairs[0]` (two pairs of it would contradict each other: remove one of the two)
     24:14: optout.pairs[2].dynamics: the column `a` is paired twice, first in `optout.pairs[0]` (two pairs of it would contradict each other: remove one of the two)
+    "##);
+}
+
+#[test]
+fn every_problem_of_the_export_is_placed() {
+    let section = format!("direction = \"bidirectional\"\n{PAIRS}");
+    insta::assert_snapshot!(problems(&text(&section)), @r##"
+    6:2: campaign: `[campaign.sftp]` is missing: `[optout]` reads files from it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or write `source = "rest"` there)
+    "##);
+    insta::assert_snapshot!(problems(&text(&format!(
+        "{section}[optout.sftp]\ndirectory = \"\"\npattern = \"a/b\"\nafter = \"keeps\"\nsettle_seconds = -1\n\
+         marker = \"/\"\nfile_alarm = \"x\"\nfolder = 1\nformat = {{ separator = \"ab\" }}\n\
+         columns = {{ contacts = \"id\", blackListMail = \"x\", blackListFax = 5, blackListEmailModified = \"\" }}\n{SFTP}"
+    ))), @r##"
+    22:13: optout.sftp.directory: this is not a directory (as the server names it, such as `exports`; `.` is where the login leads)
+    23:11: optout.sftp.pattern: a pattern is of file names: neither `/` nor control characters (such as `delivery_log_*.csv`; `*` is any text, `?` any one character)
+    24:9: optout.sftp.after: `keeps` is not known here (did you mean `keep`? one of `keep`, `delete`)
+    25:18: optout.sftp.settle_seconds: this number is out of range (a whole number from 0 to 86400)
+    26:10: optout.sftp.marker: this is not the end of a file name (what the export puts behind the name of the file when it is complete, such as `.done`)
+    27:14: optout.sftp.file_alarm: this is not a time span, or one that is too long (a time span of at most 90 days, such as `24h`, `90m` or `2d`)
+    28:1: optout.sftp.folder: unknown key `folder` (known here: `directory`, `pattern`, `columns`, `format`, `after`, `settle_seconds`, `marker`, `file_alarm`)
+    29:24: optout.sftp.format.separator: this is not a separator (one ASCII character that is neither letter nor digit, such as `,`, `;` or `|`, or `tab`)
+    30:13: optout.sftp.columns.contacts: unknown column `contacts` (did you mean `contact`? `contact`, a flag such as `blackListEmail`, or its stamp, `blackListEmailLastModified`)
+    30:30: optout.sftp.columns.blackListMail: unknown column `blackListMail` (did you mean `blackListEmail`? `contact`, a flag such as `blackListEmail`, or its stamp, `blackListEmailLastModified`)
+    30:66: optout.sftp.columns.blackListFax: this is an integer, it must be a string (write it in double quotes)
+    30:94: optout.sftp.columns.blackListEmailModified: this is not the name of a column (the text in the first line of the file; upper and lower case are the same)
     "##);
 }
 
