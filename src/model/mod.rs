@@ -6,6 +6,7 @@
 pub(crate) mod consent;
 mod email;
 mod flow;
+mod guard;
 mod name;
 mod record;
 mod source;
@@ -16,6 +17,7 @@ mod value;
 
 pub(crate) use email::{EmailEvent, EventKind};
 pub(crate) use flow::{Flow, RunId};
+pub(crate) use guard::exceeded;
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
 pub(crate) use source::{
