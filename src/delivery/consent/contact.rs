@@ -8,7 +8,7 @@ use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
 use crate::http::{DateSample, Failure, Outcome, System};
 use crate::model::consent::{
-    CampaignSide, Case, Decision, DynamicsSide, FlagPair, OwnWrite, Sample, Skew, Witness, measure,
+    CampaignSide, Case, Decision, DynamicsSide, BoundPair, OwnWrite, Sample, Skew, Witness, measure,
 };
 use crate::model::{Flow, RecordId};
 use crate::store::StoreError;
@@ -43,7 +43,7 @@ pub(super) struct Now {
 
 /// One flag with its decision.
 pub(super) struct Ruled<'p> {
-    pub(super) pair: &'p FlagPair,
+    pub(super) pair: &'p BoundPair,
     pub(super) row: FlagRow,
     pub(super) case: Case,
     pub(super) decision: Decision,
@@ -86,7 +86,7 @@ impl Shared {
             known.flags.into_iter().map(|row| (row.flag.clone(), row)).collect();
         let mut ruled = Vec::new();
         for pair in self.target.pairs.iter() {
-            let Some(flag) = rows.remove(&pair.flag).filter(open) else { continue };
+            let Some(flag) = rows.remove(&pair.pair.flag).filter(open) else { continue };
             let Some(dynamics) = pair.dynamics_side(row) else { continue };
             let campaign = pair.campaign_side(&now.profile.fields);
             ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
@@ -103,7 +103,7 @@ impl Shared {
             .iter()
             .map(|it| {
                 let (dynamics, campaign) = (it.case.dynamics.opted_out, it.case.campaign.opted_out);
-                (it.pair.flag.clone(), (dynamics == campaign).then_some(dynamics))
+                (it.pair.pair.flag.clone(), (dynamics == campaign).then_some(dynamics))
             })
             .collect();
         self.store
@@ -115,7 +115,7 @@ impl Shared {
 
     fn rule<'p>(
         &self,
-        pair: &'p FlagPair,
+        pair: &'p BoundPair,
         row: FlagRow,
         (dynamics, campaign): (DynamicsSide, CampaignSide),
         own_write: Option<OwnWrite>,

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::dynamics::{Query, Reader, RecordWriter};
 use crate::http::{Failure, Outcome};
 use crate::mapping::Compiled;
-use crate::model::consent::{Direction, FlagPair, Mode};
+use crate::model::consent::{Direction, BoundPair, Mode};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
 use crate::store::{NewDeadLetter, Store, StoreError};
@@ -44,7 +44,7 @@ pub(crate) struct ConsentTarget {
     /// The key of a contact in Campaign.
     pub(crate) mapping: Arc<Compiled>,
     /// The flags.
-    pub(crate) pairs: Arc<[FlagPair]>,
+    pub(crate) pairs: Arc<[BoundPair]>,
     /// Which way they travel.
     pub(crate) direction: Direction,
     /// How strictly a lead is proven.

@@ -21,7 +21,7 @@ impl Shared {
             flow: crate::model::Flow::Optout,
             table: self.target.table().clone(),
             id: contact,
-            flag: ruled.pair.flag.to_string(),
+            flag: ruled.pair.pair.flag.to_string(),
             opted_out: ruled.decision.dynamics || ruled.decision.campaign,
             reason: ruled.decision.reason.as_str(),
             lead_ms: ruled.decision.lead.map(|lead| i64::try_from(lead.as_millis()).unwrap_or(0)),

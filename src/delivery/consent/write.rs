@@ -94,7 +94,7 @@ impl Shared {
         let columns: Vec<_> = ruled
             .iter()
             .filter(|it| it.decision.dynamics != it.case.dynamics.opted_out)
-            .map(|it| (it.pair.column.clone(), it.pair.column_value(it.decision.dynamics)))
+            .map(|it| (it.pair.pair.column.clone(), it.pair.pair.column_value(it.decision.dynamics)))
             .collect();
         let fields: Vec<&Ruled<'_>> =
             ruled.iter().filter(|it| it.decision.campaign != it.case.campaign.opted_out).collect();
@@ -253,7 +253,7 @@ fn same_sides(ruled: &Ruled<'_>) -> bool {
 fn decision(now: &Now, ruled: &Ruled<'_>, outcome: Outcome) -> NewConsentDecision {
     NewConsentDecision {
         contact: now.contact,
-        flag: ruled.pair.flag.clone(),
+        flag: ruled.pair.pair.flag.clone(),
         dynamics: ruled.case.dynamics,
         campaign: ruled.case.campaign,
         result: ruled.decision.dynamics || ruled.decision.campaign,

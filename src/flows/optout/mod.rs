@@ -17,7 +17,7 @@ use crate::dynamics::{self, Query};
 use crate::flows::inventory::canonical_key;
 use crate::http::Failure;
 use crate::mapping::Compiled;
-use crate::model::consent::{Direction, FlagPair};
+use crate::model::consent::{Direction, BoundPair};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
 use crate::store::consent::Hinted;
 use crate::store::{Store, StoreError, Work};
@@ -34,7 +34,7 @@ pub(crate) struct OptoutSource {
     /// The field that holds the key.
     pub(crate) key: FieldName,
     /// The flags.
-    pub(crate) pairs: Arc<[FlagPair]>,
+    pub(crate) pairs: Arc<[BoundPair]>,
     /// Which way they travel.
     pub(crate) direction: Direction,
     /// The filter and the parameter that list the profiles changed since a
@@ -196,7 +196,7 @@ pub(super) enum Told {
 fn take(
     work: &mut Work<'_>,
     table: &TableName,
-    pairs: &[FlagPair],
+    pairs: &[BoundPair],
     told: Told,
     source: &str,
     delta: &mut TallyDelta,
@@ -212,7 +212,7 @@ fn take(
             let mut due = false;
             for (pair, value) in pairs.iter().zip(values) {
                 let Some(value) = value else { continue };
-                due |= work.hint_dynamics(contact, &pair.flag, value, source)? == Hinted::Due;
+                due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
             }
             (contact, was_open, due)
         }
@@ -220,11 +220,11 @@ fn take(
             let was_open = work.contact_open(into)?;
             let mut due = false;
             for (pair, value) in pairs.iter().zip(values) {
-                let known = work.flag(contact, &pair.flag)?;
+                let known = work.flag(contact, &pair.pair.flag)?;
                 let said_no = value == Some(true)
                     || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
                 if said_no {
-                    work.hint_merged(into, &pair.flag, &format!("merge of {contact}"))?;
+                    work.hint_merged(into, &pair.pair.flag, &format!("merge of {contact}"))?;
                     due = true;
                 }
             }
@@ -242,7 +242,7 @@ fn take(
             let was_open = work.contact_open(contact)?;
             let mut due = false;
             for (pair, side) in pairs.iter().zip(sides) {
-                due |= work.hint_campaign(contact, &pair.flag, side, source)? == Hinted::Due;
+                due |= work.hint_campaign(contact, &pair.pair.flag, side, source)? == Hinted::Due;
             }
             (contact, was_open, due)
         }

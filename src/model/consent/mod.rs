@@ -3,14 +3,14 @@
 //! Owns: the rule and what it needs to know of the two clocks. Must not know
 //! how either system is read or written.
 
-mod pair;
+mod bound;
 mod rule;
 mod skew;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use pair::{FlagPair, modified};
+pub(crate) use bound::{BoundPair, modified};
 pub(crate) use rule::{
     Agreement, CampaignSide, Case, Decision, Direction, DynamicsSide, Mode, OwnWrite, Reason,
 };

@@ -1,38 +1,31 @@
-//! Two columns that are one flag.
+//! A pair as this environment and this Campaign name it: from rows and records
+//! to the two sides.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{CampaignSide, DynamicsSide};
-use crate::model::{ColumnName, FieldName, SourceRow, TargetValue, Value};
+use super::{CampaignSide, DynamicsSide, FlagPair};
+use crate::model::{FieldName, SourceRow, TargetValue, Value};
 
-/// A Dynamics boolean and the Campaign flag it is paired with.
+/// A pair with the names that the metadata has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FlagPair {
-    /// The column.
-    pub(crate) column: ColumnName,
-    /// The flag as the ledger names it.
-    pub(crate) flag: FieldName,
-    /// The flag as this Campaign's metadata names it.
+pub(crate) struct BoundPair {
+    /// The pair as configured.
+    pub(crate) pair: FlagPair,
+    /// The flag as this Campaign names it.
     pub(crate) wire: FieldName,
-    /// The flag's own stamp, where the metadata has one.
+    /// The flag's own stamp, where there is one.
     pub(crate) stamp: Option<FieldName>,
-    /// Whether the column says "allow" where the flag says "do not".
-    pub(crate) inverted: bool,
-    /// Whether an empty column says that nothing was said; otherwise it says
-    /// nothing at all.
-    pub(crate) null_is_false: bool,
 }
 
-impl FlagPair {
+impl BoundPair {
     /// What a row says of the flag; none if it does not say anything.
     pub(crate) fn opted_out(&self, row: &SourceRow) -> Option<bool> {
-        match row.columns.get(&self.column)? {
-            Value::Bool(value) => Some(*value != self.inverted),
-            Value::Null if self.null_is_false => Some(false),
-            Value::Null
-            | Value::Integer(_)
+        match row.columns.get(&self.pair.column)? {
+            Value::Bool(value) => self.pair.opted_out(Some(*value)),
+            Value::Null => self.pair.opted_out(None),
+            Value::Integer(_)
             | Value::Decimal(_)
             | Value::Double(_)
             | Value::Text(_)
@@ -50,11 +43,6 @@ impl FlagPair {
     pub(crate) fn dynamics_side(&self, row: &SourceRow) -> Option<DynamicsSide> {
         let opted_out = self.opted_out(row)?;
         Some(DynamicsSide { opted_out, modified: modified(row), version: row.version })
-    }
-
-    /// What the column is to hold.
-    pub(crate) fn column_value(&self, opted_out: bool) -> bool {
-        opted_out != self.inverted
     }
 
     /// What a profile says of the flag. One that does not show it has it unset.
