@@ -1,5 +1,8 @@
 //! The checked configuration: what the rest of the program may rely on.
 
+mod egress;
+mod optout;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -9,6 +12,9 @@ use crate::mapping::spec::TableMapping;
 use crate::model::TableName;
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
+
+pub(crate) use egress::{EgressSettings, JournalSettings};
+pub(crate) use optout::{OptoutRest, OptoutSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -25,6 +31,10 @@ pub(crate) struct Config {
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
     pub(crate) reconcile: Option<ReconcileSettings>,
+    /// `[egress]`, where it is present and any kind of event is switched on
+    pub(crate) egress: Option<EgressSettings>,
+    /// `[optout]`, where it is present and not disabled
+    pub(crate) optout: Option<OptoutSettings>,
 }
 
 impl Config {

@@ -2,8 +2,10 @@
 //! place and hint.
 
 mod bad;
+mod egress;
 mod good;
 mod links;
+mod optout;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

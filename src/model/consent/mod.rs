@@ -4,6 +4,7 @@
 //! how either system is read or written.
 
 mod bound;
+mod pair;
 mod rule;
 mod skew;
 
@@ -11,6 +12,7 @@ mod skew;
 mod tests;
 
 pub(crate) use bound::{BoundPair, modified};
+pub(crate) use pair::{ClearingGuard, FlagPair};
 pub(crate) use rule::{
     Agreement, CampaignSide, Case, Decision, Direction, DynamicsSide, Mode, OwnWrite, Reason,
 };

@@ -1,0 +1,7 @@
+//! From what a source tells to an e-mail event: which members mean what, which
+//! bounces count, what a time looks like. Pure; must not know where an event
+//! comes from nor what becomes of it.
+
+mod spec;
+
+pub(crate) use spec::{KindWord, Pointer, Pointers, Recognition, UnsureBounces};
