@@ -8,7 +8,7 @@ use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
 use crate::http::{DateSample, Failure, Outcome, System};
 use crate::model::consent::{
-    CampaignSide, Case, Decision, DynamicsSide, BoundPair, OwnWrite, Sample, Skew, Witness, measure,
+    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Sample, Skew, Witness, measure,
 };
 use crate::model::{Flow, RecordId};
 use crate::store::StoreError;

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::dynamics::{Query, Reader, RecordWriter};
 use crate::http::{Failure, Outcome};
 use crate::mapping::Compiled;
-use crate::model::consent::{Direction, BoundPair, Mode};
+use crate::model::consent::{BoundPair, Direction, Mode};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
 use crate::store::{NewDeadLetter, Store, StoreError};

@@ -94,7 +94,9 @@ impl Shared {
         let columns: Vec<_> = ruled
             .iter()
             .filter(|it| it.decision.dynamics != it.case.dynamics.opted_out)
-            .map(|it| (it.pair.pair.column.clone(), it.pair.pair.column_value(it.decision.dynamics)))
+            .map(|it| {
+                (it.pair.pair.column.clone(), it.pair.pair.column_value(it.decision.dynamics))
+            })
             .collect();
         let fields: Vec<&Ruled<'_>> =
             ruled.iter().filter(|it| it.decision.campaign != it.case.campaign.opted_out).collect();

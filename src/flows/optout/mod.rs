@@ -17,7 +17,7 @@ use crate::dynamics::{self, Query};
 use crate::flows::inventory::canonical_key;
 use crate::http::Failure;
 use crate::mapping::Compiled;
-use crate::model::consent::{Direction, BoundPair};
+use crate::model::consent::{BoundPair, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
 use crate::store::consent::Hinted;
 use crate::store::{Store, StoreError, Work};
