@@ -7,7 +7,8 @@
 -- sides at the last agreement, the `own_` columns what our last write left in
 -- Campaign. 'due': the sides may differ. 'clearing': an opt-out would be lifted
 -- and waits for the others of its run; 'held': too many would be; 'approved':
--- a person let them go. Times are microseconds, each in its system's clock.
+-- a person let them go. `merged`: a contact that was merged into this one had
+-- said no; both sides are to say so. Times are microseconds, each in its system's clock.
 CREATE TABLE consent (
     contact         BLOB    NOT NULL CHECK (length(contact) = 16),
     flag            TEXT    NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE consent (
     agreed_stamp_us INTEGER,
     own_campaign    INTEGER CHECK (own_campaign IN (0, 1)),
     own_stamp_us    INTEGER,
+    merged          INTEGER NOT NULL CHECK (merged IN (0, 1)),
     state           TEXT    NOT NULL
                     CHECK (state IN ('settled', 'due', 'clearing', 'held', 'approved')),
     attempts        INTEGER NOT NULL CHECK (attempts >= 0),

@@ -1,6 +1,7 @@
 //! Delivery: drains the outbox, and is the only code that writes to a remote
 //! system. Lease → send → settle; one write per record in flight.
 
+pub(crate) mod consent;
 mod drain;
 mod parents;
 mod parked;

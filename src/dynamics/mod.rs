@@ -8,12 +8,14 @@ mod definition;
 mod link;
 mod metadata;
 mod reader;
+mod record;
 mod rows;
 mod wire;
 
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
 pub(crate) use reader::Reader;
+pub(crate) use record::{RecordWriter, Told};
 
 /// What a read can end with; made by the transport, passed on as it is.
 pub(crate) use crate::http::{Failure, Outcome};

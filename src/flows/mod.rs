@@ -12,6 +12,7 @@ mod inventory;
 mod judge;
 mod links;
 mod mend;
+pub(crate) mod optout;
 mod page_watch;
 mod prepare;
 mod presence;

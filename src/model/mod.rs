@@ -7,6 +7,7 @@ pub(crate) mod consent;
 mod email;
 mod file;
 mod flow;
+mod guard;
 mod name;
 mod record;
 mod source;
@@ -18,6 +19,7 @@ mod value;
 pub(crate) use email::{EmailEvent, EventKind};
 pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern};
 pub(crate) use flow::{Flow, RunId};
+pub(crate) use guard::exceeded;
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
 pub(crate) use source::{

@@ -109,11 +109,13 @@ pub(crate) enum Reason {
     LeadTooSmall,
     /// Campaign's flag was cleared later, provably.
     CampaignNewer,
+    /// A contact that was merged into this one had said no.
+    Merged,
 }
 
 impl Reason {
     /// All, for the store.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Agreed,
         Self::Direction,
         Self::NothingNew,
@@ -125,6 +127,7 @@ impl Reason {
         Self::ClocksUnknown,
         Self::LeadTooSmall,
         Self::CampaignNewer,
+        Self::Merged,
     ];
 
     /// The word in the ledger and in exports.
@@ -141,6 +144,7 @@ impl Reason {
             Self::ClocksUnknown => "clocks-unknown",
             Self::LeadTooSmall => "lead-too-small",
             Self::CampaignNewer => "campaign-newer",
+            Self::Merged => "merged",
         }
     }
 
@@ -201,6 +205,12 @@ impl Case {
             }
             Direction::Bidirectional => self.compare(mode),
         }
+    }
+
+    /// Opted out on both sides, whatever they hold: a contact that was merged
+    /// into this one had said no, and the merge keeps the survivor's values.
+    pub(crate) fn opt_out_of_merged(&self) -> Decision {
+        self.both(true, Reason::Merged, None)
     }
 
     /// The two sides differ.

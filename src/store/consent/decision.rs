@@ -162,6 +162,35 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Liftings of an opt-out that were stored and whose end is not known: they
+    /// were carried out if both sides `hold` what they said.
+    pub(crate) fn end_intended(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        hold: Option<bool>,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE consent_decision
+                 SET outcome = CASE WHEN result IS ?3 THEN 'done' ELSE 'dropped' END
+                 WHERE contact = ?1 AND flag = ?2 AND outcome = 'intended'",
+            )?
+            .execute((contact.as_bytes().as_slice(), flag.as_str(), hold))?;
+        Ok(())
+    }
+
+    /// Whether such a one is left of a contact.
+    pub(crate) fn has_intended(&self, contact: RecordId) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM consent_decision
+                   WHERE contact = ?1 AND outcome = 'intended')",
+            )?
+            .query_row([contact.as_bytes().as_slice()], |row| row.get(0))?)
+    }
+
     /// The decisions about a contact, newest first; of one flag, if one is
     /// named.
     pub(crate) fn decisions_of(
@@ -178,21 +207,6 @@ impl Work<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let flag = flag.map(FieldName::as_str);
         let mut rows = statement.query((contact.as_bytes().as_slice(), flag, limit))?;
-        let mut decisions = Vec::new();
-        while let Some(row) = rows.next()? {
-            decisions.push(self.decision(row)?);
-        }
-        Ok(decisions)
-    }
-
-    /// Decisions of which nobody knows whether they were sent: what an ended
-    /// process left.
-    pub(crate) fn intended_decisions(&self) -> Result<Vec<ConsentDecision>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM consent_decision WHERE outcome = 'intended' ORDER BY id"
-        );
-        let mut statement = self.sql.prepare_cached(&sql)?;
-        let mut rows = statement.query([])?;
         let mut decisions = Vec::new();
         while let Some(row) = rows.next()? {
             decisions.push(self.decision(row)?);

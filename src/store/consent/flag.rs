@@ -63,6 +63,8 @@ pub(crate) struct FlagRow {
     pub(crate) told_by: String,
     /// What both agreed on last.
     pub(crate) agreement: Option<Agreement>,
+    /// A contact that was merged into this one had said no: both sides are to.
+    pub(crate) merged: bool,
     /// What is to be done.
     pub(crate) state: FlagState,
     /// Attempts that failed.
@@ -72,8 +74,8 @@ pub(crate) struct FlagRow {
 }
 
 const COLUMNS: &str = "contact, flag, dynamics, campaign, stamp_us, told_by, agreed_dynamics,
-     agreed_campaign, agreed_stamp_us, own_campaign, own_stamp_us, state, attempts, updated_us,
-     seal";
+     agreed_campaign, agreed_stamp_us, own_campaign, own_stamp_us, merged, state, attempts,
+     updated_us, seal";
 
 impl FlagRow {
     /// A flag of which nothing was known so far.
@@ -85,6 +87,7 @@ impl FlagRow {
             campaign: CampaignSide { opted_out: false, stamp: None },
             told_by: told_by.to_owned(),
             agreement: None,
+            merged: false,
             state: FlagState::Settled,
             attempts: 0,
             updated: Timestamp::UNIX_EPOCH,
@@ -92,7 +95,7 @@ impl FlagRow {
     }
 
     /// The last thing our own writes left in Campaign, and the agreement's.
-    fn numbers(&self) -> [Option<i64>; 8] {
+    fn numbers(&self) -> [Option<i64>; 9] {
         let agreement = self.agreement.as_ref();
         let own = agreement.and_then(|agreement| agreement.own_campaign);
         [
@@ -104,6 +107,7 @@ impl FlagRow {
             agreement.and_then(|agreement| micros(agreement.campaign.stamp)),
             own.map(|own| i64::from(own.opted_out)),
             own.and_then(|own| micros(own.stamp)),
+            Some(i64::from(self.merged)),
         ]
     }
 }
@@ -142,8 +146,8 @@ impl Work<'_> {
             .prepare_cached(
                 "INSERT OR REPLACE INTO consent (contact, flag, dynamics, campaign, stamp_us,
                    told_by, agreed_dynamics, agreed_campaign, agreed_stamp_us, own_campaign,
-                   own_stamp_us, state, attempts, updated_us, seal)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                   own_stamp_us, merged, state, attempts, updated_us, seal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute((
                 contact,
@@ -157,6 +161,7 @@ impl Work<'_> {
                 numbers[5],
                 numbers[6],
                 numbers[7],
+                numbers[8],
                 flag.state.as_str(),
                 flag.attempts,
                 self.now_us(),
@@ -215,6 +220,25 @@ impl Work<'_> {
             .sql
             .prepare_cached("SELECT count(*) FROM consent WHERE state = ?1")?
             .query_row([state.as_str()], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether something is still to be done about a contact.
+    pub(crate) fn contact_open(&self, contact: RecordId) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM consent WHERE contact = ?1 AND state <> 'settled')",
+            )?
+            .query_row([contact.as_bytes().as_slice()], |row| row.get(0))?)
+    }
+
+    /// Contacts about which something is still to be done.
+    pub(crate) fn open_contacts(&self) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached("SELECT count(DISTINCT contact) FROM consent WHERE state <> 'settled'")?
+            .query_row([], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -292,7 +316,7 @@ impl Work<'_> {
             (Some(_) | None, _) => None,
         };
         let campaign = side(3)?.unwrap_or(CampaignSide { opted_out: false, stamp: None });
-        let updated = time(number(13)?)?.unwrap_or(Timestamp::UNIX_EPOCH);
+        let updated = time(number(14)?)?.unwrap_or(Timestamp::UNIX_EPOCH);
         let found = FlagRow {
             contact,
             flag,
@@ -300,11 +324,12 @@ impl Work<'_> {
             campaign,
             told_by: row.get(5)?,
             agreement,
-            state: FlagState::parse(&row.get::<_, String>(11)?)?,
-            attempts: row.get(12)?,
+            merged: row.get(11)?,
+            state: FlagState::parse(&row.get::<_, String>(12)?)?,
+            attempts: row.get(13)?,
             updated,
         };
-        let seal: Vec<u8> = row.get(14)?;
+        let seal: Vec<u8> = row.get(15)?;
         if self.flag_seal(contact, &name, found.state, &found.numbers()).as_slice() != seal {
             return Err(StoreError::Corrupt(
                 "a row of `consent` does not match its checksum".into(),
@@ -318,7 +343,7 @@ impl Work<'_> {
         contact: RecordId,
         flag: &str,
         state: FlagState,
-        numbers: &[Option<i64>; 8],
+        numbers: &[Option<i64>; 9],
     ) -> Fingerprint {
         let numbers: Vec<u8> = numbers.iter().flat_map(|number| sealed(*number)).collect();
         let parts: [&[u8]; 4] =

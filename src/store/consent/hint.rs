@@ -17,6 +17,9 @@ pub(crate) enum Hinted {
     Stale,
 }
 
+/// Rows that are looked at in one round.
+const ROUND: usize = 500;
+
 impl Work<'_> {
     /// Dynamics holds `value`.
     pub(crate) fn hint_dynamics(
@@ -69,17 +72,54 @@ impl Work<'_> {
         self.weigh(FlagRow { campaign: side, told_by: told_by.to_owned(), ..known })
     }
 
-    /// Looks at the flag whatever the hints say.
-    pub(crate) fn flag_due(
+    /// Forgets what both sides agreed on; what is open is looked at anew, what a
+    /// person was asked about is asked again.
+    pub(crate) fn forget_agreements(&mut self) -> Result<(), StoreError> {
+        let mut after: Option<(RecordId, FieldName)> = None;
+        loop {
+            let rows = self.flags_after(after.as_ref().map(|(id, flag)| (*id, flag)), ROUND)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Some((last.contact, last.flag.clone()));
+            for row in rows {
+                let open = row.state != FlagState::Settled;
+                let state = if open { FlagState::Due } else { FlagState::Settled };
+                self.set_flag(&FlagRow { agreement: None, state, ..row })?;
+            }
+        }
+    }
+
+    /// Nothing is open about a contact any more: one of its sides is not there,
+    /// or it was given up.
+    pub(crate) fn settle_contact_as_it_is(&mut self, contact: RecordId) -> Result<(), StoreError> {
+        for row in self.flags_of(contact)? {
+            if row.state != FlagState::Settled {
+                self.set_flag(&FlagRow { state: FlagState::Settled, ..row })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all flags of a contact again. False if there are none.
+    pub(crate) fn contact_due(&mut self, contact: RecordId) -> Result<bool, StoreError> {
+        let rows = self.flags_of(contact)?;
+        for row in &rows {
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..row.clone() })?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// A contact that said no was merged into this one.
+    pub(crate) fn hint_merged(
         &mut self,
         contact: RecordId,
         flag: &FieldName,
+        told_by: &str,
     ) -> Result<(), StoreError> {
         let row = match self.flag(contact, flag)? {
-            Some(row) => row,
-            None => FlagRow::unknown(contact, flag, "request"),
+            Some(row) => FlagRow { told_by: told_by.to_owned(), ..row },
+            None => FlagRow::unknown(contact, flag, told_by),
         };
-        self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..row })
+        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
     }
 
     /// Both sides as they now seem: the same is an agreement, unless the flag
