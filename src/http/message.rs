@@ -76,6 +76,8 @@ impl Request {
 pub(crate) struct Response {
     /// Its body, decompressed.
     pub(crate) body: Bytes,
+    /// What the body is, in the server's words (`$batch`: with the boundary).
+    pub(crate) content_type: Option<String>,
     /// The vendor's id of this exchange, for a support case.
     pub(crate) request_id: Option<String>,
     /// The server's clock (header `Date`).
@@ -86,7 +88,8 @@ impl Response {
     pub(super) fn new(headers: &HeaderMap, body: Bytes) -> Self {
         let request_id = request_id(headers);
         let date = text(headers, header::DATE.as_str()).and_then(http_date);
-        Self { body, request_id, date }
+        let content_type = text(headers, header::CONTENT_TYPE.as_str()).map(str::to_owned);
+        Self { body, content_type, request_id, date }
     }
 }
 
