@@ -224,6 +224,14 @@ impl Client {
         self.0.health.outage()
     }
 
+    /// A part of a batch was refused for now: nobody sends before its wait is
+    /// over, as if the whole request had been refused.
+    pub(crate) fn heed(&self, failure: &Failure) {
+        if failure.outcome == Outcome::Throttled {
+            self.0.pause(None, failure);
+        }
+    }
+
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
         let shared = &self.0;
         if request.url.origin() != &shared.origin {

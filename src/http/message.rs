@@ -90,6 +90,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     /// Its body, decompressed.
     pub(crate) body: Bytes,
+    /// What the body is, in the server's words (`$batch`: with the boundary).
+    pub(crate) content_type: Option<String>,
     /// The vendor's id of this exchange, for a support case.
     pub(crate) request_id: Option<String>,
     /// The server's clock (header `Date`).
@@ -104,11 +106,12 @@ impl Response {
     pub(super) fn new(status: u16, headers: &HeaderMap, body: Bytes) -> Self {
         let request_id = request_id(headers);
         let date = text(headers, header::DATE.as_str()).and_then(http_date);
+        let content_type = text(headers, header::CONTENT_TYPE.as_str()).map(str::to_owned);
         let links = headers.get_all(header::LINK).iter();
         let links = links.filter_map(|link| link.to_str().ok().map(str::to_owned)).collect();
         // Only an answer without content says when there may be some.
         let retry_after = if status == 204 { retry_after::relative(headers, b"") } else { None };
-        Self { status, body, request_id, date, links, retry_after }
+        Self { status, body, content_type, request_id, date, links, retry_after }
     }
 }
 
