@@ -39,7 +39,9 @@
 //! fault = { kind = "slow", ms = 200 }
 //! ```
 //!
-//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! Further conditions: `first = n`; `operation = true` looks at each operation
+//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
+//! `cut_after`). Kinds: `throttle`, `status` (`code`,
 //! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
 //! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
 //! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),

@@ -81,6 +81,9 @@ pub struct Variants {
     /// Whether change tracking of list members can be turned on (Dynamics
     /// sheet 9.4).
     pub list_member_tracking: bool,
+    /// Operations that one batch may hold; older servers take 250 (Dynamics
+    /// sheet 5.1).
+    pub batch_operations: usize,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -136,6 +139,7 @@ impl Default for Variants {
             secured_read: SecuredRead::Refused,
             tracking_needs_publishing: true,
             list_member_tracking: false,
+            batch_operations: 1000,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,

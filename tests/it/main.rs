@@ -47,6 +47,7 @@ mod resync_links;
 mod resync_verify;
 mod rig;
 mod sandbox;
+mod sandbox_batch;
 mod sandbox_campaign;
 mod sandbox_crm;
 mod sandbox_drift;

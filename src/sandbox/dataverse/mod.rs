@@ -4,6 +4,7 @@
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
 mod apply;
+mod batch;
 pub(crate) mod builtin;
 mod bulk;
 mod connection;
@@ -32,6 +33,7 @@ use http::{Method, StatusCode};
 use self::error::{Refusal, no_segment, query, refuse};
 use self::store::Db;
 use self::write::Actor;
+use super::faults::FaultEngine;
 use super::variants::Variants;
 use super::wire::{Call, Reply, decode, push_json};
 use crate::clock::Clock;
@@ -42,6 +44,7 @@ pub(crate) struct Prefer {
     pub(crate) page_size: Option<usize>,
     pub(crate) track_changes: bool,
     pub(crate) representation: bool,
+    pub(crate) continue_on_error: bool,
     /// The list inside the quotes of `odata.include-annotations`.
     pub(crate) annotations: String,
 }
@@ -64,6 +67,7 @@ impl Prefer {
                     prefer.page_size = value.parse().ok().filter(|size| *size > 0);
                 }
                 "odata.track-changes" => prefer.track_changes = true,
+                "odata.continue-on-error" => prefer.continue_on_error = value != "false",
                 "return" => prefer.representation = value == "representation",
                 "odata.include-annotations" => {
                     value.trim_matches('"').clone_into(&mut prefer.annotations);
@@ -86,6 +90,9 @@ impl Prefer {
         if !self.annotations.is_empty() {
             out.push(format!("odata.include-annotations=\"{}\"", self.annotations));
         }
+        if self.continue_on_error && !read {
+            out.push("odata.continue-on-error".to_owned());
+        }
         if self.representation && !read {
             out.push("return=representation".to_owned());
         }
@@ -99,10 +106,14 @@ pub(crate) fn api(call: &Call) -> String {
 }
 
 /// What a handler needs besides the rows.
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) variants: Variants,
     pub(crate) expired_delta: bool,
+    pub(crate) faults: &'a FaultEngine,
+    /// The request is part of a batch.
+    pub(crate) batched: bool,
 }
 
 /// Answers a request whose token is good.
@@ -133,7 +144,9 @@ fn route(
     prefer: &Prefer,
     around: &Surroundings<'_>,
 ) -> Result<Reply, Refusal> {
-    if call.path.len() + call.raw_query.len() > 32_768 {
+    // Sheet 1.8: an address inside a batch may be longer.
+    let longest = if around.batched { 65_536 } else { 32_768 };
+    if call.path.len() + call.raw_query.len() > longest {
         return Err(query("The request URL is too long."));
     }
     let rest = call.path.strip_prefix("/api/data/").unwrap_or_default();
@@ -150,6 +163,9 @@ fn route(
     let (name, _) = first.split_once('(').unwrap_or((first, ""));
     let name = name.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(name);
     match name {
+        "$batch" if call.method == Method::POST => {
+            return batch::answer(db, call, prefer, around);
+        }
         "WhoAmI" => return Ok(who_am_i(db, call)),
         "RetrieveTotalRecordCount" => return total_count(db, call),
         "EntityDefinitions" if call.method == Method::PUT => {

@@ -3,11 +3,14 @@
 //! Owns: tables with their rows, the one version counter, tombstones and
 //! indexes ("look-alike server rules", Dynamics sheet 3.8). Knows no HTTP.
 
+mod undo;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use self::undo::Journal;
 use super::builtin;
 use super::error::{Refusal, refuse};
 use super::schema::{Table, name_guid};
@@ -79,6 +82,26 @@ impl TableData {
         self.keys = keys;
     }
 
+    fn forget_keys(&mut self, fields: &Fields) {
+        for key in 0..self.keys.len() {
+            if let Some(value) = self.key_value(key, fields)
+                && let Some(map) = self.keys.get_mut(key)
+            {
+                map.remove(&value);
+            }
+        }
+    }
+
+    fn learn_keys(&mut self, id: Uuid, fields: &Fields) {
+        for key in 0..self.keys.len() {
+            if let Some(value) = self.key_value(key, fields)
+                && let Some(map) = self.keys.get_mut(key)
+            {
+                map.insert(value, id);
+            }
+        }
+    }
+
     /// The row with an alternate key's value.
     pub(crate) fn by_key(&self, key: usize, value: &str) -> Option<Uuid> {
         self.keys.get(key)?.get(value).copied()
@@ -131,6 +154,7 @@ pub(crate) struct Db {
     pub(crate) fixed: Fixed,
     /// Parent, child table's code, column, child.
     children: BTreeSet<(Uuid, u32, u16, Uuid)>,
+    journal: Journal,
     /// Sorted results of queries with `$orderby`, so that pages follow on.
     pub(crate) sorted: VecDeque<(u64, Vec<Uuid>)>,
 }
@@ -162,6 +186,7 @@ impl Db {
             customizer: true,
             fixed,
             children: BTreeSet::new(),
+            journal: Journal::default(),
             sorted: VecDeque::new(),
         }
     }
@@ -183,6 +208,7 @@ impl Db {
 
     /// Stores a row under the next version, checking alternate keys.
     pub(crate) fn put(&mut self, table: &str, id: Uuid, fields: &Fields) -> Result<u64, Refusal> {
+        self.note(table, id);
         let Some(data) = self.tables.get_mut(table) else {
             return Err(refuse(400, "0x80041102", "The specified table does not exist."));
         };
@@ -227,6 +253,7 @@ impl Db {
 
     /// Removes a row and unlinks its children; false where there was none.
     pub(crate) fn remove(&mut self, table: &str, id: Uuid) -> bool {
+        self.note(table, id);
         let Some(data) = self.tables.get_mut(table) else {
             return false;
         };
@@ -235,13 +262,7 @@ impl Db {
         };
         let fields = old.data.unpack();
         data.by_version.remove(&old.version);
-        for key in 0..data.keys.len() {
-            if let Some(value) = data.key_value(key, &fields)
-                && let Some(map) = data.keys.get_mut(key)
-            {
-                map.remove(&value);
-            }
-        }
+        data.forget_keys(&fields);
         link(&mut self.children, &data.def, id, Some(&fields), &Fields::new());
         let pair = related(&data.def, &fields);
         self.version += 1;
