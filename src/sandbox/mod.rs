@@ -102,6 +102,8 @@ pub struct SandboxOptions {
     pub faults: FaultPlan,
     /// Behaviour where the documents leave it open.
     pub variants: Variants,
+    /// Whether Dynamics has the four activity tables of mail events.
+    pub activity_tables: bool,
 }
 
 impl Default for SandboxOptions {
@@ -112,6 +114,7 @@ impl Default for SandboxOptions {
             contacts: 0,
             faults: FaultPlan::default(),
             variants: Variants::default(),
+            activity_tables: true,
         }
     }
 }
@@ -138,6 +141,10 @@ impl Sandbox {
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
         let mut dynamics = dataverse::store::Db::new(options.seed);
+        if !options.activity_tables {
+            dynamics.remove_mail_tables();
+        }
+        dynamics.adopt(options.variants);
         dataverse::generate::fill(
             &mut dynamics,
             options.seed,
@@ -229,6 +236,7 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same
