@@ -55,6 +55,7 @@ mod sandbox_drift;
 mod sandbox_dynamics;
 mod sandbox_faults;
 mod sandbox_identity;
+mod sandbox_journal;
 mod sandbox_linked;
 mod sandbox_metadata;
 mod sandbox_tracking;
