@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::problem::Problems;
 use super::settings::{Config, DaemonSettings, StoreSettings};
 use super::tree::{Doc, Keys};
-use super::{ingress, later, sections, syntax};
+use super::{egress, ingress, later, sections, syntax};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -85,7 +85,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     };
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
-    keys.get("egress").inspect(later::egress);
+    let egress = keys.get("egress").map(|node| egress::egress(&node));
     keys.get("optout").inspect(later::optout);
     keys.get("metrics").inspect(later::metrics);
     let daemon = match keys.get("daemon") {
@@ -103,6 +103,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         },
         reconcile: match reconcile {
             Some(reconcile) => Some(reconcile?),
+            None => None,
+        },
+        egress: match egress {
+            Some(egress) => egress?,
             None => None,
         },
     })

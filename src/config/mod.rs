@@ -5,6 +5,7 @@
 //! May import `schedule`, `mapping`, `model`, `secret` only.
 
 mod check;
+mod egress;
 mod example;
 mod fields;
 mod filter;
@@ -28,7 +29,8 @@ pub(crate) use example::{Example, annotated, guess_key, table_block};
 pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
-    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings,
+    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
+    JournalSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

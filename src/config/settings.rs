@@ -1,5 +1,7 @@
 //! The checked configuration: what the rest of the program may rely on.
 
+mod egress;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -9,6 +11,8 @@ use crate::mapping::spec::TableMapping;
 use crate::model::TableName;
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
+
+pub(crate) use egress::{EgressSettings, JournalSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
     pub(crate) reconcile: Option<ReconcileSettings>,
+    /// `[egress]`, where it is present and any kind of event is switched on
+    pub(crate) egress: Option<EgressSettings>,
 }
 
 impl Config {

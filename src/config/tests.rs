@@ -2,6 +2,7 @@
 //! place and hint.
 
 mod bad;
+mod egress;
 mod good;
 mod links;
 mod secrets;

@@ -44,6 +44,7 @@ pub(crate) fn classify(
             match system {
                 System::Dynamics => classify_dynamics::verdict(status, body),
                 System::Campaign => classify_campaign::verdict(status, body),
+                System::Journal => classify_campaign::journal(status, body),
             }
         }
     };

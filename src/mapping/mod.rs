@@ -1,6 +1,6 @@
 //! Mappings: as written (`spec`), compiled against both schemas, applied.
 //!
-//! Pure: no I/O, no clock, no JSON. May import `model` only.
+//! Pure: no I/O, no clock; no JSON but that of e-mail events (`events`). May import `model` only.
 //!
 //! # Which column converts to which field
 //!
@@ -29,6 +29,7 @@ mod apply;
 mod compile;
 mod convert;
 mod dates;
+pub(crate) mod events;
 mod filter;
 mod filter_compile;
 mod forms;

@@ -13,7 +13,7 @@ mod tally;
 mod target;
 mod value;
 
-pub(crate) use email::{EmailEvent, EventKind};
+pub(crate) use email::{EmailEvent, EventKind, letter_id};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};

@@ -8,6 +8,7 @@
 //! | `/api/data/v9.2/…` | Dataverse |
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
+//! | `/events/organizations/…` | the journal of Campaign's events |
 //! | `/_sandbox/` | counts of what is held and was asked |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
@@ -22,7 +23,7 @@
 //! seed = 7
 //!
 //! [[rule]]                       # every tenth write meets a full server
-//! system = "campaign"            # entra, dynamics, ims, campaign
+//! system = "campaign"            # entra, dynamics, ims, campaign, journal
 //! method = "POST"
 //! every = 10
 //! fault = { kind = "throttle", retry_after = 2 }
@@ -39,7 +40,9 @@
 //! fault = { kind = "slow", ms = 200 }
 //! ```
 //!
-//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! Further conditions: `first = n`; `operation = true` looks at each operation
+//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
+//! `cut_after`). Kinds: `throttle`, `status` (`code`,
 //! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
 //! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
 //! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
@@ -49,11 +52,13 @@ mod campaign;
 mod dataverse;
 mod faults;
 mod identity;
+mod journal;
 mod limits;
 mod listener;
 mod log;
 mod moment;
 mod play;
+mod random;
 mod row;
 mod server;
 mod variants;
@@ -77,10 +82,13 @@ pub use self::dataverse::control::{ControlError, DynamicsControl};
 pub use self::dataverse::schema::{Behavior, Choice, ColumnType, LookupFlavour, Target};
 pub use self::faults::{Fault, FaultPlan, FaultRule};
 pub use self::identity::Credentials;
+pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
 use self::server::Shared;
-pub use self::variants::{Clearing, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants};
+pub use self::variants::{
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+};
 use crate::clock::Clock;
 
 /// How long a stopping sandbox waits for requests in flight.
@@ -100,6 +108,8 @@ pub struct SandboxOptions {
     pub faults: FaultPlan,
     /// Behaviour where the documents leave it open.
     pub variants: Variants,
+    /// Whether Dynamics has the four activity tables of mail events.
+    pub activity_tables: bool,
 }
 
 impl Default for SandboxOptions {
@@ -110,6 +120,7 @@ impl Default for SandboxOptions {
             contacts: 0,
             faults: FaultPlan::default(),
             variants: Variants::default(),
+            activity_tables: true,
         }
     }
 }
@@ -136,6 +147,10 @@ impl Sandbox {
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
         let mut dynamics = dataverse::store::Db::new(options.seed);
+        if !options.activity_tables {
+            dynamics.remove_mail_tables();
+        }
+        dynamics.adopt(options.variants);
         dataverse::generate::fill(
             &mut dynamics,
             options.seed,
@@ -146,7 +161,9 @@ impl Sandbox {
             identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
+            journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
             clock,
+            seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
             faults: faults::FaultEngine::default(),
             log: RequestLog::default(),
@@ -212,6 +229,17 @@ impl Sandbox {
         }
     }
 
+    /// Acts on the journal of Campaign's events.
+    pub fn journal(&self) -> JournalControl {
+        JournalControl {
+            journal: Arc::clone(&self.shared.journal),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            origin: self.shared.origin.clone(),
+            seed: self.shared.seed,
+        }
+    }
+
     /// What was asked.
     pub fn requests(&self) -> RequestLog {
         self.shared.log.clone()
@@ -227,6 +255,7 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same

@@ -402,18 +402,19 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[egress]\nevents = [\"send\"]\nprefix = \"new\"",
+            "[egress]\nsource = [\"journal\", \"sftp\"]\nevents = [\"send\"]\n[egress.journal]\nurl = \"https://events-va6.adobe.io/e\"",
             "[optout]\ndirection = \"bidirectional\"\nschedule = \"x\"",
             "[metrics]\nlisten = \"127.0.0.1:9464\"",
             "[campaign.sftp]\nhost = \"x\"",
         ]
     ), @r##"
     [egress]
+    source = ["journal", "sftp"]
     events = ["send"]
-    prefix = "new"
+    [egress.journal]
+    url = "https://events-va6.adobe.io/e"
     [[ingress.table]]
-      14:10: egress.events: this version of cdsync does not have the flow `egress` yet (write `events = []`, or remove `[egress]`; a later version brings it)
-      15:1: egress.prefix: this version of cdsync does not have the flow `egress` yet (remove it; a later version brings it)
+      14:1: egress.source: this version of cdsync does not have log files on SFTP as a source yet (remove it; a later version brings it)
     [optout]
     direction = "bidirectional"
     schedule = "x"
