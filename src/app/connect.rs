@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::app::activities::activity_targets;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
+use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
 use crate::secret::SecretSource;
@@ -44,6 +46,8 @@ pub(crate) struct App {
     pub(crate) dynamics: dynamics::Reader,
     /// Reads Campaign.
     pub(crate) campaign: campaign::Reader,
+    /// Where activities of e-mail events go.
+    pub(crate) activities: ActivityTargets,
 }
 
 impl App {
@@ -75,10 +79,13 @@ impl App {
             clock.clone(),
         )
         .map_err(SetupError::Transport)?;
+        let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
+        let activities = activity_targets(&config, &dynamics);
         Ok(Self {
             config: Arc::new(config),
             clock,
-            dynamics: dynamics::Reader::new(dynamics, dynamics_origin),
+            activities,
+            dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
     }
