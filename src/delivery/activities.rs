@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::clock::{Clock, Monotonic};
 use crate::model::{EventKind, Flow, RecordId, Stop, TableName, Tally};
 use crate::store::{EventStage, LeasedEvent, Store, StoreError, Work};
+use crate::telemetry::ContactsWaiting;
 
 use super::activity_fate::{Case, no_contact};
 use super::activity_send::{ActivityTargets, Item, Load, Sent, send};
@@ -122,6 +123,7 @@ impl ActivityDelivery {
             }
             if state.is_idle() {
                 if ends || (last && took == 0) {
+                    self.tell_who_waits().await?;
                     return Ok(state.report);
                 }
                 if took == 0 {
@@ -134,6 +136,29 @@ impl ActivityDelivery {
             }
             self.turn(&mut state).await?;
         }
+    }
+
+    async fn tell_who_waits(&self) -> Result<(), StoreError> {
+        let tables = self.tables();
+        let waiting = self
+            .store
+            .call(move |work| {
+                tables
+                    .into_iter()
+                    .map(|(kind, table)| Ok((table, work.event_backlog_of(kind)?.waiting)))
+                    .collect::<Result<Vec<_>, StoreError>>()
+            })
+            .await?;
+        for (table, waiting) in waiting.into_iter().filter(|(_, waiting)| *waiting > 0) {
+            ContactsWaiting { flow: FLOW, table, waiting }.emit();
+        }
+        Ok(())
+    }
+
+    /// The tables of the kinds that are switched on, in the order of kinds.
+    fn tables(&self) -> Vec<(EventKind, TableName)> {
+        let name = |kind| Some((kind, self.targets.tables.get(&kind)?.name().clone()));
+        EventKind::ALL.into_iter().filter_map(name).collect()
     }
 
     /// Takes more events, if there is room, and sends full loads; one that is
@@ -172,11 +197,8 @@ impl ActivityDelivery {
 
     /// Takes up to `want` events of all kinds, each kind's turn in its turn.
     async fn lease(&self, state: &mut Loop, want: usize) -> Result<usize, StoreError> {
-        let mut kinds: Vec<(EventKind, TableName)> = EventKind::ALL
-            .into_iter()
-            .filter(|kind| !state.stopped.contains(kind))
-            .filter_map(|kind| Some((kind, self.targets.tables.get(&kind)?.name().clone())))
-            .collect();
+        let mut kinds = self.tables();
+        kinds.retain(|(kind, _)| !state.stopped.contains(kind));
         if kinds.is_empty() {
             return Ok(0);
         }
