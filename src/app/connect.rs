@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::app::activities::activity_targets;
 use crate::app::egress::Quiet;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
+use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
 use crate::secret::SecretSource;
@@ -49,6 +51,8 @@ pub(crate) struct App {
     pub(crate) journal: Option<campaign::Journal>,
     /// Until when the journal asked not to be asked again.
     pub(crate) quiet: Quiet,
+    /// Where activities of e-mail events go.
+    pub(crate) activities: ActivityTargets,
 }
 
 impl App {
@@ -81,12 +85,15 @@ impl App {
         )
         .map_err(SetupError::Transport)?;
         let journal = journal(&config, &campaign)?;
+        let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
+        let activities = activity_targets(&config, &dynamics);
         Ok(Self {
             config: Arc::new(config),
             clock,
             journal,
             quiet: Quiet::default(),
-            dynamics: dynamics::Reader::new(dynamics, dynamics_origin),
+            activities,
+            dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
     }

@@ -91,28 +91,45 @@ async fn work(
 ) -> Result<Halves, StoreError> {
     let Some(settings) = &app.config.egress else { return Ok(Halves::default()) };
     let stop = options.stop;
-    let work_ready = Arc::new(Notify::new());
-    let intake = app.event_intake(settings, store, tally, (work_ready.clone(), None));
+    let delivery = app.activity_delivery(settings, store, tally, stop.clone());
+    let notices = (delivery.work_ready(), Some(delivery.settled()));
+    let intake = app.event_intake(settings, store, tally, notices);
     let intake = intake.filter(|_| options.asked || !app.quiet.lasts(&app.clock));
     let all_read = AtomicBool::new(false);
-    let read = tokio::select! {
-        report = async {
-            match &intake {
-                Some(intake) => intake.run().await.map(Some),
-                None => Ok(None),
-            }
-        } => report?,
-        () = stop.requested() => None,
+    let reading = async {
+        // What is dropped here is a page that nobody has seen: as after a crash.
+        let report = tokio::select! {
+            report = read(app, intake) => report.map(Some),
+            () = stop.requested() => Ok(None),
+        };
+        all_read.store(true, Ordering::SeqCst);
+        delivery.work_ready().notify_one();
+        report
     };
-    all_read.store(true, Ordering::SeqCst);
-    if let Some(report) = &read {
-        app.quiet.note(report.quiet, &app.clock);
-        if let Some(failure) = &report.failure {
-            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+    let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
+    tokio::pin!(reading, delivering);
+    tokio::select! {
+        report = &mut reading => {
+            let (read, drain) = (report?, delivering.await?);
+            Ok(Halves { read: read.unwrap_or_default(), drain, stopped: stop.is_requested() })
+        }
+        // Nobody's write will succeed; reading on would only fill the store.
+        drain = &mut delivering => {
+            Ok(Halves { drain: drain?, stopped: stop.is_requested(), ..Halves::default() })
         }
     }
-    let drain = DrainReport::default();
-    Ok(Halves { read: read.unwrap_or_default(), drain, stopped: stop.is_requested() })
+}
+
+/// Reads the journal, unless it asked to be left alone, and notes whether it
+/// asks for that now.
+async fn read(app: &App, intake: Option<EventIntake>) -> Result<EventReport, StoreError> {
+    let Some(intake) = intake else { return Ok(EventReport::default()) };
+    let report = intake.run().await?;
+    app.quiet.note(report.quiet, &app.clock);
+    if let Some(failure) = &report.failure {
+        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+    }
+    Ok(report)
 }
 
 impl App {

@@ -1,6 +1,7 @@
 //! The composition root: builds clients, tables and passes from a
 //! configuration and a clock. The only place that knows all parts.
 
+mod activities;
 mod connect;
 mod egress;
 mod explore;
