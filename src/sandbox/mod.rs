@@ -59,6 +59,7 @@ mod play;
 mod random;
 mod row;
 mod server;
+mod sftp;
 mod variants;
 mod wire;
 
@@ -84,6 +85,7 @@ pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
 use self::server::Shared;
+pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
     Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
 };
@@ -97,6 +99,8 @@ const STOP: Duration = Duration::from_secs(2);
 pub struct SandboxOptions {
     /// Address to listen on; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address of the SFTP server, as above.
+    pub listen_sftp: SocketAddr,
     /// Seed of credentials, data and keys.
     pub seed: u64,
     /// Contacts that Dynamics holds at the start; with them come a quarter as
@@ -112,6 +116,7 @@ impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen_sftp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
             contacts: 0,
             faults: FaultPlan::default(),
@@ -124,6 +129,7 @@ impl Default for SandboxOptions {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
+    sftp: sftp::Server,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -132,7 +138,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Binds, fills and serves.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
-        if !options.listen.ip().is_loopback() {
+        if !options.listen.ip().is_loopback() || !options.listen_sftp.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the sandbox listens on loopback addresses only",
@@ -141,6 +147,7 @@ impl Sandbox {
         let socket = TcpListener::bind(options.listen).await?;
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
+        let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
         let mut dynamics = dataverse::store::Db::new(options.seed);
         dataverse::generate::fill(
             &mut dynamics,
@@ -175,7 +182,7 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, open, stop: Some(stop), task: Some(task) };
+        let sandbox = Self { shared, sftp, open, stop: Some(stop), task: Some(task) };
         sandbox.set_faults(options.faults);
         Ok(sandbox)
     }
@@ -231,6 +238,11 @@ impl Sandbox {
         }
     }
 
+    /// Acts on the files that Campaign's workflows leave on its SFTP server.
+    pub fn sftp(&self) -> SftpControl {
+        self.sftp.control.clone()
+    }
+
     /// What was asked.
     pub fn requests(&self) -> RequestLog {
         self.shared.log.clone()
@@ -268,6 +280,7 @@ impl Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }
 
@@ -277,5 +290,6 @@ impl Drop for Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }
