@@ -54,6 +54,7 @@ mod journal;
 mod limits;
 mod listener;
 mod log;
+mod mail;
 mod moment;
 mod play;
 mod random;
@@ -84,6 +85,10 @@ pub use self::identity::Credentials;
 pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
+pub use self::mail::{
+    EventIds, ExpectedActivity, LogDates, LogForm, MailControl, MailFact, MailKind, Mailing,
+    Standing,
+};
 use self::server::Shared;
 pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
@@ -160,6 +165,7 @@ impl Sandbox {
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
             journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
+            mail: Arc::default(),
             clock,
             seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
@@ -241,6 +247,19 @@ impl Sandbox {
     /// Acts on the files that Campaign's workflows leave on its SFTP server.
     pub fn sftp(&self) -> SftpControl {
         self.sftp.control.clone()
+    }
+
+    /// Sends mail in Campaign and says what must come of it.
+    pub fn mail(&self) -> MailControl {
+        MailControl {
+            told: Arc::clone(&self.shared.mail),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            client: self.shared.identity.credentials.campaign_client_id.clone(),
+            dynamics: self.dynamics(),
+            journal: self.journal(),
+            sftp: self.sftp(),
+        }
     }
 
     /// What was asked.

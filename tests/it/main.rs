@@ -55,6 +55,7 @@ mod sandbox_faults;
 mod sandbox_identity;
 mod sandbox_journal;
 mod sandbox_linked;
+mod sandbox_mail;
 mod sandbox_sftp;
 mod sandbox_tracking;
 mod sandbox_variants;
