@@ -157,6 +157,9 @@ pub(super) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
+    /// Leave out the activity tables of mail events, for `provision` to create
+    #[arg(long)]
+    pub(super) without_activity_tables: bool,
 }
 
 /// `init`

@@ -40,7 +40,9 @@
 //! fault = { kind = "slow", ms = 200 }
 //! ```
 //!
-//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! Further conditions: `first = n`; `operation = true` looks at each operation
+//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
+//! `cut_after`). Kinds: `throttle`, `status` (`code`,
 //! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
 //! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
 //! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
@@ -115,6 +117,8 @@ pub struct SandboxOptions {
     pub faults: FaultPlan,
     /// Behaviour where the documents leave it open.
     pub variants: Variants,
+    /// Whether Dynamics has the four activity tables of mail events.
+    pub activity_tables: bool,
 }
 
 impl Default for SandboxOptions {
@@ -126,6 +130,7 @@ impl Default for SandboxOptions {
             contacts: 0,
             faults: FaultPlan::default(),
             variants: Variants::default(),
+            activity_tables: true,
         }
     }
 }
@@ -154,6 +159,10 @@ impl Sandbox {
         let clock = Clock::seeded(options.seed);
         let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
         let mut dynamics = dataverse::store::Db::new(options.seed);
+        if !options.activity_tables {
+            dynamics.remove_mail_tables();
+        }
+        dynamics.adopt(options.variants);
         dataverse::generate::fill(
             &mut dynamics,
             options.seed,
@@ -277,6 +286,7 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same

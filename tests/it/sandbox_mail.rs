@@ -185,3 +185,41 @@ async fn rows_of_the_next_mailing_have_new_numbers() {
     let last = first.iter().map(|fact| fact.log_id).max().unwrap();
     assert!(second.iter().all(|fact| fact.log_id > last));
 }
+
+#[tokio::test]
+async fn differences_name_what_is_missing_wrong_twice_or_too_much() {
+    let sandbox = sandbox(8).await;
+    let (mail, dynamics) = (sandbox.mail(), sandbox.dynamics());
+    let facts = mail.send(&Mailing { odd_ones: false, ..Mailing::default() });
+    mail.publish(&facts, EventIds::Journal);
+    let look = || mail.differences(EventIds::Journal, &MailKind::ALL, "new");
+    assert_eq!(look().len(), facts.len());
+    let mut made = Vec::new();
+    for activity in mail.expected(EventIds::Journal) {
+        let table = format!("new_campaignemail{}", activity.kind.name());
+        let mut row = serde_json::json!({
+            "subject": format!(
+                "Campaign Name: {}; Delivery Name: {}", activity.campaign, activity.delivery
+            ),
+            "new_eventid": activity.id, "new_eventdate": activity.date,
+            "new_campaignname": activity.campaign, "new_deliveryname": activity.delivery,
+            "new_mirrorpageurl": activity.mirror_page, "new_trackingurl": activity.url,
+        });
+        row[format!("regardingobjectid_contact_{table}@odata.bind")] =
+            format!("/contacts({})", activity.contact).into();
+        made.push((dynamics.insert(&table, &row).unwrap(), table, row));
+    }
+    assert_eq!(look(), Vec::<String>::new());
+    let (id, table, row) = &made[0];
+    dynamics.update(table, *id, &serde_json::json!({"new_campaignname": "another"})).unwrap();
+    assert!(look()[0].contains("new_campaignname of"), "{:?}", look());
+    let twin = dynamics.insert(table, row).unwrap();
+    assert!(look()[0].contains("is there 2 times"), "{:?}", look());
+    dynamics.delete(table, twin);
+    dynamics.update(table, *id, &serde_json::json!({"new_eventid": "another"})).unwrap();
+    assert!(look()[0].contains("is missing") && look()[1].contains("another must not be there"));
+    let rest: Vec<MailKind> =
+        MailKind::ALL.into_iter().filter(|kind| !table.ends_with(kind.name())).collect();
+    let left_out = mail.differences(EventIds::Journal, &rest, "new");
+    assert_eq!(left_out.len(), dynamics.count(table), "none of a kind that is switched off");
+}

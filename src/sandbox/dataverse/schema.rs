@@ -219,6 +219,8 @@ pub(crate) struct Column {
     pub(crate) role: Role,
     /// Column security keeps the application from reading it.
     pub(crate) secured: bool,
+    /// Display names by language; without any it is the schema name.
+    pub(crate) labels: Vec<(u64, String)>,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -234,6 +236,7 @@ impl Column {
             update: true,
             role: Role::Plain,
             secured: false,
+            labels: Vec::new(),
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -259,8 +262,32 @@ impl Column {
 /// An alternate key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AlternateKey {
+    /// Logical name.
     pub(crate) name: String,
+    pub(crate) schema_name: String,
     pub(crate) columns: Vec<String>,
+    /// Reads of its definition until its index is built.
+    pub(crate) pending: u32,
+    /// The rows that were there hold a value twice.
+    pub(crate) failed: bool,
+}
+
+impl AlternateKey {
+    /// A key whose index is built.
+    pub(crate) fn ready(schema_name: &str, columns: &[&str]) -> Self {
+        Self {
+            name: schema_name.to_lowercase(),
+            schema_name: schema_name.to_owned(),
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            pending: 0,
+            failed: false,
+        }
+    }
+
+    /// Whether rows can be found by it (`EntityKeyIndexStatus` is `Active`).
+    pub(crate) fn usable(&self) -> bool {
+        self.pending == 0 && !self.failed
+    }
 }
 
 /// A table.
@@ -281,6 +308,8 @@ pub(crate) struct Table {
     pub(crate) tracking_unpublished: bool,
     /// Display names by language.
     pub(crate) labels: Vec<(u64, String)>,
+    /// Display names of many rows; without any it is the set's name.
+    pub(crate) collection_labels: Vec<(u64, String)>,
     /// Members that a definition without them resets.
     pub(crate) color: Option<String>,
     pub(crate) audited: bool,
@@ -315,6 +344,7 @@ impl Table {
             trackable: true,
             tracking_unpublished: false,
             labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
+            collection_labels: Vec::new(),
             color: Some("#3b79b7".to_owned()),
             audited: true,
             columns: Vec::new(),
@@ -351,6 +381,25 @@ impl Table {
             return self.column(inner).filter(|column| !column.kind.targets().is_empty());
         }
         self.column(name).filter(|column| column.kind.targets().is_empty())
+    }
+
+    /// Names the lookups of an activity after its schema name or its logical
+    /// name, where the two differ (sheet 4.6).
+    pub(crate) fn suffix_navigation(&mut self, by_schema_name: bool) {
+        let (logical, schema) = (format!("_{}", self.name), format!("_{}", self.schema_name));
+        for column in &mut self.columns {
+            let ColumnType::Lookup { targets, .. } = &mut column.kind else { continue };
+            for target in targets {
+                let stem = target
+                    .navigation
+                    .strip_suffix(&logical)
+                    .or_else(|| target.navigation.strip_suffix(&schema));
+                let suffix = if by_schema_name { &schema } else { &logical };
+                if let Some(stem) = stem {
+                    target.navigation = format!("{stem}{suffix}");
+                }
+            }
+        }
     }
 
     /// A lookup and the place of its target by navigation property.
