@@ -2,6 +2,7 @@
 
 mod commit;
 mod consent;
+mod events;
 mod files;
 mod frozen;
 mod letters;
