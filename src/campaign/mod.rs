@@ -8,6 +8,7 @@ mod finder;
 mod listing;
 mod metadata;
 mod reader;
+pub(crate) mod sftp;
 mod value;
 mod wire;
 mod writer;

@@ -15,7 +15,7 @@ mod target;
 mod value;
 
 pub(crate) use email::{EmailEvent, EventKind};
-pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern};
+pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern, glob};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
