@@ -162,7 +162,9 @@ impl Fault {
         match self {
             Self::ExpiredDelta => system == System::Dynamics && target.contains("deltatoken"),
             Self::DuplicateRows | Self::EmptyPage => method == "GET",
-            Self::ExpiredToken => matches!(system, System::Dynamics | System::Campaign),
+            Self::ExpiredToken => {
+                matches!(system, System::Dynamics | System::Campaign | System::Journal)
+            }
             Self::Throttle { .. }
             | Self::Status { .. }
             | Self::CutBefore

@@ -21,6 +21,8 @@ pub enum System {
     Ims,
     /// Campaign's REST API.
     Campaign,
+    /// The journal of Campaign's events.
+    Journal,
     /// The sandbox's own pages.
     Sandbox,
 }
@@ -33,6 +35,7 @@ impl System {
             Self::Dynamics => "dynamics",
             Self::Ims => "ims",
             Self::Campaign => "campaign",
+            Self::Journal => "journal",
             Self::Sandbox => "sandbox",
         }
     }

@@ -8,6 +8,7 @@
 //! | `/api/data/v9.2/…` | Dataverse |
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
+//! | `/events/organizations/…` | the journal of Campaign's events |
 //! | `/_sandbox/` | counts of what is held and was asked |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
@@ -22,7 +23,7 @@
 //! seed = 7
 //!
 //! [[rule]]                       # every tenth write meets a full server
-//! system = "campaign"            # entra, dynamics, ims, campaign
+//! system = "campaign"            # entra, dynamics, ims, campaign, journal
 //! method = "POST"
 //! every = 10
 //! fault = { kind = "throttle", retry_after = 2 }
@@ -49,11 +50,13 @@ mod campaign;
 mod dataverse;
 mod faults;
 mod identity;
+mod journal;
 mod limits;
 mod listener;
 mod log;
 mod moment;
 mod play;
+mod random;
 mod row;
 mod server;
 mod variants;
@@ -77,10 +80,13 @@ pub use self::dataverse::control::{ControlError, DynamicsControl};
 pub use self::dataverse::schema::{Behavior, Choice, ColumnType, LookupFlavour, Target};
 pub use self::faults::{Fault, FaultPlan, FaultRule};
 pub use self::identity::Credentials;
+pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
 use self::server::Shared;
-pub use self::variants::{Clearing, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants};
+pub use self::variants::{
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+};
 use crate::clock::Clock;
 
 /// How long a stopping sandbox waits for requests in flight.
@@ -146,7 +152,9 @@ impl Sandbox {
             identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
+            journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
             clock,
+            seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
             faults: faults::FaultEngine::default(),
             log: RequestLog::default(),
@@ -209,6 +217,17 @@ impl Sandbox {
             variants: Arc::clone(&self.shared.variants),
             clock: self.shared.clock.clone(),
             identity: self.shared.identity.clone(),
+        }
+    }
+
+    /// Acts on the journal of Campaign's events.
+    pub fn journal(&self) -> JournalControl {
+        JournalControl {
+            journal: Arc::clone(&self.shared.journal),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            origin: self.shared.origin.clone(),
+            seed: self.shared.seed,
         }
     }
 

@@ -17,6 +17,7 @@ use super::campaign;
 use super::dataverse::{self, Surroundings, store::Db};
 use super::faults::{Fault, FaultEngine};
 use super::identity::{Audience, Identity, entra, ims};
+use super::journal::{self, JournalControl, store::Journal};
 use super::limits::Limits;
 use super::listener::Cut;
 use super::log::{LogEntry, RequestLog, System};
@@ -35,12 +36,14 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
+    pub(crate) journal: Arc<Mutex<Journal>>,
     pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,
     pub(crate) last_rows: LastRows,
     pub(crate) limits: Limits,
     pub(crate) origin: String,
+    pub(crate) seed: u64,
     pub(crate) restless: AtomicU64,
 }
 
@@ -74,6 +77,8 @@ fn system(path: &str) -> System {
         System::Ims
     } else if path.starts_with("/_sandbox") {
         System::Sandbox
+    } else if journal::owns(path) {
+        System::Journal
     } else if path.ends_with("/oauth2/v2.0/token") || path.ends_with("/oauth2/token") {
         System::Entra
     } else {
@@ -236,6 +241,8 @@ impl Shared {
             System::Ims => Reply::empty(StatusCode::NOT_FOUND),
             System::Dynamics => self.dynamics(call, variants, expired_delta),
             System::Campaign => self.campaign(call, variants),
+            System::Journal => self.journal(call, variants),
+            System::Sandbox if call.method == Method::POST => self.control(call),
             System::Sandbox => self.summary(call),
         }
     }
@@ -274,6 +281,26 @@ impl Shared {
         campaign::answer(&mut db, call, tenant, variants, &self.clock)
     }
 
+    fn journal(&self, call: &Call, variants: Variants) -> Reply {
+        if let Err(reply) = journal::check(&self.identity, call) {
+            return *reply;
+        }
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal::answer(&mut journal, call, variants, &self.clock)
+    }
+
+    /// What a person does to the journal: no credentials, as on its console.
+    fn control(&self, call: &Call) -> Reply {
+        let control = JournalControl {
+            journal: Arc::clone(&self.journal),
+            variants: Arc::clone(&self.variants),
+            clock: self.clock.clone(),
+            origin: self.origin.clone(),
+            seed: self.seed,
+        };
+        journal::control::answer(&control, call)
+    }
+
     fn summary(&self, call: &Call) -> Reply {
         if call.method != Method::GET || call.path.trim_end_matches('/') != "/_sandbox" {
             return Reply::empty(StatusCode::NOT_FOUND);
@@ -284,7 +311,7 @@ impl Shared {
         };
         let resources = self.campaign.lock().unwrap_or_else(PoisonError::into_inner).counts();
         let counts: serde_json::Map<String, serde_json::Value> =
-            [System::Entra, System::Dynamics, System::Ims, System::Campaign]
+            [System::Entra, System::Dynamics, System::Ims, System::Campaign, System::Journal]
                 .into_iter()
                 .map(|system| (system.name().to_owned(), self.log.count(system).into()))
                 .collect();

@@ -63,6 +63,19 @@ pub enum SecuredRead {
     Null,
 }
 
+/// What surrounds an event in the journal (campaign sheet 9.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Envelope {
+    /// `CloudEvents` 1.0, the content under `data`.
+    #[default]
+    CloudEvents,
+    /// The pipeline's own, the content under `body`.
+    Pipeline,
+    /// Activity streams, the content beside the `@id`.
+    ActivityStreams,
+}
+
 /// Which of the possible behaviours the look-alikes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -125,6 +138,21 @@ pub struct Variants {
     pub dynamics_token_seconds: u32,
     /// Life of an IMS token.
     pub campaign_token_seconds: u32,
+    /// Events in a page of the journal that is asked for without `limit`
+    /// (campaign sheet 9.2).
+    pub journal_batch: u32,
+    /// What `retry-after` says at the end of the journal.
+    pub journal_retry_after: u32,
+    /// Every nth event of those written together stands in the journal twice;
+    /// 0 for none.
+    pub journal_repeats: u32,
+    /// Events written together are shuffled within windows of this many.
+    pub journal_shuffle: u32,
+    /// Whether all links come in one header, where the journal sends one header
+    /// each.
+    pub journal_links_joined: bool,
+    /// What surrounds the events that mailings write (campaign sheet 9.5).
+    pub journal_envelope: Envelope,
 }
 
 impl Default for Variants {
@@ -155,6 +183,12 @@ impl Default for Variants {
             campaign_requests_per_second: 50,
             dynamics_token_seconds: 3599,
             campaign_token_seconds: 86_399,
+            journal_batch: 100,
+            journal_retry_after: 10,
+            journal_repeats: 0,
+            journal_shuffle: 0,
+            journal_links_joined: false,
+            journal_envelope: Envelope::CloudEvents,
         }
     }
 }

@@ -126,6 +126,15 @@ impl Reply {
         }
         self
     }
+
+    /// The same with one more header of a name that may stand there already.
+    #[must_use]
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.append(HeaderName::from_static(name), value);
+        }
+        self
+    }
 }
 
 fn hex(byte: u8) -> Option<u8> {

@@ -53,6 +53,7 @@ mod sandbox_drift;
 mod sandbox_dynamics;
 mod sandbox_faults;
 mod sandbox_identity;
+mod sandbox_journal;
 mod sandbox_linked;
 mod sandbox_tracking;
 mod sandbox_variants;
