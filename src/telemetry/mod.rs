@@ -6,6 +6,7 @@
 
 mod daemon;
 mod event;
+mod files;
 mod http;
 mod ingress;
 mod log;
@@ -17,6 +18,7 @@ pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
 pub(crate) use event::Loggable;
+pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
@@ -26,5 +28,5 @@ pub(crate) use resync::*;
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, RESYNC_EVENTS, FILE_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
 }
