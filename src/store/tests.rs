@@ -7,6 +7,7 @@ mod files;
 mod frozen;
 mod letters;
 mod links;
+mod log_files;
 mod outbox;
 mod resync;
 mod seals;
