@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::problem::Problems;
 use super::settings::{Config, DaemonSettings, StoreSettings};
 use super::tree::{Doc, Keys};
-use super::{ingress, later, sections, syntax};
+use super::{egress, ingress, later, sections, syntax};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -85,13 +85,21 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     };
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
-    keys.get("egress").inspect(later::egress);
+    let egress = keys.get("egress").map(|node| egress::egress(&node));
     keys.get("optout").inspect(later::optout);
     keys.get("metrics").inspect(later::metrics);
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
+    let wants_files = matches!(&egress, Some(Some(Some(egress))) if egress.files.is_some());
+    if wants_files && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none()) {
+        keys.problem_at(
+            "campaign",
+            "`[campaign.sftp]` is missing: `[egress.sftp]` reads files from it",
+            "add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`",
+        );
+    }
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,
@@ -103,6 +111,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         },
         reconcile: match reconcile {
             Some(reconcile) => Some(reconcile?),
+            None => None,
+        },
+        egress: match egress {
+            Some(egress) => egress?,
             None => None,
         },
     })

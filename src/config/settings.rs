@@ -1,14 +1,19 @@
 //! The checked configuration: what the rest of the program may rely on.
 
+mod egress;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
 use crate::model::TableName;
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
+
+pub(crate) use egress::{EgressSettings, JournalSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
     pub(crate) reconcile: Option<ReconcileSettings>,
+    /// `[egress]`, where it is present and any kind of event is switched on
+    pub(crate) egress: Option<EgressSettings>,
 }
 
 impl Config {
@@ -105,6 +112,8 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
+    /// `[campaign.sftp]`, where it is present.
+    pub(crate) sftp: Option<SftpSettings>,
 }
 
 /// `[store]`

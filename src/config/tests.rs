@@ -2,6 +2,8 @@
 //! place and hint.
 
 mod bad;
+mod egress;
+mod files;
 mod good;
 mod links;
 mod secrets;
