@@ -18,6 +18,7 @@ mod crash;
 mod crash_links;
 mod daemon;
 mod daemon_start;
+mod egress_journal;
 mod egress_mailings;
 mod ingress_calls;
 mod ingress_changes;
