@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{Config, DaemonSettings, StoreSettings};
+use super::settings::{ActivityTables, Config, DaemonSettings, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{egress, ingress, later, sections, syntax};
 
@@ -92,6 +92,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
+    let egress = match egress {
+        Some(egress) => egress?,
+        None => None,
+    };
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,
@@ -105,9 +109,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             Some(reconcile) => Some(reconcile?),
             None => None,
         },
-        egress: match egress {
-            Some(egress) => egress?,
-            None => None,
-        },
+        activity_tables: ActivityTables::of(egress.as_ref()),
+        egress: egress.filter(|settings| !settings.events.is_empty()),
     })
 }

@@ -12,7 +12,7 @@ use crate::model::TableName;
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
-pub(crate) use egress::{EgressSettings, JournalSettings};
+pub(crate) use egress::{ActivityTables, EgressSettings, JournalSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) reconcile: Option<ReconcileSettings>,
     /// `[egress]`, where it is present and any kind of event is switched on
     pub(crate) egress: Option<EgressSettings>,
+    /// The tables that mail events go to, for `provision`
+    pub(crate) activity_tables: ActivityTables,
 }
 
 impl Config {
