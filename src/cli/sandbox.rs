@@ -25,6 +25,7 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
         faults,
         variants: Variants::default(),
         activity_tables: !arguments.without_activity_tables,
+        ..SandboxOptions::default()
     })
     .await
     .map_err(|error| {

@@ -29,8 +29,7 @@ pub(crate) use example::{Example, annotated, guess_key, table_block};
 pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
-    ActivityTables, BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings,
-    EgressSettings, JournalSettings,
+    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

@@ -14,7 +14,7 @@ use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
 use crate::telemetry::{CursorExpired, RecordDeadLettered};
 
-use super::events::{Decided, EventRules, decide};
+use super::events::{EventRules, decide};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;

@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
     pub(crate) journal: Arc<Mutex<Journal>>,
+    pub(crate) mail: Arc<Mutex<super::mail::control::Told>>,
     pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,

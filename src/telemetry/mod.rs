@@ -4,6 +4,7 @@
 //! Ids may stand in an event; names, addresses, mapped values, tokens and
 //! secrets may not.
 
+mod activities;
 mod daemon;
 mod event;
 mod http;
@@ -13,6 +14,7 @@ mod resync;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activities::*;
 pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
@@ -26,5 +28,5 @@ pub(crate) use resync::*;
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, ACTIVITY_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
 }
