@@ -2,6 +2,7 @@
 //! configuration and a clock. The only place that knows all parts.
 
 mod activities;
+mod activity_check;
 mod connect;
 mod egress;
 mod explore;
@@ -13,9 +14,11 @@ mod pin;
 mod plans;
 mod progress;
 mod provision;
+mod provision_mail;
 mod rehearsal;
 mod report;
 mod resync;
+mod rights;
 mod story;
 mod suggest;
 mod tables;
@@ -25,6 +28,7 @@ pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync};
 pub(crate) use provision::Provisioned;
+pub(crate) use provision_mail::{MailPlan, MailWish};
 pub(crate) use rehearsal::{Planned, plan_ingress};
 pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};

@@ -63,7 +63,7 @@ impl App {
     }
 
     /// Sends a change, again while another one is running.
-    async fn change_metadata(&self, request: &MetadataRequest) -> Result<(), Failure> {
+    pub(super) async fn change_metadata(&self, request: &MetadataRequest) -> Result<(), Failure> {
         let writer = MetadataWriter::new(self.dynamics.clone());
         let mut waits = WAITS_SECONDS.iter();
         loop {

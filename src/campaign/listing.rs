@@ -159,12 +159,7 @@ impl Reader {
             return self.storable(href).map(Some);
         }
         let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
-        let path = format!(
-            "campaign/{}/{}/{}",
-            schema.root.as_str(),
-            schema.name,
-            super::writer::segment(pkey),
-        );
+        let path = format!("campaign/{}/{}/{}", schema.root.as_str(), schema.name, segment(pkey),);
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }

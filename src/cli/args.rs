@@ -93,7 +93,7 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
-    /// Set up Dynamics: turn change tracking of tables on
+    /// Set up Dynamics: make the activity tables, turn change tracking on
     Provision(Provision),
     /// Run the daemon: passes by their schedule, until SIGTERM
     Run,
@@ -205,13 +205,23 @@ pub(super) struct Explore {
 /// `provision`
 #[derive(Debug, Args)]
 pub(super) struct Provision {
-    /// Turn change tracking of this table on and publish it; needs customiser
-    /// rights, and cannot be undone. May be given several times
+    /// Turn change tracking of this table on and publish it, instead of making
+    /// the activity tables; needs customiser rights, and cannot be undone. May
+    /// be given several times
     #[arg(long, value_name = "TABLE")]
     pub(super) change_tracking: Vec<String>,
+    /// The solution that the activity tables lie in
+    #[arg(long, value_name = "NAME", default_value = "cdsyncMailEvents")]
+    pub(super) solution: String,
+    /// The solution's publisher, if it is new [default: the one with the
+    /// prefix, or else cdsync]
+    #[arg(long, value_name = "NAME")]
+    pub(super) publisher: Option<String>,
     /// Print the requests that would be sent; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `sync`

@@ -1,5 +1,9 @@
 //! `provision`: what Dynamics needs before the flows can run.
 
+mod mail;
+
+use serde_json::{Value, json};
+
 use crate::app::{MetadataRequest, Provisioned};
 use crate::clock::Clock;
 use crate::model::TableName;
@@ -8,16 +12,13 @@ use super::args::{Cli, Provision};
 use super::config::app;
 use super::exit::{End, Exit};
 use super::explore::{answer, named};
-use super::output::{print, say};
+use super::output::{print, print_json, say};
 use super::progress::Progress;
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Provision, clock: &Clock) -> Result<Exit, End> {
     if arguments.change_tracking.is_empty() {
-        return Err(End::new(
-            Exit::Usage,
-            "the activity tables come with the flow `egress`, which this version does not have yet; name tables to be tracked: `cdsync provision --change-tracking TABLE`",
-        ));
+        return mail::run(cli, arguments, clock).await;
     }
     let mut tables = Vec::new();
     for name in &arguments.change_tracking {
@@ -43,8 +44,12 @@ pub(super) async fn run(cli: &Cli, arguments: &Provision, clock: &Clock) -> Resu
                 exit = Exit::Incomplete;
             }
             Provisioned::Planned(requests) => {
-                for request in &requests {
-                    print(&shown(request))?;
+                if arguments.json.json {
+                    print_json(&requests.iter().map(as_json).collect())?;
+                } else {
+                    for request in &requests {
+                        print(&shown(request))?;
+                    }
                 }
                 say("nothing was sent; change tracking cannot be turned off again");
             }
@@ -64,7 +69,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Provision, clock: &Clock) -> Resu
 
 /// A request as it would go over the wire.
 fn shown(request: &MetadataRequest) -> String {
-    let header = request.header.map(|(name, value)| format!("{name}: {value}\n"));
+    let header = request.header.as_ref().map(|(name, value)| format!("{name}: {value}\n"));
     format!(
         "{} {}\n{}{:#}\n",
         request.method,
@@ -72,4 +77,15 @@ fn shown(request: &MetadataRequest) -> String {
         header.unwrap_or_default(),
         request.body
     )
+}
+
+fn as_json(request: &MetadataRequest) -> Value {
+    let headers: serde_json::Map<String, Value> = request
+        .header
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
+        .collect();
+    json!({
+        "method": request.method, "path": request.path, "headers": headers, "body": request.body,
+    })
 }

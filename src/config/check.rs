@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{Config, DaemonSettings, StoreSettings};
+use super::settings::{ActivityTables, Config, DaemonSettings, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{egress, ingress, later, optout, sections, syntax};
 
@@ -108,6 +108,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
         );
     }
+    let egress = match egress {
+        Some(egress) => egress?,
+        None => None,
+    };
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,
@@ -121,13 +125,11 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             Some(reconcile) => Some(reconcile?),
             None => None,
         },
-        egress: match egress {
-            Some(egress) => egress?,
-            None => None,
-        },
         optout: match optout {
             Some(optout) => optout?,
             None => None,
         },
+        activity_tables: ActivityTables::of(egress.as_ref()),
+        egress: egress.filter(|settings| !settings.events.is_empty()),
     })
 }

@@ -33,7 +33,12 @@ pub(crate) use resync::*;
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
     [
-        INGRESS_EVENTS, ACTIVITY_EVENTS, FILE_EVENTS, OPTOUT_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS,
+        INGRESS_EVENTS,
+        ACTIVITY_EVENTS,
+        FILE_EVENTS,
+        OPTOUT_EVENTS,
+        RESYNC_EVENTS,
+        DAEMON_EVENTS,
         HTTP_EVENTS,
     ]
     .concat()

@@ -121,10 +121,9 @@ async fn a_missing_privilege_is_named_and_ends_with_3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_names_and_no_name_are_usage_or_unknown() {
+async fn wrong_names_are_usage_or_unknown() {
     let rig = Rig::usual(0).await;
-    let plain = rig.run(&["provision"]).await;
-    assert!(plain.expect(2).err.contains("--change-tracking TABLE"), "{plain:#?}");
+    rig.run(&["provision", "--solution", "a b"]).await.expect(2);
     rig.run(&["provision", "--change-tracking", "a b"]).await.expect(2);
     assert!(rig.sandbox.requests().entries().is_empty(), "somebody was contacted");
     let missing = rig.run(&["provision", "--change-tracking", "new_nothing"]).await;

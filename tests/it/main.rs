@@ -43,6 +43,7 @@ mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
 mod optout;
+mod provision_mail;
 mod reconcile;
 mod resync;
 mod resync_crash;
