@@ -21,7 +21,7 @@ pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
 pub(crate) use provision::Provisioned;
-pub(crate) use rehearsal::{Planned, plan_ingress};
+pub(crate) use rehearsal::{Look, Planned, plan_ingress};
 pub(crate) use report::{FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};

@@ -13,6 +13,7 @@ mod wire;
 
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
+pub(crate) use link::askable;
 pub(crate) use reader::Reader;
 
 /// What a read can end with; made by the transport, passed on as it is.

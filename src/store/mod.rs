@@ -42,7 +42,7 @@ pub(crate) use payload::{Payload, PayloadField, PayloadLink};
 pub(crate) use resync::{NewResync, Purpose, Resync, ResyncPosition, Scope};
 pub(crate) use run::{Counts, RunOutcome};
 pub(crate) use seal::{Fingerprint, SEAL_BYTES, SealKey, UNKNOWN};
-pub(crate) use shape::{KnownField, KnownKind, KnownTable};
+pub(crate) use shape::{KnownField, KnownKind, KnownTable, Told};
 pub(crate) use trace::{Note, Step, TraceEntry};
 pub(crate) use work::Work;
 

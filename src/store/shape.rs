@@ -44,6 +44,23 @@ pub(crate) struct KnownField {
     /// The same without replacements; known only while the mapping is.
     #[serde(skip)]
     pub(crate) plain: BTreeMap<u64, Option<u64>>,
+    /// How Dynamics is asked for the rows that hold a case; known only while
+    /// the mapping is.
+    #[serde(skip)]
+    pub(crate) asks: BTreeMap<u64, String>,
+    /// Fingerprint of an empty field; known only while the mapping is.
+    #[serde(skip)]
+    pub(crate) empty: Fingerprint,
+    /// How Dynamics is asked for the rows whose column is not empty; none in a
+    /// store that an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) filled: Option<String>,
+    /// Whether an empty column empties the field.
+    #[serde(default)]
+    pub(crate) clears: bool,
+    /// Of a link: digest of its entry without `missing_parent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link: Option<String>,
 }
 
 /// All of a table mapping.
@@ -57,12 +74,34 @@ pub(crate) struct KnownTable {
     pub(crate) filter_spec: String,
     /// Digest of the filter as it decides.
     pub(crate) filter: String,
+    /// How Dynamics is asked for the rows that may pass the filter, and for
+    /// those that may fail it; none in a store that an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sides: Option<[String; 2]>,
     /// `delete_filtered_out`
     pub(crate) delete_filtered_out: bool,
     /// What a write looks like apart from its values (how a field is emptied).
     pub(crate) form: String,
     /// Digest of what else decides which records are written.
     pub(crate) rest: String,
+}
+
+/// What records were told in a field, to find them by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// One of these.
+    Any(HashSet<Fingerprint>),
+    /// Anything but this.
+    But(Fingerprint),
+}
+
+impl Told {
+    fn holds(&self, print: Fingerprint) -> bool {
+        match self {
+            Self::Any(prints) => prints.contains(&print),
+            Self::But(other) => print != *other,
+        }
+    }
 }
 
 impl Work<'_> {
@@ -112,9 +151,12 @@ impl Work<'_> {
     pub(crate) fn remap_told(
         &mut self,
         table: &TableName,
-        wanted: &BTreeMap<String, HashSet<Fingerprint>>,
+        wanted: &BTreeMap<String, Told>,
         most: u64,
     ) -> Result<u64, StoreError> {
+        if wanted.is_empty() {
+            return Ok(0);
+        }
         let mut found = 0;
         self.each_told(table, wanted, |_| {
             found += 1;
@@ -129,7 +171,7 @@ impl Work<'_> {
     fn each_told(
         &self,
         table: &TableName,
-        wanted: &BTreeMap<String, HashSet<Fingerprint>>,
+        wanted: &BTreeMap<String, Told>,
         mut visit: impl FnMut(RecordId) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut statement = self.sql.prepare_cached(
@@ -142,7 +184,7 @@ impl Work<'_> {
             let prints = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
             let (prints, _) = prints.as_chunks::<SEAL_BYTES>();
             let mut pairs = names.iter().zip(prints);
-            if pairs.any(|(name, print)| wanted.get(&**name).is_some_and(|set| set.contains(print)))
+            if pairs.any(|(name, print)| wanted.get(&**name).is_some_and(|told| told.holds(*print)))
             {
                 visit(record_id(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?)?;
             }
@@ -266,6 +308,24 @@ impl Work<'_> {
             (table.as_str(), writes),
         )?;
         Ok(added as u64)
+    }
+
+    /// Records that go without one of these links, or were given up for it, are
+    /// to be looked at again.
+    pub(crate) fn remap_missed(
+        &mut self,
+        table: &TableName,
+        links: &[String],
+    ) -> Result<(), StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "INSERT OR IGNORE INTO remap (table_name, record)
+               SELECT table_name, record FROM link
+               WHERE table_name = ?1 AND name = ?2 AND missed = 1",
+        )?;
+        for link in links {
+            statement.execute((table.as_str(), link))?;
+        }
+        Ok(())
     }
 
     /// How many records are on that list.

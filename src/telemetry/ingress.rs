@@ -183,12 +183,14 @@ events! { INGRESS_EVENTS;
         table: TableName,
         /// What changed.
         reason: String,
-        /// Records that it can concern.
-        rows: u64,
+        /// Records that it can concern; not known before Dynamics has been asked for them (`by-filter`).
+        rows: Option<u64>,
         /// Records of the table in Campaign.
         records: u64,
-        /// `none`, `by-id` or `full-read`: how they are read again.
+        /// `none`, `by-id`, `by-filter` (Dynamics is asked for just these rows) or `full-read`: how they are read again.
         read: &'static str,
+        /// Why all rows are read, where they are.
+        why: Option<String>,
     }
     /// A record was given up. It stops nobody else, and a newer version replaces it.
     RecordDeadLettered = "record.dead_lettered" WARN, "`cdsync dead-letters show` tells more; mend the cause, then `cdsync dead-letters retry`." {
