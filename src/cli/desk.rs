@@ -12,12 +12,13 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, Json, LetterAction, Resync, Sync,
+    Trace,
 };
 use super::config::{config, needs_ingress};
 use super::exit::{End, Exit};
 use super::output::Spoken;
-use super::{letters, remote, resync, status, sync, trace};
+use super::{discard, letters, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +28,7 @@ pub(super) enum Request {
     Trace(Trace),
     DeadLetters(DeadLetters),
     ApproveDeletes(ApproveDeletes),
+    DiscardTable(DiscardTable),
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -48,6 +50,7 @@ impl Request {
         match self {
             Self::Trace(arguments) => trace::wanted(arguments).map(drop),
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
+            Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::Pause(_) | Self::Resume(_) => needs_ingress(config),
             Self::Status(_) | Self::DeadLetters(_) | Self::Resync(_) | Self::Sync(_) => Ok(()),
         }
@@ -59,6 +62,7 @@ impl Request {
             Self::Status(_) | Self::Trace(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
+            | Self::DiscardTable(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -93,6 +97,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         Request::Trace(arguments) => trace::answer(arguments, place).await,
         Request::DeadLetters(arguments) => letters::answer(arguments, place).await,
         Request::ApproveDeletes(arguments) => letters::approve(arguments, place).await,
+        Request::DiscardTable(arguments) => discard::answer(arguments, place).await,
         Request::Pause(_) => pause(place, true).await,
         Request::Resume(_) => pause(place, false).await,
         Request::Resync(_) | Request::Sync(_) => {
@@ -153,6 +158,7 @@ async fn carry_out(
         }
         Request::Resume(_)
         | Request::ApproveDeletes(_)
+        | Request::DiscardTable(_)
         | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
             let said = answer(request, &place).await?;
             desk.wake().await;

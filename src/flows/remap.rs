@@ -36,6 +36,8 @@ pub(crate) struct Reach {
     pub(crate) asks: Vec<Ask>,
     /// Those that go without one of these links.
     pub(crate) missed: Vec<String>,
+    /// Those whose deletion waits: it may have another reason than before.
+    pub(crate) deletions: bool,
 }
 
 /// Compares what a mapping was with what it is. `parent`: whether records of
@@ -118,6 +120,12 @@ impl Change {
     }
 
     fn filter(&mut self, before: &KnownTable, now: &KnownTable, parent: bool) {
+        if before.delete_filtered_out && !now.delete_filtered_out {
+            self.reach.deletions = true;
+            if before.filter == now.filter {
+                self.note("delete_filtered_out".to_owned(), None);
+            }
+        }
         let stricter = !before.delete_filtered_out && now.delete_filtered_out;
         if before.filter == now.filter && !stricter {
             return;
@@ -395,6 +403,8 @@ mod tests {
             let reach = compare(before, now, parent).reach;
             let asked: Vec<String> = reach.asks.iter().map(Ask::text).collect();
             assert_eq!(asked, expected, "row {row}");
+            let taken_back = before.delete_filtered_out && !now.delete_filtered_out;
+            assert_eq!(reach.deletions, taken_back, "row {row}");
             assert_eq!(reach.all.is_some(), before.sides.is_none(), "row {row}");
         }
     }

@@ -229,6 +229,9 @@ fn carry_out(
     let mut failed = 0;
     if !full {
         work.remap_missed(table, &change.reach.missed)?;
+        if change.reach.deletions {
+            work.redecide_deletions(table)?;
+        }
         if change.failed {
             failed = work.remap_failed(table, !change.parts.is_empty())?;
         }

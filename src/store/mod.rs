@@ -7,6 +7,7 @@ mod backlog;
 mod checkpoint;
 mod connection;
 mod dead_letter;
+mod discard;
 mod error;
 mod guard;
 mod layout;
@@ -34,6 +35,7 @@ mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
+pub(crate) use discard::Leftover;
 pub(crate) use error::StoreError;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use link::{LinkRow, Place, Standing};

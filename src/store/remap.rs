@@ -191,6 +191,26 @@ impl Work<'_> {
         Ok(dropped.len() as u64)
     }
 
+    /// Deletions that wait and that nobody has touched are held, and their
+    /// records looked at again: then those that are still meant are let go, or
+    /// go on being held.
+    pub(crate) fn redecide_deletions(&mut self, table: &TableName) -> Result<(), StoreError> {
+        const WAITING: &str = "flow = 'ingress' AND table_name = ?1 AND action = 'delete'
+            AND leased IS NULL AND uncertain = 0";
+        self.sql.execute(
+            &format!(
+                "INSERT OR IGNORE INTO remap (table_name, record)
+                   SELECT table_name, record FROM outbox WHERE {WAITING}"
+            ),
+            [table.as_str()],
+        )?;
+        self.sql.execute(
+            &format!("UPDATE outbox SET hold = 'held' WHERE {WAITING}"),
+            [table.as_str()],
+        )?;
+        Ok(())
+    }
+
     /// Records that the mapping could not carry are to be looked at again; with
     /// `writes`, those that Campaign refused as well. Gives their number.
     pub(crate) fn remap_failed(

@@ -252,6 +252,31 @@ fn who_leaves_a_filter_is_asked_for_only_where_something_follows() {
 }
 
 #[test]
+fn deletions_that_are_held_for_the_filter_are_taken_back_with_the_option() {
+    let rule = "{ column = \"new_points\", is = \"ge\", value = 10 }";
+    let guarded = |deleting| {
+        let guard = "apply_deletes = true\ndelete_guard = { rows = 1 }";
+        filtered(rule, deleting).replace("delete_guard = { rows = 5000 }", guard)
+    };
+    let world = World::new(Setup { contacts: 0, tables: guarded(true), ..Setup::default() });
+    let add = |number| world.add(&json!({ "lastname": format!("{number}"), "new_points": 10 }));
+    let ids: Vec<_> = (0..6).map(add).collect();
+    world.synced();
+    for id in &ids[..3] {
+        world.change(*id, &json!({ "new_points": 0 }));
+    }
+    world.delete(ids[3]);
+    assert_eq!(world.sync().ends(1).counts().pending, 4, "held");
+    world.configure(&guarded(false));
+    let (text, _) = planned(&world);
+    assert!(text.contains("delete_filtered_out; 4 of 6 records"), "{text}");
+    let counts = world.sync().ends(0).counts();
+    assert_eq!((counts.deleted, counts.filtered, counts.pending), (1, 3, 0), "{counts:?}");
+    assert_eq!(world.sandbox.campaign().count("profile"), 5);
+    assert_eq!(world.sync().ends(0).counts(), Counts::default());
+}
+
+#[test]
 fn a_filter_that_dynamics_cannot_be_asked_for_reads_all_and_says_why() {
     let world = World::new(Setup { contacts: 0, tables: filtered("", true), ..Setup::default() });
     for title in ["Chief", "Clerk"] {
