@@ -29,7 +29,7 @@ pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync};
 pub(crate) use provision::Provisioned;
 pub(crate) use provision_mail::{MailPlan, MailWish};
-pub(crate) use rehearsal::{Planned, plan_ingress};
+pub(crate) use rehearsal::{Look, Planned, plan_ingress};
 pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};

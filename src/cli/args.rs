@@ -115,6 +115,8 @@ pub(super) enum Command {
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
     ApproveDeletes(ApproveDeletes),
+    /// Discard what is left of a table that is no longer mapped
+    DiscardTable(DiscardTable),
 }
 
 /// `--json`
@@ -370,6 +372,19 @@ pub(super) enum LetterAction {
         /// Its number
         id: i64,
     },
+}
+
+/// `discard-table`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct DiscardTable {
+    /// The Dynamics table; says what is left of it
+    pub(super) table: String,
+    /// Discard that for good; Campaign keeps what it holds
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `approve-deletes`

@@ -25,6 +25,7 @@ pub(crate) use batch::{MOST_BYTES, Part, split};
 pub(crate) use blueprint::{Lack, MAIL_COLUMNS, Standing, Style, lacks, needed, publish};
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
+pub(crate) use link::askable;
 pub(crate) use privileges::{Held, Reach, TablePrivilege};
 pub(crate) use reader::Reader;
 pub(crate) use record::{RecordWriter, Told};

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::store::{Fingerprint, KnownField, KnownTable};
+use crate::mapping::Ask;
+use crate::store::{Fingerprint, KnownField, KnownTable, Told};
 
 /// A change of a mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,50 +15,55 @@ pub(crate) struct Change {
     pub(crate) fields: Vec<String>,
     /// Which records it concerns.
     pub(crate) reach: Reach,
-    /// Fields that the mapping did not have before: what Campaign holds there
-    /// is not known, whatever it was told once.
-    pub(crate) returned: Vec<String>,
+    /// Fields that the mapping did not have before, each with what an empty one
+    /// is told: what Campaign holds there is not known, whatever it was told
+    /// once.
+    pub(crate) returned: BTreeMap<String, Told>,
     /// Whether records that could not be mapped may be so now.
     pub(crate) failed: bool,
 }
 
-/// The records that a change concerns.
+/// The records that a change concerns: those that any part names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// None.
-    #[default]
-    Nothing,
-    /// Those that were told one of these values in one of these fields.
-    Told(BTreeMap<String, HashSet<Fingerprint>>),
-    /// Any.
-    All,
+pub(crate) struct Reach {
+    /// Why it may be any record, where nothing narrower can be said.
+    pub(crate) all: Option<&'static str>,
+    /// Those that were told this in a field.
+    pub(crate) told: BTreeMap<String, Told>,
+    /// The same by what Dynamics holds, and more, for when they are many.
+    pub(crate) instead: Vec<Ask>,
+    /// Those that Dynamics gives for one of these conditions.
+    pub(crate) asks: Vec<Ask>,
+    /// Those that go without one of these links.
+    pub(crate) missed: Vec<String>,
+    /// Those whose deletion waits: it may have another reason than before.
+    pub(crate) deletions: bool,
 }
 
-/// Compares what a mapping was with what it is.
-pub(crate) fn compare(before: &KnownTable, now: &KnownTable) -> Change {
+/// Compares what a mapping was with what it is. `parent`: whether records of
+/// other tables link to its records, so that it matters who leaves the filter.
+pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Change {
     let mut change = Change { failed: bare(before) != bare(now), ..Change::default() };
     for (name, field) in &now.fields {
         match before.fields.get(name) {
             None => {
-                change.returned.push(name.clone());
-                change.all(format!("new field {name}"), Some(name));
+                change.note(format!("new field {name}"), Some(name));
+                change.returned.insert(name.clone(), Told::But(field.empty));
+                change.ask(&[&field.filled]);
             }
             Some(old) => change.field(name, old, field),
         }
     }
     for name in before.fields.keys().filter(|name| !now.fields.contains_key(*name)) {
-        change.nothing(format!("without field {name}"), Some(name));
+        change.note(format!("without field {name}"), Some(name));
     }
-    if before.filter != now.filter {
-        change.all("the filter".to_owned(), None);
-    } else if !before.delete_filtered_out && now.delete_filtered_out {
-        change.all("delete_filtered_out".to_owned(), None);
-    }
+    change.filter(before, now, parent);
     if before.form != now.form {
-        change.nothing("how fields are emptied".to_owned(), None);
+        change.note("how fields are emptied".to_owned(), None);
     }
     if before.rest != now.rest {
-        change.all("the key".to_owned(), None);
+        change.note("the key".to_owned(), None);
+        change.all("every record has another key");
     }
     change
 }
@@ -65,46 +71,93 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable) -> Change {
 impl Change {
     fn field(&mut self, name: &str, old: &KnownField, new: &KnownField) {
         if old.rule != new.rule {
-            return self.all(format!("how {name} is filled"), Some(name));
+            return self.rule(name, old, new);
         }
         if !old.updates && new.updates {
-            return self.all(format!("updates of {name}"), Some(name));
+            self.note(format!("updates of {name}"), Some(name));
+            return self.all("what was not carried is not known");
         }
         if old.updates && !new.updates {
-            self.nothing(format!("updates of {name}"), Some(name));
+            self.note(format!("updates of {name}"), Some(name));
         }
         let what = if old.spec == new.spec { "labels" } else { "replacements" };
-        match concerned(old, new) {
-            Some(prints) if prints.is_empty() => {
-                // A case that is new, or is gone, was sent to nobody; what
-                // waits may still hold it otherwise than now.
-                if old.cases != new.cases && old.spec != new.spec {
-                    self.nothing(format!("{what} of {name}"), Some(name));
-                }
+        let concerned = concerned(old, new);
+        // A case that is new, or is gone, was sent to nobody; what waits may
+        // still hold it otherwise than now.
+        let idle = concerned.as_ref().is_some_and(|(prints, _)| prints.is_empty());
+        if !idle || (old.cases != new.cases && old.spec != new.spec) {
+            self.note(format!("{what} of {name}"), Some(name));
+        }
+        match concerned {
+            Some(_) if idle => {}
+            Some((prints, cases)) => {
+                self.reach.told.insert(name.to_owned(), Told::Any(prints));
+                let each: Option<Vec<&String>> =
+                    cases.iter().map(|case| new.asks.get(case)).collect();
+                let texts = each.unwrap_or_else(|| new.filled.iter().collect());
+                self.reach.instead.extend(texts.into_iter().map(|text| Ask::of_text(text)));
             }
-            Some(prints) => {
-                self.note(format!("{what} of {name}"), Some(name));
-                match &mut self.reach {
-                    Reach::All => {}
-                    Reach::Told(told) => {
-                        told.insert(name.to_owned(), prints);
-                    }
-                    Reach::Nothing => {
-                        self.reach = Reach::Told([(name.to_owned(), prints)].into());
-                    }
-                }
-            }
-            None => self.all(format!("{what} of {name}"), Some(name)),
+            None => self.ask(&[&new.filled]),
         }
     }
 
-    fn all(&mut self, part: String, field: Option<&str>) {
-        self.note(part, field);
-        self.reach = Reach::All;
+    /// What fills a field, or how, is another.
+    fn rule(&mut self, name: &str, old: &KnownField, new: &KnownField) {
+        if old.link.is_some() && old.link == new.link {
+            self.note(format!("missing_parent of {name}"), Some(name));
+            self.reach.missed.push(name.to_owned());
+            // Whether it points to another table is known to Dynamics only.
+            if new.reads.targets.len() > 1 {
+                self.ask(&[&new.filled]);
+            }
+            return;
+        }
+        self.note(format!("how {name} is filled"), Some(name));
+        if old.filled.is_some() && new.clears && !old.clears {
+            return self.all("an empty column did not count before");
+        }
+        self.ask(&[&old.filled, &new.filled]);
     }
 
-    fn nothing(&mut self, part: String, field: Option<&str>) {
-        self.note(part, field);
+    fn filter(&mut self, before: &KnownTable, now: &KnownTable, parent: bool) {
+        if before.delete_filtered_out && !now.delete_filtered_out {
+            self.reach.deletions = true;
+            if before.filter == now.filter {
+                self.note("delete_filtered_out".to_owned(), None);
+            }
+        }
+        let stricter = !before.delete_filtered_out && now.delete_filtered_out;
+        if before.filter == now.filter && !stricter {
+            return;
+        }
+        let part = if before.filter == now.filter { "delete_filtered_out" } else { "the filter" };
+        self.note(part.to_owned(), None);
+        let (Some([passed, failed]), Some([passes, fails])) = (&before.sides, &now.sides) else {
+            return self.all(EARLIER);
+        };
+        let both = |one: &str, two: &str| Ask::all(vec![Ask::of_text(one), Ask::of_text(two)]);
+        if before.filter != now.filter {
+            self.reach.asks.push(both(failed, passes));
+        }
+        if stricter {
+            self.reach.asks.push(Ask::of_text(fails));
+        } else if now.delete_filtered_out || parent {
+            self.reach.asks.push(both(passed, fails));
+        }
+    }
+
+    /// Rows that fulfil one of these conditions are concerned.
+    fn ask(&mut self, conditions: &[&Option<String>]) {
+        for condition in conditions {
+            match condition {
+                Some(text) => self.reach.asks.push(Ask::of_text(text)),
+                None => self.all(EARLIER),
+            }
+        }
+    }
+
+    fn all(&mut self, why: &'static str) {
+        self.reach.all.get_or_insert(why);
     }
 
     fn note(&mut self, part: String, field: Option<&str>) {
@@ -117,16 +170,24 @@ impl Change {
     }
 }
 
-/// What was sent for the cases that send something else now; none where that
-/// cannot be told.
-fn concerned(old: &KnownField, new: &KnownField) -> Option<HashSet<Fingerprint>> {
-    let mut prints = HashSet::new();
-    let mut add = |print: Option<u64>| prints.extend(print.map(u64::to_le_bytes));
+/// Why a condition is missing.
+const EARLIER: &str = "an earlier version kept less of the mapping";
+
+/// What was sent for the cases that send something else now, and these cases;
+/// none where that cannot be told.
+fn concerned(old: &KnownField, new: &KnownField) -> Option<(HashSet<Fingerprint>, Vec<u64>)> {
+    let (mut prints, mut cases) = (HashSet::new(), Vec::new());
+    let mut add = |case: u64, print: Option<u64>| {
+        if let Some(print) = print {
+            prints.insert(print.to_le_bytes());
+            cases.push(case);
+        }
+    };
     match new.domain.as_str() {
         "whole" => {
             for (case, now) in &new.cases {
                 match old.cases.get(case) {
-                    Some(before) if before != now => add(*before),
+                    Some(before) if before != now => add(*case, *before),
                     Some(_) | None => {}
                 }
             }
@@ -141,22 +202,22 @@ fn concerned(old: &KnownField, new: &KnownField) -> Option<HashSet<Fingerprint>>
             for (case, now) in &new.cases {
                 match old.cases.get(case) {
                     Some(before) if before == now => {}
-                    Some(before) => add(*before),
+                    Some(before) => add(*case, *before),
                     // Without the replacement the text itself was sent.
                     None if new.reads.words == "text" => {
-                        add(new.plain.get(case).copied().flatten());
+                        add(*case, new.plain.get(case).copied().flatten());
                     }
                     None => return None,
                 }
             }
             for (case, before) in &old.cases {
                 if !new.cases.contains_key(case) {
-                    add(*before);
+                    add(*case, *before);
                 }
             }
         }
     }
-    Some(prints)
+    Some((prints, cases))
 }
 
 /// As it is stored.
@@ -164,6 +225,8 @@ fn bare(table: &KnownTable) -> KnownTable {
     let mut table = table.clone();
     for field in table.fields.values_mut() {
         field.plain.clear();
+        field.asks.clear();
+        field.empty = Fingerprint::default();
     }
     table
 }
@@ -182,6 +245,9 @@ mod tests {
             updates: true,
             domain: domain.into(),
             cases: cases.iter().copied().collect(),
+            filled: Some("c ne null".into()),
+            clears: true,
+            empty: [7; 8],
             ..KnownField::default()
         }
     }
@@ -192,7 +258,28 @@ mod tests {
 
     fn told(prints: &[u64]) -> Reach {
         let prints = prints.iter().map(|print| print.to_le_bytes()).collect();
-        Reach::Told([("f".to_owned(), prints)].into())
+        Reach {
+            told: [("f".to_owned(), Told::Any(prints))].into(),
+            instead: vec![said("c ne null")],
+            ..Reach::default()
+        }
+    }
+
+    /// Where the case can be asked for.
+    fn told_by(print: u64, ask: &str) -> Reach {
+        Reach { instead: vec![said(ask)], ..told(&[print]) }
+    }
+
+    fn said(text: &str) -> Ask {
+        Ask::Said(text.to_owned())
+    }
+
+    fn asks(texts: &[&str]) -> Reach {
+        Reach { asks: texts.iter().map(|text| said(text)).collect(), ..Reach::default() }
+    }
+
+    fn all(why: &'static str) -> Reach {
+        Reach { all: Some(why), ..Reach::default() }
     }
 
     /// The same field with another entry in the configuration.
@@ -207,7 +294,7 @@ mod tests {
 
     #[track_caller]
     fn reaches(before: &KnownField, now: &KnownField, parts: &[&str], reach: Reach) {
-        let change = compare(&table(before.clone()), &table(now.clone()));
+        let change = compare(&table(before.clone()), &table(now.clone()), false);
         assert_eq!(
             (change.parts, change.reach),
             (parts.iter().map(|it| (*it).to_owned()).collect(), reach)
@@ -216,25 +303,29 @@ mod tests {
 
     #[test]
     fn a_change_of_a_choice_reaches_those_that_were_sent_what_changes() {
+        let none = Reach::default;
         let all = [(0, Some(9)), (1, Some(10)), (2, Some(20))];
         let whole = field("whole", &all);
         let replaced = ["replacements of f"];
-        reaches(&whole, &whole, &[], Reach::Nothing);
+        reaches(&whole, &whole, &[], none());
         let other = with(&whole, &[(0, Some(9)), (1, Some(11)), (2, Some(20))]);
         reaches(&whole, &other, &replaced, told(&[10]));
         let label = KnownField { spec: whole.spec.clone(), ..other };
         reaches(&whole, &label, &["labels of f"], told(&[10]));
+        let by: BTreeMap<_, _> = [(1, "c eq 1".to_owned()), (2, "c eq 2".to_owned())].into();
+        let asked = KnownField { asks: by, ..label };
+        reaches(&whole, &asked, &["labels of f"], told_by(10, "c eq 1"));
         // A new choice: nobody was told anything for it.
         let more = [(3, Some(30))].into_iter().chain(all).collect();
         let more = KnownField { cases: more, ..whole.clone() };
-        reaches(&whole, &more, &[], Reach::Nothing);
+        reaches(&whole, &more, &[], none());
         // One that can no longer be sent: its records become dead letters.
         let fails = with(&whole, &[(0, Some(9)), (1, None), (2, Some(20))]);
         reaches(&whole, &fails, &replaced, told(&[10]));
         let parts = field("parts", &[(1, Some(10))]);
         let more = with(&parts, &[(1, Some(10)), (2, Some(20))]);
-        reaches(&parts, &more, &replaced, Reach::Nothing);
-        reaches(&parts, &with(&parts, &[(1, Some(11))]), &replaced, Reach::All);
+        reaches(&parts, &more, &replaced, none());
+        reaches(&parts, &with(&parts, &[(1, Some(11))]), &replaced, asks(&["c ne null"]));
     }
 
     #[test]
@@ -248,42 +339,95 @@ mod tests {
         let reads = KnownKind { words: "whole number".into(), ..KnownKind::default() };
         let number = KnownField { reads, ..open };
         let more = with(&number, &[(1, Some(10)), (2, Some(20))]);
-        reaches(&number, &more, &replaced, Reach::All);
+        reaches(&number, &more, &replaced, asks(&["c ne null"]));
     }
 
     #[test]
-    fn a_change_of_the_rule_reaches_all_and_less_updates_none() {
+    fn a_change_of_the_rule_reaches_what_is_or_was_filled_and_less_updates_none() {
         let field = field("whole", &[(1, Some(10))]);
         let rule = KnownField { rule: "other".into(), ..field.clone() };
+        let moved = KnownField { filled: Some("d ne null".into()), ..rule.clone() };
+        let kept = KnownField { clears: false, ..rule.clone() };
+        let earlier = KnownField { filled: None, clears: false, ..rule.clone() };
         let once = KnownField { updates: false, ..field.clone() };
-        reaches(&field, &rule, &["how f is filled"], Reach::All);
-        reaches(&field, &once, &["updates of f"], Reach::Nothing);
-        reaches(&once, &field, &["updates of f"], Reach::All);
+        let how = ["how f is filled"];
+        reaches(&field, &rule, &how, asks(&["c ne null", "c ne null"]));
+        reaches(&field, &moved, &how, asks(&["c ne null", "d ne null"]));
+        reaches(&field, &kept, &how, asks(&["c ne null", "c ne null"]));
+        reaches(&kept, &field, &how, all("an empty column did not count before"));
+        let known = Reach { all: Some(EARLIER), ..asks(&["c ne null"]) };
+        reaches(&earlier, &field, &how, known);
+        reaches(&field, &once, &["updates of f"], Reach::default());
+        reaches(&once, &field, &["updates of f"], all("what was not carried is not known"));
+    }
+
+    #[test]
+    fn another_choice_for_missing_parents_reaches_those_that_miss_one() {
+        let link = |rule: &str, targets: &[&str]| KnownField {
+            rule: rule.into(),
+            link: Some("bare".into()),
+            reads: KnownKind {
+                targets: targets.iter().map(|it| (*it).to_owned()).collect(),
+                ..KnownKind::default()
+            },
+            ..field("open", &[])
+        };
+        let missed = Reach { missed: vec!["f".into()], ..Reach::default() };
+        let part = ["missing_parent of f"];
+        reaches(&link("wait", &["a"]), &link("letter", &["a"]), &part, missed.clone());
+        let both = Reach { asks: vec![said("c ne null")], ..missed };
+        reaches(&link("wait", &["a", "b"]), &link("letter", &["a", "b"]), &part, both);
+    }
+
+    #[test]
+    fn a_changed_filter_reaches_who_comes_in_and_leaves_only_where_it_matters() {
+        let sides = |passes: &str, fails: &str| Some([passes.to_owned(), fails.to_owned()]);
+        let old =
+            KnownTable { filter: "o".into(), sides: sides("a", "b"), ..KnownTable::default() };
+        let new =
+            KnownTable { filter: "n".into(), sides: sides("c", "d"), ..KnownTable::default() };
+        let deleting =
+            |table: &KnownTable| KnownTable { delete_filtered_out: true, ..table.clone() };
+        let (comes, leaves) = ("(b and c)", "(a and d)");
+        let earlier = KnownTable { sides: None, ..old.clone() };
+        let cases: [(&KnownTable, &KnownTable, bool, &[&str]); 7] = [
+            (&old, &new, false, &[comes]),
+            (&old, &new, true, &[comes, leaves]),
+            (&old, &deleting(&new), false, &[comes, "d"]),
+            (&deleting(&old), &deleting(&new), false, &[comes, leaves]),
+            (&old, &deleting(&old), false, &["b"]),
+            (&deleting(&old), &old, false, &[]),
+            (&earlier, &new, false, &[]),
+        ];
+        for (row, (before, now, parent, expected)) in cases.into_iter().enumerate() {
+            let reach = compare(before, now, parent).reach;
+            let asked: Vec<String> = reach.asks.iter().map(Ask::text).collect();
+            assert_eq!(asked, expected, "row {row}");
+            let taken_back = before.delete_filtered_out && !now.delete_filtered_out;
+            assert_eq!(reach.deletions, taken_back, "row {row}");
+            assert_eq!(reach.all.is_some(), before.sides.is_none(), "row {row}");
+        }
     }
 
     #[test]
     fn a_change_of_the_table_is_told_in_words() {
         let known = table(field("open", &[]));
         let empty = KnownTable::default();
-        let filtered = KnownTable { filter: "new".into(), ..known.clone() };
-        let deleting = KnownTable { delete_filtered_out: true, ..known.clone() };
         let form = KnownTable { form: "Null".into(), ..known.clone() };
         let key = KnownTable { rest: "new".into(), ..known.clone() };
-        let cases: [(&KnownTable, &KnownTable, &str, Reach); 7] = [
-            (&empty, &known, "new field f", Reach::All),
-            (&known, &empty, "without field f", Reach::Nothing),
-            (&known, &filtered, "the filter", Reach::All),
-            (&known, &deleting, "delete_filtered_out", Reach::All),
-            (&deleting, &known, "", Reach::Nothing),
-            (&known, &form, "how fields are emptied", Reach::Nothing),
-            (&known, &key, "the key", Reach::All),
+        let cases: [(&KnownTable, &KnownTable, &str, Reach); 4] = [
+            (&empty, &known, "new field f", asks(&["c ne null"])),
+            (&known, &empty, "without field f", Reach::default()),
+            (&known, &form, "how fields are emptied", Reach::default()),
+            (&known, &key, "the key", all("every record has another key")),
         ];
         for (before, now, part, reach) in cases {
-            let change = compare(before, now);
+            let change = compare(before, now, false);
             assert_eq!((change.parts.join(";").as_str(), change.reach), (part, reach));
             assert!(change.failed);
         }
-        assert_eq!(compare(&empty, &known).returned, ["f"]);
-        assert!(!compare(&known, &known).failed);
+        let told = [("f".to_owned(), Told::But([7; 8]))];
+        assert_eq!(compare(&empty, &known, false).returned, told.into());
+        assert!(!compare(&known, &known, false).failed);
     }
 }
