@@ -32,9 +32,7 @@ pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
-    JournalSettings,
 };
-pub(crate) use sftp::SftpSettings;
 pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::model::{Flow, RecordId, Tally, TallyDelta};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
 use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide, room, tell_letters};
+use super::events::{EventRules, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
@@ -76,7 +76,9 @@ impl EventIntake {
         let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
         let mut at = self.next_of(&place.position);
         loop {
-            self.backpressure().await?;
+            if !self.has_room().await? {
+                return Ok(EventReport::default());
+            }
             match self.journal.page(&at).await {
                 Ok(page) => {
                     let (quiet, more) = (page.quiet, !page.events.is_empty());
@@ -200,9 +202,10 @@ impl EventIntake {
         tell_letters(EventSource::Journal, letters);
     }
 
-    /// Waits while too much is waiting to be delivered.
-    async fn backpressure(&self) -> Result<(), StoreError> {
-        room(&self.store, self.settled.as_deref(), &self.work_ready).await
+    /// Waits while too much is waiting to be delivered. False where nothing is
+    /// settled meanwhile: the journal keeps the rest for the next pass.
+    async fn has_room(&self) -> Result<bool, StoreError> {
+        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 

@@ -66,8 +66,12 @@ pub(crate) struct FileReport {
 /// Why a round over the files ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
+    /// The store would not.
     Store(StoreError),
+    /// The server would not.
     Remote(Failure),
+    /// Too much waits to be delivered; the next pass goes on.
+    NoRoom,
 }
 
 impl From<StoreError> for Stop {
@@ -121,7 +125,7 @@ impl FileIntake {
         loop {
             let mut report = FileReport::default();
             let failure = match self.round(span, &mut report, &mut told).await {
-                Ok(()) => return Ok(report),
+                Ok(()) | Err(Stop::NoRoom) => return Ok(report),
                 Err(Stop::Store(error)) => return Err(error),
                 Err(Stop::Remote(failure)) => failure,
             };

@@ -2,11 +2,13 @@
 //! up. Pure but for the one transaction that takes them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::mapping::events::{Recognised, Recognition};
 use crate::mapping::logs::LogRow;
 use crate::model::{EmailEvent, Flow, RecordId, TableName, TallyDelta, letter_id};
@@ -16,6 +18,9 @@ use crate::telemetry::RecordDeadLettered;
 /// Events that may wait before reading pauses: a limit on what lies on disk
 /// while Dynamics is slower than the source.
 const MAX_READY: u64 = 20_000;
+
+/// How long delivery may settle nothing before reading ends.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// How the events of a source are recognised and named.
 #[derive(Clone, Debug)]
@@ -141,21 +146,26 @@ pub(super) fn tell_letters(source: EventSource, letters: Vec<(RecordId, String)>
     }
 }
 
-/// Waits while too much is waiting to be delivered; never in a dry run, which
-/// has no delivery.
-pub(super) async fn room(
+/// Waits while too much is waiting to be delivered; not in a dry run, which has
+/// no delivery. False where nothing is settled meanwhile: the source keeps the
+/// rest for the next pass.
+pub(super) async fn has_room(
     store: &Store,
+    clock: &Clock,
     settled: Option<&Notify>,
     work_ready: &Notify,
-) -> Result<(), StoreError> {
-    let Some(settled) = settled else { return Ok(()) };
+) -> Result<bool, StoreError> {
+    let Some(settled) = settled else { return Ok(true) };
     loop {
         let waiting = settled.notified();
         if store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
-            return Ok(());
+            return Ok(true);
         }
         work_ready.notify_one();
-        waiting.await;
+        tokio::select! {
+            () = waiting => {}
+            () = clock.sleep(STUCK) => return Ok(false),
+        }
     }
 }
 

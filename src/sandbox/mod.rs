@@ -40,7 +40,9 @@
 //! fault = { kind = "slow", ms = 200 }
 //! ```
 //!
-//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! Further conditions: `first = n`; `operation = true` looks at each operation
+//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
+//! `cut_after`). Kinds: `throttle`, `status` (`code`,
 //! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
 //! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
 //! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
@@ -54,11 +56,13 @@ mod journal;
 mod limits;
 mod listener;
 mod log;
+mod mail;
 mod moment;
 mod play;
 mod random;
 mod row;
 mod server;
+mod sftp;
 mod variants;
 mod wire;
 
@@ -83,7 +87,12 @@ pub use self::identity::Credentials;
 pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
+pub use self::mail::{
+    EventIds, ExpectedActivity, LogDates, LogForm, MailControl, MailFact, MailKind, Mailing,
+    Standing,
+};
 use self::server::Shared;
+pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
     Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
 };
@@ -97,6 +106,8 @@ const STOP: Duration = Duration::from_secs(2);
 pub struct SandboxOptions {
     /// Address to listen on; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address of the SFTP server, as above.
+    pub listen_sftp: SocketAddr,
     /// Seed of credentials, data and keys.
     pub seed: u64,
     /// Contacts that Dynamics holds at the start; with them come a quarter as
@@ -106,16 +117,20 @@ pub struct SandboxOptions {
     pub faults: FaultPlan,
     /// Behaviour where the documents leave it open.
     pub variants: Variants,
+    /// Whether Dynamics has the four activity tables of mail events.
+    pub activity_tables: bool,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen_sftp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
             contacts: 0,
             faults: FaultPlan::default(),
             variants: Variants::default(),
+            activity_tables: true,
         }
     }
 }
@@ -124,6 +139,7 @@ impl Default for SandboxOptions {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
+    sftp: sftp::Server,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -132,7 +148,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Binds, fills and serves.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
-        if !options.listen.ip().is_loopback() {
+        if !options.listen.ip().is_loopback() || !options.listen_sftp.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the sandbox listens on loopback addresses only",
@@ -141,7 +157,12 @@ impl Sandbox {
         let socket = TcpListener::bind(options.listen).await?;
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
+        let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
         let mut dynamics = dataverse::store::Db::new(options.seed);
+        if !options.activity_tables {
+            dynamics.remove_mail_tables();
+        }
+        dynamics.adopt(options.variants);
         dataverse::generate::fill(
             &mut dynamics,
             options.seed,
@@ -153,6 +174,7 @@ impl Sandbox {
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
             journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
+            mail: Arc::default(),
             clock,
             seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
@@ -175,7 +197,7 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, open, stop: Some(stop), task: Some(task) };
+        let sandbox = Self { shared, sftp, open, stop: Some(stop), task: Some(task) };
         sandbox.set_faults(options.faults);
         Ok(sandbox)
     }
@@ -231,6 +253,24 @@ impl Sandbox {
         }
     }
 
+    /// Acts on the files that Campaign's workflows leave on its SFTP server.
+    pub fn sftp(&self) -> SftpControl {
+        self.sftp.control.clone()
+    }
+
+    /// Sends mail in Campaign and says what must come of it.
+    pub fn mail(&self) -> MailControl {
+        MailControl {
+            told: Arc::clone(&self.shared.mail),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            client: self.shared.identity.credentials.campaign_client_id.clone(),
+            dynamics: self.dynamics(),
+            journal: self.journal(),
+            sftp: self.sftp(),
+        }
+    }
+
     /// What was asked.
     pub fn requests(&self) -> RequestLog {
         self.shared.log.clone()
@@ -246,6 +286,7 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same
@@ -268,6 +309,7 @@ impl Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }
 
@@ -277,5 +319,6 @@ impl Drop for Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
     pub(crate) journal: Arc<Mutex<Journal>>,
+    pub(crate) mail: Arc<Mutex<super::mail::control::Told>>,
     pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,
@@ -52,6 +53,27 @@ enum Sending {
     Whole(Reply),
     Half(Reply),
     Nothing,
+    /// The request was applied; the connection closes.
+    Lost(Reply),
+}
+
+impl Sending {
+    /// The same with the operations that it stands for and the faults they met.
+    fn counted(self) -> (Self, usize, Vec<&'static str>) {
+        match self {
+            Self::Whole(mut reply) => {
+                let faults = std::mem::take(&mut reply.faults);
+                let operations = reply.operations;
+                (Self::Whole(reply), operations, faults)
+            }
+            Self::Half(reply) => {
+                let operations = reply.operations;
+                (Self::Half(reply), operations, Vec::new())
+            }
+            Self::Lost(reply) => (Self::Nothing, reply.operations, reply.faults),
+            Self::Nothing => (Self::Nothing, 1, Vec::new()),
+        }
+    }
 }
 
 struct Done {
@@ -106,7 +128,7 @@ pub(crate) async fn handle(
     match done.sending {
         Sending::Whole(reply) => respond(reply),
         Sending::Half(reply) => half(reply, cut),
-        Sending::Nothing => {
+        Sending::Nothing | Sending::Lost(_) => {
             cut.now();
             // The connection is gone before this is looked at.
             respond(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
@@ -135,7 +157,7 @@ pub(crate) async fn direct(
             Ok(response)
         }
         Sending::Half(_) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-        Sending::Nothing => Err(std::io::ErrorKind::ConnectionReset.into()),
+        Sending::Nothing | Sending::Lost(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
     }
 }
 
@@ -183,16 +205,19 @@ impl Shared {
             format!("{}?{}", call.path, call.raw_query)
         };
         let verdict = self.faults.decide(system, &method, &target);
-        let sending = self.play(system, call, verdict.fault.as_ref());
+        let (sending, operations, inner) =
+            self.play(system, call, verdict.fault.as_ref()).counted();
         let slow = (verdict.slow_ms > 0).then_some("slow");
         let (status, rows) = match &sending {
             Sending::Whole(reply) | Sending::Half(reply) => (reply.status.as_u16(), reply.rows),
-            Sending::Nothing => (0, None),
+            Sending::Nothing | Sending::Lost(_) => (0, None),
         };
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
-        self.log.keep(LogEntry { seq, at, system, method, path, status, rows, fault, in_flight });
+        let entry =
+            LogEntry { seq, at, system, method, path, status, rows, operations, fault, in_flight };
+        self.log.keep(entry, &inner);
         Done { sending, slow_ms: verdict.slow_ms, flight }
     }
 
@@ -216,8 +241,8 @@ impl Shared {
         if self.restless.load(Ordering::Relaxed) > 0 {
             self.last_rows.keep(&call.path, &reply);
         }
-        if fault == Some(&Fault::CutAfter) {
-            return Sending::Nothing;
+        if fault == Some(&Fault::CutAfter) || reply.lost {
+            return Sending::Lost(reply);
         }
         if fault == Some(&Fault::CutIn) {
             return Sending::Half(reply);
@@ -262,7 +287,13 @@ impl Shared {
             Ok(left) => left,
             Err(wait) => return play::throttled(System::Dynamics, wait),
         };
-        let around = Surroundings { clock: &self.clock, variants, expired_delta };
+        let around = Surroundings {
+            clock: &self.clock,
+            variants,
+            expired_delta,
+            faults: &self.faults,
+            batched: false,
+        };
         let mut db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
         dataverse::answer(&mut db, call, &around)
             .with("x-ms-ratelimit-burst-remaining-xrm-requests", &left.to_string())

@@ -29,7 +29,7 @@ pub enum Clearing {
     NullOnly,
 }
 
-/// What happens to the children of a deleted Campaign record.
+/// What happens to the children of a deleted record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParentDelete {
@@ -94,6 +94,22 @@ pub struct Variants {
     /// Whether change tracking of list members can be turned on (Dynamics
     /// sheet 9.4).
     pub list_member_tracking: bool,
+    /// Whether the lookups of a custom activity are named after its schema name
+    /// instead of its logical name (Dynamics sheet 4.6).
+    pub navigation_by_schema_name: bool,
+    /// What happens to activities when the record that they regard is deleted;
+    /// the sheet does not say, the default is what the platform's own do.
+    pub regarding_delete: ParentDelete,
+    /// Whether closed activities refuse changes (Dynamics sheet 4.7).
+    pub closed_is_read_only: bool,
+    /// Whether a user's privileges can be read; not in the Dynamics sheet.
+    pub privileges_can_be_read: bool,
+    /// Reads of a new alternate key until its index is built (Dynamics sheet
+    /// 7.6).
+    pub key_pending_reads: u32,
+    /// Operations that one batch may hold; older servers take 250 (Dynamics
+    /// sheet 5.1).
+    pub batch_operations: usize,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -164,6 +180,12 @@ impl Default for Variants {
             secured_read: SecuredRead::Refused,
             tracking_needs_publishing: true,
             list_member_tracking: false,
+            navigation_by_schema_name: false,
+            regarding_delete: ParentDelete::Cascade,
+            closed_is_read_only: true,
+            privileges_can_be_read: true,
+            key_pending_reads: 1,
+            batch_operations: 1000,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,
