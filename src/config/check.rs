@@ -92,6 +92,14 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
+    let wants_files = matches!(&egress, Some(Some(Some(egress))) if egress.files.is_some());
+    if wants_files && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none()) {
+        keys.problem_at(
+            "campaign",
+            "`[campaign.sftp]` is missing: `[egress.sftp]` reads files from it",
+            "add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`",
+        );
+    }
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,

@@ -7,6 +7,7 @@ mod frozen;
 mod journal;
 mod letters;
 mod links;
+mod log_files;
 mod outbox;
 mod resync;
 mod seals;
