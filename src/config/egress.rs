@@ -45,7 +45,7 @@ const POINTER_KEYS: &[&str] = &[
     "quarantine",
 ];
 
-const TABLE_KEYS: &[&str] = &["send", "open", "click", "bounce"];
+const ACTIVITY_KEYS: &[&str] = &["send", "open", "click", "bounce"];
 
 const KINDS: &[(&str, EventKind)] = &[
     ("send", EventKind::Send),
@@ -229,7 +229,7 @@ fn prefix(keys: &Keys<'_>) -> Option<String> {
 /// All four tables: those that are named, else by the prefix.
 fn tables(keys: &Keys<'_>, prefix: Option<&str>) -> Option<BTreeMap<EventKind, TableName>> {
     let named = match keys.get("tables") {
-        Some(node) => Some(node.keys(TABLE_KEYS)?),
+        Some(node) => Some(node.keys(ACTIVITY_KEYS)?),
         None => None,
     };
     let hint = "the table's logical name, such as `new_campaignemailsend`";

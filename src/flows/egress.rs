@@ -14,7 +14,7 @@ use crate::model::{Flow, RecordId, Tally, TallyDelta};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
 use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide, room, tell_letters};
+use super::events::{EventRules, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
@@ -205,7 +205,7 @@ impl EventIntake {
     /// Waits while too much is waiting to be delivered. False where nothing is
     /// settled meanwhile: the journal keeps the rest for the next pass.
     async fn has_room(&self) -> Result<bool, StoreError> {
-        room(&self.clock, &self.store, self.settled.as_deref(), &self.work_ready).await
+        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 

@@ -66,10 +66,12 @@ pub(crate) struct FileReport {
 /// Why a round over the files ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
+    /// The store would not.
     Store(StoreError),
+    /// The server would not.
     Remote(Failure),
-    /// Nothing is delivered meanwhile: the server keeps the rest.
-    Full,
+    /// Too much waits to be delivered; the next pass goes on.
+    NoRoom,
 }
 
 impl From<StoreError> for Stop {
@@ -124,7 +126,9 @@ impl FileIntake {
             let mut report = FileReport::default();
             let failure = match self.round(span, &mut report, &mut told).await {
                 Ok(()) => return Ok(report),
-                Err(Stop::Full) => return Ok(FileReport { young: 1, ..report }),
+                Err(Stop::NoRoom) => {
+                    return Ok(FileReport { young: report.young.max(1), ..report });
+                }
                 Err(Stop::Store(error)) => return Err(error),
                 Err(Stop::Remote(failure)) => failure,
             };

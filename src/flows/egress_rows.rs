@@ -13,7 +13,7 @@ use crate::store::{EventSource, FileState, KnownFile, StoreError};
 use crate::telemetry::{FileKept, FileTaken};
 
 use super::egress_files::{FileIntake, Found, Span, Stop, fresh};
-use super::events::{Decided, room, tell_letters};
+use super::events::{Decided, has_room, tell_letters};
 use super::log_file::{FileError, LogFile, Survey};
 
 const FLOW: Flow = Flow::Egress;
@@ -171,8 +171,9 @@ impl FileIntake {
         source: EventSource,
         progress: Option<KnownFile>,
     ) -> Result<(), Stop> {
-        if !room(&self.clock, &self.store, self.settled.as_deref(), &self.work_ready).await? {
-            return Err(Stop::Full);
+        let settled = self.settled.as_deref();
+        if !has_room(&self.store, &self.clock, settled, &self.work_ready).await? {
+            return Err(Stop::NoRoom);
         }
         let now = self.clock.now();
         let (delta, letters) = self

@@ -146,12 +146,12 @@ pub(super) fn tell_letters(source: EventSource, letters: Vec<(RecordId, String)>
     }
 }
 
-/// Waits while too much is waiting to be delivered; never in a dry run, which
-/// has no delivery. False where nothing is settled meanwhile: the source keeps
-/// the rest for the next pass.
-pub(super) async fn room(
-    clock: &Clock,
+/// Waits while too much is waiting to be delivered; not in a dry run, which has
+/// no delivery. False where nothing is settled meanwhile: the source keeps the
+/// rest for the next pass.
+pub(super) async fn has_room(
     store: &Store,
+    clock: &Clock,
     settled: Option<&Notify>,
     work_ready: &Notify,
 ) -> Result<bool, StoreError> {

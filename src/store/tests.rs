@@ -5,6 +5,7 @@ mod consent;
 mod events;
 mod files;
 mod frozen;
+mod journal;
 mod letters;
 mod links;
 mod log_files;

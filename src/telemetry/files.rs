@@ -44,6 +44,15 @@ events! { FILE_EVENTS;
         /// What the server said.
         reason: String,
     }
+    /// What the journal had lost is taken from the log files.
+    GapFilled = "gap.filled" INFO, "Nothing. Events at the borders of the time may be told twice: rows of logs and events of the journal have different ids." {
+        /// The flow.
+        flow: Flow,
+        /// When the last event before the gap had happened, where there was one.
+        from: Option<String>,
+        /// When the first event after it had happened.
+        to: String,
+    }
     /// No new file has come for longer than `file_alarm`. Told once in that time.
     FilesLate = "file.late" WARN, "See whether the export workflow in Campaign runs, and whether it writes to this directory under a name that the pattern means." {
         /// The flow.
