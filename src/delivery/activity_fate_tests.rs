@@ -101,6 +101,17 @@ fn one_row_that_is_refused_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_row_that_is_not_understood_stops_its_table_and_says_what_to_do() {
+    let table = table();
+    let code = Some(PAYLOAD.to_owned());
+    let failure = Failure { code, ..failure(Outcome::BadRecord, "Error identified in Payload") };
+    let Fate::StopTable(told) = fate(&case(&table), Answer::Part(PartEnd::Failed(failure))) else {
+        panic!("it stops")
+    };
+    assert!(told.message.contains("`cdsync check`") && told.message.contains("in Payload"));
+}
+
+#[test]
 fn an_activity_is_done_when_it_is_made_or_once_it_is_completed() {
     let table = table();
     let answers = || {

@@ -85,15 +85,15 @@ impl ActivityTable {
 
     async fn read_shape(&self) -> Result<ActivityShape, Failure> {
         let table = &self.name;
-        let entity = self.reader.entity(table).await.map_err(|failure| match failure.status {
-            Some(404) => setup(
-                format!(
-                    "there is no activity table {table}; `cdsync provision` creates it, or set \
-                     `prefix` or `tables` of [egress] to the one there is"
-                ),
-                failure.request_id,
-            ),
-            Some(_) | None => failure,
+        let entity = self.reader.entity(table).await.map_err(|failure| {
+            if failure.outcome != Outcome::Setup {
+                return failure;
+            }
+            let text = format!(
+                "there is no activity table {table}; `cdsync provision` creates it, or set \
+                 `prefix` or `tables` of [egress] to the one there is"
+            );
+            setup(text, failure.request_id)
         })?;
         let entity_set = entity
             .entity_set_name
