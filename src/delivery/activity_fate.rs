@@ -54,7 +54,7 @@ pub(super) enum Fate {
     /// Its activity is as it shall be. `found`: it had been before.
     Done { found: bool, request_id: Option<String> },
     /// Its activity is there, and is completed next.
-    Made { found: bool, request_id: Option<String> },
+    Made,
     /// Dynamics does not have the contact.
     Waits { failure: Option<Failure> },
     /// Another attempt after this wait.
@@ -88,7 +88,7 @@ pub(super) fn fate(case: &Case<'_>, answer: Answer) -> Fate {
 
 fn good(case: &Case<'_>, found: bool, request_id: Option<String>) -> Fate {
     if case.stage == EventStage::New && case.completes {
-        Fate::Made { found, request_id }
+        Fate::Made
     } else {
         Fate::Done { found: found && case.stage == EventStage::New, request_id }
     }

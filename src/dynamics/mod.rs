@@ -16,7 +16,7 @@ mod rows;
 mod wire;
 mod writer;
 
-pub(crate) use activity::{ActivityShape, ActivityTable, Misfit};
+pub(crate) use activity::{ActivityShape, ActivityTable};
 pub(crate) use batch::{MOST_BYTES, Part, split};
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
