@@ -18,6 +18,8 @@ mod crash;
 mod crash_links;
 mod daemon;
 mod daemon_start;
+mod egress_files;
+mod egress_files_hostile;
 mod egress_journal;
 mod ingress_calls;
 mod ingress_changes;
