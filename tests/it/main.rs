@@ -22,6 +22,8 @@ mod daemon_start;
 mod egress_activities;
 mod egress_contacts;
 mod egress_faults;
+mod egress_files;
+mod egress_files_hostile;
 mod egress_journal;
 mod egress_mailings;
 mod egress_world;
