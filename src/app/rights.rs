@@ -100,10 +100,11 @@ fn judge(
     let mut missing: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
     for need in needs {
         let named = |one: &&TablePrivilege| one.privilege_type == need.right.as_str();
-        let Some(privilege) = known.get(&need.table).and_then(|all| all.iter().find(named)) else {
-            continue;
-        };
-        let reach = held.reach(privilege);
+        let all = known.get(&need.table).map_or(&[][..], Vec::as_slice);
+        let Some(privilege) = all.iter().find(named) else { continue };
+        // Of several that would do, the one that reaches farthest.
+        let reach = all.iter().filter(named).map(|one| held.reach(one)).max();
+        let reach = reach.unwrap_or(Reach::Nothing);
         let narrow = match reach {
             Reach::All => continue,
             Reach::Some if !need.all_rows => continue,

@@ -212,6 +212,10 @@ pub(super) struct Provision {
     /// be given several times
     #[arg(long, value_name = "TABLE")]
     pub(super) change_tracking: Vec<String>,
+    /// Make an alternate key of these columns, and wait for its index, instead
+    /// of making the activity tables. May be given several times
+    #[arg(long, value_name = "TABLE=COLUMN,…")]
+    pub(super) alternate_key: Vec<String>,
     /// The solution that the activity tables lie in
     #[arg(long, value_name = "NAME", default_value = "cdsyncMailEvents")]
     pub(super) solution: String,

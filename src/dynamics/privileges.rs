@@ -57,11 +57,35 @@ struct HeldOne {
 struct OfTable {
     logical_name: String,
     #[serde(default)]
+    schema_name: Option<String>,
+    #[serde(default)]
+    is_activity: Option<bool>,
+    #[serde(default)]
     privileges: Vec<TablePrivilege>,
 }
 
+/// `PrivilegeType` of the privileges that every table has.
+const TYPES: [&str; 8] =
+    ["Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share"];
+
+/// Privileges by the rule that their names follow, for metadata that does not
+/// list them. Activities share one set; that one of their own is looked for too
+/// does no harm.
+fn by_rule(table: &OfTable) -> Vec<TablePrivilege> {
+    let shared = (table.is_activity == Some(true)).then_some("Activity");
+    let stems = shared.into_iter().chain(table.schema_name.as_deref());
+    stems
+        .flat_map(|stem| TYPES.map(|kind| (stem, kind)))
+        .map(|(stem, kind)| TablePrivilege {
+            name: format!("prv{kind}{stem}"),
+            privilege_type: kind.to_owned(),
+            privilege_id: None,
+        })
+        .collect()
+}
+
 /// How a privilege stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
     /// It is not held.
     Nothing,
@@ -104,17 +128,31 @@ impl Reader {
         Ok((!held.names.is_empty() || !held.ids.is_empty()).then_some(held))
     }
 
-    /// The privileges that a table has; empty where the metadata does not tell.
+    /// The privileges that a table has; empty where there is no such table.
+    /// Several of one type: any of them will do.
     pub(crate) async fn table_privileges(
         &self,
         table: &TableName,
     ) -> Result<Vec<TablePrivilege>, Failure> {
-        let path = format!(
-            "EntityDefinitions?$select=LogicalName,Privileges&$filter=LogicalName%20eq%20'{table}'"
-        );
+        let with = "LogicalName,SchemaName,IsActivity,Privileges";
+        let found = match self.of_table(table, with).await {
+            Err(failure) if matches!(failure.outcome, Outcome::Setup | Outcome::BadRecord) => {
+                self.of_table(table, "LogicalName,SchemaName,IsActivity").await?
+            }
+            other => other?,
+        };
+        Ok(match found {
+            Some(found) if found.privileges.is_empty() => by_rule(&found),
+            Some(found) => found.privileges,
+            None => Vec::new(),
+        })
+    }
+
+    async fn of_table(&self, table: &TableName, select: &str) -> Result<Option<OfTable>, Failure> {
+        let path =
+            format!("EntityDefinitions?$select={select}&$filter=LogicalName%20eq%20'{table}'");
         let list: List<OfTable> = parse(&self.get(&path).await?)?;
-        let found = list.value.into_iter().find(|one| one.logical_name == table.as_str());
-        Ok(found.map(|one| one.privileges).unwrap_or_default())
+        Ok(list.value.into_iter().find(|one| one.logical_name == table.as_str()))
     }
 }
 
@@ -138,5 +176,22 @@ mod tests {
         assert_eq!(held.reach(&one("prvReadAccount", Some(id))), Reach::Some);
         assert_eq!(held.reach(&one("prvReadLead", Some(id))), Reach::All);
         assert_eq!(held.reach(&one("prvReadLead", None)), Reach::Nothing);
+    }
+
+    #[test]
+    fn without_a_list_the_names_follow_their_rule() {
+        let table = |is_activity: bool| OfTable {
+            logical_name: "new_visit".into(),
+            schema_name: Some("new_Visit".into()),
+            is_activity: Some(is_activity),
+            privileges: Vec::new(),
+        };
+        let creates = |table: &OfTable| -> Vec<String> {
+            let mut all = by_rule(table);
+            all.retain(|one| one.privilege_type == "Create");
+            all.into_iter().map(|one| one.name).collect()
+        };
+        assert_eq!(creates(&table(false)), ["prvCreatenew_Visit"]);
+        assert_eq!(creates(&table(true)), ["prvCreateActivity", "prvCreatenew_Visit"]);
     }
 }

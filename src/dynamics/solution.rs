@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::dynamics::link::encode;
 use crate::dynamics::wire::{List, parse};
-use crate::dynamics::{Failure, MetadataRequest, Reader};
+use crate::dynamics::{Failure, MetadataRequest, Outcome, Reader};
 
 /// English, where the environment does not tell its language.
 const ENGLISH: u32 = 1033;
@@ -90,7 +90,19 @@ impl Reader {
     /// The language (LCID) that every label must be given in; English where the
     /// environment does not tell.
     pub(crate) async fn base_language(&self) -> Result<u32, Failure> {
-        let response = self.get("organizations?$select=languagecode").await?;
+        let response = match self.get("organizations?$select=languagecode").await {
+            Ok(response) => response,
+            // Answered, and without the column.
+            Err(failure)
+                if matches!(
+                    failure.outcome,
+                    Outcome::Setup | Outcome::Missing | Outcome::BadRecord
+                ) =>
+            {
+                return Ok(ENGLISH);
+            }
+            Err(failure) => return Err(failure),
+        };
         let rows: List<LanguageRow> = parse(&response)?;
         Ok(rows.value.first().and_then(|row| row.languagecode).unwrap_or(ENGLISH))
     }

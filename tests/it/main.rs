@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod check_activities;
 mod cli;
 mod cli_first_steps;
 mod cli_guardrails;

@@ -236,3 +236,16 @@ async fn another_change_of_metadata_is_waited_for() {
     rig.run(&["provision"]).await.expect(0);
     assert_eq!(rig.sandbox.requests().faults()["status"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_that_tells_less_is_no_obstacle() {
+    let rig = bare("").await;
+    rig.sandbox.dynamics().remove_column("organization", "languagecode").unwrap();
+    let rule = FaultRule {
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(Fault::Status { code: 405, body: String::new() })
+    };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+    rig.run(&["provision"]).await.expect(0);
+    assert_eq!(rig.sandbox.dynamics().components("cdsyncMailEvents").len(), 28);
+}
