@@ -159,6 +159,13 @@ pub(super) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
+    /// E-mails to each contact, with what came of them in the journal and in log
+    /// files
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) mailings: u32,
+    /// Address of the SFTP server; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen_sftp: SocketAddr,
     /// Leave out the activity tables of mail events, for `provision` to create
     #[arg(long)]
     pub(super) without_activity_tables: bool,

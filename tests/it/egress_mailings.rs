@@ -2,7 +2,7 @@
 //! sandbox says must come of them against what Dynamics holds.
 
 use cdsync::sandbox::{
-    Envelope, EventIds, Fault, FaultPlan, FaultRule, MailKind, Mailing, Standing, System, Variants,
+    Envelope, EventIds, Fault, FaultPlan, FaultRule, MailKind, Mailing, System, Variants,
 };
 
 use crate::support::{Run, Setup, World};
@@ -36,39 +36,6 @@ fn exactly_once(world: &World, ids: EventIds) {
 }
 
 #[test]
-fn a_mailing_becomes_one_activity_per_event_and_nothing_else() {
-    let world = world(120, Variants::default(), "");
-    let mail = world.sandbox.mail();
-    let facts = mail.send(&Mailing { deliveries: 2, ..Mailing::default() });
-    mail.publish(&facts, EventIds::Journal);
-    let run = pass(&world).ends(1);
-    exactly_once(&world, EventIds::Journal);
-    let with = |standing: Standing| facts.iter().filter(|it| it.standing == standing).count();
-    let counts = run.counts();
-    let number = |count: usize| u64::try_from(count).unwrap();
-    assert_eq!(counts.read, number(facts.len()));
-    assert_eq!(counts.written, number(with(Standing::Due)));
-    let left_out = with(Standing::Proof) + with(Standing::Seed) + with(Standing::Soft);
-    assert_eq!(counts.filtered, number(left_out));
-    assert_eq!(counts.pending, number(with(Standing::Stranger)));
-    assert_eq!(counts.dead_lettered, number(with(Standing::Strange)));
-}
-
-#[test]
-fn what_the_journal_repeats_and_shuffles_is_made_once() {
-    let variants = Variants { journal_repeats: 3, journal_shuffle: 40, ..Variants::default() };
-    let world = world(80, variants, "");
-    let mail = world.sandbox.mail();
-    let facts = mail.send(&Mailing { odd_ones: false, ..Mailing::default() });
-    mail.publish(&facts, EventIds::Journal);
-    pass(&world).ends(0);
-    exactly_once(&world, EventIds::Journal);
-    mail.publish(&facts, EventIds::Journal);
-    assert_eq!(pass(&world).ends(0).counts().written, 0);
-    exactly_once(&world, EventIds::Journal);
-}
-
-#[test]
 fn every_envelope_is_understood() {
     for (journal_envelope, pointer) in [
         (Envelope::CloudEvents, "/id"),
@@ -85,31 +52,48 @@ fn every_envelope_is_understood() {
     }
 }
 
-#[test]
-fn a_troubled_journal_and_a_troubled_dynamics_change_nothing() {
-    let variants = Variants { journal_batch: 20, ..Variants::default() };
-    let world = world(60, variants, "");
-    let mail = world.sandbox.mail();
-    let facts = mail.send(&Mailing { odd_ones: false, ..Mailing::default() });
-    mail.publish(&facts, EventIds::Journal);
+/// What goes wrong on both sides, again and again.
+fn troubles() -> FaultPlan {
     let of = |system: System, every: u64, fault: Fault| FaultRule {
         system: Some(system),
         every: Some(every),
         ..FaultRule::always(fault)
     };
+    let broken = Fault::Status { code: 503, body: String::new() };
     let rules = vec![
-        of(System::Journal, 3, Fault::CutAfter),
-        of(System::Journal, 4, Fault::DuplicateRows),
-        of(System::Journal, 5, Fault::EmptyPage),
-        of(System::Dynamics, 3, Fault::CutAfter),
-        of(System::Dynamics, 5, Fault::CutBefore),
+        of(System::Journal, 13, Fault::CutAfter),
+        of(System::Journal, 7, Fault::DuplicateRows),
+        of(System::Journal, 11, Fault::EmptyPage),
+        of(System::Journal, 17, Fault::Truncated),
+        of(System::Dynamics, 19, Fault::CutAfter),
+        of(System::Dynamics, 23, Fault::CutBefore),
+        of(System::Dynamics, 29, broken),
     ];
-    world.sandbox.set_faults(FaultPlan { seed: 1, rules });
-    for _ in 0..10 {
-        if pass(&world).code == 0 {
+    FaultPlan { seed: 1, rules }
+}
+
+#[test]
+fn ten_thousand_events_through_faults_and_crashes_become_one_activity_each() {
+    let variants = Variants { journal_repeats: 10, journal_shuffle: 300, ..Variants::default() };
+    let world = world(1000, variants, "");
+    let mail = world.sandbox.mail();
+    let mailing = Mailing { deliveries: 5, odd_ones: false, ..Mailing::default() };
+    let facts = mail.send(&mailing);
+    assert!(facts.len() >= 10_000, "{}", facts.len());
+    mail.publish(&facts, EventIds::Journal);
+    world.sandbox.set_faults(troubles());
+    let points = ["committed", "request", "commit", "answered"];
+    let mut crashes = 0_u32;
+    for (turn, point) in points.into_iter().cycle().enumerate().take(40) {
+        let mut command = world.command(&["sync", "egress", "--patience", "60"]);
+        command.env("CDSYNC_CRASH", format!("{point}:{}", 20 + 2 * turn));
+        let ended = command.output().unwrap().status;
+        if ended.success() {
             break;
         }
+        crashes += u32::from(ended.code().is_none());
     }
+    assert!(crashes >= 4, "{crashes} crashes: the plan does not work");
     world.calm();
     pass(&world).ends(0);
     exactly_once(&world, EventIds::Journal);
