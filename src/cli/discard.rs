@@ -49,7 +49,7 @@ pub(super) async fn answer(arguments: &DiscardTable, place: &Place<'_>) -> Resul
     if arguments.yes {
         discard(place, &wanted, left).await?;
     }
-    let mut spoken = if arguments.json.json {
+    let spoken = if arguments.json.json {
         Spoken::json(&json!({
             "table": wanted.as_str(),
             "waiting": left.waiting,
@@ -60,13 +60,12 @@ pub(super) async fn answer(arguments: &DiscardTable, place: &Place<'_>) -> Resul
     } else {
         Spoken::out(in_words(&wanted, left))
     };
-    if arguments.yes {
-        spoken.say = "discarded; Campaign keeps what it holds".to_owned();
+    let (exit, say) = if arguments.yes {
+        (Exit::Done, "discarded; Campaign keeps what it holds")
     } else {
-        spoken.say = "nothing was discarded; add `--yes` to do it".to_owned();
-        spoken.exit = Exit::Usage;
-    }
-    Ok(spoken)
+        (Exit::Usage, "nothing was discarded; add `--yes` to do it")
+    };
+    Ok(Spoken { exit, say: say.to_owned(), ..spoken })
 }
 
 async fn discard(place: &Place<'_>, table: &TableName, left: Leftover) -> Result<(), End> {

@@ -177,12 +177,17 @@ fn search(reach: &Reach, (told, most): (u64, u64), following: bool) -> Search {
     if told > most {
         asks.extend(reach.instead.iter().cloned());
     }
-    match Ask::any(asks) {
-        Ask::Never => Search::Listed,
-        _ if !following => Search::Full("the table was still being read"),
-        Ask::Always => Search::Full("Dynamics cannot be asked for fewer"),
-        ask if !askable(&ask.text()) => Search::Full("asking for fewer would take too long a URL"),
-        ask => Search::Ask(ask),
+    let ask = Ask::any(asks);
+    if ask == Ask::Never {
+        Search::Listed
+    } else if !following {
+        Search::Full("the table was still being read")
+    } else if ask == Ask::Always {
+        Search::Full("Dynamics cannot be asked for fewer")
+    } else if !askable(&ask.text()) {
+        Search::Full("asking for fewer would take too long a URL")
+    } else {
+        Search::Ask(ask)
     }
 }
 

@@ -60,7 +60,7 @@ impl<'a> TableRun<'a> {
                 Position::Presence { .. } => self.presence(&checkpoint).await,
                 Position::Sweep { .. } => self.sweep(&checkpoint).await,
                 Position::Delta { .. } => self.delta(&checkpoint).await,
-                Position::Affected { .. } => self.affected(&checkpoint).await,
+                Position::Affected { .. } => Box::pin(self.affected(&checkpoint)).await,
                 Position::DiffRead { .. } => self.diff_read(&checkpoint).await,
                 Position::DiffSweep { .. } => self.diff_sweep(&checkpoint).await,
                 Position::DiffRest { .. } => Ok(next_read(&checkpoint)),

@@ -45,6 +45,7 @@ mod ingress_misfits;
 mod ingress_missing;
 mod ingress_plan;
 mod ingress_privacy;
+mod ingress_refilter;
 mod ingress_remap;
 mod ingress_resources;
 mod ingress_schema;

@@ -59,7 +59,9 @@ impl Server {
             Value::Date(it) => it.to_string().as_str().cmp(literal),
             Value::Bool(it) => it.to_string().as_str().cmp(literal),
             Value::Guid(it) => it.to_string().as_str().cmp(literal),
-            other => panic!("{other:?} compares with nothing"),
+            Value::Null | Value::Text(_) | Value::MultiChoice(_) | Value::Unreadable(_) => {
+                panic!("compares with nothing")
+            }
         };
         match how {
             How::Eq => order.is_eq(),
@@ -73,9 +75,8 @@ impl Server {
     }
 
     fn words(self, word: &str, how: How, wanted: &str) -> bool {
-        let fold = |text: &str| match self.loosely {
-            true => text.trim_end().replace('é', "e"),
-            false => text.to_owned(),
+        let fold = |text: &str| {
+            if self.loosely { text.trim_end().replace('é', "e") } else { text.to_owned() }
         };
         let (word, wanted) = (fold(word), fold(wanted));
         match how {
