@@ -12,12 +12,13 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Optouts, Resync, Sync, Trace,
 };
 use super::config::{config, needs_ingress};
 use super::exit::{End, Exit};
 use super::output::Spoken;
-use super::{letters, remote, resync, status, sync, trace};
+use super::sink::Sink;
+use super::{letters, optouts, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub(super) enum Request {
     Trace(Trace),
     DeadLetters(DeadLetters),
     ApproveDeletes(ApproveDeletes),
+    Optouts(Optouts),
+    ApproveOptouts,
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -49,16 +52,22 @@ impl Request {
             Self::Trace(arguments) => trace::wanted(arguments).map(drop),
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(_) | Self::Resume(_) => needs_ingress(config),
-            Self::Status(_) | Self::DeadLetters(_) | Self::Resync(_) | Self::Sync(_) => Ok(()),
+            Self::ApproveOptouts => optouts::configured(config),
+            Self::Status(_)
+            | Self::DeadLetters(_)
+            | Self::Optouts(_)
+            | Self::Resync(_)
+            | Self::Sync(_) => Ok(()),
         }
     }
 
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
-            Self::Status(_) | Self::Trace(_) => Mode::Rehearsal,
+            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
+            | Self::ApproveOptouts
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -93,6 +102,10 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         Request::Trace(arguments) => trace::answer(arguments, place).await,
         Request::DeadLetters(arguments) => letters::answer(arguments, place).await,
         Request::ApproveDeletes(arguments) => letters::approve(arguments, place).await,
+        Request::Optouts(arguments) => {
+            optouts::tell(arguments, place.store, &mut Sink::Stdout).await
+        }
+        Request::ApproveOptouts => optouts::approve(place).await,
         Request::Pause(_) => pause(place, true).await,
         Request::Resume(_) => pause(place, false).await,
         Request::Resync(_) | Request::Sync(_) => {
@@ -145,6 +158,9 @@ async fn carry_out(
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, running };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
+        Request::Optouts(arguments) => {
+            optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
+        }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
         Request::Pause(_) => {
             let said = answer(request, &place).await?;
@@ -153,6 +169,7 @@ async fn carry_out(
         }
         Request::Resume(_)
         | Request::ApproveDeletes(_)
+        | Request::ApproveOptouts
         | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
             let said = answer(request, &place).await?;
             desk.wake().await;

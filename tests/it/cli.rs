@@ -32,6 +32,11 @@ const COMMANDS: &[&str] = &[
     "dead-letters retry",
     "dead-letters discard",
     "approve-deletes",
+    "optouts",
+    "optouts list",
+    "optouts show",
+    "optouts export",
+    "approve-optouts",
 ];
 
 #[tokio::test]
@@ -122,6 +127,9 @@ async fn wrong_arguments_are_explained() {
         ("level_unknown", &["sync", "--log-level", "loud"]),
         ("approve_nothing", &["approve-deletes", "contact"]),
         ("letters_none", &["dead-letters", "list"]),
+        ("optouts_none", &["optouts", "list"]),
+        ("optouts_no_id", &["optouts", "show", "7"]),
+        ("optouts_not_configured", &["approve-optouts"]),
     ] {
         assert_snapshot!(name, said(&rig, &rig.run(arguments).await));
     }
