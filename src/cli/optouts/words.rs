@@ -59,7 +59,7 @@ pub(super) fn contact(contact: RecordId, flags: &[Fact]) -> String {
     let mut out = format!("contact {contact}\n");
     for fact in flags {
         let row = &fact.row;
-        let since =
+        let changed =
             row.campaign.stamp.map_or_else(String::new, |at| format!(", changed {}", time(at)));
         let agreed = match (fact.agreed(), fact.agreed_by()) {
             (Some(agreed), Some(by)) => format!("{}, {}", value(agreed), said(by)),
