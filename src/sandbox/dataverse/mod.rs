@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
+mod keys;
 mod members;
 pub(crate) mod metadata;
 pub(crate) mod page;
@@ -162,28 +163,8 @@ fn route(
     let Some(first) = segments.first() else {
         return Ok(service_document(db, call));
     };
-    let (name, _) = first.split_once('(').unwrap_or((first, ""));
-    let name = name.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(name);
-    match name {
-        "$batch" if call.method == Method::POST => {
-            return batch::answer(db, call, prefer, around);
-        }
-        "WhoAmI" => return Ok(who_am_i(db, call)),
-        "RetrieveTotalRecordCount" => return total_count(db, call),
-        "EntityDefinitions" if call.method == Method::PUT => {
-            return metadata::change::put(db, call, &segments, around.variants);
-        }
-        "EntityDefinitions" if call.method == Method::POST => {
-            return metadata::create::post(db, call, &segments, around);
-        }
-        "EntityDefinitions" => return metadata::route(db, call, &segments, around.variants),
-        "PublishXml" if call.method == Method::POST => {
-            return metadata::change::publish_xml(db, call);
-        }
-        "PublishAllXml" if call.method == Method::POST => {
-            return metadata::change::publish_all(db);
-        }
-        _ => {}
+    if let Some(reply) = named(db, call, prefer, around, &segments) {
+        return reply;
     }
     let set = first.split_once('(').map_or(*first, |(set, _)| set);
     let table = db.sets.get(set).cloned().ok_or_else(|| no_segment(set))?;
@@ -237,6 +218,31 @@ fn route(
         }
         (parts, _) => row_routes::row(db, &table, parts, &context, actor),
     }
+}
+
+/// Actions, functions and definitions: what is no set of rows.
+fn named(
+    db: &mut Db,
+    call: &Call,
+    prefer: &Prefer,
+    around: &Surroundings<'_>,
+    segments: &[&str],
+) -> Option<Result<Reply, Refusal>> {
+    let first = segments.first()?;
+    let (name, _) = first.split_once('(').unwrap_or((first, ""));
+    let name = name.strip_prefix("Microsoft.Dynamics.CRM.").unwrap_or(name);
+    let variants = around.variants;
+    Some(match (name, &call.method) {
+        ("$batch", &Method::POST) => batch::answer(db, call, prefer, around),
+        ("WhoAmI", _) => Ok(who_am_i(db, call)),
+        ("RetrieveTotalRecordCount", _) => total_count(db, call),
+        ("EntityDefinitions", &Method::PUT) => metadata::change::put(db, call, segments, variants),
+        ("EntityDefinitions", &Method::POST) => metadata::create::post(db, call, segments, around),
+        ("EntityDefinitions", _) => metadata::route(db, call, segments, variants),
+        ("PublishXml", &Method::POST) => metadata::change::publish_xml(db, call),
+        ("PublishAllXml", &Method::POST) => metadata::change::publish_all(db),
+        _ => return None,
+    })
 }
 
 fn service_document(db: &Db, call: &Call) -> Reply {

@@ -3,7 +3,11 @@
 //! Owns: the vocabulary that the built-in tables, the metadata replies and the
 //! type checks share ("Column data types", Dynamics sheet 2.6 and 7).
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
+
+pub(crate) use super::keys::AlternateKey;
 
 /// How a date-time column behaves (`DateTimeBehavior/Value`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,8 +223,6 @@ pub(crate) struct Column {
     pub(crate) role: Role,
     /// Column security keeps the application from reading it.
     pub(crate) secured: bool,
-    /// Display names by language; without any it is the schema name.
-    pub(crate) labels: Vec<(u64, String)>,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -236,7 +238,6 @@ impl Column {
             update: true,
             role: Role::Plain,
             secured: false,
-            labels: Vec::new(),
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -259,37 +260,6 @@ impl Column {
     }
 }
 
-/// An alternate key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AlternateKey {
-    /// Logical name.
-    pub(crate) name: String,
-    pub(crate) schema_name: String,
-    pub(crate) columns: Vec<String>,
-    /// Reads of its definition until its index is built.
-    pub(crate) pending: u32,
-    /// The rows that were there hold a value twice.
-    pub(crate) failed: bool,
-}
-
-impl AlternateKey {
-    /// A key whose index is built.
-    pub(crate) fn ready(schema_name: &str, columns: &[&str]) -> Self {
-        Self {
-            name: schema_name.to_lowercase(),
-            schema_name: schema_name.to_owned(),
-            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
-            pending: 0,
-            failed: false,
-        }
-    }
-
-    /// Whether rows can be found by it (`EntityKeyIndexStatus` is `Active`).
-    pub(crate) fn usable(&self) -> bool {
-        self.pending == 0 && !self.failed
-    }
-}
-
 /// A table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -308,6 +278,8 @@ pub(crate) struct Table {
     pub(crate) tracking_unpublished: bool,
     /// Display names by language.
     pub(crate) labels: Vec<(u64, String)>,
+    /// Display names of columns that were given some, by logical name.
+    pub(crate) column_labels: BTreeMap<String, Vec<(u64, String)>>,
     /// Display names of many rows; without any it is the set's name.
     pub(crate) collection_labels: Vec<(u64, String)>,
     /// Members that a definition without them resets.
@@ -344,6 +316,7 @@ impl Table {
             trackable: true,
             tracking_unpublished: false,
             labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
+            column_labels: BTreeMap::new(),
             collection_labels: Vec::new(),
             color: Some("#3b79b7".to_owned()),
             audited: true,

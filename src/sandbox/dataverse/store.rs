@@ -3,6 +3,7 @@
 //! Owns: tables with their rows, the one version counter, tombstones and
 //! indexes ("look-alike server rules", Dynamics sheet 3.8). Knows no HTTP.
 
+mod tables;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -15,7 +16,6 @@ use super::builtin;
 use super::error::{Refusal, refuse};
 use super::schema::{Table, name_guid};
 use crate::sandbox::row::{Cell, Fields, Packed};
-use crate::sandbox::variants::{ParentDelete, Variants};
 
 /// A row as kept.
 #[derive(Clone, Debug)]
@@ -322,51 +322,12 @@ impl Db {
         }
     }
 
-    /// Takes a new table in, or one that was gone.
-    pub(crate) fn add_table(&mut self, data: TableData) {
-        self.sets.insert(data.def.set.clone(), data.def.name.clone());
-        self.tables.insert(data.def.name.clone(), data);
-        self.metadata_version += 1;
-    }
-
-    /// Takes the four tables of mail events away.
-    pub(crate) fn remove_mail_tables(&mut self) {
-        for name in builtin::MAIL_TABLES {
-            if let Some(data) = self.tables.remove(name) {
-                self.sets.remove(&data.def.set);
-            }
-        }
-        self.metadata_version += 1;
-    }
-
-    /// Plays the variants that are part of what is stored.
-    pub(crate) fn adopt(&mut self, variants: Variants) {
-        self.regarding_cascades = variants.regarding_delete == ParentDelete::Cascade;
-        for data in self.tables.values_mut().filter(|data| data.def.activity) {
-            Arc::make_mut(&mut data.def).suffix_navigation(variants.navigation_by_schema_name);
-        }
-    }
-
     /// Notes a change of a table's columns: all its tokens expire (sheet 3.6).
     pub(crate) fn metadata_changed(&mut self, table: &str) {
         self.version += 1;
         self.metadata_version += 1;
         if let Some(data) = self.tables.get_mut(table) {
             data.tokens_from = self.version;
-        }
-    }
-
-    /// Days for which deletions are kept.
-    pub(crate) fn retention_days(&self) -> i64 {
-        let column = self
-            .table("organization")
-            .and_then(|data| data.def.column("expirechangetrackingindays"));
-        let fields = self.fields("organization", self.fixed.organization);
-        match (column, fields) {
-            (Some(column), Some(fields)) => {
-                fields.get(&column.number).and_then(Cell::int).unwrap_or(7)
-            }
-            _ => 7,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Run<'_> {
                 let id = operation.content_id.as_deref();
                 let reply = self.one(db, operation, &made);
                 if is_failure(&reply) {
-                    return Err((reply, id));
+                    return Err(Box::new((reply, id)));
                 }
                 if let (Some(id), Some(address)) = (id, self.address(&reply)) {
                     made.insert(id.to_owned(), address);
@@ -132,7 +132,8 @@ impl Run<'_> {
                 out.part(&head, &inner.finish());
                 false
             }
-            Err((reply, id)) => {
+            Err(failed) => {
+                let (reply, id) = *failed;
                 out.reply(&reply, id);
                 true
             }

@@ -218,6 +218,7 @@ fn attributes(db: &Db, def: &mut Table, body: &Map<String, Value>) -> Result<(),
     }
     for body in given {
         let column = kinds::column(db, body)?;
+        def.column_labels.insert(column.name.clone(), labels(body, "DisplayName"));
         let ColumnType::Text { max } = &column.kind else {
             if primary(body) {
                 return Err(invalid("The primary name column is a text."));
@@ -232,7 +233,6 @@ fn attributes(db: &Db, def: &mut Table, body: &Map<String, Value>) -> Result<(),
             let subject = def.columns.iter_mut().find(|column| column.name == "subject");
             if let Some(subject) = subject {
                 subject.kind = ColumnType::Text { max: *max };
-                subject.labels.clone_from(&column.labels);
             }
             continue;
         }
@@ -268,6 +268,7 @@ fn attribute(
     let column = kinds::column(db, body)?;
     let component = format!("{name}.{}", column.name);
     let mut def = find_table(db, name)?.clone();
+    def.column_labels.insert(column.name.clone(), labels(body, "DisplayName"));
     let id = add(db, &mut def, column)?;
     let table_id = def.metadata_id;
     if let Some(data) = db.tables.get_mut(name) {

@@ -86,7 +86,7 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
         "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": column.secured,
         "IsCustomAttribute": column.name.contains("new_"),
         "RequiredLevel": {"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
-        "DisplayName": or_text(&column.labels, &column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},
+        "DisplayName": or_text(table.column_labels.get(&column.name).map_or(&[], Vec::as_slice), &column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},
         "ColumnNumber": column.number, "MetadataId": column.metadata_id.to_string(), "HasChanged": null,
     }));
     out.extend(type_members(column));

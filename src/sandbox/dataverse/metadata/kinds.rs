@@ -84,9 +84,7 @@ pub(super) fn column(db: &Db, body: &Map<String, Value>) -> Result<Column, Refus
         .ok_or_else(|| wrong("@odata.type names no attribute type."))?;
     let schema_name = string(body, "SchemaName")?;
     in_base_language(db, body)?;
-    let mut column = Column::new(schema_name, column_type(stem, body)?);
-    column.labels = labels(body, "DisplayName");
-    Ok(column)
+    Ok(Column::new(schema_name, column_type(stem, body)?))
 }
 
 fn length(body: &Map<String, Value>, most: u64) -> Result<usize, Refusal> {
