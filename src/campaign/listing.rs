@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::campaign::value::decode;
 use crate::campaign::wire::{ListReply, Record, garbled};
+use crate::campaign::writer::segment;
 use crate::campaign::{Failure, Reader};
 use crate::http::Response;
 use crate::model::{FieldName, FieldType, ResourceSchema, TargetValue};
@@ -59,6 +62,16 @@ impl Reader {
                 .await?
             }
         };
+        self.listing_page(schema, key, fields, response)
+    }
+
+    fn listing_page(
+        &self,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        response: Response,
+    ) -> Result<ListingPage, Failure> {
         let list: ListReply<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
         let records = list
@@ -68,6 +81,29 @@ impl Reader {
             .collect::<Result<_, _>>()?;
         let next = list.next.map(|next| self.storable(&next.href)).transpose()?;
         Ok(ListingPage { records, next })
+    }
+
+    /// The same for the records that a filter finds, changed since a time.
+    pub(crate) async fn filtered(
+        &self,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        filter: Option<(&str, &str, Timestamp)>,
+        next: Option<&str>,
+    ) -> Result<ListingPage, Failure> {
+        let (None, Some((filter, parameter, since))) = (next, filter) else {
+            return self.listing(schema, key, fields, next).await;
+        };
+        let since = since.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+        let path = format!(
+            "{}/{}/{filter}?{}={}&_lineCount={PAGE_RECORDS}&_forcePagination=true",
+            schema.root.as_str(),
+            schema.name,
+            segment(parameter),
+            segment(&since),
+        );
+        self.listing_page(schema, key, fields, self.get(&path).await?)
     }
 
     pub(super) fn listed(

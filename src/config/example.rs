@@ -1,6 +1,9 @@
 //! The commented configuration that `cdsync init` (and `sandbox
 //! --write-config`) writes. What it writes loads without problems.
 
+mod egress;
+mod optout;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -38,6 +41,8 @@ pub(crate) struct Example {
     pub(crate) schedule: String,
     /// The zone of the schedule, if not UTC.
     pub(crate) time_zone: Option<String>,
+    /// The journal that `egress` reads; none: the section is commented out.
+    pub(crate) journal_url: Option<String>,
     /// `[[ingress.table]]` blocks, as [`table_block`] writes them; none: an
     /// annotated one for contacts.
     pub(crate) tables: Vec<String>,
@@ -70,6 +75,7 @@ impl Default for Example {
             store_path: "/var/lib/cdsync/cdsync.db".to_owned(),
             schedule: "*/15 * * * * *".to_owned(),
             time_zone: None,
+            journal_url: None,
             tables: Vec::new(),
         }
     }
@@ -92,6 +98,8 @@ pub(crate) fn annotated(example: &Example) -> String {
         out.push_str(table);
     }
     out.push_str(RECONCILE);
+    out.push_str(&egress::egress(example.journal_url.as_deref()));
+    out.push_str(optout::OPTOUT);
     out
 }
 

@@ -6,53 +6,9 @@ use super::tree::{Keys, Node};
 
 const REMOVE: &str = "remove it; a later version brings it";
 
-/// `[egress]`: only `events = []`, which is off, or nothing at all.
-pub(super) fn egress(node: &Node<'_>) {
-    let Some(keys) = section(node) else { return };
-    for key in keys.present() {
-        let Some(value) = keys.get(key) else { continue };
-        if key == "events" {
-            if value.list().is_some_and(|events| !events.is_empty()) {
-                value.problem(
-                    "this version of cdsync does not have the flow `egress` yet",
-                    "write `events = []`, or remove `[egress]`; a later version brings it",
-                );
-            }
-        } else {
-            refuse(&keys, key, "the flow `egress`");
-        }
-    }
-}
-
-/// `[optout]`: only `direction = "disabled"`, or nothing at all.
-pub(super) fn optout(node: &Node<'_>) {
-    let Some(keys) = section(node) else { return };
-    for key in keys.present() {
-        let Some(value) = keys.get(key) else { continue };
-        if key == "direction" {
-            if value.text().is_some_and(|direction| direction != "disabled") {
-                value.problem(
-                    "this version of cdsync does not have the flow `optout` yet",
-                    "write `direction = \"disabled\"`, or remove `[optout]`; a later version brings it",
-                );
-            }
-        } else {
-            refuse(&keys, key, "the flow `optout`");
-        }
-    }
-}
-
 /// `[metrics]`: nothing.
 pub(super) fn metrics(node: &Node<'_>) {
     refuse_all(node, "metrics");
-}
-
-/// `[campaign.sftp]`
-pub(super) fn refuse_sftp(campaign: &Keys<'_>) {
-    if let Some(node) = campaign.get("sftp") {
-        node.mask();
-    }
-    refuse(campaign, "sftp", "flows that read SFTP files");
 }
 
 fn section<'d>(node: &Node<'d>) -> Option<Keys<'d>> {

@@ -5,18 +5,23 @@
 //! May import `schedule`, `mapping`, `model`, `secret` only.
 
 mod check;
+mod egress;
 mod example;
 mod fields;
+mod files;
 mod filter;
 mod ingress;
 mod later;
 mod links;
 mod masks;
+mod optout;
+mod optout_files;
 mod problem;
 mod render;
 mod runs;
 mod sections;
 mod settings;
+mod sftp;
 mod suggest;
 mod syntax;
 mod templates;
@@ -28,8 +33,10 @@ pub(crate) use example::{Example, annotated, guess_key, table_block};
 pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
-    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings,
+    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
+    JournalSettings, OptoutSettings,
 };
+pub(crate) use sftp::SftpSettings;
 pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]

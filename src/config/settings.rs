@@ -1,14 +1,21 @@
 //! The checked configuration: what the rest of the program may rely on.
 
+mod egress;
+mod optout;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
-use crate::model::TableName;
+use crate::model::{Flow, TableName};
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
+
+pub(crate) use egress::{EgressSettings, JournalSettings};
+pub(crate) use optout::{OptoutRest, OptoutSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -25,9 +32,27 @@ pub(crate) struct Config {
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
     pub(crate) reconcile: Option<ReconcileSettings>,
+    /// `[egress]`, where it is present and any kind of event is switched on
+    pub(crate) egress: Option<EgressSettings>,
+    /// `[optout]`, where it is present and not disabled
+    pub(crate) optout: Option<OptoutSettings>,
 }
 
 impl Config {
+    /// The flows that are switched on, in the order in which they run.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        Flow::ALL.into_iter().filter(|flow| self.has(*flow)).collect()
+    }
+
+    /// Whether a flow is switched on.
+    pub(crate) fn has(&self, flow: Flow) -> bool {
+        match flow {
+            Flow::Ingress => self.ingress.is_some(),
+            Flow::Egress => self.egress.is_some(),
+            Flow::Optout => self.optout.is_some(),
+        }
+    }
+
     /// The tables that are mapped into Campaign, in the order of the file.
     pub(crate) fn mapped_tables(&self) -> Vec<TableName> {
         let tables = self.ingress.iter().flat_map(|ingress| &ingress.tables);
@@ -105,6 +130,8 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
+    /// `[campaign.sftp]`, where it is present.
+    pub(crate) sftp: Option<SftpSettings>,
 }
 
 /// `[store]`

@@ -2,8 +2,11 @@
 //! place and hint.
 
 mod bad;
+mod egress;
+mod files;
 mod good;
 mod links;
+mod optout;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

@@ -295,6 +295,19 @@ fn home_of(key: &str) -> Option<&'static str> {
         "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("`[campaign]`"),
         "path" => Some("`[store]`"),
         "schedule" | "table" => Some("`[ingress]`"),
+        "events"
+        | "source"
+        | "prefix"
+        | "complete_activities"
+        | "contact_wait"
+        | "name_space"
+        | "unsure_bounces" => Some("`[egress]`"),
+        "pointers" | "kinds" => Some("`[egress.journal]`"),
+        "direction" | "rule" | "margin" | "clearing_guard" | "pairs" => Some("`[optout]`"),
+        "host" | "port" | "user" | "private_key" | "known_hosts" => Some("`[campaign.sftp]`"),
+        "delivery_log" | "tracking_log" | "settle_seconds" | "file_alarm" => {
+            Some("`[egress.sftp]`")
+        }
         "apply_deletes" | "tracking" | "language" | "delete_guard" | "fields" | "key" | "links"
         | "missing_parent" => Some("`[[ingress.table]]`"),
         "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),

@@ -43,7 +43,7 @@ pub(crate) fn not_tracked(failure: &Failure) -> bool {
 }
 
 impl Query {
-    fn select(&self) -> String {
+    pub(super) fn select(&self) -> String {
         let mut names: Vec<String> = vec![self.table.primary_id.to_string()];
         for column in &self.columns {
             let name = column.wire_name();

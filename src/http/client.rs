@@ -13,6 +13,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::auth::Auth;
 use super::classify::classify;
 use super::credentials::{Credentials, Token};
+use super::dates::{DateSample, Dates};
 use super::failure::{Failure, Outcome, System};
 use super::gate::{Gate, Limits, Place, backoff};
 use super::health::Health;
@@ -46,6 +47,7 @@ struct Shared {
     throttled: AtomicU64,
     retries: AtomicU64,
     progress: Progress,
+    dates: Dates,
 }
 
 /// Counts since the start of the process.
@@ -102,6 +104,22 @@ impl Client {
         Self::assemble(system, origin, limits, Arc::new(credentials), clock, transport)
     }
 
+    /// A client of another system that takes the same tokens, with limits of its
+    /// own: one token serves all.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(crate) fn beside(
+        &self,
+        system: System,
+        origin: Origin,
+        limits: Limits,
+    ) -> Result<Self, String> {
+        let transport = Transport::network(origin.is_plain())?;
+        let credentials = Arc::clone(&self.0.credentials);
+        Ok(Self::assemble(system, origin, limits, credentials, self.0.clock.clone(), transport))
+    }
+
     fn assemble(
         system: System,
         origin: Origin,
@@ -126,6 +144,7 @@ impl Client {
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             progress: Progress::default(),
+            dates: Dates::default(),
         }))
     }
 
@@ -198,6 +217,11 @@ impl Client {
         }
     }
 
+    /// What the system's clock showed in its newest answers.
+    pub(crate) fn dates(&self) -> Vec<DateSample> {
+        self.0.dates.newest()
+    }
+
     /// Rises with each exchange that gets somebody further.
     pub(crate) fn progress(&self) -> u64 {
         self.0.progress.count()
@@ -206,6 +230,14 @@ impl Client {
     /// What the last request met, while the system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
         self.0.health.outage()
+    }
+
+    /// A part of a batch was refused for now: nobody sends before its wait is
+    /// over, as if the whole request had been refused.
+    pub(crate) fn heed(&self, failure: &Failure) {
+        if failure.outcome == Outcome::Throttled {
+            self.0.pause(None, failure);
+        }
     }
 
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
@@ -227,9 +259,14 @@ impl Client {
                 .inspect_err(|failure| shared.health.judge(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
             shared.gate.depart(&mut place).await;
+            let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
             let failure = match answer {
                 Ok(response) => {
+                    if let Some(date) = response.date {
+                        let received = shared.clock.now();
+                        shared.dates.add(DateSample { date, sent, received });
+                    }
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
                     shared.progress.moved(&request.method);
@@ -282,7 +319,7 @@ impl Shared {
         match answer {
             Ok(Answer { status, headers, body }) => {
                 match classify(self.system, status, &headers, &body) {
-                    None => Ok(Response::new(&headers, body)),
+                    None => Ok(Response::new(status, &headers, body)),
                     Some(failure) => Err(failure),
                 }
             }
@@ -335,7 +372,7 @@ impl Shared {
             headers,
             body: request.body.as_ref().map(|(body, _)| body.clone()),
             timeout: TOTAL,
-            body_cap: BODY_CAP,
+            body_cap: request.body_cap.unwrap_or(BODY_CAP),
         })
     }
 
@@ -364,12 +401,16 @@ fn baseline(system: System, auth: &Auth) -> HeaderMap {
             headers.insert("odata-version", HeaderValue::from_static("4.0"));
             headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("null"));
         }
-        System::Campaign => {
+        System::Campaign | System::Journal => {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
     }
     for (name, value) in auth.call_headers() {
         if let Ok(value) = HeaderValue::from_str(value) {
+            // The second name is that of Adobe's Java client (sheet 9.2).
+            if system == System::Journal && name == "x-ims-org-id" {
+                headers.insert("x-gw-ims-org-id", value.clone());
+            }
             headers.insert(name, value);
         }
     }

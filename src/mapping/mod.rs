@@ -1,6 +1,6 @@
 //! Mappings: as written (`spec`), compiled against both schemas, applied.
 //!
-//! Pure: no I/O, no clock, no JSON. May import `model` only.
+//! Pure: no I/O, no clock; no JSON but that of e-mail events (`events`). May import `model` only.
 //!
 //! # Which column converts to which field
 //!
@@ -29,13 +29,17 @@ mod apply;
 mod compile;
 mod convert;
 mod dates;
+pub(crate) mod events;
+mod file_dates;
 mod filter;
 mod filter_compile;
 mod forms;
 mod links;
+pub(crate) mod logs;
 mod matrix;
 mod names;
 mod operand;
+mod optout;
 mod order;
 mod problem;
 mod replace;
@@ -47,8 +51,10 @@ mod tests;
 
 pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
+pub(crate) use file_dates::read_instant;
 pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
+pub(crate) use optout::{FlagColumns, OptoutFiles};
 pub(crate) use order::{depth, parents_first};
 pub(crate) use problem::{Place, Problem};
 pub(crate) use shape::{Domain, FieldShape, Kind};

@@ -4,15 +4,18 @@
 //! Ids may stand in an event; names, addresses, mapped values, tokens and
 //! secrets may not.
 
+mod activities;
 mod daemon;
 mod event;
 mod http;
 mod ingress;
 mod log;
+mod optout;
 mod resync;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activities::*;
 pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
@@ -20,11 +23,13 @@ pub(crate) use event::Loggable;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use optout::*;
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, ACTIVITY_EVENTS, OPTOUT_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS]
+        .concat()
 }

@@ -40,6 +40,7 @@ mod ingress_resources;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod optout;
 mod reconcile;
 mod resync;
 mod resync_crash;

@@ -402,32 +402,13 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[egress]\nevents = [\"send\"]\nprefix = \"new\"",
-            "[optout]\ndirection = \"bidirectional\"\nschedule = \"x\"",
             "[metrics]\nlisten = \"127.0.0.1:9464\"",
-            "[campaign.sftp]\nhost = \"x\"",
         ]
     ), @r##"
-    [egress]
-    events = ["send"]
-    prefix = "new"
-    [[ingress.table]]
-      14:10: egress.events: this version of cdsync does not have the flow `egress` yet (write `events = []`, or remove `[egress]`; a later version brings it)
-      15:1: egress.prefix: this version of cdsync does not have the flow `egress` yet (remove it; a later version brings it)
-    [optout]
-    direction = "bidirectional"
-    schedule = "x"
-    [[ingress.table]]
-      14:13: optout.direction: this version of cdsync does not have the flow `optout` yet (write `direction = "disabled"`, or remove `[optout]`; a later version brings it)
-      15:1: optout.schedule: this version of cdsync does not have the flow `optout` yet (remove it; a later version brings it)
     [metrics]
     listen = "127.0.0.1:9464"
     [[ingress.table]]
       14:1: metrics.listen: this version of cdsync does not have metrics yet (remove it; a later version brings it)
-    [campaign.sftp]
-    host = "x"
-    [[ingress.table]]
-      13:11: campaign.sftp: this version of cdsync does not have flows that read SFTP files yet (remove it; a later version brings it)
     "##);
 }
 
