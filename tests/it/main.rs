@@ -73,6 +73,7 @@ mod sandbox_journal;
 mod sandbox_linked;
 mod sandbox_mail;
 mod sandbox_metadata;
+mod sandbox_optouts;
 mod sandbox_sftp;
 mod sandbox_tracking;
 mod sandbox_variants;
