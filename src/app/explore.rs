@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::check_journal::check_journal;
 use crate::app::guardrails::row_findings;
 use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
@@ -70,6 +71,7 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
         table(app, index, spec, &mut findings).await;
     }
     findings.extend(row_findings(app, tables).await);
+    check_journal(app, &mut findings).await;
     findings
 }
 

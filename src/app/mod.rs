@@ -2,6 +2,7 @@
 //! configuration and a clock. The only place that knows all parts.
 
 mod activities;
+mod check_journal;
 mod connect;
 mod egress;
 mod explore;
