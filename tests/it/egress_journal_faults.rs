@@ -177,7 +177,7 @@ async fn a_dry_run_names_what_would_be_made_and_stores_nothing() {
     assert!(there.iter().all(|id| ids.contains(id)), "the plan named them");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_daemon_reads_the_journal_by_its_schedule_and_obeys_its_wait() {
     let rig = rig(6, Variants { journal_retry_after: 3600, ..Variants::default() }, "").await;
     tell(&rig, 1);
