@@ -26,6 +26,7 @@ mod egress_faults;
 mod egress_files;
 mod egress_files_hostile;
 mod egress_journal;
+mod egress_journal_faults;
 mod egress_mailings;
 mod egress_world;
 mod ingress_calls;
