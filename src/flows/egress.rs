@@ -23,6 +23,9 @@ const FLOW: Flow = Flow::Egress;
 /// while Dynamics is slower than the journal.
 const MAX_READY: u64 = 20_000;
 
+/// How long delivery may settle nothing before reading ends.
+const STUCK: Duration = Duration::from_secs(30);
+
 /// Dead letters that a pass looks at again.
 const MAX_AGAIN: u32 = 10_000;
 
@@ -80,7 +83,9 @@ impl EventIntake {
         let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
         let mut at = self.next_of(&place.position);
         loop {
-            self.backpressure().await?;
+            if !self.has_room().await? {
+                return Ok(EventReport::default());
+            }
             match self.journal.page(&at).await {
                 Ok(page) => {
                     let (quiet, more) = (page.quiet, !page.events.is_empty());
@@ -216,16 +221,20 @@ impl EventIntake {
         }
     }
 
-    /// Waits while too much is waiting to be delivered.
-    async fn backpressure(&self) -> Result<(), StoreError> {
-        let Some(settled) = &self.settled else { return Ok(()) };
+    /// Waits while too much is waiting to be delivered. False where nothing is
+    /// settled meanwhile: the journal keeps the rest for the next pass.
+    async fn has_room(&self) -> Result<bool, StoreError> {
+        let Some(settled) = &self.settled else { return Ok(true) };
         loop {
             let waiting = settled.notified();
             if self.store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
-                return Ok(());
+                return Ok(true);
             }
             self.work_ready.notify_one();
-            waiting.await;
+            tokio::select! {
+                () = waiting => {}
+                () = self.clock.sleep(STUCK) => return Ok(false),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod commit;
 mod events;
 mod files;
 mod frozen;
+mod journal;
 mod letters;
 mod links;
 mod outbox;

@@ -22,6 +22,7 @@ mod daemon_start;
 mod egress_activities;
 mod egress_contacts;
 mod egress_faults;
+mod egress_journal;
 mod egress_world;
 mod ingress_calls;
 mod ingress_changes;
