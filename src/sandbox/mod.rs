@@ -1,6 +1,7 @@
 //! Look-alikes of Dynamics 365, Adobe Campaign and their identity services.
 //!
-//! One loopback listener, one origin; the paths are disjoint:
+//! One loopback listener, one origin; the paths are disjoint. Files are served over
+//! SSH by a listener of their own.
 //!
 //! | path | look-alike |
 //! |---|---|

@@ -1,9 +1,11 @@
 //! The store's promises, on real files.
 
 mod commit;
+mod consent;
 mod events;
 mod files;
 mod frozen;
+mod journal;
 mod letters;
 mod links;
 mod log_files;
