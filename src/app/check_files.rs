@@ -48,12 +48,15 @@ fn of_listing(files: &LogFiles, listing: &Listing) -> Vec<Finding> {
                 "none may have been exported yet; else compare `directory` and `pattern` with the export workflow",
                 FindingKind::Warning,
             ),
-            _ => finding(format!("{count} files of {name}"), "", FindingKind::Note),
+            _ => finding(format!("files of {name}: {count}"), "", FindingKind::Note),
         });
     }
     if let Some(example) = listing.unsafe_names.first() {
         findings.push(finding(
-            format!("{} files have names that are never used, such as `{example}`", listing.unsafe_names.len()),
+            format!(
+                "{} files have names that are never used, such as `{example}`",
+                listing.unsafe_names.len()
+            ),
             "rename or delete them",
             FindingKind::Warning,
         ));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::app::check_files::check_files;
 use crate::app::activity_check::activity_findings;
+use crate::app::check_files::check_files;
 use crate::app::guardrails::row_findings;
 use crate::app::rights::right_findings;
 use crate::app::tables::{how_to_track, lookup};

@@ -27,6 +27,7 @@ mod egress_files;
 mod egress_files_hostile;
 mod egress_journal;
 mod egress_mailings;
+mod egress_openssh;
 mod egress_world;
 mod ingress_calls;
 mod ingress_changes;
