@@ -28,6 +28,7 @@ mod egress_files_hostile;
 mod egress_journal;
 mod egress_journal_faults;
 mod egress_mailings;
+mod egress_openssh;
 mod egress_world;
 mod ingress_calls;
 mod ingress_changes;
