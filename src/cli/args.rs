@@ -93,7 +93,7 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
-    /// Set up Dynamics: turn change tracking of tables on
+    /// Set up Dynamics: make the activity tables, turn change tracking on
     Provision(Provision),
     /// Run the daemon: passes by their schedule, until SIGTERM
     Run,
@@ -115,6 +115,8 @@ pub(super) enum Command {
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
     ApproveDeletes(ApproveDeletes),
+    /// Discard what is left of a table that is no longer mapped
+    DiscardTable(DiscardTable),
 }
 
 /// `--json`
@@ -212,13 +214,27 @@ pub(super) struct Explore {
 /// `provision`
 #[derive(Debug, Args)]
 pub(super) struct Provision {
-    /// Turn change tracking of this table on and publish it; needs customiser
-    /// rights, and cannot be undone. May be given several times
+    /// Turn change tracking of this table on and publish it, instead of making
+    /// the activity tables; needs customiser rights, and cannot be undone. May
+    /// be given several times
     #[arg(long, value_name = "TABLE")]
     pub(super) change_tracking: Vec<String>,
+    /// Make an alternate key of these columns, and wait for its index, instead
+    /// of making the activity tables. May be given several times
+    #[arg(long, value_name = "TABLE=COLUMN,…")]
+    pub(super) alternate_key: Vec<String>,
+    /// The solution that the activity tables lie in
+    #[arg(long, value_name = "NAME", default_value = "cdsyncMailEvents")]
+    pub(super) solution: String,
+    /// The solution's publisher, if it is new [default: the one with the
+    /// prefix, or else cdsync]
+    #[arg(long, value_name = "NAME")]
+    pub(super) publisher: Option<String>,
     /// Print the requests that would be sent; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `sync`
@@ -320,6 +336,8 @@ pub(super) enum FlowName {
     Ingress,
     // Campaign's e-mail events to activities in Dynamics.
     Egress,
+    // Opt-out flags, one way or both.
+    Optout,
 }
 
 impl From<FlowName> for Flow {
@@ -327,6 +345,7 @@ impl From<FlowName> for Flow {
         match name {
             FlowName::Ingress => Self::Ingress,
             FlowName::Egress => Self::Egress,
+            FlowName::Optout => Self::Optout,
         }
     }
 }
@@ -364,6 +383,19 @@ pub(super) enum LetterAction {
         /// Its number
         id: i64,
     },
+}
+
+/// `discard-table`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct DiscardTable {
+    /// The Dynamics table; says what is left of it
+    pub(super) table: String,
+    /// Discard that for good; Campaign keeps what it holds
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `approve-deletes`

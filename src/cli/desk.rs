@@ -13,12 +13,13 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, Json, LetterAction, Resync, Sync,
+    Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::output::Spoken;
-use super::{letters, remote, resync, status, sync, trace};
+use super::{discard, letters, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +29,7 @@ pub(super) enum Request {
     Trace(Trace),
     DeadLetters(DeadLetters),
     ApproveDeletes(ApproveDeletes),
+    DiscardTable(DiscardTable),
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -50,6 +52,7 @@ impl Request {
             Self::Trace(arguments) => trace::wanted(arguments).map(drop),
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
+            Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::Status(_) | Self::DeadLetters(_) | Self::Resync(_) | Self::Sync(_) => Ok(()),
         }
     }
@@ -60,6 +63,7 @@ impl Request {
             Self::Status(_) | Self::Trace(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
+            | Self::DiscardTable(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -96,6 +100,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         Request::ApproveDeletes(arguments) => letters::approve(arguments, place).await,
         Request::Pause(choice) => pause(place, choice.flow.into(), true).await,
         Request::Resume(choice) => pause(place, choice.flow.into(), false).await,
+        Request::DiscardTable(arguments) => discard::answer(arguments, place).await,
         Request::Resync(_) | Request::Sync(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -154,6 +159,7 @@ async fn carry_out(
         }
         Request::Resume(_)
         | Request::ApproveDeletes(_)
+        | Request::DiscardTable(_)
         | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
             let said = answer(request, &place).await?;
             desk.wake().await;

@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod demo;
 mod desk;
+mod discard;
 mod drift;
 mod exit;
 mod explore;
@@ -100,6 +101,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
+            Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
         };
         desk::run(cli, request, &clock).await
     })

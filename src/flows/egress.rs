@@ -10,21 +10,14 @@ use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
 use crate::clock::Clock;
-use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
+use crate::model::{Flow, RecordId, Tally, TallyDelta};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
-use crate::telemetry::{CursorExpired, RecordDeadLettered};
+use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide};
+use super::events::{EventRules, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
-
-/// Events that may wait before reading pauses: a limit on what lies on disk
-/// while Dynamics is slower than the journal.
-const MAX_READY: u64 = 20_000;
-
-/// How long delivery may settle nothing before reading ends.
-const STUCK: Duration = Duration::from_secs(30);
 
 /// Dead letters that a pass looks at again.
 const MAX_AGAIN: u32 = 10_000;
@@ -206,36 +199,13 @@ impl EventIntake {
     fn tell(&self, delta: TallyDelta, letters: Vec<(RecordId, String)>) {
         self.tally.add(delta);
         self.work_ready.notify_one();
-        for (id, reason) in letters {
-            let Ok(table) = TableName::new(EventSource::Journal.as_str()) else { continue };
-            RecordDeadLettered {
-                flow: FLOW,
-                table,
-                id,
-                reason,
-                status: None,
-                request_id: None,
-                attempts: 0,
-            }
-            .emit();
-        }
+        tell_letters(EventSource::Journal, letters);
     }
 
     /// Waits while too much is waiting to be delivered. False where nothing is
     /// settled meanwhile: the journal keeps the rest for the next pass.
     async fn has_room(&self) -> Result<bool, StoreError> {
-        let Some(settled) = &self.settled else { return Ok(true) };
-        loop {
-            let waiting = settled.notified();
-            if self.store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
-                return Ok(true);
-            }
-            self.work_ready.notify_one();
-            tokio::select! {
-                () = waiting => {}
-                () = self.clock.sleep(STUCK) => return Ok(false),
-            }
-        }
+        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 

@@ -11,8 +11,10 @@ use std::time::Duration;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::auth::Auth;
+use super::baseline::baseline;
 use super::classify::classify;
 use super::credentials::{Credentials, Token};
+use super::dates::{DateSample, Dates};
 use super::failure::{Failure, Outcome, System};
 use super::gate::{Gate, Limits, Place, backoff};
 use super::health::Health;
@@ -46,6 +48,7 @@ struct Shared {
     throttled: AtomicU64,
     retries: AtomicU64,
     progress: Progress,
+    dates: Dates,
 }
 
 /// Counts since the start of the process.
@@ -142,6 +145,7 @@ impl Client {
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             progress: Progress::default(),
+            dates: Dates::default(),
         }))
     }
 
@@ -214,6 +218,11 @@ impl Client {
         }
     }
 
+    /// What the system's clock showed in its newest answers.
+    pub(crate) fn dates(&self) -> Vec<DateSample> {
+        self.0.dates.newest()
+    }
+
     /// Rises with each exchange that gets somebody further.
     pub(crate) fn progress(&self) -> u64 {
         self.0.progress.count()
@@ -251,9 +260,14 @@ impl Client {
                 .inspect_err(|failure| shared.health.judge(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
             shared.gate.depart(&mut place).await;
+            let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
             let failure = match answer {
                 Ok(response) => {
+                    if let Some(date) = response.date {
+                        let received = shared.clock.now();
+                        shared.dates.add(DateSample { date, sent, received });
+                    }
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
                     shared.progress.moved(&request.method);
@@ -375,33 +389,6 @@ impl Shared {
             .emit();
         }
     }
-}
-
-/// Headers of every call (dynamics sheet 1.8, campaign sheet 1.3).
-fn baseline(system: System, auth: &Auth) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    match system {
-        System::Dynamics => {
-            headers.insert("odata-maxversion", HeaderValue::from_static("4.0"));
-            headers.insert("odata-version", HeaderValue::from_static("4.0"));
-            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("null"));
-        }
-        System::Campaign | System::Journal => {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        }
-    }
-    for (name, value) in auth.call_headers() {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            // The second name is that of Adobe's Java client (sheet 9.2).
-            if system == System::Journal && name == "x-ims-org-id" {
-                headers.insert("x-gw-ims-org-id", value.clone());
-            }
-            headers.insert(name, value);
-        }
-    }
-    headers
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 mod assertion;
 mod auth;
+mod baseline;
 mod body;
 mod classify;
 mod classify_campaign;
@@ -17,6 +18,7 @@ mod classify_dynamics;
 mod clean;
 mod client;
 mod credentials;
+mod dates;
 mod failure;
 mod gate;
 mod health;
@@ -31,6 +33,7 @@ mod transport;
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
 pub(crate) use classify::classify;
 pub(crate) use client::Client;
+pub(crate) use dates::DateSample;
 pub(crate) use failure::{Failure, Outcome, System};
 pub(crate) use gate::Limits;
 pub(crate) use message::{Request, Response};

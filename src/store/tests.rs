@@ -1,11 +1,14 @@
 //! The store's promises, on real files.
 
 mod commit;
+mod consent;
 mod events;
 mod files;
 mod frozen;
+mod journal;
 mod letters;
 mod links;
+mod log_files;
 mod outbox;
 mod resync;
 mod seals;

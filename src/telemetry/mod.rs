@@ -7,9 +7,11 @@
 mod activities;
 mod daemon;
 mod event;
+mod files;
 mod http;
 mod ingress;
 mod log;
+mod optout;
 mod resync;
 #[cfg(test)]
 mod tests;
@@ -19,14 +21,25 @@ pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
 pub(crate) use event::Loggable;
+pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use optout::*;
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, ACTIVITY_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
+    [
+        INGRESS_EVENTS,
+        ACTIVITY_EVENTS,
+        FILE_EVENTS,
+        OPTOUT_EVENTS,
+        RESYNC_EVENTS,
+        DAEMON_EVENTS,
+        HTTP_EVENTS,
+    ]
+    .concat()
 }

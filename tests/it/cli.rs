@@ -32,6 +32,7 @@ const COMMANDS: &[&str] = &[
     "dead-letters retry",
     "dead-letters discard",
     "approve-deletes",
+    "discard-table",
 ];
 
 #[tokio::test]
@@ -121,6 +122,8 @@ async fn wrong_arguments_are_explained() {
         ("patience_zero", &["sync", "--patience", "0"]),
         ("level_unknown", &["sync", "--log-level", "loud"]),
         ("approve_nothing", &["approve-deletes", "contact"]),
+        ("discard_mapped_table", &["discard-table", "contact"]),
+        ("discard_unknown_table", &["discard-table", "new_nothing"]),
         ("letters_none", &["dead-letters", "list"]),
     ] {
         assert_snapshot!(name, said(&rig, &rig.run(arguments).await));

@@ -11,10 +11,11 @@ mod read;
 mod session;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::http::SecretLoader;
+use crate::http::{Failure, SecretLoader};
+use crate::telemetry::RemoteUnreachable;
 
 pub(crate) use read::Reading;
 pub(crate) use session::{Entry, Listing, Session, Stat};
@@ -42,6 +43,7 @@ pub(crate) struct Sftp {
     server: Arc<Server>,
     name: Arc<str>,
     moved: Arc<AtomicU64>,
+    outage: Arc<Mutex<Option<String>>>,
 }
 
 impl std::fmt::Debug for Sftp {
@@ -54,11 +56,26 @@ impl Sftp {
     /// Contacts nobody yet.
     pub(crate) fn new(server: Server) -> Self {
         let name = format!("{}:{}", server.host, server.port).into();
-        Self { server: Arc::new(server), name, moved: Arc::default() }
+        Self { server: Arc::new(server), name, moved: Arc::default(), outage: Arc::default() }
     }
 
     /// Counts answers: whether anything moves.
     pub(crate) fn progress(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
+    }
+
+    /// What stands in the way, while the server does not answer.
+    pub(crate) fn outage(&self) -> Option<String> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that it does not answer, or does; told once each time.
+    pub(crate) fn note_outage(&self, failure: Option<&Failure>) {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(failure), None) = (failure, &*outage) {
+            let problem = failure.message.clone();
+            RemoteUnreachable { system: "sftp", problem }.emit();
+        }
+        *outage = failure.map(ToString::to_string);
     }
 }

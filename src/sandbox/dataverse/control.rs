@@ -238,6 +238,12 @@ impl DynamicsControl {
         }
     }
 
+    /// Makes a privilege reach the application's business unit only, as far as
+    /// the reading of privileges tells.
+    pub fn narrow_privilege(&self, name: &str) {
+        self.db().local.insert(name.to_owned());
+    }
+
     /// Takes the four activity tables of mail events away, with their rows.
     pub fn remove_mail_tables(&self) {
         self.db().remove_mail_tables();
