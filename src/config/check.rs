@@ -93,7 +93,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         None => Some(DaemonSettings::default()),
     };
     let egress = match egress {
-        Some(egress) => egress?,
+        Some(egress) => Some(egress?),
         None => None,
     };
     Some(Config {
