@@ -4,11 +4,13 @@
 //! Owns: its URLs, its JSON and the wire form of its values. Gives values of
 //! `model`; must not know Dynamics, the store, or what a mapping is.
 
+pub(crate) mod extract;
 mod finder;
 mod journal;
 mod listing;
 mod metadata;
 mod reader;
+pub(crate) mod sftp;
 mod value;
 mod wire;
 mod writer;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{ActivityTables, Config, DaemonSettings, StoreSettings};
+use super::settings::{ActivityTables, Config, DaemonSettings, EgressSettings, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{egress, ingress, later, sections, syntax};
 
@@ -92,6 +92,16 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
+    let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
+    let wants_files =
+        egress.as_ref().is_some_and(|egress| egress.as_ref().is_some_and(reads_files));
+    if wants_files && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none()) {
+        keys.problem_at(
+            "campaign",
+            "`[campaign.sftp]` is missing: `[egress.sftp]` reads files from it",
+            "add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`",
+        );
+    }
     let egress = match egress {
         Some(egress) => Some(egress?),
         None => None,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{SpanRelativeTo, Unit};
 
+use super::files;
 use super::settings::{EgressSettings, JournalSettings};
 use super::suggest::listed;
 use super::tree::{Keys, Node};
-use super::values::{base_url, flag_or, name, number_or, schedule, time_zone};
+use super::values::{base_url, duration, flag_or, name, number_or, schedule, time_zone};
 use crate::mapping::events::{KindWord, Pointer, Pointers, Recognition, UnsureBounces};
 use crate::model::{EventKind, TableName};
 
@@ -45,7 +45,7 @@ const POINTER_KEYS: &[&str] = &[
     "quarantine",
 ];
 
-const TABLE_KEYS: &[&str] = &["send", "open", "click", "bounce"];
+const ACTIVITY_KEYS: &[&str] = &["send", "open", "click", "bounce"];
 
 const KINDS: &[(&str, EventKind)] = &[
     ("send", EventKind::Send),
@@ -103,7 +103,7 @@ pub(super) fn egress(node: &Node<'_>) -> Option<EgressSettings> {
     let prefix = prefix(&keys);
     let tables = tables(&keys, prefix.as_deref());
     let contact_wait = match keys.get("contact_wait") {
-        Some(node) => duration(&node),
+        Some(node) => duration(&node, LONGEST_WAIT),
         None => Some(CONTACT_WAIT),
     };
     let complete_activities = flag_or(&keys, "complete_activities", false);
@@ -111,9 +111,7 @@ pub(super) fn egress(node: &Node<'_>) -> Option<EgressSettings> {
     let name_space = keys.get("name_space").map(|node| name_space(&node));
     let unsure = keys.get("unsure_bounces").map(|node| node.word(UNSURE));
     let journal = keys.get("journal").map(|node| journal(&node));
-    if keys.get("sftp").is_some() {
-        super::later::refuse_egress_sftp(&keys);
-    }
+    let files = keys.get("sftp").map(|node| files::egress_sftp(&node));
     let (events, sources) = (events?, sources?);
     let unsure_bounces = unsure.unwrap_or(Some(UnsureBounces::default()))?;
     let settings = EgressSettings {
@@ -138,6 +136,11 @@ pub(super) fn egress(node: &Node<'_>) -> Option<EgressSettings> {
             None => None,
         }
         .filter(|_| sources.contains(&Source::Journal)),
+        files: match files {
+            Some(files) => Some(files?),
+            None => None,
+        },
+        reads_files: sources.contains(&Source::Sftp),
         events,
     };
     if settings.events.is_empty() {
@@ -160,9 +163,8 @@ fn required_sources(
             "journal = { url = \"https://events-va6.adobe.io/events/organizations/…/integrations/…/…\" }",
         )?;
     }
-    if sources.contains(&Source::Sftp) && keys.get("sftp").is_none() {
-        super::later::refuse_egress_sftp(keys);
-        return None;
+    if sources.contains(&Source::Sftp) {
+        keys.required("sftp", "[egress.sftp]")?;
     }
     Some(())
 }
@@ -227,7 +229,7 @@ fn prefix(keys: &Keys<'_>) -> Option<String> {
 /// All four tables: those that are named, else by the prefix.
 fn tables(keys: &Keys<'_>, prefix: Option<&str>) -> Option<BTreeMap<EventKind, TableName>> {
     let named = match keys.get("tables") {
-        Some(node) => Some(node.keys(TABLE_KEYS)?),
+        Some(node) => Some(node.keys(ACTIVITY_KEYS)?),
         None => None,
     };
     let hint = "the table's logical name, such as `new_campaignemailsend`";
@@ -247,21 +249,6 @@ fn tables(keys: &Keys<'_>, prefix: Option<&str>) -> Option<BTreeMap<EventKind, T
         }
     }
     good.then_some(tables)
-}
-
-/// A time span such as `24h`, `90m` or `2d`.
-fn duration(node: &Node<'_>) -> Option<Duration> {
-    let hint = "a time span of at most 90 days, such as `24h`, `90m` or `2d`";
-    let text = node.text()?;
-    let parsed = text.parse::<jiff::Span>().ok().and_then(|span| {
-        let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
-    });
-    let found = parsed.filter(|found| *found <= LONGEST_WAIT);
-    if found.is_none() {
-        node.problem("this is not a time span, or one that is too long", hint);
-    }
-    found
 }
 
 /// Part of each activity's id: what looks the same must be the same.

@@ -29,25 +29,6 @@ pub(super) fn metrics(node: &Node<'_>) {
     refuse_all(node, "metrics");
 }
 
-/// `[campaign.sftp]`
-pub(super) fn refuse_sftp(campaign: &Keys<'_>) {
-    if let Some(node) = campaign.get("sftp") {
-        node.mask();
-    }
-    refuse(campaign, "sftp", "flows that read SFTP files");
-}
-
-/// `[egress.sftp]`
-pub(super) fn refuse_egress_sftp(egress: &Keys<'_>) {
-    let key = if let Some(node) = egress.get("sftp") {
-        node.mask();
-        "sftp"
-    } else {
-        "source"
-    };
-    refuse(egress, key, "log files on SFTP as a source");
-}
-
 fn section<'d>(node: &Node<'d>) -> Option<Keys<'d>> {
     // None of its values is looked at, so none is shown.
     node.mask();

@@ -1,13 +1,12 @@
 //! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
 
-use std::path::PathBuf;
-
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DynamicsCredential, DynamicsSettings, StoreSettings,
     TRACE_DAYS, UserPassword,
 };
+use super::sftp;
 use super::tree::{Keys, Node};
-use super::values::{base_url, number_or, plain, secret};
+use super::values::{base_url, number_or, path, plain, secret};
 
 /// Tokens of commercial tenants; sovereign clouds have their own.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -200,9 +199,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     let clear_with_null = keys
         .get("clear_with")
         .is_some_and(|node| node.word(&[("empty", false), ("null", true)]).unwrap_or(false));
-    if keys.get("sftp").is_some() {
-        super::later::refuse_sftp(&keys);
-    }
+    let sftp = keys.get("sftp").map(|node| sftp::sftp(&node));
     Some(CampaignSettings {
         url: url?,
         client_id: client_id?,
@@ -213,6 +210,10 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         max_in_flight,
         requests_per_second,
         clear_with_null,
+        sftp: match sftp {
+            Some(sftp) => Some(sftp?),
+            None => None,
+        },
     })
 }
 
@@ -276,7 +277,7 @@ pub(super) fn store(node: &Node<'_>) -> Option<StoreSettings> {
         return Some(StoreSettings { trace_days, ..StoreSettings::default() });
     };
     let hint = "the database file, as in `/var/lib/cdsync/cdsync.db`";
-    Some(StoreSettings { path: file(&node, hint)?, trace_days })
+    Some(StoreSettings { path: path(&node, hint)?, trace_days })
 }
 
 /// `[daemon]`. A relative path is taken from the working directory.
@@ -284,18 +285,8 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
     let keys = node.keys(DAEMON_KEYS)?;
     let hint = "the control socket, as in `/run/cdsync/control.sock`";
     let socket = match keys.get("socket") {
-        Some(node) => Some(file(&node, hint)?),
+        Some(node) => Some(path(&node, hint)?),
         None => None,
     };
     Some(DaemonSettings { socket })
-}
-
-/// The path of a file.
-fn file(node: &Node<'_>, hint: &str) -> Option<PathBuf> {
-    let text = node.text()?;
-    if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
-        node.problem("this is not the path of a file", hint);
-        return None;
-    }
-    Some(PathBuf::from(text))
 }

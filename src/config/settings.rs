@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
 use crate::model::{Flow, TableName};
 use crate::schedule::Schedule;
@@ -127,6 +128,8 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
+    /// `[campaign.sftp]`, where it is present.
+    pub(crate) sftp: Option<SftpSettings>,
 }
 
 /// `[store]`

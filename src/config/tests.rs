@@ -3,6 +3,7 @@
 
 mod bad;
 mod egress;
+mod files;
 mod good;
 mod links;
 mod secrets;

@@ -303,6 +303,10 @@ fn home_of(key: &str) -> Option<&'static str> {
         | "name_space"
         | "unsure_bounces" => Some("`[egress]`"),
         "pointers" | "kinds" => Some("`[egress.journal]`"),
+        "host" | "port" | "user" | "private_key" | "known_hosts" => Some("`[campaign.sftp]`"),
+        "delivery_log" | "tracking_log" | "settle_seconds" | "file_alarm" => {
+            Some("`[egress.sftp]`")
+        }
         "apply_deletes" | "tracking" | "language" | "delete_guard" | "fields" | "key" | "links"
         | "missing_parent" => Some("`[[ingress.table]]`"),
         "delete_filtered_out" | "rules" | "match" => Some("`filter` of `[[ingress.table]]`"),

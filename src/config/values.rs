@@ -2,8 +2,10 @@
 //! schedules, names, plain words. Each records what is wrong with it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use jiff::{SpanRelativeTo, Unit};
 use url::{Host, Url};
 
 use super::settings::BaseUrl;
@@ -159,6 +161,34 @@ pub(super) fn schedule(node: &Node<'_>) -> Option<Schedule> {
             None
         }
     }
+}
+
+/// A time span such as `24h`, `90m` or `2d`, of at most `longest`.
+pub(super) fn duration(node: &Node<'_>, longest: Duration) -> Option<Duration> {
+    let days = longest.as_secs() / 86_400;
+    let text = node.text()?;
+    let parsed = text.parse::<jiff::Span>().ok().and_then(|span| {
+        let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    });
+    let found = parsed.filter(|found| *found <= longest);
+    if found.is_none() {
+        node.problem(
+            "this is not a time span, or one that is too long",
+            format!("a time span of at most {days} days, such as `24h`, `90m` or `2d`"),
+        );
+    }
+    found
+}
+
+/// The path of a file.
+pub(super) fn path(node: &Node<'_>, hint: &str) -> Option<PathBuf> {
+    let text = node.text()?;
+    if text.is_empty() || text.ends_with('/') || text.contains(char::is_control) {
+        node.problem("this is not the path of a file", hint);
+        return None;
+    }
+    Some(PathBuf::from(text))
 }
 
 /// A name of either system.

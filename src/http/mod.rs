@@ -10,6 +10,7 @@
 
 mod assertion;
 mod auth;
+mod baseline;
 mod body;
 mod classify;
 mod classify_campaign;

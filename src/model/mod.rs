@@ -4,6 +4,7 @@
 //! format: JSON is turned into these types by the clients that read it.
 
 mod email;
+mod file;
 mod flow;
 mod name;
 mod record;
@@ -14,6 +15,7 @@ mod target;
 mod value;
 
 pub(crate) use email::{EmailEvent, EventKind, letter_id};
+pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern, glob};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};

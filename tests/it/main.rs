@@ -19,6 +19,7 @@ mod crash;
 mod crash_links;
 mod daemon;
 mod daemon_start;
+mod egress_journal;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::BaseUrl;
 use crate::mapping::events::{Recognition, UnsureBounces};
+use crate::mapping::logs::LogFiles;
 use crate::model::{EventKind, TableName};
 use crate::schedule::Schedule;
 
@@ -62,6 +63,11 @@ pub(crate) struct EgressSettings {
     pub(crate) unsure_bounces: UnsureBounces,
     /// `[egress.journal]`, where `source` names it.
     pub(crate) journal: Option<JournalSettings>,
+    /// `[egress.sftp]`, where it is present.
+    pub(crate) files: Option<LogFiles>,
+    /// Whether `source` names the files. Where it does not, they only fill what
+    /// the journal has lost.
+    pub(crate) reads_files: bool,
 }
 
 /// `[egress.journal]`

@@ -402,19 +402,10 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[egress]\nsource = [\"journal\", \"sftp\"]\nevents = [\"send\"]\n[egress.journal]\nurl = \"https://events-va6.adobe.io/e\"",
             "[optout]\ndirection = \"bidirectional\"\nschedule = \"x\"",
             "[metrics]\nlisten = \"127.0.0.1:9464\"",
-            "[campaign.sftp]\nhost = \"x\"",
         ]
     ), @r##"
-    [egress]
-    source = ["journal", "sftp"]
-    events = ["send"]
-    [egress.journal]
-    url = "https://events-va6.adobe.io/e"
-    [[ingress.table]]
-      14:1: egress.source: this version of cdsync does not have log files on SFTP as a source yet (remove it; a later version brings it)
     [optout]
     direction = "bidirectional"
     schedule = "x"
@@ -425,10 +416,6 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     listen = "127.0.0.1:9464"
     [[ingress.table]]
       14:1: metrics.listen: this version of cdsync does not have metrics yet (remove it; a later version brings it)
-    [campaign.sftp]
-    host = "x"
-    [[ingress.table]]
-      13:11: campaign.sftp: this version of cdsync does not have flows that read SFTP files yet (remove it; a later version brings it)
     "##);
 }
 

@@ -63,6 +63,8 @@ pub(super) async fn fill(store: &Store) {
             work.set_empty_read(&contact(), Some(Held::Held))?;
             ask_repair(work, &known)?;
             super::events::fill(work)?;
+            super::journal::fill(work)?;
+            super::log_files::fill(work)?;
             let run = work.start_run(Flow::Ingress)?;
             let counts = Counts { read: 2, written: 1, pending: 1, ..Counts::default() };
             work.finish_run(run, RunOutcome::Ok, &counts)
