@@ -49,7 +49,11 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Ch
             None => {
                 change.note(format!("new field {name}"), Some(name));
                 change.returned.insert(name.clone(), Told::But(field.empty));
-                change.ask(&[&field.filled]);
+                if field.clears {
+                    change.all("what Campaign holds in a new field is not known");
+                } else {
+                    change.ask(&[&field.filled]);
+                }
             }
             Some(old) => change.field(name, old, field),
         }
