@@ -1,26 +1,25 @@
 -- E-mail events on their way to Dynamics, and where their sources stand.
 
--- Events that are not activities yet. `content` is personal data. `contact` is
--- the contact in Dynamics, once it is known. `waits`: Dynamics does not have
--- the contact (yet). `stage`: 'new', or 'made' where the activity exists and is
--- still to be completed. Of rows that may go, the oldest go first.
+-- Events that are not activities yet. `content` is personal data. `stage`:
+-- 'new', or 'made' where the activity exists and is still to be completed.
+-- `waits`: Dynamics does not have the contact (yet); since `created_us`, last
+-- tried at `tried_us`. Of rows that may go, the oldest go first.
 CREATE TABLE event (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     activity   BLOB    NOT NULL UNIQUE CHECK (length(activity) = 16),
     kind       TEXT    NOT NULL CHECK (kind IN ('send', 'open', 'click', 'bounce')),
     content    TEXT    NOT NULL,
-    contact    BLOB CHECK (contact IS NULL OR length(contact) = 16),
     stage      TEXT    NOT NULL CHECK (stage IN ('new', 'made')),
     waits      INTEGER NOT NULL CHECK (waits IN (0, 1)),
-    leased     INTEGER NOT NULL CHECK (leased IN (0, 1)),
+    leased     INTEGER NOT NULL CHECK (leased IN (0, 1) AND leased + waits < 2),
     attempts   INTEGER NOT NULL CHECK (attempts >= 0),
     created_us INTEGER NOT NULL,
     tried_us   INTEGER NOT NULL,
     seal       BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX event_ready ON event (id) WHERE leased = 0 AND waits = 0;
-CREATE INDEX event_waiting ON event (id) WHERE waits = 1;
+CREATE INDEX event_ready ON event (kind, id) WHERE leased = 0 AND waits = 0;
+CREATE INDEX event_waiting ON event (kind, id) WHERE waits = 1;
 
 -- Activities that were made, so that an event that is told again costs no
 -- request and one that was deleted in Dynamics does not come back.
@@ -53,10 +52,14 @@ CREATE TABLE gap (
 ) STRICT;
 
 -- A dead letter that is an e-mail event, or something that no rule recognises:
--- what is needed to try again.
+-- what is needed to try again. `again`: a person asked for that, the dead
+-- letter itself is gone, and the next pass looks at the content anew.
 CREATE TABLE event_letter (
-    activity BLOB PRIMARY KEY CHECK (length(activity) = 16),
-    source   TEXT NOT NULL CHECK (source IN ('journal', 'delivery_log', 'tracking_log', 'event')),
-    content  TEXT NOT NULL,
-    seal     BLOB NOT NULL
+    letter   BLOB    PRIMARY KEY CHECK (length(letter) = 16),
+    source   TEXT    NOT NULL CHECK (source IN ('journal', 'delivery_log', 'tracking_log', 'event')),
+    content  TEXT    NOT NULL,
+    again    INTEGER NOT NULL CHECK (again IN (0, 1)),
+    seal     BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_letter_again ON event_letter (letter) WHERE again = 1;

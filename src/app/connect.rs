@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::app::activities::activity_targets;
+use crate::app::egress::Quiet;
 use crate::campaign;
 use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
+use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
 use crate::secret::SecretSource;
@@ -44,6 +47,12 @@ pub(crate) struct App {
     pub(crate) dynamics: dynamics::Reader,
     /// Reads Campaign.
     pub(crate) campaign: campaign::Reader,
+    /// Reads the journal of Campaign's events, where `egress` does.
+    pub(crate) journal: Option<campaign::Journal>,
+    /// Until when the journal asked not to be asked again.
+    pub(crate) quiet: Quiet,
+    /// Where activities of e-mail events go.
+    pub(crate) activities: ActivityTargets,
 }
 
 impl App {
@@ -75,10 +84,16 @@ impl App {
             clock.clone(),
         )
         .map_err(SetupError::Transport)?;
+        let journal = journal(&config, &campaign)?;
+        let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
+        let activities = activity_targets(&config, &dynamics);
         Ok(Self {
             config: Arc::new(config),
             clock,
-            dynamics: dynamics::Reader::new(dynamics, dynamics_origin),
+            journal,
+            quiet: Quiet::default(),
+            activities,
+            dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
     }
@@ -93,6 +108,21 @@ impl App {
         }
         Ok(store)
     }
+}
+
+/// The journal, beside Campaign's client: both take the same tokens. A
+/// credential goes to the journal's host only; its links may lead to any path
+/// there.
+fn journal(config: &Config, campaign: &Client) -> Result<Option<campaign::Journal>, SetupError> {
+    let settings = config.egress.as_ref().and_then(|egress| egress.journal.as_ref());
+    let Some(settings) = settings else { return Ok(None) };
+    let mut host = settings.url.0.clone();
+    host.set_path("/");
+    let origin = Origin::new(&host);
+    let limits = Limits { max_in_flight: 1, window: (50, Duration::from_secs(1)) };
+    let client =
+        campaign.beside(System::Journal, origin.clone(), limits).map_err(SetupError::Transport)?;
+    Ok(Some(campaign::Journal::new(client, origin, settings.url.0.path())))
 }
 
 fn loader(source: &SecretSource) -> SecretLoader {

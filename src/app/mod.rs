@@ -1,9 +1,13 @@
 //! The composition root: builds clients, tables and passes from a
 //! configuration and a clock. The only place that knows all parts.
 
+mod activities;
 mod connect;
+mod egress;
 mod explore;
 mod guardrails;
+mod ingress;
+mod optout;
 mod pass;
 mod pin;
 mod plans;
@@ -19,10 +23,10 @@ mod tables;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
-pub(crate) use pass::{PassEnd, PassOptions, Watch, sync_ingress};
+pub(crate) use pass::{PassEnd, PassOptions, Watch, sync};
 pub(crate) use provision::Provisioned;
 pub(crate) use rehearsal::{Planned, plan_ingress};
-pub(crate) use report::{FlowStatus, Status, TableStatus, status};
+pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;

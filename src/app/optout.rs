@@ -124,8 +124,7 @@ async fn work(
             done.read = Some(failure);
         }
     }
-    let delivery =
-        ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
+    let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
     delivery.run(Round::Due).await?;
     done.held = guard(store, settings).await?;
     if !done.held {
@@ -222,12 +221,8 @@ impl App {
             return Err(OptoutProblem::Setup(vec![text.to_owned()]));
         };
         // The key alone: fields and filter belong to the ingress flow.
-        let spec = TableMapping {
-            fields: Vec::new(),
-            links: Vec::new(),
-            filter: None,
-            ..spec.clone()
-        };
+        let spec =
+            TableMapping { fields: Vec::new(), links: Vec::new(), filter: None, ..spec.clone() };
         let mut wanted = spec.columns();
         wanted.extend(settings.pairs.iter().map(|pair| pair.column.clone()));
         wanted.extend(BESIDE.iter().filter_map(|name| ColumnName::new(name).ok()));
@@ -291,7 +286,7 @@ fn columns(key: &[&Column], wanted: &BTreeSet<ColumnName>, schema: &TableSchema)
 }
 
 /// The pairs with the names of this Campaign; all problems, if there are any.
-fn pairs(
+pub(super) fn pairs(
     specs: &[FlagPair],
     table: &TableSchema,
     resource: &ResourceSchema,

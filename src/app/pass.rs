@@ -1,22 +1,21 @@
-//! One pass of the ingress flow: reading and delivering side by side until the
-//! backlog is empty, with an end to patience.
+//! One pass of a flow: reading and delivering side by side until the backlog is
+//! empty, with an end to patience. What is read and how it is delivered stands
+//! in the flow's own file.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::app::pin::{Pin, pin};
+use crate::app::egress::sync_egress;
+use crate::app::ingress::sync_ingress;
+use crate::app::optout::sync_optout;
 use crate::app::progress::{Patience, Ticker};
-use crate::app::tables::Prepared;
-use crate::delivery::{Delivery, DrainReport};
-use crate::flows::ingress::{Intake, IntakeReport};
+use crate::clock::Monotonic;
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted, LinksWaiting, TableUnmapped};
-
-const FLOW: Flow = Flow::Ingress;
+use crate::telemetry::{FlowFinished, FlowStarted};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -29,6 +28,8 @@ pub(crate) struct PassOptions {
     pub(crate) stop: Stop,
     /// Whether an end to patience is left to the caller to tell.
     pub(crate) again: bool,
+    /// Whether someone asked for it, and not the schedule.
+    pub(crate) asked: bool,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -79,199 +80,167 @@ pub(crate) struct PassReport {
     pub(crate) counts: Counts,
 }
 
-/// How the two halves of a pass ended.
+/// What stood in the way of a pass, from all its parts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Halves {
-    pub(super) intake: IntakeReport,
-    pub(super) drain: DrainReport,
+pub(super) struct Ending {
+    /// A refusal of credentials or privileges.
+    pub(super) refused: Option<Failure>,
+    /// A server error that repeating did not mend.
+    pub(super) kept_refusing: Option<Failure>,
+    /// What ended the delivery of the whole flow.
+    pub(super) stopped_by: Option<Failure>,
+    /// Whether nothing moved for too long.
     pub(super) gave_up: bool,
+    /// Whether it was asked to end early.
     pub(super) stopped: bool,
+    /// Whether a table or source could not go on.
+    pub(super) failed: bool,
+    /// Whether something waits for a person.
+    pub(super) held: bool,
 }
 
-/// Runs one pass. `watch` is called now and then.
-pub(crate) async fn sync_ingress(
+/// Runs one pass of a flow. `watch` is called now and then.
+pub(crate) async fn sync(
     app: &App,
     store: &Store,
+    flow: Flow,
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
-    let tally = Tally::default();
-    let began = app.clock.monotonic();
-    let calls_before = (app.campaign.client().stats().calls, app.dynamics.client().stats().calls);
-    let (run, carried) =
-        store.call(|work| Ok((work.start_run(FLOW)?, work.backlog(FLOW, None)?))).await?;
-    FlowStarted { flow: FLOW, run, backlog: carried }.emit();
-    tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
-    let mut patience = Patience::new(app, &tally, options.patience);
-    let mut ticker = Ticker { app, store, run, tally: &tally, watch, last: None, told: None };
-    let prepared = begin((app, store), &options.stop, &mut patience, &mut ticker).await?;
-    let again = options.again;
-    let (halves, failed_tables, refused, silent) = match prepared {
-        Err(halves) => (halves, 0, None, None),
-        Ok(prepared) => {
-            let (failed, refused) = (prepared.failed.len(), prepared.refused.clone());
-            let silent = prepared.kept_refusing.clone();
-            let work = work(app, store, &tally, (prepared, options));
-            tokio::pin!(work);
-            let halves = loop {
-                tokio::select! {
-                    halves = &mut work => break halves?,
-                    () = patience.run_out() => break Halves { gave_up: true, ..Halves::default() },
-                    tick = ticker.tick() => tick?,
-                }
-            };
-            (halves, failed, refused, silent)
-        }
-    };
-    if halves.gave_up && !again {
-        patience.report(app);
-    }
-    let (backlog, unchanged, waiting) = store
-        .call(|work| Ok((work.backlog(FLOW, None)?, work.overtaken(FLOW)?, work.waiting_tables()?)))
-        .await?;
-    for (table, waiting) in waiting {
-        LinksWaiting { flow: FLOW, table, waiting }.emit();
-    }
-    tally.add(TallyDelta { unchanged, ..TallyDelta::default() });
-    let duration_ms = u64::try_from(app.clock.monotonic().since(began).as_millis()).unwrap_or(0);
-    let mut counts = counts(tally.get(), backlog, duration_ms);
-    counts.calls = app.campaign.client().stats().calls - calls_before.0;
-    let source_calls = app.dynamics.client().stats().calls - calls_before.1;
-    let end = judge(&halves, failed_tables, refused, silent, &counts);
-    let failed = failed_tables + halves.intake.failed.len() + halves.drain.failed.len() > 0;
-    finish(store, run, &end, failed, counts, source_calls).await?;
-    let days = app.config.store.trace_days;
-    store.call(move |work| work.prune_trace(days, run)).await?;
-    Ok(PassReport { end, counts })
-}
-
-/// The tables of the pass, or how it ended before there were any.
-async fn begin(
-    (app, store): (&App, &Store),
-    stop: &Stop,
-    patience: &mut Patience,
-    ticker: &mut Ticker<'_>,
-) -> Result<Result<Prepared, Halves>, StoreError> {
-    let preparing = prepare(app, store);
-    tokio::pin!(preparing);
-    loop {
-        tokio::select! {
-            prepared = &mut preparing => return prepared.map(Ok),
-            () = patience.run_out() => {
-                return Ok(Err(Halves { gave_up: true, ..Halves::default() }));
-            }
-            () = stop.requested() => {
-                return Ok(Err(Halves { stopped: true, ..Halves::default() }));
-            }
-            tick = ticker.tick() => tick?,
-        }
+    match flow {
+        Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
+        Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
+        Flow::Optout => Box::pin(sync_optout(app, store, options, watch)).await,
     }
 }
 
-/// The tables of the pass, after a look at whether the store is the
-/// environment's.
-pub(super) async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
-    match pin(app, store).await? {
-        Pin::Fits => app.prepare(store).await,
-        Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
-        Pin::Refused(failure) => Ok(Prepared { refused: Some(failure), ..Prepared::default() }),
-    }
+/// A pass under way: what all flows have in common.
+pub(super) struct Frame<'a> {
+    pub(super) app: &'a App,
+    pub(super) store: &'a Store,
+    pub(super) tally: Tally,
+    flow: Flow,
+    run: RunId,
+    began: Monotonic,
+    calls: (u64, u64),
+    patience: Patience,
+    again: bool,
+    watch: &'a mut (dyn FnMut(Watch) + Send),
+    shown: Option<(Monotonic, u64)>,
+    told: Option<(TallyDelta, u64)>,
 }
 
-/// Reading and delivering, side by side.
-async fn work(
-    app: &App,
-    store: &Store,
-    tally: &Tally,
-    (prepared, options): (Prepared, PassOptions),
-) -> Result<Halves, StoreError> {
-    let (requests, stop) = (options.requests, options.stop);
-    let requests = app.requests(store, &prepared, requests).await?;
-    let delivery = Delivery::new(
-        FLOW,
-        store,
-        &app.clock,
-        tally,
-        prepared.targets,
-        app.config.campaign.max_in_flight,
-    )
-    .until(stop.clone());
-    let intake = intake(app, store, (tally, requests), &delivery).await;
-    if let Some(days) = intake.retention_days {
-        store.call(move |work| work.set_retention_days(days)).await?;
+/// How a part of a pass came to its end.
+pub(super) enum Driven<T> {
+    /// By itself.
+    Ended(T),
+    /// Nothing moved for too long.
+    GaveUp,
+    /// It was asked to.
+    Stopped,
+}
+
+impl<'a> Frame<'a> {
+    /// Begins a run; what waits from earlier ones is part of it.
+    pub(super) async fn open(
+        app: &'a App,
+        store: &'a Store,
+        flow: Flow,
+        options: &PassOptions,
+        watch: &'a mut (dyn FnMut(Watch) + Send),
+    ) -> Result<Self, StoreError> {
+        let tally = Tally::default();
+        let (began, calls) = (app.clock.monotonic(), app.calls(flow));
+        let (run, carried) =
+            store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
+        FlowStarted { flow, run, backlog: carried }.emit();
+        tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
+        let patience = Patience::new(app, &tally, options.patience);
+        let again = options.again;
+        let (shown, told) = (None, None);
+        Ok(Self { app, store, tally, flow, run, began, calls, patience, again, watch, shown, told })
     }
-    let_go_of_unmapped(app, store).await?;
-    intake.take_back(&prepared.tables).await?;
-    let all_read = AtomicBool::new(false);
-    let reading = async {
-        // What is dropped here is a page that nobody has seen: as after a crash.
-        let report = tokio::select! {
-            report = intake.run(&prepared.tables) => report.map(Some),
-            () = stop.requested() => Ok(None),
+
+    /// Runs a part of the pass while patience lasts, and tells how far it is.
+    pub(super) async fn drive<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, StoreError>>,
+        stop: Option<&Stop>,
+    ) -> Result<Driven<T>, StoreError> {
+        tokio::pin!(work);
+        let mut ticker = Ticker {
+            app: self.app,
+            store: self.store,
+            flow: self.flow,
+            run: self.run,
+            tally: &self.tally,
+            watch: &mut *self.watch,
+            last: &mut self.shown,
+            told: &mut self.told,
         };
-        all_read.store(true, Ordering::SeqCst);
-        intake.work_ready.notify_one();
-        report
-    };
-    let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
-    tokio::pin!(reading, delivering);
-    tokio::select! {
-        intake = &mut reading => {
-            let (read, drain) = (intake?, delivering.await?);
-            let stopped = stop.is_requested();
-            Ok(Halves { intake: read.unwrap_or_default(), drain, gave_up: false, stopped })
-        }
-        // Before all is read, delivery ends only when nobody's write will
-        // succeed; reading on would be of no use.
-        drain = &mut delivering => {
-            let stopped = stop.is_requested();
-            Ok(Halves { drain: drain?, stopped, ..Halves::default() })
+        let stopped = async {
+            match stop {
+                Some(stop) => stop.requested().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                ended = &mut work => return ended.map(Driven::Ended),
+                () = self.patience.run_out() => return Ok(Driven::GaveUp),
+                () = &mut stopped => return Ok(Driven::Stopped),
+                tick = ticker.tick() => tick?,
+            }
         }
     }
-}
 
-/// Tells of decisions for tables that are no longer mapped; nothing waits for
-/// them. A table that could not be prepared is mapped all the same.
-async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> {
-    let mapped = app.config.mapped_tables();
-    let unmapped = store
-        .call(move |work| {
-            let unmapped = work.unmapped(&mapped)?;
-            unmapped.iter().try_for_each(|(table, _)| work.let_go_of(table))?;
-            Ok(unmapped)
-        })
-        .await?;
-    for (table, waiting) in unmapped {
-        TableUnmapped { flow: FLOW, table, waiting }.emit();
-    }
-    Ok(())
-}
-
-async fn intake(
-    app: &App,
-    store: &Store,
-    (tally, requests): (&Tally, Requests),
-    delivery: &Delivery,
-) -> Intake {
-    // Only for a warning; a role without this right still synchronises.
-    let retention_days = app.retention_days().await;
-    Intake {
-        dynamics: app.dynamics.clone(),
-        campaign: app.campaign.clone(),
-        store: store.clone(),
-        clock: app.clock.clone(),
-        tally: tally.clone(),
-        work_ready: delivery.work_ready(),
-        settled: Some(delivery.settled()),
-        retention_days,
-        requests,
+    /// Ends the run: what it counted, how it is judged, and what is told of it.
+    /// `overtaken`: decisions that newer ones replaced.
+    pub(super) async fn close(
+        self,
+        ending: Ending,
+        overtaken: u64,
+    ) -> Result<PassReport, StoreError> {
+        if ending.gave_up && !self.again {
+            self.patience.report(self.app);
+        }
+        let (flow, run, store) = (self.flow, self.run, self.store);
+        let backlog = store.call(move |work| work.flow_backlog(flow)).await?;
+        self.tally.add(TallyDelta { unchanged: overtaken, ..TallyDelta::default() });
+        let duration = self.app.clock.monotonic().since(self.began);
+        let (target, source) = self.app.calls(flow);
+        let counts = Counts {
+            calls: target - self.calls.0,
+            ..counts(
+                self.tally.get(),
+                backlog,
+                u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            )
+        };
+        let failed = ending.failed;
+        let end = judge(ending, &counts);
+        let outcome = outcome(&end, failed);
+        store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
+        tell_finished((flow, run), outcome, &counts, source - self.calls.1);
+        let days = self.app.config.store.trace_days;
+        store.call(move |work| work.prune_trace(days, run)).await?;
+        Ok(PassReport { end, counts })
     }
 }
 
 impl App {
-    /// How long Dynamics keeps deleted rows, if it says.
-    pub(crate) async fn retention_days(&self) -> Option<u32> {
-        self.dynamics.retention_days().await.ok().flatten()
+    /// Requests so far, tokens not counted: to the system that a flow writes
+    /// to, and to the one that it reads.
+    fn calls(&self, flow: Flow) -> (u64, u64) {
+        let campaign = self.campaign.client().stats().calls;
+        let dynamics = self.dynamics.client().stats().calls;
+        let journal = self.journal.as_ref().map_or(0, |it| it.client().stats().calls);
+        match flow {
+            Flow::Ingress => (campaign, dynamics),
+            Flow::Egress => (dynamics, journal),
+            Flow::Optout => (campaign + dynamics, 0),
+        }
     }
 }
 
@@ -289,57 +258,48 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
     }
 }
 
-pub(super) fn judge(
-    halves: &Halves,
-    failed_tables: usize,
-    refused: Option<Failure>,
-    silent: Option<Failure>,
-    counts: &Counts,
-) -> PassEnd {
-    let stopped = halves.drain.stopped.clone();
-    let refused = refused
-        .or_else(|| halves.intake.refused.clone())
-        .or_else(|| stopped.clone().filter(|failure| failure.outcome == Outcome::Refused));
+/// What a pass came to.
+pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
+    let stopped_by = ending.stopped_by;
+    let refused = ending
+        .refused
+        .or_else(|| stopped_by.clone().filter(|failure| failure.outcome == Outcome::Refused));
     if let Some(failure) = refused {
         return PassEnd::Refused(failure);
     }
-    if halves.gave_up {
+    if ending.gave_up {
         return PassEnd::GaveUp;
     }
-    if let Some(failure) = silent.or_else(|| halves.intake.kept_refusing.clone()) {
+    if let Some(failure) = ending.kept_refusing {
         return PassEnd::KeptRefusing(failure);
     }
-    if halves.stopped {
+    if ending.stopped {
         return PassEnd::Stopped;
     }
-    let incomplete = counts.dead_lettered > 0
-        || failed_tables > 0
-        || stopped.is_some()
-        || !halves.intake.failed.is_empty()
-        || !halves.intake.held.is_empty()
-        || !halves.drain.failed.is_empty();
+    let incomplete =
+        counts.dead_lettered > 0 || ending.failed || ending.held || stopped_by.is_some();
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
 }
 
-async fn finish(
-    store: &Store,
-    run: RunId,
-    end: &PassEnd,
-    table_failed: bool,
-    counts: Counts,
-    source_calls: u64,
-) -> Result<(), StoreError> {
-    let outcome = match end {
+fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
+    match end {
         PassEnd::Done => RunOutcome::Ok,
         PassEnd::Stopped => RunOutcome::Incomplete,
-        PassEnd::Incomplete if !table_failed => RunOutcome::Incomplete,
+        PassEnd::Incomplete if !failed => RunOutcome::Incomplete,
         PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
             RunOutcome::Failed
         }
-    };
-    store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
+    }
+}
+
+fn tell_finished(
+    (flow, run): (Flow, RunId),
+    outcome: RunOutcome,
+    counts: &Counts,
+    source_calls: u64,
+) {
     FlowFinished {
-        flow: FLOW,
+        flow,
         run,
         outcome: outcome.as_str(),
         read: counts.read,
@@ -354,5 +314,4 @@ async fn finish(
         duration_ms: counts.duration_ms,
     }
     .emit();
-    Ok(())
 }

@@ -1,20 +1,28 @@
 //! What the daemon has a schedule for.
 
 use crate::app::App;
+use crate::model::Flow;
 use crate::scheduler::Plan;
 
 impl App {
-    /// When passes of `ingress` run.
+    /// When passes of each configured flow run.
     ///
     /// # Errors
     /// Where the configuration does not say.
-    pub(crate) fn ingress_plan(&self) -> Result<Plan, String> {
-        let ingress = self.config.ingress.as_ref();
-        let planned = ingress.and_then(|it| Some((it.schedule.clone()?, it.time_zone.clone())));
-        let (schedule, zone) = planned.ok_or(
-            "`[ingress]` has no schedule for the daemon; add one, such as `schedule = \"*/15 * * * * *\"` for every 15 seconds",
-        )?;
-        Ok(Plan { schedule, zone })
+    pub(crate) fn flow_plans(&self) -> Result<Vec<(Flow, Plan)>, String> {
+        let ingress = self.config.ingress.as_ref().map(|it| (&it.schedule, &it.time_zone));
+        let egress = self.config.egress.as_ref().map(|it| (&it.schedule, &it.time_zone));
+        let optout = self.config.optout.as_ref().map(|it| (&it.schedule, &it.time_zone));
+        let flows = [(Flow::Ingress, ingress), (Flow::Egress, egress), (Flow::Optout, optout)];
+        let planned = flows.into_iter().filter_map(|(flow, times)| Some((flow, times?)));
+        planned
+            .map(|(flow, (schedule, zone))| {
+                let schedule = schedule.clone().ok_or_else(|| {
+                    format!("`[{flow}]` has no schedule for the daemon; add one, such as `schedule = \"*/15 * * * * *\"` for every 15 seconds")
+                })?;
+                Ok((flow, Plan { schedule, zone: zone.clone() }))
+            })
+            .collect()
     }
 
     /// When slices of the comparison run, if they do.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::app::pass::Watch;
+use crate::campaign::Journal;
 use crate::clock::Monotonic;
+use crate::http::Client;
 use crate::model::{Flow, RunId, Tally, TallyDelta};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{FlowProgress, PatienceEnded};
-
-const FLOW: Flow = Flow::Ingress;
 
 /// How often progress is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(250);
@@ -22,25 +22,22 @@ pub(super) struct Patience {
     app: App,
     tally: Tally,
     limit: Duration,
-    seen: (u64, u64, TallyDelta),
+    seen: (u64, TallyDelta),
     since: Monotonic,
 }
 
 impl Patience {
     pub(super) fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
         let since = app.clock.monotonic();
-        let seen = (0, 0, TallyDelta::default());
+        let seen = (0, TallyDelta::default());
         Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
     }
 
     /// Returns when nothing has moved for the whole limit.
     pub(super) async fn run_out(&mut self) {
         loop {
-            let moved = (
-                self.app.dynamics.client().progress(),
-                self.app.campaign.client().progress(),
-                self.tally.get(),
-            );
+            let requests: u64 = self.app.clients().map(Client::progress).sum();
+            let moved = (requests, self.tally.get());
             let now = self.app.clock.monotonic();
             if moved != self.seen {
                 (self.seen, self.since) = (moved, now);
@@ -62,7 +59,13 @@ impl Patience {
 impl App {
     /// What stands in the way, while a system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
-        self.dynamics.client().outage().or_else(|| self.campaign.client().outage())
+        self.clients().find_map(Client::outage)
+    }
+
+    /// The clients of all systems.
+    fn clients(&self) -> impl Iterator<Item = &Client> {
+        let journal = self.journal.as_ref().map(Journal::client);
+        [self.dynamics.client(), self.campaign.client()].into_iter().chain(journal)
     }
 }
 
@@ -70,11 +73,12 @@ impl App {
 pub(super) struct Ticker<'a> {
     pub(super) app: &'a App,
     pub(super) store: &'a Store,
+    pub(super) flow: Flow,
     pub(super) run: RunId,
     pub(super) tally: &'a Tally,
     pub(super) watch: &'a mut (dyn FnMut(Watch) + Send),
-    pub(super) last: Option<(Monotonic, u64)>,
-    pub(super) told: Option<(TallyDelta, u64)>,
+    pub(super) last: &'a mut Option<(Monotonic, u64)>,
+    pub(super) told: &'a mut Option<(TallyDelta, u64)>,
 }
 
 impl Ticker<'_> {
@@ -82,18 +86,19 @@ impl Ticker<'_> {
     pub(super) async fn tick(&mut self) -> Result<(), StoreError> {
         self.app.clock.sleep(TICK).await;
         let counts = self.tally.get();
-        let backlog = self.store.call(|work| work.backlog(FLOW, None)).await?;
+        let flow = self.flow;
+        let backlog = self.store.call(move |work| work.flow_backlog(flow)).await?;
         (self.watch)(Watch { counts, backlog });
         let now = self.app.clock.monotonic();
         let (since, written) = *self.last.get_or_insert((now, 0));
         let elapsed = now.since(since);
         // Where nothing moves, saying so again tells nobody anything.
-        if elapsed >= PROGRESS_EVERY && self.told != Some((counts, backlog)) {
-            self.told = Some((counts, backlog));
+        if elapsed >= PROGRESS_EVERY && *self.told != Some((counts, backlog)) {
+            *self.told = Some((counts, backlog));
             let rate = (counts.written - written) * 1000
                 / u64::try_from(elapsed.as_millis()).unwrap_or(1).max(1);
             FlowProgress {
-                flow: FLOW,
+                flow,
                 run: self.run,
                 read: counts.read,
                 written: counts.written,
@@ -101,7 +106,7 @@ impl Ticker<'_> {
                 rate_per_second: rate,
             }
             .emit();
-            self.last = Some((now, counts.written));
+            *self.last = Some((now, counts.written));
         }
         Ok(())
     }

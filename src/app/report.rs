@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Flow, TableName};
-use crate::store::{Counts, HeldWave, Purpose, Resync, RunOutcome, Store, StoreError};
+use crate::store::{Counts, Gap, HeldWave, Purpose, Resync, RunOutcome, Store, StoreError};
 
 /// One flow.
 #[derive(Clone, Debug)]
@@ -71,32 +71,41 @@ pub(crate) struct Status {
     pub(crate) resyncs: Vec<Resync>,
     /// When the last slice of the comparison by schedule ended.
     pub(crate) last_slice: Option<Timestamp>,
+    /// Times whose events the journal lost, and no other source brought.
+    pub(crate) gaps: Vec<Gap>,
     /// Whether a daemon tells this.
     pub(crate) daemon: bool,
 }
 
-/// Reads the status. `running` says whether a pass runs; none without a daemon.
+/// What a daemon says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Daemon {
+    /// The flow whose pass runs.
+    pub(crate) running: Option<Flow>,
+}
+
+/// Reads the status; `daemon` is none without one.
 pub(crate) async fn status(
     config: &Config,
     store: &Store,
     clock: &Clock,
-    running: Option<bool>,
+    daemon: Option<Daemon>,
 ) -> Result<Status, StoreError> {
     let now = clock.now();
-    let ingress = config.ingress.is_some();
+    let on = config.flows();
     let names = config.mapped_tables();
     store
         .call(move |work| {
             let mut flows = Vec::new();
             for flow in Flow::ALL {
                 let last = work.last_run(flow)?;
-                let backlog = work.backlog(flow, None)?;
-                let oldest = work.oldest_decision(flow, None)?;
+                let backlog = work.flow_backlog(flow)?;
+                let oldest = work.oldest_of_flow(flow)?;
                 let failed = last.is_some_and(|run| {
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
-                let configured = flow == Flow::Ingress && ingress;
-                let state = state(configured, running, work.paused(flow)?, failed);
+                let running = daemon.is_some_and(|daemon| daemon.running == Some(flow));
+                let state = state(on.contains(&flow), running, work.paused(flow)?, failed);
                 flows.push(FlowStatus {
                     flow,
                     state,
@@ -132,20 +141,21 @@ pub(crate) async fn status(
             }
             let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
             let resyncs = work.resyncs(&unfinished, None)?;
-            let (last_slice, daemon) = (work.last_slice()?, running.is_some());
-            Ok(Status { flows, tables, unmapped, resyncs, last_slice, daemon })
+            let (last_slice, daemon) = (work.last_slice()?, daemon.is_some());
+            let gaps = work.open_gaps()?;
+            Ok(Status { flows, tables, unmapped, resyncs, last_slice, gaps, daemon })
         })
         .await
 }
 
 /// The state of a flow, in one word.
-fn state(configured: bool, running: Option<bool>, paused: bool, failed: bool) -> &'static str {
+fn state(configured: bool, running: bool, paused: bool, failed: bool) -> &'static str {
     match (configured, running, paused, failed) {
         (false, ..) => "stopped",
-        (true, Some(true), ..) => "running",
-        (true, _, true, _) => "paused",
-        (true, _, false, true) => "failed",
-        (true, _, false, false) => "idle",
+        (true, true, ..) => "running",
+        (true, false, true, _) => "paused",
+        (true, false, false, true) => "failed",
+        (true, false, false, false) => "idle",
     }
 }
 

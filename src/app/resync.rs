@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::app::pass::{Halves, PassEnd, judge, prepare};
+use crate::app::ingress::{of_intake, of_tables, prepare};
+use crate::app::pass::{Ending, PassEnd, judge};
 use crate::app::progress::{Patience, TICK};
 use crate::app::tables::Prepared;
 use crate::campaign::Finder;
@@ -133,9 +134,9 @@ pub(crate) async fn verify(
         patience.report(app);
         return Ok(PassEnd::GaveUp);
     };
-    let halves = Halves { intake, ..Halves::default() };
-    let failed = prepared.failed.iter().filter(|table| wish.tables.contains(table)).count();
-    Ok(judge(&halves, failed, prepared.refused, prepared.kept_refusing, &Counts::default()))
+    let failed = prepared.failed.iter().any(|table| wish.tables.contains(table));
+    let ending = of_intake(Ending { failed, ..of_tables(&prepared) }, intake);
+    Ok(judge(ending, &Counts::default()))
 }
 
 /// Forgets comparisons that were interrupted, also those of an ended process.

@@ -1,10 +1,12 @@
-//! Adobe Campaign Standard's REST API, as far as cdsync needs it.
+//! Adobe Campaign Standard's REST API and the journal of its events, as far as
+//! cdsync needs them.
 //!
 //! Owns: its URLs, its JSON and the wire form of its values. Gives values of
 //! `model`; must not know Dynamics, the store, or what a mapping is.
 
 pub(crate) mod extract;
 mod finder;
+mod journal;
 mod listing;
 mod metadata;
 mod reader;
@@ -13,6 +15,7 @@ mod wire;
 mod writer;
 
 pub(crate) use finder::Finder;
+pub(crate) use journal::{Journal, JournalPage, misled};
 pub(crate) use listing::{Listed, ListingPage};
 pub(crate) use reader::Reader;
 pub(crate) use value::{Clearing, encode};

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::model::RecordId;
+use crate::model::{Flow, RecordId};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -163,6 +163,9 @@ pub(super) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
+    /// Leave out the activity tables of mail events, for `provision` to create
+    #[arg(long)]
+    pub(super) without_activity_tables: bool,
 }
 
 /// `init`
@@ -314,6 +317,20 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 pub(super) enum FlowName {
     // Dynamics tables to Campaign resources.
     Ingress,
+    // Campaign's e-mail events to activities in Dynamics.
+    Egress,
+    // Opt-out flags, one way or both.
+    Optout,
+}
+
+impl From<FlowName> for Flow {
+    fn from(name: FlowName) -> Self {
+        match name {
+            FlowName::Ingress => Self::Ingress,
+            FlowName::Egress => Self::Egress,
+            FlowName::Optout => Self::Optout,
+        }
+    }
 }
 
 /// `dead-letters`

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::app::Daemon;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Desk, Reply};
@@ -12,9 +13,10 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, Json, LetterAction, Optouts, Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, FlowChoice, FlowName, Json, LetterAction, Optouts, Resync,
+    Sync, Trace,
 };
-use super::config::{config, needs_ingress};
+use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::output::Spoken;
 use super::sink::Sink;
@@ -41,8 +43,8 @@ pub(super) struct Place<'a> {
     pub(super) config: &'a Config,
     pub(super) store: &'a Store,
     pub(super) clock: &'a Clock,
-    /// Whether a pass runs; none without a daemon.
-    pub(super) running: Option<bool>,
+    /// What a daemon says, if there is one.
+    pub(super) daemon: Option<Daemon>,
 }
 
 impl Request {
@@ -51,8 +53,8 @@ impl Request {
         match self {
             Self::Trace(arguments) => trace::wanted(arguments).map(drop),
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
-            Self::Pause(_) | Self::Resume(_) => needs_ingress(config),
-            Self::ApproveOptouts => optouts::configured(config),
+            Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
+            Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
@@ -90,7 +92,7 @@ pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Ex
         }
         Err(error) => return Err(error.into()),
     };
-    let place = Place { config: &config, store: &store, clock, running: None };
+    let place = Place { config: &config, store: &store, clock, daemon: None };
     let said = answer(&request, &place).await;
     store.close().await;
     said?.tell()
@@ -106,27 +108,27 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
-        Request::Pause(_) => pause(place, true).await,
-        Request::Resume(_) => pause(place, false).await,
+        Request::Pause(choice) => pause(place, choice.flow.into(), true).await,
+        Request::Resume(choice) => pause(place, choice.flow.into(), false).await,
         Request::Resync(_) | Request::Sync(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
     }
 }
 
-/// Pauses or resumes `ingress`, the one flow there is.
-async fn pause(place: &Place<'_>, paused: bool) -> Result<Spoken, End> {
-    let changed = place.store.call(move |work| work.set_paused(Flow::Ingress, paused)).await?;
+/// Pauses or resumes a flow.
+async fn pause(place: &Place<'_>, flow: Flow, paused: bool) -> Result<Spoken, End> {
+    let changed = place.store.call(move |work| work.set_paused(flow, paused)).await?;
     if changed {
-        FlowPaused { flow: Flow::Ingress, paused }.emit();
+        FlowPaused { flow, paused }.emit();
     }
     Ok(Spoken::say(match (paused, changed) {
         (true, true) => {
-            "ingress is paused; the daemon leaves it alone until `cdsync resume ingress`"
+            format!("{flow} is paused; the daemon leaves it alone until `cdsync resume {flow}`")
         }
-        (true, false) => "ingress was paused already",
-        (false, true) => "ingress is resumed",
-        (false, false) => "ingress was not paused",
+        (true, false) => format!("{flow} was paused already"),
+        (false, true) => format!("{flow} is resumed"),
+        (false, false) => format!("{flow} was not paused"),
     }))
 }
 
@@ -154,17 +156,17 @@ async fn carry_out(
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
-    let running = Some(desk.running());
-    let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, running };
+    let daemon = Some(Daemon { running: desk.running() });
+    let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
         Request::Optouts(arguments) => {
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
-        Request::Pause(_) => {
+        Request::Pause(choice) => {
             let said = answer(request, &place).await?;
-            desk.paused().await;
+            desk.paused(choice.flow.into()).await;
             Ok(said)
         }
         Request::Resume(_)

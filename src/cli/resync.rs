@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::app::{
-    App, Drift, Ended, PassEnd, PassOptions, Report, Requests, Wish, ask, forget_comparisons,
-    sync_ingress, verify,
+    App, Drift, Ended, PassEnd, PassOptions, Report, Requests, Wish, ask, forget_comparisons, sync,
+    verify,
 };
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Desk;
-use crate::model::{Stop, TableName};
+use crate::model::{Flow, Stop, TableName};
 use crate::store::{Mode, Purpose, Store, StoreError};
 use crate::telemetry::ResyncJoined;
 
@@ -190,8 +190,9 @@ async fn carry_out(
         ResyncJoined { table, purpose: wish.purpose.as_str(), asked_at }.emit();
     }
     let requests = Requests { only: true, report: report.clone(), ..Requests::default() };
-    let options = PassOptions { patience, requests, stop: Stop::default(), again: false };
-    let passed = sync_ingress(app, store, options, &mut |_| draw()).await?;
+    let options =
+        PassOptions { patience, requests, stop: Stop::default(), again: false, asked: true };
+    let passed = sync(app, store, Flow::Ingress, options, &mut |_| draw()).await?;
     Ok(passed.end)
 }
 

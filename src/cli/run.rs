@@ -9,7 +9,7 @@ use crate::daemon::{self, Answering, DaemonError, Service};
 use crate::store::{Mode, StoreError};
 
 use super::args::Cli;
-use super::config::{app, needs_ingress};
+use super::config::{app, flows};
 use super::desk::serve;
 use super::exit::{End, Exit};
 use super::progress::Progress;
@@ -19,8 +19,8 @@ use super::sync::end_process;
 pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
     let _log = Progress::start(&cli.global)?;
     let app = app(&cli.global, clock)?;
-    needs_ingress(&app.config)?;
-    app.ingress_plan().map_err(|reason| End::new(Exit::Usage, reason))?;
+    flows(&app.config, &[])?;
+    app.flow_plans().map_err(|reason| End::new(Exit::Usage, reason))?;
     let store = app.open_store(Mode::Durable).await?;
     let (path, again) = (cli.global.config.clone(), clock.clone());
     let file = path.clone();

@@ -24,6 +24,8 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
         contacts: arguments.contacts as usize,
         faults,
         variants: Variants::default(),
+        activity_tables: !arguments.without_activity_tables,
+        ..SandboxOptions::default()
     })
     .await
     .map_err(|error| {

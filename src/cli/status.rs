@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::{FlowStatus, Status, TableStatus, status};
-use crate::store::{Purpose, Resync};
+use crate::store::{Gap, Purpose, Resync};
 
 use super::args::Json;
 use super::desk::Place;
@@ -12,7 +12,7 @@ use super::output::{Align, Spoken, age, count, table};
 
 /// Answers the command.
 pub(super) async fn answer(arguments: Json, place: &Place<'_>) -> Result<Spoken, End> {
-    let status = status(place.config, place.store, place.clock, place.running).await?;
+    let status = status(place.config, place.store, place.clock, place.daemon).await?;
     Ok(if arguments.json {
         Spoken::json(&as_json(&status))
     } else {
@@ -36,9 +36,14 @@ fn as_json(status: &Status) -> Value {
         "tables": tables,
         "not_mapped": unmapped,
         "resync": resyncs,
+        "journal_gaps": status.gaps.iter().map(gap_json).collect::<Vec<Value>>(),
         "daemon": status.daemon,
         "last_reconcile": status.last_slice.map(|at| at.to_string()),
     })
+}
+
+fn gap_json(gap: &Gap) -> Value {
+    json!({ "from": gap.from.map(|at| at.to_string()), "to": gap.to.to_string() })
 }
 
 fn resync_json(resync: &Resync) -> Value {
@@ -136,6 +141,13 @@ fn as_tables(status: &Status) -> String {
                 count(table.waiting_for_children)
             ));
         }
+    }
+    for gap in &status.gaps {
+        let from = gap.from.map_or_else(|| "the beginning".to_owned(), |at| format!("{at:.0}"));
+        out.push_str(&format!(
+            "\n\nevents from {from} to {:.0} are lost to the journal: they expired before they were read",
+            gap.to
+        ));
     }
     for (table, waiting) in &status.unmapped {
         out.push_str(&format!(

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::app::{PassEnd, PassOptions, Requests, sync_ingress};
+use crate::app::{App, PassEnd, PassOptions, Requests, sync};
 use crate::clock::Clock;
 use crate::daemon::Desk;
-use crate::model::Stop;
-use crate::store::{Mode, StoreError};
+use crate::model::{Flow, Stop};
+use crate::store::{Mode, Store, StoreError};
 
 use super::args::{Cli, Sync};
-use super::config::{app, config, needs_ingress};
+use super::config::{app, config, flows};
 use super::desk::Request;
 use super::exit::{End, Exit};
 use super::output::Spoken;
@@ -23,18 +23,11 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         return via_daemon(cli, arguments).await;
     }
     let app = app(&cli.global, clock)?;
-    needs_ingress(&app.config)?;
+    let flows = flows(&app.config, &arguments.flows)?;
     let store = app.open_store(Mode::Durable).await?;
-    let options = PassOptions {
-        patience: Duration::from_secs(arguments.patience),
-        requests: Requests::default(),
-        stop: Stop::default(),
-        again: false,
-    };
-    let drawn = progress.clone();
-    let mut watch = move |watch| drawn.show("ingress", watch);
-    let report = tokio::select! {
-        report = sync_ingress(&app, &store, options, &mut watch) => report,
+    let passes = passes(&app, &store, &flows, (arguments.patience, &progress));
+    let ended = tokio::select! {
+        ended = passes => ended,
         () = interrupted() => {
             progress.end();
             return Err(End::new(
@@ -44,19 +37,55 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
         }
     };
     progress.end();
-    let report = match report {
-        Ok(report) => report,
+    let ended = match ended {
+        Ok(ended) => ended,
         Err(error @ StoreError::CommitUnknown(_)) => end_process(&error),
         Err(error) => return Err(error.into()),
     };
     store.close().await;
-    exit_of(report.end, arguments.patience)
+    exit_of(ended, arguments.patience)
+}
+
+/// One pass of each flow, one after the other; what came of the worst.
+async fn passes(
+    app: &App,
+    store: &Store,
+    flows: &[Flow],
+    (patience, progress): (u64, &Progress),
+) -> Result<PassEnd, StoreError> {
+    let mut worst = PassEnd::Done;
+    for flow in flows {
+        let options = PassOptions {
+            patience: Duration::from_secs(patience),
+            requests: Requests::default(),
+            stop: Stop::default(),
+            again: false,
+            asked: true,
+        };
+        let mut watch = |watch| progress.show(flow.as_str(), watch);
+        let report = sync(app, store, *flow, options, &mut watch).await?;
+        worst = worse(worst, report.end);
+    }
+    Ok(worst)
+}
+
+/// The end that the exit code tells of; of two alike, the first.
+fn worse(one: PassEnd, other: PassEnd) -> PassEnd {
+    let weight = |end: &PassEnd| match end {
+        PassEnd::Done => 0,
+        PassEnd::Incomplete => 1,
+        PassEnd::Stopped => 2,
+        PassEnd::GaveUp => 3,
+        PassEnd::KeptRefusing(_) => 4,
+        PassEnd::Refused(_) => 5,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
 }
 
 /// Lets the daemon run the flows, and waits.
 async fn via_daemon(cli: &Cli, arguments: &Sync) -> Result<Exit, End> {
     let config = config(&cli.global)?;
-    needs_ingress(&config)?;
+    flows(&config, &arguments.flows)?;
     let socket = config.socket();
     remote::ask(&socket, &Request::Sync(arguments.clone())).await?.ok_or_else(|| {
         End::new(
@@ -71,8 +100,12 @@ async fn via_daemon(cli: &Cli, arguments: &Sync) -> Result<Exit, End> {
 
 /// Answers `sync --via-daemon`.
 pub(super) async fn beside(arguments: &Sync, desk: &Desk) -> Result<Spoken, End> {
-    let end = desk.pass(Duration::from_secs(arguments.patience)).await;
-    let exit = exit_of(end.unwrap_or(PassEnd::Stopped), arguments.patience)?;
+    let mut worst = PassEnd::Done;
+    for flow in flows(&desk.app().config, &arguments.flows)? {
+        let end = desk.pass(flow, Duration::from_secs(arguments.patience)).await;
+        worst = worse(worst, end.unwrap_or(PassEnd::Stopped));
+    }
+    let exit = exit_of(worst, arguments.patience)?;
     Ok(Spoken { exit, out: String::new(), say: String::new() })
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn answer(arguments: &Trace, place: &Place<'_>) -> Result<Spoke
     let found = story(place.config, place.store, record, name, |looked| {
         let now = clock.monotonic();
         // The daemon's stderr is its log.
-        if place.running.is_none() && now.since(told) >= SILENT {
+        if place.daemon.is_none() && now.since(told) >= SILENT {
             told = now;
             say(&format!("looked through {} transactions so far", count(looked)));
         }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
-use crate::model::TableName;
+use crate::model::{Flow, TableName};
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
@@ -39,6 +39,20 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// The flows that are switched on, in the order in which they run.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        Flow::ALL.into_iter().filter(|flow| self.has(*flow)).collect()
+    }
+
+    /// Whether a flow is switched on.
+    pub(crate) fn has(&self, flow: Flow) -> bool {
+        match flow {
+            Flow::Ingress => self.ingress.is_some(),
+            Flow::Egress => self.egress.is_some(),
+            Flow::Optout => self.optout.is_some(),
+        }
+    }
+
     /// The tables that are mapped into Campaign, in the order of the file.
     pub(crate) fn mapped_tables(&self) -> Vec<TableName> {
         let tables = self.ingress.iter().flat_map(|ingress| &ingress.tables);

@@ -1,13 +1,13 @@
 //! What a command that reached the daemon may do: look into the store, and ask
 //! the loop for a pass or for a moment without one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{App, PassEnd};
+use crate::model::Flow;
 use crate::store::Store;
 
 /// What the loop is told.
@@ -20,9 +20,9 @@ pub(super) enum Event {
     /// There is something to do before the schedule says so.
     Wake,
     /// A flow was paused: the pass under way is to end.
-    Paused,
-    /// Someone waits for a pass that begins after this.
-    Pass(Duration, oneshot::Sender<PassEnd>),
+    Paused(Flow),
+    /// Someone waits for a pass of a flow that begins after this.
+    Pass(Flow, Duration, oneshot::Sender<PassEnd>),
     /// Someone wants the remote systems for a moment.
     Turn(oneshot::Sender<Turn>),
     /// A task that must not end has ended.
@@ -40,7 +40,8 @@ pub(crate) struct Turn {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) app: RwLock<App>,
-    pub(super) running: AtomicBool,
+    /// The flow whose pass runs.
+    pub(super) running: Mutex<Option<Flow>>,
 }
 
 /// Where a command is answered.
@@ -62,26 +63,26 @@ impl Desk {
         &self.store
     }
 
-    /// Whether a pass runs.
-    pub(crate) fn running(&self) -> bool {
-        self.shared.running.load(Ordering::Relaxed)
+    /// The flow whose pass runs.
+    pub(crate) fn running(&self) -> Option<Flow> {
+        *self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a pass soon, unless the flow is paused.
+    /// Asks for a pass of every flow soon, unless it is paused.
     pub(crate) async fn wake(&self) {
         let _ = self.events.send(Event::Wake).await;
     }
 
-    /// Ends the pass under way: the flow was paused.
-    pub(crate) async fn paused(&self) {
-        let _ = self.events.send(Event::Paused).await;
+    /// Ends the pass under way: its flow was paused.
+    pub(crate) async fn paused(&self, flow: Flow) {
+        let _ = self.events.send(Event::Paused(flow)).await;
     }
 
-    /// Asks for a pass now, and waits for its end; none where the daemon ends
-    /// before.
-    pub(crate) async fn pass(&self, patience: Duration) -> Option<PassEnd> {
+    /// Asks for a pass of a flow now, and waits for its end; none where the
+    /// daemon ends before.
+    pub(crate) async fn pass(&self, flow: Flow, patience: Duration) -> Option<PassEnd> {
         let (reply, end) = oneshot::channel();
-        self.events.send(Event::Pass(patience, reply)).await.ok()?;
+        self.events.send(Event::Pass(flow, patience, reply)).await.ok()?;
         end.await.ok()
     }
 

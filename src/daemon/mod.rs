@@ -6,6 +6,7 @@
 
 mod control;
 mod desk;
+mod lanes;
 mod notify;
 mod signals;
 mod tasks;
@@ -15,8 +16,7 @@ pub(crate) use control::{Answering, Reply};
 pub(crate) use desk::Desk;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::mpsc;
 
@@ -69,7 +69,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     let socket = app.config.socket();
     let control = control::Control::bind(&socket).map_err(DaemonError::Setup)?;
     let (sender, events) = mpsc::channel(QUEUE);
-    let shared = desk::Shared { app: RwLock::new(app.clone()), running: AtomicBool::new(false) };
+    let shared = desk::Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
     let shared = Arc::new(shared);
     let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
     let mut tasks = tasks::Tasks::new(sender.clone());

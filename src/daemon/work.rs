@@ -2,24 +2,22 @@
 //! time, and ends with what is under way settled.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{App, PassEnd, PassOptions, Requests, Watch, sync_ingress};
+use crate::app::{App, PassOptions, Requests, Watch, sync};
 use crate::clock::Monotonic;
 use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
+use crate::daemon::lanes::{Lanes, Waiter};
 use crate::daemon::notify::Notify;
 use crate::model::{Flow, Stop};
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
-use crate::telemetry::{ConfigRefused, ConfigReloaded, DaemonStopping, FlowFailing, FlowRecovered};
-
-const FLOW: Flow = Flow::Ingress;
+use crate::telemetry::{ConfigRefused, ConfigReloaded, DaemonStopping};
 
 /// A pass in which nothing moves for so long has failed; the schedule tries
 /// again.
@@ -37,35 +35,42 @@ type Reload = (PathBuf, Box<dyn Fn() -> Result<App, String> + Send + Sync>);
 /// What has a schedule.
 #[derive(Debug)]
 pub(super) struct Timers {
-    ingress: Timer,
+    lanes: Lanes,
     reconcile: Option<Timer>,
 }
 
 impl Timers {
-    /// The first pass is due at once.
+    /// The first pass of each flow is due at once.
     pub(super) async fn new(app: &App, store: &Store) -> Result<Self, DaemonError> {
-        let ingress = Timer::new(app.ingress_plan().map_err(DaemonError::Setup)?, None);
+        let lanes = Lanes::new(app).map_err(DaemonError::Setup)?;
         let last = store.call(|work| work.last_slice()).await?;
         let reconcile = app.reconcile_plan().map(|plan| Timer::new(plan, last));
-        Ok(Self { ingress, reconcile })
+        Ok(Self { lanes, reconcile })
     }
 
     fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        next_due(std::iter::once(&self.ingress).chain(&self.reconcile), now)
+        self.lanes.due(now).into_iter().chain(next_due(&self.reconcile, now)).min()
+    }
+
+    /// The flow that has something to do; a slice of the comparison goes with a
+    /// pass of `ingress`.
+    fn wanted(&self, now: Timestamp) -> Option<Flow> {
+        let slice = self.reconcile.as_ref().and_then(|slice| slice.due(now));
+        let slice = slice.filter(|due| *due <= now).map(|_| Flow::Ingress);
+        self.lanes.wanted(now).or(slice)
     }
 
     /// A pass begins; the slice that is due goes with it.
-    fn begun(&mut self, now: Timestamp) {
-        self.ingress.begun(now);
-        let slice = self.reconcile.as_mut();
-        if let Some(slice) = slice.filter(|slice| slice.due(now).is_some_and(|due| due <= now)) {
+    fn begun(&mut self, flow: Flow, now: Timestamp) -> Vec<Waiter> {
+        if flow == Flow::Ingress
+            && let Some(slice) = self.reconcile.as_mut()
+            && slice.due(now).is_some_and(|due| due <= now)
+        {
             slice.begun(now);
         }
+        self.lanes.get(flow).map(|lane| lane.begun(now)).unwrap_or_default()
     }
 }
-
-/// Someone who waits for a pass, and how patient it is to be.
-type Waiter = (Duration, oneshot::Sender<PassEnd>);
 
 /// The loop's state.
 pub(super) struct Worker {
@@ -76,16 +81,11 @@ pub(super) struct Worker {
     timers: Timers,
     notify: Notify,
     reload: Reload,
-    waiters: Vec<Waiter>,
     turns: Vec<oneshot::Sender<Turn>>,
-    woken: bool,
     reload_wanted: bool,
-    /// Passes that failed in a row.
-    failed: u64,
     /// Since when it is to end, once it is.
     stopping: Option<Monotonic>,
     at_once: bool,
-    backlog: u64,
 }
 
 impl Worker {
@@ -105,14 +105,10 @@ impl Worker {
             timers,
             notify,
             reload,
-            waiters: Vec::new(),
             turns: Vec::new(),
-            woken: false,
             reload_wanted: false,
-            failed: 0,
             stopping: None,
             at_once: false,
-            backlog: 0,
         }
     }
 
@@ -129,23 +125,33 @@ impl Worker {
                 continue;
             }
             let now = self.app.clock.now();
-            let due = self.timers.due(now);
-            let wanted = self.woken || due.is_some_and(|due| due <= now);
-            if !self.waiters.is_empty() {
-                settled = self.pass(now).await?;
-            } else if wanted {
-                self.woken = false;
-                if self.store.call(|work| work.paused(FLOW)).await? {
-                    self.timers.begun(now);
-                    self.notify.status("ingress paused");
-                } else {
-                    settled = self.pass(now).await?;
+            match self.timers.wanted(now) {
+                Some(flow) if self.may_run(flow).await? => settled = self.pass(flow, now).await?,
+                Some(flow) => {
+                    self.timers.begun(flow, now);
+                    self.say(flow, "paused");
                 }
-            } else {
-                self.wait(now, due).await?;
+                None => {
+                    let due = self.timers.due(now);
+                    self.wait(now, due).await?;
+                }
             }
         }
         Ok(settled)
+    }
+
+    /// A paused flow runs only for who asks.
+    async fn may_run(&mut self, flow: Flow) -> Result<bool, DaemonError> {
+        let asked = self.timers.lanes.get(flow).is_some_and(|lane| lane.is_asked());
+        Ok(asked || !self.store.call(move |work| work.paused(flow)).await?)
+    }
+
+    /// Tells the service manager what a flow does.
+    fn say(&mut self, flow: Flow, what: &str) {
+        if let Some(lane) = self.timers.lanes.get(flow) {
+            lane.say(what);
+        }
+        self.notify.status(&self.timers.lanes.status());
     }
 
     /// Waits for the next thing to do.
@@ -173,9 +179,11 @@ impl Worker {
                 }
             }
             Event::Reload => self.reload_wanted = true,
-            Event::Wake => self.woken = true,
-            Event::Paused => {}
-            Event::Pass(patience, reply) => self.waiters.push((patience, reply)),
+            Event::Wake => self.timers.lanes.wake(),
+            Event::Paused(_) => {}
+            Event::Pass(flow, patience, reply) => {
+                self.timers.lanes.wait_for(flow, (patience, reply));
+            }
             Event::Turn(reply) => self.turns.push(reply),
             Event::Ended(name) => return Err(DaemonError::Task(name)),
         }
@@ -183,10 +191,8 @@ impl Worker {
     }
 
     /// One pass. False, where it was left before all was settled.
-    async fn pass(&mut self, now: Timestamp) -> Result<bool, DaemonError> {
-        self.woken = false;
-        self.timers.begun(now);
-        let waiters = std::mem::take(&mut self.waiters);
+    async fn pass(&mut self, flow: Flow, now: Timestamp) -> Result<bool, DaemonError> {
+        let waiters = self.timers.begun(flow, now);
         let patience = waiters.first().map_or(PATIENCE, |(patience, _)| *patience);
         let stop = Stop::default();
         let options = PassOptions {
@@ -194,16 +200,20 @@ impl Worker {
             requests: Requests::default(),
             stop: stop.clone(),
             again: true,
+            asked: !waiters.is_empty(),
         };
         let (app, store, notify) = (self.app.clone(), self.store.clone(), self.notify.clone());
-        let mut backlog = self.backlog;
+        self.say(flow, "running");
+        let others = self.timers.lanes.status();
         let mut watch = |watch: Watch| {
             notify.alive();
-            notify.status(&format!("ingress running, {} waiting", watch.backlog));
-            backlog = watch.backlog;
+            let running = format!("{flow} running");
+            notify.status(
+                &others.replace(&running, &format!("{running}, {} waiting", watch.backlog)),
+            );
         };
-        self.shared.running.store(true, Ordering::Relaxed);
-        let pass = sync_ingress(&app, &store, options, &mut watch);
+        self.set_running(Some(flow));
+        let pass = sync(&app, &store, flow, options, &mut watch);
         tokio::pin!(pass);
         let report = loop {
             let deadline = self.stopping.map(|since| since.plus(SETTLE_WITHIN));
@@ -216,7 +226,7 @@ impl Worker {
             tokio::select! {
                 report = &mut pass => break Some(report?),
                 Some(event) = self.events.recv() => {
-                    if matches!(event, Event::Paused) {
+                    if matches!(event, Event::Paused(paused) if paused == flow) {
                         stop.request();
                     }
                     self.take(event)?;
@@ -230,10 +240,13 @@ impl Worker {
                 () = late => break None,
             }
         };
-        self.shared.running.store(false, Ordering::Relaxed);
+        self.set_running(None);
         let Some(report) = report else { return Ok(false) };
-        self.backlog = report.counts.pending;
-        self.judge(&report.end);
+        if let Some(lane) = self.timers.lanes.get(flow) {
+            lane.backlog = report.counts.pending;
+            lane.judge(&report.end, self.app.outage());
+        }
+        self.notify.status(&self.timers.lanes.status());
         for (_, reply) in waiters {
             // Who asked may have gone.
             let _ = reply.send(report.end.clone());
@@ -241,24 +254,8 @@ impl Worker {
         Ok(true)
     }
 
-    /// Tells when passes begin to fail, and when they work again.
-    fn judge(&mut self, end: &PassEnd) {
-        let backlog = self.backlog;
-        if let Some(reason) = end.failure() {
-            self.failed += 1;
-            let outage = self.app.outage().filter(|_| matches!(end, PassEnd::GaveUp));
-            let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
-            self.notify.status(&format!("ingress failed, {backlog} waiting: {reason}"));
-            if self.failed == 1 {
-                FlowFailing { flow: FLOW, reason }.emit();
-            }
-            return;
-        }
-        self.notify.status(&format!("ingress idle, {backlog} waiting"));
-        if self.failed > 0 && !matches!(end, PassEnd::Stopped) {
-            FlowRecovered { flow: FLOW, failed: self.failed }.emit();
-            self.failed = 0;
-        }
+    fn set_running(&self, flow: Option<Flow>) {
+        *self.shared.running.lock().unwrap_or_else(PoisonError::into_inner) = flow;
     }
 
     /// Lets someone else have the systems until he is done.
@@ -299,8 +296,7 @@ impl Worker {
                 "{what} cannot change while the daemon runs; put it back, or restart the daemon"
             ));
         }
-        let plan = app.ingress_plan()?;
-        self.timers.ingress = self.timers.ingress.by(plan);
+        self.timers.lanes.replace(&app)?;
         let now = app.clock.now();
         self.timers.reconcile = app.reconcile_plan().map(|plan| match &self.timers.reconcile {
             Some(timer) => timer.by(plan),

@@ -83,8 +83,8 @@ pub(crate) fn verdict(
     }
 }
 
-/// Exponential, bounded; the longest while the system is in trouble.
-fn wait(attempts: u32, outage: bool) -> Duration {
+/// Exponential, bounded; longer while the system is in trouble.
+pub(super) fn wait(attempts: u32, outage: bool) -> Duration {
     let steps = ExponentialBuilder::default()
         .with_min_delay(FIRST_WAIT)
         .with_max_delay(LONGEST_WAIT)

@@ -109,7 +109,7 @@ impl Reader {
         })
     }
 
-    async fn entity(&self, table: &TableName) -> Result<EntityReply, Failure> {
+    pub(super) async fn entity(&self, table: &TableName) -> Result<EntityReply, Failure> {
         let path = format!("EntityDefinitions(LogicalName='{table}')?$select={ENTITY}");
         match self.get(&path).await {
             Ok(response) => parse(&response),

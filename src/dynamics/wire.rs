@@ -90,6 +90,18 @@ pub(super) struct AttributeReply {
     pub(super) is_valid_for_read: Option<bool>,
 }
 
+/// `OneToManyRelationshipMetadata`, the selected part.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RelationReply {
+    #[serde(default)]
+    pub(super) referenced_entity: Option<String>,
+    #[serde(default)]
+    pub(super) referencing_attribute: Option<String>,
+    #[serde(default)]
+    pub(super) referencing_entity_navigation_property_name: Option<String>,
+}
+
 /// The facts that only a cast to the attribute's own type gives.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -5,6 +5,8 @@ mod commit;
 mod compare;
 mod decide;
 mod diff;
+pub(crate) mod egress;
+pub(crate) mod events;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;

@@ -59,6 +59,11 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable) -> Change {
     if before.rest != now.rest {
         change.all("the key".to_owned(), None);
     }
+    if before.opt_outs != now.opt_outs {
+        let part = "opt-out flags of new records".to_owned();
+        // Their columns are not in what Dynamics was asked for so far.
+        if now.opt_outs.is_empty() { change.nothing(part, None) } else { change.all(part, None) }
+    }
     change
 }
 

@@ -94,7 +94,7 @@ impl<'a> TableRun<'a> {
     async fn expired(&mut self, checkpoint: &Checkpoint) -> Result<Checkpoint, IntakeError> {
         CursorExpired {
             flow: FLOW,
-            table: self.table.name.clone(),
+            table: Some(self.table.name.clone()),
             from: checkpoint.position.obtained().map(|at| at.to_string()),
             to: self.intake.clock.now().to_string(),
         }

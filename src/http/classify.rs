@@ -20,8 +20,9 @@ pub(super) struct Verdict {
     pub(super) message: String,
 }
 
-/// What a complete answer means; `None` for success (2xx and 304). Also for the
-/// parts of a batch, with the part's own status, headers and body.
+/// What a complete answer means; `None` for success (2xx and 304), and where the
+/// parts of a batch say more. Also for these parts, with the part's own status,
+/// headers and body.
 pub(crate) fn classify(
     system: System,
     status: u16,
@@ -34,12 +35,16 @@ pub(crate) fn classify(
             code: None,
             message: garbled(headers, body)?.to_owned(),
         },
+        // A batch that ended at its first failure: the parts say which.
+        // Source: dynamics sheet, 5.2.
+        400 if system == System::Dynamics && is_multipart(headers) => return None,
         300..=399 => Verdict { outcome: Outcome::Foreign, code: None, message: redirect(headers) },
         _ => {
             let body = body.get(..MAX_ERROR_BYTES).unwrap_or(body);
             match system {
                 System::Dynamics => classify_dynamics::verdict(status, body),
                 System::Campaign => classify_campaign::verdict(status, body),
+                System::Journal => classify_campaign::journal(status, body),
             }
         }
     };
@@ -52,6 +57,11 @@ pub(crate) fn classify(
         retry_after: retry_after::relative(headers, body),
         ..Failure::new(system, verdict.outcome, &message)
     })
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let content_type = message::text(headers, "content-type").unwrap_or_default().trim();
+    content_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
 }
 
 /// What a status means where the vendor's text says no more.

@@ -22,6 +22,18 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
     server(status, text)
 }
 
+/// The same for the journal, which stands behind the same gateway but has no
+/// records: a text says no more than its status (sheet 9.2).
+pub(super) fn journal(status: u16, body: &[u8]) -> Verdict {
+    let found = verdict(status, body);
+    let of_records = matches!(
+        found.outcome,
+        Outcome::DuplicateKey | Outcome::BadRecord | Outcome::Missing | Outcome::Setup
+    );
+    let outcome = if of_records { by_status_outcome(status) } else { found.outcome };
+    Verdict { outcome, ..found }
+}
+
 /// The gateway's JSON: `error_code` (a text) or, from its router, `code` (a number).
 fn gateway(status: u16, object: &Map<String, Value>) -> Verdict {
     let message =

@@ -199,6 +199,16 @@ fn every_dataverse_code_is_judged_as_the_sheet_says() {
 }
 
 #[test]
+fn a_batch_that_ended_early_is_an_answer_and_its_parts_are_judged() {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("Multipart/Mixed; boundary=b"));
+    let judge = |system, status| classify(system, status, &headers, b"--b").map(|f| f.outcome);
+    assert_eq!(judge(System::Dynamics, 400), None);
+    assert_eq!(judge(System::Dynamics, 500), Some(Outcome::ServerError));
+    assert_eq!(judge(System::Campaign, 400), Some(Outcome::Setup));
+}
+
+#[test]
 fn the_few_texts_of_dataverse_that_decide() {
     use Outcome::*;
     for (status, code, message, want) in [

@@ -104,6 +104,22 @@ impl Client {
         Self::assemble(system, origin, limits, Arc::new(credentials), clock, transport)
     }
 
+    /// A client of another system that takes the same tokens, with limits of its
+    /// own: one token serves all.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(crate) fn beside(
+        &self,
+        system: System,
+        origin: Origin,
+        limits: Limits,
+    ) -> Result<Self, String> {
+        let transport = Transport::network(origin.is_plain())?;
+        let credentials = Arc::clone(&self.0.credentials);
+        Ok(Self::assemble(system, origin, limits, credentials, self.0.clock.clone(), transport))
+    }
+
     fn assemble(
         system: System,
         origin: Origin,
@@ -216,6 +232,14 @@ impl Client {
         self.0.health.outage()
     }
 
+    /// A part of a batch was refused for now: nobody sends before its wait is
+    /// over, as if the whole request had been refused.
+    pub(crate) fn heed(&self, failure: &Failure) {
+        if failure.outcome == Outcome::Throttled {
+            self.0.pause(None, failure);
+        }
+    }
+
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
         let shared = &self.0;
         if request.url.origin() != &shared.origin {
@@ -295,7 +319,7 @@ impl Shared {
         match answer {
             Ok(Answer { status, headers, body }) => {
                 match classify(self.system, status, &headers, &body) {
-                    None => Ok(Response::new(&headers, body)),
+                    None => Ok(Response::new(status, &headers, body)),
                     Some(failure) => Err(failure),
                 }
             }
@@ -348,7 +372,7 @@ impl Shared {
             headers,
             body: request.body.as_ref().map(|(body, _)| body.clone()),
             timeout: TOTAL,
-            body_cap: BODY_CAP,
+            body_cap: request.body_cap.unwrap_or(BODY_CAP),
         })
     }
 
@@ -377,12 +401,16 @@ fn baseline(system: System, auth: &Auth) -> HeaderMap {
             headers.insert("odata-version", HeaderValue::from_static("4.0"));
             headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("null"));
         }
-        System::Campaign => {
+        System::Campaign | System::Journal => {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
     }
     for (name, value) in auth.call_headers() {
         if let Ok(value) = HeaderValue::from_str(value) {
+            // The second name is that of Adobe's Java client (sheet 9.2).
+            if system == System::Journal && name == "x-ims-org-id" {
+                headers.insert("x-gw-ims-org-id", value.clone());
+            }
             headers.insert(name, value);
         }
     }

@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use super::clean::clean;
 
-/// The two remote systems.
+/// The remote systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum System {
     /// Microsoft Dynamics 365 (Dataverse).
     Dynamics,
-    /// Adobe Campaign and Adobe I/O.
+    /// Adobe Campaign.
     Campaign,
+    /// Adobe I/O Events: the journal of Campaign's events.
+    Journal,
 }
 
 impl System {
-    /// `dynamics` or `campaign`.
+    /// `dynamics`, `campaign` or `journal`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Dynamics => "dynamics",
             Self::Campaign => "campaign",
+            Self::Journal => "journal",
         }
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Must not know credentials or what a body means.
 
+use std::time::Duration;
+
 use ::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::origin::RemoteUrl;
+use super::retry_after;
 
 /// The content type of both systems' bodies. Campaign garbles non-ASCII text
 /// without the charset (KA-16136).
@@ -24,11 +27,13 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// Body and its content type.
     pub(crate) body: Option<(Bytes, String)>,
+    /// Most bytes of the answer, where it is less than usual.
+    pub(crate) body_cap: Option<usize>,
 }
 
 impl Request {
     fn new(method: Method, url: RemoteUrl) -> Self {
-        Self { method, url, headers: Vec::new(), body: None }
+        Self { method, url, headers: Vec::new(), body: None, body_cap: None }
     }
 
     /// A read.
@@ -63,6 +68,13 @@ impl Request {
         self
     }
 
+    /// Refuses answers of more bytes.
+    #[must_use]
+    pub(crate) fn at_most(mut self, bytes: usize) -> Self {
+        self.body_cap = Some(bytes);
+        self
+    }
+
     /// Sets the body, with another content type than JSON where needed (`$batch`).
     #[must_use]
     pub(crate) fn body(mut self, body: impl Into<Bytes>, content_type: impl Into<String>) -> Self {
@@ -74,19 +86,32 @@ impl Request {
 /// A complete answer that means success (2xx, or 304).
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
+    /// Its status.
+    pub(crate) status: u16,
     /// Its body, decompressed.
     pub(crate) body: Bytes,
+    /// What the body is, in the server's words (`$batch`: with the boundary).
+    pub(crate) content_type: Option<String>,
     /// The vendor's id of this exchange, for a support case.
     pub(crate) request_id: Option<String>,
     /// The server's clock (header `Date`).
     pub(crate) date: Option<Timestamp>,
+    /// The values of its `Link` headers.
+    pub(crate) links: Vec<String>,
+    /// How long the remote asks to wait before the next request of this kind.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Response {
-    pub(super) fn new(headers: &HeaderMap, body: Bytes) -> Self {
+    pub(super) fn new(status: u16, headers: &HeaderMap, body: Bytes) -> Self {
         let request_id = request_id(headers);
         let date = text(headers, header::DATE.as_str()).and_then(http_date);
-        Self { body, request_id, date }
+        let content_type = text(headers, header::CONTENT_TYPE.as_str()).map(str::to_owned);
+        let links = headers.get_all(header::LINK).iter();
+        let links = links.filter_map(|link| link.to_str().ok().map(str::to_owned)).collect();
+        // Only an answer without content says when there may be some.
+        let retry_after = if status == 204 { retry_after::relative(headers, b"") } else { None };
+        Self { status, body, content_type, request_id, date, links, retry_after }
     }
 }
 

@@ -86,6 +86,13 @@ impl EmailEvent {
     }
 }
 
+/// The id of a dead letter that is no event yet: made of what identifies it in
+/// its source, so that it is one letter however often it is told.
+pub(crate) fn letter_id(name_space: &str, source: &str, identity: &str) -> RecordId {
+    let name = format!("{name_space}:unrecognised:{source}:{identity}");
+    Uuid::new_v5(&ACTIVITIES, name.as_bytes()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ mod tally;
 mod target;
 mod value;
 
-pub(crate) use email::{EmailEvent, EventKind};
+pub(crate) use email::{EmailEvent, EventKind, letter_id};
 pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use guard::exceeded;

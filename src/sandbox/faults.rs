@@ -48,6 +48,9 @@ pub struct FaultRule {
     /// At most this often.
     #[serde(default)]
     pub times: Option<u64>,
+    /// Looked at for each operation inside a `$batch` instead of for requests.
+    #[serde(default)]
+    pub operation: bool,
     /// What happens.
     pub fault: Fault,
 }
@@ -64,6 +67,7 @@ impl FaultRule {
             after: None,
             probability: None,
             times: None,
+            operation: false,
             fault,
         }
     }
@@ -162,7 +166,9 @@ impl Fault {
         match self {
             Self::ExpiredDelta => system == System::Dynamics && target.contains("deltatoken"),
             Self::DuplicateRows | Self::EmptyPage => method == "GET",
-            Self::ExpiredToken => matches!(system, System::Dynamics | System::Campaign),
+            Self::ExpiredToken => {
+                matches!(system, System::Dynamics | System::Campaign | System::Journal)
+            }
             Self::Throttle { .. }
             | Self::Status { .. }
             | Self::CutBefore
@@ -177,6 +183,15 @@ impl Fault {
             | Self::GzipBomb { .. }
             | Self::WrongContent => true,
         }
+    }
+}
+
+impl Fault {
+    fn fits_operation(&self) -> bool {
+        matches!(
+            self,
+            Self::Throttle { .. } | Self::Status { .. } | Self::CutBefore | Self::CutAfter
+        )
     }
 }
 
@@ -224,6 +239,22 @@ impl FaultEngine {
         state.plan = plan;
     }
 
+    /// What one operation of a batch meets: a status of its own, or the end of
+    /// the connection before or after it.
+    pub(crate) fn decide_operation(&self, method: &str, target: &str) -> Option<Fault> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { plan, counters, random } = &mut *state;
+        let mut rules = plan.rules.iter().zip(counters.iter_mut());
+        let rule = rules.find_map(|(rule, counter)| {
+            let hit = rule.operation
+                && rule.fault.fits_operation()
+                && applies(rule, System::Dynamics, method, target)
+                && due(rule, counter, random);
+            hit.then_some(rule)
+        });
+        rule.map(|rule| rule.fault.clone())
+    }
+
     /// What this request meets.
     pub(crate) fn decide(&self, system: System, method: &str, target: &str) -> Verdict {
         let mut verdict = Verdict::default();
@@ -237,7 +268,10 @@ impl FaultEngine {
             if verdict.fault.is_some() && !slow {
                 continue;
             }
-            if !applies(rule, system, method, target) || !due(rule, counter, random) {
+            if rule.operation
+                || !applies(rule, system, method, target)
+                || !due(rule, counter, random)
+            {
                 continue;
             }
             if let Fault::Slow { ms } = &rule.fault {

@@ -105,6 +105,13 @@ pub(crate) struct CuttableStream {
     open: Connections,
 }
 
+impl CuttableStream {
+    /// The scissors of this connection.
+    pub(crate) fn scissors(&self) -> Cut {
+        self.cut.clone()
+    }
+}
+
 impl Drop for CuttableStream {
     fn drop(&mut self) {
         self.open.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);

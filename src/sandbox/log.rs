@@ -21,6 +21,8 @@ pub enum System {
     Ims,
     /// Campaign's REST API.
     Campaign,
+    /// The journal of Campaign's events.
+    Journal,
     /// The sandbox's own pages.
     Sandbox,
 }
@@ -33,6 +35,7 @@ impl System {
             Self::Dynamics => "dynamics",
             Self::Ims => "ims",
             Self::Campaign => "campaign",
+            Self::Journal => "journal",
             Self::Sandbox => "sandbox",
         }
     }
@@ -55,6 +58,8 @@ pub struct LogEntry {
     pub status: u16,
     /// Rows in the reply, for lists.
     pub rows: Option<usize>,
+    /// Operations in it: the parts of a batch, the targets of a bulk call, or 1.
+    pub operations: usize,
     /// Kind of the fault that was played.
     pub fault: Option<&'static str>,
     /// Requests in flight at this system when this one arrived, itself included.
@@ -68,6 +73,7 @@ struct State {
     entries: VecDeque<LogEntry>,
     counts: BTreeMap<(System, String), u64>,
     rows: BTreeMap<System, u64>,
+    operations: BTreeMap<System, u64>,
     faults: BTreeMap<&'static str, u64>,
     flying: BTreeMap<System, usize>,
     peaks: BTreeMap<System, usize>,
@@ -85,6 +91,7 @@ impl Default for RequestLog {
             entries: VecDeque::new(),
             counts: BTreeMap::new(),
             rows: BTreeMap::new(),
+            operations: BTreeMap::new(),
             faults: BTreeMap::new(),
             flying: BTreeMap::new(),
             peaks: BTreeMap::new(),
@@ -136,6 +143,12 @@ impl RequestLog {
         self.state().rows.get(&system).copied().unwrap_or(0)
     }
 
+    /// Operations that one system was asked for since the last `clear`: a batch
+    /// counts each of its parts, a bulk call each target, all else one.
+    pub fn operations(&self, system: System) -> u64 {
+        self.state().operations.get(&system).copied().unwrap_or(0)
+    }
+
     /// How often each kind of fault was played since the last `clear`.
     pub fn faults(&self) -> BTreeMap<&'static str, u64> {
         self.state().faults.clone()
@@ -152,6 +165,7 @@ impl RequestLog {
         state.entries.clear();
         state.counts.clear();
         state.rows.clear();
+        state.operations.clear();
         state.faults.clear();
         state.peaks = state.flying.clone();
     }
@@ -176,9 +190,14 @@ impl RequestLog {
         }
     }
 
-    /// Keeps the entry of an answered request.
-    pub(crate) fn keep(&self, entry: LogEntry) {
+    /// Keeps the entry of an answered request, with the faults inside a batch.
+    pub(crate) fn keep(&self, entry: LogEntry, inner: &[&'static str]) {
         let mut state = self.state();
+        *state.operations.entry(entry.system).or_default() +=
+            u64::try_from(entry.operations).unwrap_or(u64::MAX);
+        for fault in inner {
+            *state.faults.entry(fault).or_default() += 1;
+        }
         if let Some(rows) = entry.rows {
             *state.rows.entry(entry.system).or_default() += u64::try_from(rows).unwrap_or(u64::MAX);
         }

@@ -8,6 +8,7 @@
 //! | `/api/data/v9.2/…` | Dataverse |
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
+//! | `/events/organizations/…` | the journal of Campaign's events |
 //! | `/_sandbox/` | counts of what is held and was asked |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
@@ -22,7 +23,7 @@
 //! seed = 7
 //!
 //! [[rule]]                       # every tenth write meets a full server
-//! system = "campaign"            # entra, dynamics, ims, campaign
+//! system = "campaign"            # entra, dynamics, ims, campaign, journal
 //! method = "POST"
 //! every = 10
 //! fault = { kind = "throttle", retry_after = 2 }
@@ -39,7 +40,9 @@
 //! fault = { kind = "slow", ms = 200 }
 //! ```
 //!
-//! Further conditions: `first = n`. Kinds: `throttle`, `status` (`code`,
+//! Further conditions: `first = n`; `operation = true` looks at each operation
+//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
+//! `cut_after`). Kinds: `throttle`, `status` (`code`,
 //! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
 //! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
 //! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
@@ -49,13 +52,17 @@ mod campaign;
 mod dataverse;
 mod faults;
 mod identity;
+mod journal;
 mod limits;
 mod listener;
 mod log;
+mod mail;
 mod moment;
 mod play;
+mod random;
 mod row;
 mod server;
+mod sftp;
 mod variants;
 mod wire;
 
@@ -77,10 +84,18 @@ pub use self::dataverse::control::{ControlError, DynamicsControl};
 pub use self::dataverse::schema::{Behavior, Choice, ColumnType, LookupFlavour, Target};
 pub use self::faults::{Fault, FaultPlan, FaultRule};
 pub use self::identity::Credentials;
+pub use self::journal::JournalControl;
 use self::listener::{Connections, Cut, CuttableListener};
 pub use self::log::{LogEntry, RequestLog, System};
+pub use self::mail::{
+    EventIds, ExpectedActivity, LogDates, LogForm, MailControl, MailFact, MailKind, Mailing,
+    Standing,
+};
 use self::server::Shared;
-pub use self::variants::{Clearing, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants};
+pub use self::sftp::{SftpCall, SftpControl, SftpFault};
+pub use self::variants::{
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+};
 use crate::clock::Clock;
 
 /// How long a stopping sandbox waits for requests in flight.
@@ -91,6 +106,8 @@ const STOP: Duration = Duration::from_secs(2);
 pub struct SandboxOptions {
     /// Address to listen on; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address of the SFTP server, as above.
+    pub listen_sftp: SocketAddr,
     /// Seed of credentials, data and keys.
     pub seed: u64,
     /// Contacts that Dynamics holds at the start; with them come a quarter as
@@ -100,16 +117,20 @@ pub struct SandboxOptions {
     pub faults: FaultPlan,
     /// Behaviour where the documents leave it open.
     pub variants: Variants,
+    /// Whether Dynamics has the four activity tables of mail events.
+    pub activity_tables: bool,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen_sftp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
             contacts: 0,
             faults: FaultPlan::default(),
             variants: Variants::default(),
+            activity_tables: true,
         }
     }
 }
@@ -118,6 +139,7 @@ impl Default for SandboxOptions {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
+    sftp: sftp::Server,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -126,7 +148,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Binds, fills and serves.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
-        if !options.listen.ip().is_loopback() {
+        if !options.listen.ip().is_loopback() || !options.listen_sftp.ip().is_loopback() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the sandbox listens on loopback addresses only",
@@ -135,7 +157,12 @@ impl Sandbox {
         let socket = TcpListener::bind(options.listen).await?;
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
+        let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
         let mut dynamics = dataverse::store::Db::new(options.seed);
+        if !options.activity_tables {
+            dynamics.remove_mail_tables();
+        }
+        dynamics.adopt(options.variants);
         dataverse::generate::fill(
             &mut dynamics,
             options.seed,
@@ -146,7 +173,10 @@ impl Sandbox {
             identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
             dynamics: Arc::new(Mutex::new(dynamics)),
             campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
+            journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
+            mail: Arc::default(),
             clock,
+            seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
             faults: faults::FaultEngine::default(),
             log: RequestLog::default(),
@@ -167,7 +197,7 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, open, stop: Some(stop), task: Some(task) };
+        let sandbox = Self { shared, sftp, open, stop: Some(stop), task: Some(task) };
         sandbox.set_faults(options.faults);
         Ok(sandbox)
     }
@@ -212,6 +242,35 @@ impl Sandbox {
         }
     }
 
+    /// Acts on the journal of Campaign's events.
+    pub fn journal(&self) -> JournalControl {
+        JournalControl {
+            journal: Arc::clone(&self.shared.journal),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            origin: self.shared.origin.clone(),
+            seed: self.shared.seed,
+        }
+    }
+
+    /// Acts on the files that Campaign's workflows leave on its SFTP server.
+    pub fn sftp(&self) -> SftpControl {
+        self.sftp.control.clone()
+    }
+
+    /// Sends mail in Campaign and says what must come of it.
+    pub fn mail(&self) -> MailControl {
+        MailControl {
+            told: Arc::clone(&self.shared.mail),
+            variants: Arc::clone(&self.shared.variants),
+            clock: self.shared.clock.clone(),
+            client: self.shared.identity.credentials.campaign_client_id.clone(),
+            dynamics: self.dynamics(),
+            journal: self.journal(),
+            sftp: self.sftp(),
+        }
+    }
+
     /// What was asked.
     pub fn requests(&self) -> RequestLog {
         self.shared.log.clone()
@@ -227,6 +286,7 @@ impl Sandbox {
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
+        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same
@@ -249,6 +309,7 @@ impl Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }
 
@@ -258,5 +319,6 @@ impl Drop for Sandbox {
             task.abort();
         }
         self.open.cut_all();
+        self.sftp.stop();
     }
 }

@@ -53,7 +53,9 @@ pub(crate) fn throttled(system: System, retry_after: u64) -> Reply {
         System::Dynamics => {
             r#"{"error":{"code":"0x80072322","message":"Number of requests exceeded the limit of 6000 over time window of 300 seconds."}}"#
         }
-        System::Campaign => r#"{"error_code":"429050","message":"Too many requests"}"#,
+        System::Campaign | System::Journal => {
+            r#"{"error_code":"429050","message":"Too many requests"}"#
+        }
         System::Entra => {
             r#"{"error":"temporarily_unavailable","error_description":"AADSTS90056: Too many requests.","error_codes":[90056]}"#
         }
@@ -79,6 +81,7 @@ fn empty_page(system: System, call: &Call) -> Reply {
                 serde_json::Value::from(format!("{}/api/data/v9.2/$metadata", call.origin));
             format!(r#"{{"@odata.context":{context},"value":[],"@odata.nextLink":{link}}}"#)
         }
+        System::Journal => return empty_events(call),
         System::Campaign | System::Entra | System::Ims | System::Sandbox => {
             format!(r#"{{"content":[],"next":{{"href":{link}}},"serverSidePagination":true}}"#)
         }
@@ -86,9 +89,19 @@ fn empty_page(system: System, call: &Call) -> Reply {
     Reply::new(StatusCode::OK, "application/json", body).with("odata-version", "4.0")
 }
 
+/// A page of the journal without events; its next link leads back to it.
+fn empty_events(call: &Call) -> Reply {
+    let query =
+        if call.raw_query.is_empty() { String::new() } else { format!("?{}", call.raw_query) };
+    let next = format!("<{}{query}>; rel=\"next\"", call.path);
+    let body = r#"{"events":[],"_page":{"count":0}}"#;
+    Reply::new(StatusCode::OK, "application/json", body).and("link", &next)
+}
+
 fn huge(system: System, bytes: u64) -> Reply {
     let opening = match system {
         System::Dynamics => r#"{"value":["#,
+        System::Journal => r#"{"events":["#,
         System::Campaign | System::Entra | System::Ims | System::Sandbox => r#"{"content":["#,
     };
     let mut body = opening.as_bytes().to_vec();
@@ -204,6 +217,12 @@ fn foreign_links(call: &Call, mut reply: Reply, to: &str) -> Reply {
         if let Some(value) = changed {
             reply.headers.insert(name, value);
         }
+    }
+    let links: Vec<_> = reply.headers.get_all("link").iter().cloned().collect();
+    reply.headers.remove("link");
+    for link in links {
+        let moved = link.to_str().unwrap_or_default().replace("</", &format!("<{to}/"));
+        reply = reply.and("link", &moved);
     }
     reply.body = text.into();
     reply.marks = None;

@@ -17,6 +17,7 @@ use super::campaign;
 use super::dataverse::{self, Surroundings, store::Db};
 use super::faults::{Fault, FaultEngine};
 use super::identity::{Audience, Identity, entra, ims};
+use super::journal::{self, JournalControl, store::Journal};
 use super::limits::Limits;
 use super::listener::Cut;
 use super::log::{LogEntry, RequestLog, System};
@@ -35,12 +36,15 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
+    pub(crate) journal: Arc<Mutex<Journal>>,
+    pub(crate) mail: Arc<Mutex<super::mail::control::Told>>,
     pub(crate) variants: Arc<Mutex<Variants>>,
     pub(crate) faults: FaultEngine,
     pub(crate) log: RequestLog,
     pub(crate) last_rows: LastRows,
     pub(crate) limits: Limits,
     pub(crate) origin: String,
+    pub(crate) seed: u64,
     pub(crate) restless: AtomicU64,
 }
 
@@ -49,6 +53,27 @@ enum Sending {
     Whole(Reply),
     Half(Reply),
     Nothing,
+    /// The request was applied; the connection closes.
+    Lost(Reply),
+}
+
+impl Sending {
+    /// The same with the operations that it stands for and the faults they met.
+    fn counted(self) -> (Self, usize, Vec<&'static str>) {
+        match self {
+            Self::Whole(mut reply) => {
+                let faults = std::mem::take(&mut reply.faults);
+                let operations = reply.operations;
+                (Self::Whole(reply), operations, faults)
+            }
+            Self::Half(reply) => {
+                let operations = reply.operations;
+                (Self::Half(reply), operations, Vec::new())
+            }
+            Self::Lost(reply) => (Self::Nothing, reply.operations, reply.faults),
+            Self::Nothing => (Self::Nothing, 1, Vec::new()),
+        }
+    }
 }
 
 struct Done {
@@ -74,6 +99,8 @@ fn system(path: &str) -> System {
         System::Ims
     } else if path.starts_with("/_sandbox") {
         System::Sandbox
+    } else if journal::owns(path) {
+        System::Journal
     } else if path.ends_with("/oauth2/v2.0/token") || path.ends_with("/oauth2/token") {
         System::Entra
     } else {
@@ -101,7 +128,7 @@ pub(crate) async fn handle(
     match done.sending {
         Sending::Whole(reply) => respond(reply),
         Sending::Half(reply) => half(reply, cut),
-        Sending::Nothing => {
+        Sending::Nothing | Sending::Lost(_) => {
             cut.now();
             // The connection is gone before this is looked at.
             respond(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
@@ -130,7 +157,7 @@ pub(crate) async fn direct(
             Ok(response)
         }
         Sending::Half(_) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-        Sending::Nothing => Err(std::io::ErrorKind::ConnectionReset.into()),
+        Sending::Nothing | Sending::Lost(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
     }
 }
 
@@ -178,16 +205,19 @@ impl Shared {
             format!("{}?{}", call.path, call.raw_query)
         };
         let verdict = self.faults.decide(system, &method, &target);
-        let sending = self.play(system, call, verdict.fault.as_ref());
+        let (sending, operations, inner) =
+            self.play(system, call, verdict.fault.as_ref()).counted();
         let slow = (verdict.slow_ms > 0).then_some("slow");
         let (status, rows) = match &sending {
             Sending::Whole(reply) | Sending::Half(reply) => (reply.status.as_u16(), reply.rows),
-            Sending::Nothing => (0, None),
+            Sending::Nothing | Sending::Lost(_) => (0, None),
         };
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
-        self.log.keep(LogEntry { seq, at, system, method, path, status, rows, fault, in_flight });
+        let entry =
+            LogEntry { seq, at, system, method, path, status, rows, operations, fault, in_flight };
+        self.log.keep(entry, &inner);
         Done { sending, slow_ms: verdict.slow_ms, flight }
     }
 
@@ -211,8 +241,8 @@ impl Shared {
         if self.restless.load(Ordering::Relaxed) > 0 {
             self.last_rows.keep(&call.path, &reply);
         }
-        if fault == Some(&Fault::CutAfter) {
-            return Sending::Nothing;
+        if fault == Some(&Fault::CutAfter) || reply.lost {
+            return Sending::Lost(reply);
         }
         if fault == Some(&Fault::CutIn) {
             return Sending::Half(reply);
@@ -236,6 +266,8 @@ impl Shared {
             System::Ims => Reply::empty(StatusCode::NOT_FOUND),
             System::Dynamics => self.dynamics(call, variants, expired_delta),
             System::Campaign => self.campaign(call, variants),
+            System::Journal => self.journal(call, variants),
+            System::Sandbox if call.method == Method::POST => self.control(call),
             System::Sandbox => self.summary(call),
         }
     }
@@ -255,7 +287,13 @@ impl Shared {
             Ok(left) => left,
             Err(wait) => return play::throttled(System::Dynamics, wait),
         };
-        let around = Surroundings { clock: &self.clock, variants, expired_delta };
+        let around = Surroundings {
+            clock: &self.clock,
+            variants,
+            expired_delta,
+            faults: &self.faults,
+            batched: false,
+        };
         let mut db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
         dataverse::answer(&mut db, call, &around)
             .with("x-ms-ratelimit-burst-remaining-xrm-requests", &left.to_string())
@@ -274,6 +312,26 @@ impl Shared {
         campaign::answer(&mut db, call, tenant, variants, &self.clock)
     }
 
+    fn journal(&self, call: &Call, variants: Variants) -> Reply {
+        if let Err(reply) = journal::check(&self.identity, call) {
+            return *reply;
+        }
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal::answer(&mut journal, call, variants, &self.clock)
+    }
+
+    /// What a person does to the journal: no credentials, as on its console.
+    fn control(&self, call: &Call) -> Reply {
+        let control = JournalControl {
+            journal: Arc::clone(&self.journal),
+            variants: Arc::clone(&self.variants),
+            clock: self.clock.clone(),
+            origin: self.origin.clone(),
+            seed: self.seed,
+        };
+        journal::control::answer(&control, call)
+    }
+
     fn summary(&self, call: &Call) -> Reply {
         if call.method != Method::GET || call.path.trim_end_matches('/') != "/_sandbox" {
             return Reply::empty(StatusCode::NOT_FOUND);
@@ -284,7 +342,7 @@ impl Shared {
         };
         let resources = self.campaign.lock().unwrap_or_else(PoisonError::into_inner).counts();
         let counts: serde_json::Map<String, serde_json::Value> =
-            [System::Entra, System::Dynamics, System::Ims, System::Campaign]
+            [System::Entra, System::Dynamics, System::Ims, System::Campaign, System::Journal]
                 .into_iter()
                 .map(|system| (system.name().to_owned(), self.log.count(system).into()))
                 .collect();

@@ -29,7 +29,7 @@ pub enum Clearing {
     NullOnly,
 }
 
-/// What happens to the children of a deleted Campaign record.
+/// What happens to the children of a deleted record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParentDelete {
@@ -63,6 +63,19 @@ pub enum SecuredRead {
     Null,
 }
 
+/// What surrounds an event in the journal (campaign sheet 9.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Envelope {
+    /// `CloudEvents` 1.0, the content under `data`.
+    #[default]
+    CloudEvents,
+    /// The pipeline's own, the content under `body`.
+    Pipeline,
+    /// Activity streams, the content beside the `@id`.
+    ActivityStreams,
+}
+
 /// Which of the possible behaviours the look-alikes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -81,6 +94,22 @@ pub struct Variants {
     /// Whether change tracking of list members can be turned on (Dynamics
     /// sheet 9.4).
     pub list_member_tracking: bool,
+    /// Whether the lookups of a custom activity are named after its schema name
+    /// instead of its logical name (Dynamics sheet 4.6).
+    pub navigation_by_schema_name: bool,
+    /// What happens to activities when the record that they regard is deleted;
+    /// the sheet does not say, the default is what the platform's own do.
+    pub regarding_delete: ParentDelete,
+    /// Whether closed activities refuse changes (Dynamics sheet 4.7).
+    pub closed_is_read_only: bool,
+    /// Whether a user's privileges can be read; not in the Dynamics sheet.
+    pub privileges_can_be_read: bool,
+    /// Reads of a new alternate key until its index is built (Dynamics sheet
+    /// 7.6).
+    pub key_pending_reads: u32,
+    /// Operations that one batch may hold; older servers take 250 (Dynamics
+    /// sheet 5.1).
+    pub batch_operations: usize,
     /// Shape of Campaign's error bodies.
     pub campaign_errors: ErrorStyle,
     /// Status of a Campaign deletion, 200 or 204 (campaign sheet 3.7).
@@ -125,6 +154,21 @@ pub struct Variants {
     pub dynamics_token_seconds: u32,
     /// Life of an IMS token.
     pub campaign_token_seconds: u32,
+    /// Events in a page of the journal that is asked for without `limit`
+    /// (campaign sheet 9.2).
+    pub journal_batch: u32,
+    /// What `retry-after` says at the end of the journal.
+    pub journal_retry_after: u32,
+    /// Every nth event of those written together stands in the journal twice;
+    /// 0 for none.
+    pub journal_repeats: u32,
+    /// Events written together are shuffled within windows of this many.
+    pub journal_shuffle: u32,
+    /// Whether all links come in one header, where the journal sends one header
+    /// each.
+    pub journal_links_joined: bool,
+    /// What surrounds the events that mailings write (campaign sheet 9.5).
+    pub journal_envelope: Envelope,
 }
 
 impl Default for Variants {
@@ -136,6 +180,12 @@ impl Default for Variants {
             secured_read: SecuredRead::Refused,
             tracking_needs_publishing: true,
             list_member_tracking: false,
+            navigation_by_schema_name: false,
+            regarding_delete: ParentDelete::Cascade,
+            closed_is_read_only: true,
+            privileges_can_be_read: true,
+            key_pending_reads: 1,
+            batch_operations: 1000,
             campaign_errors: ErrorStyle::JsonString,
             campaign_delete: 200,
             unique_external_id: true,
@@ -155,6 +205,12 @@ impl Default for Variants {
             campaign_requests_per_second: 50,
             dynamics_token_seconds: 3599,
             campaign_token_seconds: 86_399,
+            journal_batch: 100,
+            journal_retry_after: 10,
+            journal_repeats: 0,
+            journal_shuffle: 0,
+            journal_links_joined: false,
+            journal_envelope: Envelope::CloudEvents,
         }
     }
 }

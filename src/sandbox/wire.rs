@@ -99,12 +99,27 @@ pub(crate) struct Reply {
     /// Rows in a list reply, for the request log.
     pub(crate) rows: Option<usize>,
     pub(crate) marks: Option<ListMarks>,
+    /// What it counts for the daily entitlement (Dynamics sheet 6.4).
+    pub(crate) operations: usize,
+    /// Faults that single operations of a batch met.
+    pub(crate) faults: Vec<&'static str>,
+    /// The connection closes instead.
+    pub(crate) lost: bool,
 }
 
 impl Reply {
     /// A reply without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), rows: None, marks: None }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            rows: None,
+            marks: None,
+            operations: 1,
+            faults: Vec::new(),
+            lost: false,
+        }
     }
 
     /// A reply with a body.
@@ -123,6 +138,15 @@ impl Reply {
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// The same with one more header of a name that may stand there already.
+    #[must_use]
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.append(HeaderName::from_static(name), value);
         }
         self
     }

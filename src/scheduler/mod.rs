@@ -42,6 +42,11 @@ impl Timer {
         self.plan.schedule.next_after(last.min(now), &self.plan.zone)
     }
 
+    /// By what it is due.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The same timer by another plan.
     #[must_use]
     pub(crate) fn by(&self, plan: Plan) -> Self {

@@ -1,5 +1,7 @@
 //! How much waits in the outbox, and for how long.
 
+use jiff::Timestamp;
+
 use crate::model::{Flow, TableName};
 use crate::store::work::table_name;
 use crate::store::{StoreError, Work};
@@ -19,6 +21,27 @@ impl Work<'_> {
                 .query_row([flow.as_str(), table.as_str()], |row| row.get(0))?,
         };
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// How much of a flow waits or is on its way, whatever it is.
+    pub(crate) fn flow_backlog(&self, flow: Flow) -> Result<u64, StoreError> {
+        match flow {
+            Flow::Ingress => self.backlog(flow, None),
+            Flow::Optout => self.open_contacts(),
+            Flow::Egress => {
+                let events = self.event_backlog()?;
+                Ok(events.ready + events.waiting)
+            }
+        }
+    }
+
+    /// Since when the oldest of it waits, in microseconds since 1970.
+    pub(crate) fn oldest_of_flow(&self, flow: Flow) -> Result<Option<i64>, StoreError> {
+        match flow {
+            Flow::Ingress => self.oldest_decision(flow, None),
+            Flow::Optout => self.oldest_open_flag(),
+            Flow::Egress => Ok(self.event_backlog()?.oldest.map(Timestamp::as_microsecond)),
+        }
     }
 
     /// When the oldest of them was decided. Reads all of them, for `status`.

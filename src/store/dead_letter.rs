@@ -227,8 +227,8 @@ impl Work<'_> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Puts a dead letter back to work: into the outbox, or, where the mapping
-    /// failed, on the list of records to be read again. False if there is none
+    /// Puts a dead letter back to work: into the outbox or among the events, or,
+    /// where the mapping failed, on the list of what is to be read again. False if there is none
     /// of this number.
     pub(crate) fn retry_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
         let Some(raw) = self.raw_dead_letter(id)? else { return Ok(false) };
@@ -236,6 +236,8 @@ impl Work<'_> {
         let record = record_id(&raw.record)?;
         if flow == Flow::Optout {
             self.contact_due(record)?;
+        } else if flow == Flow::Egress {
+            self.retry_event_letter(record)?;
         } else if raw.action == "map" {
             self.request_reread(&table, record)?;
         } else if self.pending(flow, &table, record)?.is_none() {
@@ -267,6 +269,9 @@ impl Work<'_> {
     pub(crate) fn discard_dead_letter(&mut self, id: i64) -> Result<bool, StoreError> {
         let Some(raw) = self.raw_dead_letter(id)? else { return Ok(false) };
         let (table, record) = (table_name(&raw.table)?, record_id(&raw.record)?);
+        if flow(&raw.flow)? == Flow::Egress {
+            self.discard_event_letter(record)?;
+        }
         self.note(&table, record, &Note::of(Step::LetterDiscarded, raw.version.map(RowVersion)));
         self.remove_dead_letter(id)
     }

@@ -260,13 +260,15 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What an ended process was working on may have reached Campaign.
+    /// What an ended process was working on may have reached the other side.
     pub(crate) fn recover_leases(&mut self) -> Result<usize, StoreError> {
-        Ok(self.sql.execute(
-            "UPDATE outbox SET uncertain = max(uncertain, leased <> ?1), leased = NULL
+        let events = self.recover_events()?;
+        Ok(events
+            + self.sql.execute(
+                "UPDATE outbox SET uncertain = max(uncertain, leased <> ?1), leased = NULL
              WHERE leased IS NOT NULL",
-            [ASIDE],
-        )?)
+                [ASIDE],
+            )?)
     }
 
     /// All rows of a flow in order, for a dry run: `visit` is called for each.

@@ -2,6 +2,7 @@
 
 mod commit;
 mod consent;
+mod events;
 mod files;
 mod frozen;
 mod letters;
@@ -74,6 +75,7 @@ fn payload(store: &Store, value: &str) -> Payload {
             updates: true,
         }],
         links: Vec::new(),
+        opt_outs: vec!["blackListEmail".into()],
     }
 }
 

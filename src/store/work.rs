@@ -33,6 +33,11 @@ impl<'a> Work<'a> {
         self.key
     }
 
+    /// Now.
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// Now, in the store's unit.
     pub(super) fn now_us(&self) -> i64 {
         self.clock.now().as_microsecond()

@@ -5,7 +5,7 @@ use crate::telemetry::event::events;
 events! { HTTP_EVENTS;
     /// A remote asked us to slow down. All workers of that system wait.
     DeliveryThrottled = "delivery.throttled" WARN, "Nothing: work resumes by itself. If it happens all day, lower the upper bounds in the configuration or ask for a larger quota." {
-        /// `dynamics` or `campaign`.
+        /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// HTTP status of the answer.
         status: u16,
@@ -15,7 +15,7 @@ events! { HTTP_EVENTS;
 
     /// A remote does not answer: several requests in a row failed.
     RemoteUnreachable = "remote.unreachable" WARN, "Nothing at first: requests are repeated. If it lasts, look at the network, the firewall and the vendor's status page." {
-        /// `dynamics` or `campaign`.
+        /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// What the last request met.
         problem: String,
@@ -23,7 +23,7 @@ events! { HTTP_EVENTS;
 
     /// A remote answers again after it did not.
     RemoteBack = "remote.back" INFO, "Nothing." {
-        /// `dynamics` or `campaign`.
+        /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// How long it did not answer.
         silent_ms: u64,
@@ -31,7 +31,7 @@ events! { HTTP_EVENTS;
 
     /// A new access token was obtained.
     TokenObtained = "auth.token" DEBUG, "Nothing." {
-        /// `dynamics` or `campaign`.
+        /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// How long it is used before the next one is asked for.
         use_ms: u64,
@@ -39,7 +39,7 @@ events! { HTTP_EVENTS;
 
     /// The token endpoint or the system refuses our credentials.
     AuthRefused = "auth.refused" ERROR, "Look at the code: an expired or wrong secret or certificate, a missing application user, or a wrong clock. The next try follows after a minute." {
-        /// `dynamics` or `campaign`.
+        /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// The vendor's code, where one was given.
         code: Option<String>,

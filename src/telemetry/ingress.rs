@@ -88,15 +88,15 @@ events! { INGRESS_EVENTS;
         /// Pages read.
         pages: u64,
     }
-    /// Dynamics no longer accepts the delta token: all rows are read again, and deletions are found by comparison.
-    CursorExpired = "cursor.expired" WARN, "Nothing is lost. If it happens often, run the flow more often or raise the retention of change tracking in Dynamics." {
+    /// The source no longer accepts our position. Dynamics: all rows are read again, and deletions are found by comparison. The journal: events between `from` and `to` are lost to it.
+    CursorExpired = "cursor.expired" WARN, "Run the flow more often than the source forgets. With a table nothing is lost; raise the retention of change tracking in Dynamics if it happens often. Without one, events are missing: log files of these days on SFTP can still bring them." {
         /// The flow.
         flow: Flow,
-        /// The table.
-        table: TableName,
-        /// When the lost token was obtained.
+        /// The table; none for the journal.
+        table: Option<TableName>,
+        /// When the lost token was obtained; of the journal, when the last event that was read had happened.
         from: Option<String>,
-        /// Now.
+        /// Now; of the journal, when the oldest event that it still has happened, if it has one.
         to: String,
     }
     /// The delta token is older than half of what Dynamics keeps.

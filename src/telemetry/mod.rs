@@ -4,6 +4,7 @@
 //! Ids may stand in an event; names, addresses, mapped values, tokens and
 //! secrets may not.
 
+mod activities;
 mod daemon;
 mod event;
 mod http;
@@ -14,6 +15,7 @@ mod resync;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activities::*;
 pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
@@ -28,5 +30,6 @@ pub(crate) use resync::*;
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, OPTOUT_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS].concat()
+    [INGRESS_EVENTS, ACTIVITY_EVENTS, OPTOUT_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS]
+        .concat()
 }

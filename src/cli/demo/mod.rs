@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{App, PassEnd, PassOptions, Requests, sync_ingress};
+use crate::app::{App, PassEnd, PassOptions, Requests, sync};
 use crate::clock::Clock;
 use crate::config::load;
-use crate::model::Stop;
+use crate::model::{Flow, Stop};
 use crate::sandbox::{Sandbox, SandboxOptions, System};
 use crate::store::{Counts, Mode, Store};
 
@@ -145,8 +145,9 @@ async fn one_pass(
         requests: Requests::default(),
         stop: Stop::default(),
         again: false,
+        asked: true,
     };
-    let report = sync_ingress(app, store, options, &mut watch).await?;
+    let report = sync(app, store, Flow::Ingress, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}

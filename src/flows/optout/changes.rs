@@ -77,7 +77,7 @@ impl OptoutIntake {
         };
         CursorExpired {
             flow: Flow::Optout,
-            table: self.source.table().clone(),
+            table: Some(self.source.table().clone()),
             from,
             to: self.clock.now().to_string(),
         }

@@ -7,7 +7,13 @@ use http::StatusCode;
 use crate::sandbox::identity::{Audience, Identity};
 use crate::sandbox::wire::{Call, Reply};
 
-fn refuse(identity: &Identity, status: StatusCode, code: &str, message: &str) -> Box<Reply> {
+/// A refusal in the gateway's words.
+pub(crate) fn refuse(
+    identity: &Identity,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+) -> Box<Reply> {
     let body = serde_json::json!({"error_code": code, "message": message});
     let id = identity.clock.guid().to_string();
     Box::new(Reply::new(status, "application/json", body.to_string()).with("x-request-id", &id))

@@ -1,6 +1,6 @@
 //! `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple` (Dynamics sheet 5.4).
 //!
-//! Owns: their targets, and taking everything back where one is refused.
+//! Owns: their targets. One that is refused takes all of them back.
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -13,7 +13,6 @@ use super::row_routes::{from_key, set_of, without_key};
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use crate::clock::Clock;
-use crate::sandbox::row::Fields;
 use crate::sandbox::wire::{Call, Reply};
 
 /// `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple`: all or nothing.
@@ -37,23 +36,22 @@ pub(crate) fn bulk(
     let targets = body.remove("Targets").ok_or_else(|| payload(&set, "Targets is missing."))?;
     let targets: Vec<Body> =
         serde_json::from_str(targets.get()).map_err(|error| payload(&set, &error.to_string()))?;
-    let mut done: Vec<(Uuid, Option<Fields>)> = Vec::new();
-    for target in targets {
-        match bulk_row(db, table, action, target, actor, clock.guid(), &mut done) {
-            Ok(()) => {}
-            Err(refusal) => {
-                undo(db, table, done);
-                return Err(refusal);
-            }
-        }
-    }
+    let count = targets.len();
+    let ids: Vec<String> = db.transaction(|db| {
+        targets
+            .into_iter()
+            .map(|target| bulk_row(db, table, action, target, actor, clock.guid()))
+            .map(|id| id.map(|id| id.to_string()))
+            .collect::<Result<_, _>>()
+    })?;
     if action != "CreateMultiple" {
-        return Ok(Reply::empty(StatusCode::NO_CONTENT));
+        return Ok(Reply { operations: count, ..Reply::empty(StatusCode::NO_CONTENT) });
     }
-    let ids: Vec<String> = done.iter().map(|(id, _)| id.to_string()).collect();
     let context = format!("{}/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse", api(call));
     let body = serde_json::json!({"@odata.context": context, "Ids": ids});
-    Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string()))
+    let reply =
+        Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string());
+    Ok(Reply { operations: count, ..reply })
 }
 
 fn bulk_row(
@@ -63,8 +61,7 @@ fn bulk_row(
     mut target: Body,
     actor: Actor,
     fresh: Uuid,
-    done: &mut Vec<(Uuid, Option<Fields>)>,
-) -> Result<(), Refusal> {
+) -> Result<Uuid, Refusal> {
     let set = set_of(db, table);
     let text = |raw: Option<Box<RawValue>>| {
         raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
@@ -79,9 +76,7 @@ fn bulk_row(
         ));
     }
     if action == "CreateMultiple" {
-        let id = write::create(db, table, None, &target, actor, fresh)?;
-        done.push((id, None));
-        return Ok(());
+        return write::create(db, table, None, &target, actor, fresh);
     }
     let id_column = db.table(table).map(|data| data.def.id.clone()).unwrap_or_default();
     let key = match text(target.remove("@odata.id")) {
@@ -94,8 +89,8 @@ fn bulk_row(
         key.ok_or_else(|| payload(&set, "Microsoft.OData.ODataException: The target has no key."))?;
     match path::find(db, table, &key) {
         Ok(id) => {
-            done.push((id, db.fields(table, id)));
-            write::update(db, table, id, &without_key(&target, &key), actor)
+            write::update(db, table, id, &without_key(&target, &key), actor)?;
+            Ok(id)
         }
         Err(refusal) if refusal.status == 404 && action == "UpsertMultiple" => {
             if let Key::Named(pairs) = &key
@@ -104,25 +99,8 @@ fn bulk_row(
                 return Err(refuse(400, "0x80040216", "An unexpected error occurred."));
             }
             let (id, body) = from_key(&key, target)?;
-            let id = write::create(db, table, id, &body, actor, fresh)?;
-            done.push((id, None));
-            Ok(())
+            write::create(db, table, id, &body, actor, fresh)
         }
         Err(refusal) => Err(refusal),
-    }
-}
-
-/// Puts the rows back as they were before the transaction.
-fn undo(db: &mut Db, table: &str, done: Vec<(Uuid, Option<Fields>)>) {
-    for (id, before) in done.into_iter().rev() {
-        match before {
-            // The row was valid before, so putting it back cannot be refused.
-            Some(fields) => {
-                let _ = db.put(table, id, &fields);
-            }
-            None => {
-                db.remove(table, id);
-            }
-        }
     }
 }

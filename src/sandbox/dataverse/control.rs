@@ -61,6 +61,7 @@ impl DynamicsControl {
             user: db.fixed.person,
             now: self.clock.now().as_millisecond(),
             empty_is_null: true,
+            closed_is_read_only: false,
             person: true,
         }
     }
@@ -224,6 +225,32 @@ impl DynamicsControl {
         } else {
             db.forbidden.insert(table.to_owned());
         }
+    }
+
+    /// Gives the application's role a privilege, such as `prvCreateActivity`,
+    /// or takes it away.
+    pub fn set_privilege(&self, name: &str, held: bool) {
+        let mut db = self.db();
+        if held {
+            db.denied.remove(name);
+        } else {
+            db.denied.insert(name.to_owned());
+        }
+    }
+
+    /// Takes the four activity tables of mail events away, with their rows.
+    pub fn remove_mail_tables(&self) {
+        self.db().remove_mail_tables();
+    }
+
+    /// Tables whose definition was changed and not published yet.
+    pub fn unpublished(&self) -> Vec<String> {
+        self.db().unpublished.iter().cloned().collect()
+    }
+
+    /// What lies in a solution: tables, columns as `table.column`.
+    pub fn components(&self, solution: &str) -> Vec<String> {
+        self.db().components.get(solution).into_iter().flatten().cloned().collect()
     }
 
     /// The logical names of all tables.

@@ -176,8 +176,7 @@ impl DynamicsControl {
     pub fn restore_table(&self, table: &str) -> Result<(), ControlError> {
         let mut db = self.db();
         let data = db.dropped.remove(table).ok_or_else(|| unknown("such table"))?;
-        db.sets.insert(data.def.set.clone(), table.to_owned());
-        db.tables.insert(table.to_owned(), data);
+        db.add_table(data);
         db.metadata_changed(table);
         Ok(())
     }

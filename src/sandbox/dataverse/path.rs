@@ -91,7 +91,8 @@ pub(crate) fn find(db: &Db, table: &str, key: &Key) -> Result<Uuid, Refusal> {
         return find(db, table, &Key::Id(id));
     }
     let at = data.def.keys.iter().position(|known| {
-        known.columns.len() == pairs.len()
+        known.usable()
+            && known.columns.len() == pairs.len()
             && pairs.iter().all(|(name, _)| known.columns.contains(name))
     });
     let Some(at) = at else {

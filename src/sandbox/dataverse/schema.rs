@@ -3,7 +3,11 @@
 //! Owns: the vocabulary that the built-in tables, the metadata replies and the
 //! type checks share ("Column data types", Dynamics sheet 2.6 and 7).
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
+
+pub(crate) use super::keys::AlternateKey;
 
 /// How a date-time column behaves (`DateTimeBehavior/Value`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,13 +260,6 @@ impl Column {
     }
 }
 
-/// An alternate key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AlternateKey {
-    pub(crate) name: String,
-    pub(crate) columns: Vec<String>,
-}
-
 /// A table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -281,6 +278,10 @@ pub(crate) struct Table {
     pub(crate) tracking_unpublished: bool,
     /// Display names by language.
     pub(crate) labels: Vec<(u64, String)>,
+    /// Display names of columns that were given some, by logical name.
+    pub(crate) column_labels: BTreeMap<String, Vec<(u64, String)>>,
+    /// Display names of many rows; without any it is the set's name.
+    pub(crate) collection_labels: Vec<(u64, String)>,
     /// Members that a definition without them resets.
     pub(crate) color: Option<String>,
     pub(crate) audited: bool,
@@ -315,6 +316,8 @@ impl Table {
             trackable: true,
             tracking_unpublished: false,
             labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
+            column_labels: BTreeMap::new(),
+            collection_labels: Vec::new(),
             color: Some("#3b79b7".to_owned()),
             audited: true,
             columns: Vec::new(),
@@ -351,6 +354,25 @@ impl Table {
             return self.column(inner).filter(|column| !column.kind.targets().is_empty());
         }
         self.column(name).filter(|column| column.kind.targets().is_empty())
+    }
+
+    /// Names the lookups of an activity after its schema name or its logical
+    /// name, where the two differ (sheet 4.6).
+    pub(crate) fn suffix_navigation(&mut self, by_schema_name: bool) {
+        let (logical, schema) = (format!("_{}", self.name), format!("_{}", self.schema_name));
+        for column in &mut self.columns {
+            let ColumnType::Lookup { targets, .. } = &mut column.kind else { continue };
+            for target in targets {
+                let stem = target
+                    .navigation
+                    .strip_suffix(&logical)
+                    .or_else(|| target.navigation.strip_suffix(&schema));
+                let suffix = if by_schema_name { &schema } else { &logical };
+                if let Some(stem) = stem {
+                    target.navigation = format!("{stem}{suffix}");
+                }
+            }
+        }
     }
 
     /// A lookup and the place of its target by navigation property.

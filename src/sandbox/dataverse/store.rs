@@ -3,11 +3,15 @@
 //! Owns: tables with their rows, the one version counter, tombstones and
 //! indexes ("look-alike server rules", Dynamics sheet 3.8). Knows no HTTP.
 
+mod tables;
+mod undo;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use self::undo::Journal;
 use super::builtin;
 use super::error::{Refusal, refuse};
 use super::schema::{Table, name_guid};
@@ -41,7 +45,7 @@ pub(crate) struct TableData {
 }
 
 impl TableData {
-    fn new(def: Table) -> Self {
+    pub(crate) fn new(def: Table) -> Self {
         let keys = def.keys.iter().map(|_| HashMap::new()).collect();
         Self {
             def: Arc::new(def),
@@ -64,19 +68,42 @@ impl TableData {
         Some(parts.join("\u{1f}"))
     }
 
-    /// Builds the alternate keys anew, after their columns have changed.
-    pub(crate) fn rekey(&mut self) {
+    /// Builds the alternate keys anew, after their columns have changed; false
+    /// where two rows hold the same value of one.
+    pub(crate) fn rekey(&mut self) -> bool {
+        let mut unique = true;
         let mut keys: Vec<HashMap<String, Uuid>> =
             self.def.keys.iter().map(|_| HashMap::new()).collect();
         for (id, row) in &self.rows {
             let fields = row.data.unpack();
             for (key, map) in keys.iter_mut().enumerate() {
                 if let Some(value) = self.key_value(key, &fields) {
-                    map.insert(value, *id);
+                    unique &= map.insert(value, *id).is_none();
                 }
             }
         }
         self.keys = keys;
+        unique
+    }
+
+    fn forget_keys(&mut self, fields: &Fields) {
+        for key in 0..self.keys.len() {
+            if let Some(value) = self.key_value(key, fields)
+                && let Some(map) = self.keys.get_mut(key)
+            {
+                map.remove(&value);
+            }
+        }
+    }
+
+    fn learn_keys(&mut self, id: Uuid, fields: &Fields) {
+        for key in 0..self.keys.len() {
+            if let Some(value) = self.key_value(key, fields)
+                && let Some(map) = self.keys.get_mut(key)
+            {
+                map.insert(value, id);
+            }
+        }
     }
 
     /// The row with an alternate key's value.
@@ -128,9 +155,18 @@ pub(crate) struct Db {
     pub(crate) forbidden: HashSet<String>,
     /// Whether the application may change and publish definitions.
     pub(crate) customizer: bool,
+    /// Privileges that were taken from the application's role.
+    pub(crate) denied: HashSet<String>,
+    /// Definitions that were changed and not published yet.
+    pub(crate) unpublished: BTreeSet<String>,
+    /// Tables and columns in solutions, by the solution's unique name.
+    pub(crate) components: BTreeMap<String, BTreeSet<String>>,
+    /// Whether activities go with the record that they regard.
+    pub(crate) regarding_cascades: bool,
     pub(crate) fixed: Fixed,
     /// Parent, child table's code, column, child.
     children: BTreeSet<(Uuid, u32, u16, Uuid)>,
+    journal: Journal,
     /// Sorted results of queries with `$orderby`, so that pages follow on.
     pub(crate) sorted: VecDeque<(u64, Vec<Uuid>)>,
 }
@@ -160,8 +196,13 @@ impl Db {
             metadata_version: 1,
             forbidden: HashSet::new(),
             customizer: true,
+            denied: HashSet::new(),
+            unpublished: BTreeSet::new(),
+            components: BTreeMap::new(),
+            regarding_cascades: true,
             fixed,
             children: BTreeSet::new(),
+            journal: Journal::default(),
             sorted: VecDeque::new(),
         }
     }
@@ -183,6 +224,7 @@ impl Db {
 
     /// Stores a row under the next version, checking alternate keys.
     pub(crate) fn put(&mut self, table: &str, id: Uuid, fields: &Fields) -> Result<u64, Refusal> {
+        self.note(table, id);
         let Some(data) = self.tables.get_mut(table) else {
             return Err(refuse(400, "0x80041102", "The specified table does not exist."));
         };
@@ -227,6 +269,7 @@ impl Db {
 
     /// Removes a row and unlinks its children; false where there was none.
     pub(crate) fn remove(&mut self, table: &str, id: Uuid) -> bool {
+        self.note(table, id);
         let Some(data) = self.tables.get_mut(table) else {
             return false;
         };
@@ -235,13 +278,7 @@ impl Db {
         };
         let fields = old.data.unpack();
         data.by_version.remove(&old.version);
-        for key in 0..data.keys.len() {
-            if let Some(value) = data.key_value(key, &fields)
-                && let Some(map) = data.keys.get_mut(key)
-            {
-                map.remove(&value);
-            }
-        }
+        data.forget_keys(&fields);
         link(&mut self.children, &data.def, id, Some(&fields), &Fields::new());
         let pair = related(&data.def, &fields);
         self.version += 1;
@@ -261,13 +298,18 @@ impl Db {
         let children: Vec<_> = self.children.range(low..=high).copied().collect();
         for (_, code, column, child) in children {
             let found = self.tables.values().find(|data| data.def.type_code == code);
-            let Some((table, intersect)) =
-                found.map(|data| (data.def.name.clone(), data.def.intersect))
+            let goes = |def: &Table| {
+                // A membership without one of its two sides is none.
+                def.intersect
+                    || (def.activity
+                        && self.regarding_cascades
+                        && def.column("regardingobjectid").is_some_and(|at| at.number == column))
+            };
+            let Some((table, goes)) = found.map(|data| (data.def.name.clone(), goes(&data.def)))
             else {
                 continue;
             };
-            if intersect {
-                // A membership without one of its two sides is none.
+            if goes {
                 self.remove(&table, child);
                 continue;
             }
@@ -286,20 +328,6 @@ impl Db {
         self.metadata_version += 1;
         if let Some(data) = self.tables.get_mut(table) {
             data.tokens_from = self.version;
-        }
-    }
-
-    /// Days for which deletions are kept.
-    pub(crate) fn retention_days(&self) -> i64 {
-        let column = self
-            .table("organization")
-            .and_then(|data| data.def.column("expirechangetrackingindays"));
-        let fields = self.fields("organization", self.fixed.organization);
-        match (column, fields) {
-            (Some(column), Some(fields)) => {
-                fields.get(&column.number).and_then(Cell::int).unwrap_or(7)
-            }
-            _ => 7,
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::{Refusal, no_row, payload, refuse};
+use super::privileges::{self, Verb};
 use super::schema::{ColumnType, Role, Table};
 use super::store::Db;
 use super::{connection, path, value};
@@ -26,6 +27,8 @@ pub(crate) struct Actor {
     pub(crate) now: i64,
     /// Whether an empty text counts as null.
     pub(crate) empty_is_null: bool,
+    /// Whether a closed activity refuses changes.
+    pub(crate) closed_is_read_only: bool,
     /// A person's client may create a row in any state.
     pub(crate) person: bool,
 }
@@ -61,7 +64,7 @@ fn read(
     for (name, raw) in body {
         let raw = raw.get();
         if let Some(navigation) = name.strip_suffix("@odata.bind") {
-            change.cells.push(bind(db, table, navigation, raw)?);
+            change.cells.push(bind(db, table, navigation, raw, actor)?);
             continue;
         }
         if name.contains('@') {
@@ -107,6 +110,7 @@ fn bind(
     table: &Table,
     navigation: &str,
     raw: &str,
+    actor: Actor,
 ) -> Result<(u16, Option<Cell<'static>>), Refusal> {
     let Some((column, place)) = table.navigation(navigation) else {
         return Err(payload(
@@ -157,6 +161,10 @@ fn bind(
         )
     })?;
     let id = path::find(db, &target, &key)?;
+    if !actor.person {
+        privileges::require(db, &table.name, Verb::Append)?;
+        privileges::require(db, &target, Verb::AppendTo)?;
+    }
     Ok((column.number, Some(Cell::Ref(id, place))))
 }
 
@@ -186,7 +194,13 @@ pub(crate) fn create(
     fresh: Uuid,
 ) -> Result<Uuid, Refusal> {
     let def = definition(db, table)?;
+    if !actor.person {
+        privileges::require(db, table, Verb::Create)?;
+    }
     let change = read(db, &def, body, actor, true)?;
+    if change.back_dated.is_some() && !actor.person {
+        privileges::require_named(db, "prvOverrideCreatedOnCreatedBy")?;
+    }
     let id = change.id.or(id).unwrap_or(fresh);
     if db.holds(table, id) {
         return Err(refuse(412, "0x80040237", "A record with matching key values already exists."));
@@ -223,13 +237,30 @@ pub(crate) fn update(
     actor: Actor,
 ) -> Result<(), Refusal> {
     let def = definition(db, table)?;
+    if !actor.person {
+        privileges::require(db, table, Verb::Write)?;
+    }
     let change = read(db, &def, body, actor, false)?;
     let Some(mut fields) = db.fields(table, id) else {
         return Err(no_row(table, id));
     };
+    if actor.closed_is_read_only && closed(&def, &fields) && !change.cells.is_empty() {
+        return Err(refuse(
+            400,
+            "0x80040230",
+            "The object cannot be updated because it is inactive.",
+        ));
+    }
     apply(db, &def, id, &mut fields, change, actor, false)?;
     db.put(table, id, &fields)?;
     Ok(())
+}
+
+/// Whether an activity was completed or canceled (sheet 4.7).
+fn closed(def: &Table, fields: &Fields) -> bool {
+    let state = def.column("statecode").filter(|_| def.activity);
+    let value = state.and_then(|column| fields.get(&column.number)?.int());
+    matches!(value, Some(1 | 2))
 }
 
 fn definition(db: &Db, table: &str) -> Result<Arc<Table>, Refusal> {

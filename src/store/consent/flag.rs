@@ -242,6 +242,14 @@ impl Work<'_> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// Since when the oldest of them waits, in microseconds since 1970.
+    pub(crate) fn oldest_open_flag(&self) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("SELECT min(updated_us) FROM consent WHERE state <> 'settled'")?
+            .query_row([], |row| row.get(0))?)
+    }
+
     /// All flags of one state go to another. Gives how many.
     pub(crate) fn move_flags(&mut self, from: FlagState, to: FlagState) -> Result<u64, StoreError> {
         /// Rows of one round.

@@ -3,9 +3,10 @@
 
 use rusqlite::types::Value;
 
+use super::events::now;
 use super::frozen::fill;
 use super::{Place, contact, record};
-use crate::model::Flow;
+use crate::model::{EventKind, Flow};
 use crate::store::{StoreError, Work};
 
 type Reading = fn(&mut Work<'_>) -> Result<(), StoreError>;
@@ -31,6 +32,9 @@ const SEALED: &[(&str, &str, Reading)] = &[
     ("shape", "known", |work| work.shape(&contact()).map(drop)),
     ("trace", "entries", |work| work.trace_of(record(1), i64::MAX, 9).map(drop)),
     ("trace", "at_us", |work| work.trace_of(record(1), i64::MAX, 9).map(drop)),
+    ("event", "content", |work| work.lease_events(EventKind::Send, 9, now()).map(drop)),
+    ("event", "activity", |work| work.lease_events(EventKind::Send, 9, now()).map(drop)),
+    ("event", "seal", |work| work.lease_events(EventKind::Send, 9, now()).map(drop)),
     ("dead_letter", "uncertain", |work| work.retry_dead_letter(1).map(drop)),
 ];
 
@@ -66,13 +70,14 @@ async fn a_flipped_bit_in_any_sealed_column_is_found_and_nothing_is_lost() {
         let raw = place.raw();
         let count = format!("SELECT count(*) FROM {table}");
         let rows = place.number(&count);
-        let (id, value): (i64, Value) = if matches!(*table, "outbox" | "dead_letter" | "trace") {
-            let sql = format!("SELECT id, {column} FROM {table} ORDER BY id");
-            raw.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-        } else {
-            let sql = format!("SELECT 0, {column} FROM {table} WHERE table_name = 'contact'");
-            raw.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-        };
+        let (id, value): (i64, Value) =
+            if matches!(*table, "outbox" | "dead_letter" | "trace" | "event") {
+                let sql = format!("SELECT id, {column} FROM {table} ORDER BY id");
+                raw.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+            } else {
+                let sql = format!("SELECT 0, {column} FROM {table} WHERE table_name = 'contact'");
+                raw.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+            };
         let place_of = if id == 0 { "table_name = 'contact'" } else { "id = ?2" };
         let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {place_of}");
         let changed = if id == 0 {

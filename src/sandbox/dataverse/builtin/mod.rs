@@ -3,12 +3,15 @@
 //! Owns: which there are. Knows no rows.
 
 mod fleet;
+mod mail;
 mod marketing;
 mod parts;
 mod people;
 mod sales;
 mod system;
 
+pub(crate) use self::mail::{MAIL_TABLES, custom_activity};
+pub(crate) use self::parts::active;
 use self::system::activity;
 use super::schema::{Role, Table};
 
@@ -30,11 +33,13 @@ pub(crate) fn tables() -> Vec<Table> {
         system::organization(),
     ];
     all.extend(system::system_tables());
+    all.extend(system::solution_tables());
     all.extend(sales::roles());
-    all.push(activity("task", "Task", "tasks", 4212));
-    all.push(activity("email", "Email", "emails", 4202));
-    all.push(activity("phonecall", "PhoneCall", "phonecalls", 4210));
-    all.push(activity("appointment", "Appointment", "appointments", 4201));
+    all.extend(mail::mail_tables());
+    all.push(activity("Task", "tasks", 4212));
+    all.push(activity("Email", "emails", 4202));
+    all.push(activity("PhoneCall", "phonecalls", 4210));
+    all.push(activity("Appointment", "appointments", 4201));
     debug_assert!(
         all.iter().all(|table| table.columns.iter().filter(|c| c.role == Role::Id).count() == 1)
     );

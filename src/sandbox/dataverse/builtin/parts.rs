@@ -110,7 +110,8 @@ pub(super) fn common(
     table.add(Column::new("statuscode", ColumnType::Status(partnered(statuses))));
 }
 
-pub(super) fn active(table: &mut Table) {
+/// What a plain table of one's own has.
+pub(crate) fn active(table: &mut Table) {
     common(table, &[(0, "Active", "Aktiv", 1), (1, "Inactive", "Inaktiv", 2)], &STATUS);
 }
 

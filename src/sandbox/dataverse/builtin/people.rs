@@ -80,10 +80,7 @@ fn custom_contact(table: &mut Table) {
     table.add(Column::new("new_Token", ColumnType::Uniqueidentifier));
     table.add(yes_no("new_Vip"));
     table.add(text("new_ExtId", 100));
-    table.keys.push(AlternateKey {
-        name: "new_extidkey".to_owned(),
-        columns: vec!["new_extid".to_owned()],
-    });
+    table.keys.push(AlternateKey::ready("new_extidkey", &["new_extid"]));
 }
 
 pub(super) fn account() -> Table {
@@ -107,9 +104,6 @@ pub(super) fn account() -> Table {
     table.add(plain_lookup("PrimaryContactId", "contact", "primarycontactid"));
     table.add(plain_lookup("ParentAccountId", "account", "parentaccountid"));
     table.add(lookup("TransactionCurrencyId", LookupFlavour::Lookup, MONEY_TARGET));
-    table.keys.push(AlternateKey {
-        name: "new_accountnumberkey".to_owned(),
-        columns: vec!["accountnumber".to_owned()],
-    });
+    table.keys.push(AlternateKey::ready("new_accountnumberkey", &["accountnumber"]));
     table
 }

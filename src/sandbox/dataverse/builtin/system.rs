@@ -2,8 +2,8 @@
 //!
 //! Owns: their columns as data.
 
-use super::parts::{common, integer, lookup, memo, text, time, yes_no};
-use crate::sandbox::dataverse::schema::{Column, ColumnType, LookupFlavour, Table};
+use super::parts::{common, integer, lookup, memo, plain_lookup, text, time, yes_no};
+use crate::sandbox::dataverse::schema::{AlternateKey, Column, ColumnType, LookupFlavour, Table};
 
 pub(super) fn organization() -> Table {
     let mut table =
@@ -47,12 +47,12 @@ pub(super) fn system_tables() -> Vec<Table> {
     vec![user, unit, team, currency]
 }
 
-/// An activity table; the id column and the navigation names are theirs.
-pub(super) fn activity(name: &str, schema_name: &str, set: &str, type_code: u32) -> Table {
-    let mut table = Table::new(name, schema_name, set, "activityid", "subject", type_code);
-    table.activity = true;
-    common(
-        &mut table,
+/// A standard activity table.
+pub(super) fn activity(schema_name: &str, set: &str, type_code: u32) -> Table {
+    activity_of(
+        schema_name,
+        set,
+        type_code,
         &[
             (0, "Open", "Offen", 2),
             (1, "Completed", "Abgeschlossen", 5),
@@ -66,7 +66,21 @@ pub(super) fn activity(name: &str, schema_name: &str, set: &str, type_code: u32)
             (5, "Completed", "Abgeschlossen", 1),
             (6, "Canceled", "Abgebrochen", 2),
         ],
-    );
+    )
+}
+
+/// An activity table; the id column and the navigation names are theirs.
+pub(super) fn activity_of(
+    schema_name: &str,
+    set: &str,
+    type_code: u32,
+    states: &[(i64, &str, &str, i64)],
+    statuses: &[(i64, &str, &str, i64)],
+) -> Table {
+    let name = schema_name.to_lowercase();
+    let mut table = Table::new(&name, schema_name, set, "activityid", "subject", type_code);
+    table.activity = true;
+    common(&mut table, states, statuses);
     table.add(text("Subject", 200));
     table.add(memo("Description", 2000));
     for column in ["ScheduledStart", "ScheduledEnd", "ActualStart", "ActualEnd"] {
@@ -80,4 +94,31 @@ pub(super) fn activity(name: &str, schema_name: &str, set: &str, type_code: u32)
         &[("contact", &contact), ("account", &account)],
     ));
     table
+}
+
+/// Who makes definitions, and in which bundles (sheet 7.4).
+pub(super) fn solution_tables() -> Vec<Table> {
+    let mut publisher =
+        Table::new("publisher", "Publisher", "publishers", "publisherid", "friendlyname", 7101);
+    publisher.add(text("FriendlyName", 256));
+    publisher.add(text("UniqueName", 256));
+    publisher.add(memo("Description", 2000));
+    publisher.add(text("CustomizationPrefix", 8));
+    publisher.add(Column::new(
+        "CustomizationOptionValuePrefix",
+        ColumnType::Integer { min: 10_000, max: 99_999 },
+    ));
+    let mut solution =
+        Table::new("solution", "Solution", "solutions", "solutionid", "friendlyname", 7100);
+    solution.add(text("FriendlyName", 256));
+    solution.add(text("UniqueName", 65));
+    solution.add(memo("Description", 2000));
+    solution.add(text("Version", 256));
+    solution.add(plain_lookup("PublisherId", "publisher", "publisherid"));
+    for table in [&mut publisher, &mut solution] {
+        table.tracked = false;
+        let name = format!("{}_uniquename", table.name);
+        table.keys.push(AlternateKey::ready(&name, &["uniquename"]));
+    }
+    vec![publisher, solution]
 }

@@ -12,7 +12,7 @@ mod stream;
 use uuid::Uuid;
 
 use self::stream::Stream;
-use super::schema::Column;
+use super::schema::{Column, name_guid};
 use super::store::Db;
 use crate::sandbox::row::{Cell, Fields};
 
@@ -46,7 +46,28 @@ type Named = Vec<(&'static str, Cell<'static>)>;
 
 fn fixed_rows(db: &mut Db, now: i64) {
     let fixed = db.fixed;
-    let rows: [(&str, Uuid, Named); 5] = [
+    let publisher = name_guid("fixed", "publisher");
+    let rows: [(&str, Uuid, Named); 7] = [
+        (
+            "publisher",
+            publisher,
+            vec![
+                ("friendlyname", Cell::Text("Default Publisher for contoso".into())),
+                ("uniquename", Cell::Text("DefaultPublishercontoso".into())),
+                ("customizationprefix", Cell::Text("new".into())),
+                ("customizationoptionvalueprefix", Cell::Int(10_000)),
+            ],
+        ),
+        (
+            "solution",
+            name_guid("fixed", "solution"),
+            vec![
+                ("friendlyname", Cell::Text("Default Solution".into())),
+                ("uniquename", Cell::Text("Default".into())),
+                ("version", Cell::Text("1.0".into())),
+                ("publisherid", Cell::Ref(publisher, 0)),
+            ],
+        ),
         (
             "organization",
             fixed.organization,

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use super::define::table_value;
 use super::{address, find_table, no_segment, query, refuse};
 use crate::sandbox::dataverse::error::{Refusal, payload};
-use crate::sandbox::dataverse::schema::{Table, name_guid};
+use crate::sandbox::dataverse::privileges::require_named;
+use crate::sandbox::dataverse::schema::Table;
 use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::variants::Variants;
 use crate::sandbox::wire::{Call, Reply};
@@ -26,22 +27,6 @@ const PARTS: [&str; 6] = [
     "ManyToManyRelationships",
     "Privileges",
 ];
-
-/// A role without customizer rights may not do this.
-fn customizer(db: &Db, privilege: &str) -> Result<(), Refusal> {
-    if db.customizer {
-        return Ok(());
-    }
-    let user = db.fixed.application;
-    Err(refuse(
-        403,
-        "0x80040220",
-        format!(
-            "Principal user (Id={user}, type=8, roleCount=1, privilegeCount=10, accessMode='4 Non-interactive') is missing {privilege} privilege (Id={}). context.Caller={user}.",
-            name_guid("privilege", privilege)
-        ),
-    ))
-}
 
 /// `PUT EntityDefinitions(<id>)`: the whole definition; what is left out is
 /// reset.
@@ -59,7 +44,7 @@ pub(crate) fn put(
         let table = find_table(db, key)?;
         (table.name.clone(), table_value(table, variants))
     };
-    customizer(db, "prvWriteEntity")?;
+    require_named(db, "prvWriteEntity")?;
     let body = read(&call.body)?;
     check(&body, &known)?;
     let data = db.tables.get_mut(&name).ok_or_else(|| no_segment(&name))?;
@@ -86,13 +71,14 @@ pub(crate) fn put(
     }
     reset(table, &body, call.header("mscrm.mergelabels") == Some("true"));
     db.metadata_version += 1;
+    db.unpublished.insert(name.clone());
     if !variants.tracking_needs_publishing {
         publish(db, &name);
     }
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
-fn read(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn read(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         payload(
             "EntityDefinitions",
@@ -131,17 +117,21 @@ fn check(body: &Map<String, Value>, known: &Map<String, Value>) -> Result<(), Re
     Ok(())
 }
 
-/// Takes over the members that a definition may change.
-fn reset(table: &mut Table, body: &Map<String, Value>, merge: bool) {
-    let given: Vec<(u64, String)> = body
-        .get("DisplayName")
+/// The texts of a `Label` by language.
+pub(super) fn labels(body: &Map<String, Value>, name: &str) -> Vec<(u64, String)> {
+    body.get(name)
         .and_then(|label| label.get("LocalizedLabels")?.as_array())
         .into_iter()
         .flatten()
         .filter_map(|label| {
             Some((label.get("LanguageCode")?.as_u64()?, label.get("Label")?.as_str()?.to_owned()))
         })
-        .collect();
+        .collect()
+}
+
+/// Takes over the members that a definition may change.
+fn reset(table: &mut Table, body: &Map<String, Value>, merge: bool) {
+    let given = labels(body, "DisplayName");
     if !merge {
         table.labels.clear();
     }
@@ -158,7 +148,7 @@ fn reset(table: &mut Table, body: &Map<String, Value>, merge: bool) {
 
 /// `POST PublishXml`: the tables that its XML names.
 pub(crate) fn publish_xml(db: &mut Db, call: &Call) -> Result<Reply, Refusal> {
-    customizer(db, "prvPublishCustomization")?;
+    require_named(db, "prvPublishCustomization")?;
     let body = read(&call.body)?;
     let xml = body.get("ParameterXml").and_then(Value::as_str).unwrap_or_default();
     let inner = xml
@@ -183,7 +173,7 @@ pub(crate) fn publish_xml(db: &mut Db, call: &Call) -> Result<Reply, Refusal> {
 
 /// `POST PublishAllXml`.
 pub(crate) fn publish_all(db: &mut Db) -> Result<Reply, Refusal> {
-    customizer(db, "prvPublishCustomization")?;
+    require_named(db, "prvPublishCustomization")?;
     let names: Vec<String> = db.tables.keys().cloned().collect();
     for name in names {
         publish(db, &name);
@@ -192,6 +182,7 @@ pub(crate) fn publish_all(db: &mut Db) -> Result<Reply, Refusal> {
 }
 
 fn publish(db: &mut Db, name: &str) {
+    db.unpublished.remove(name);
     if let Some(data) = db.tables.get_mut(name)
         && data.def.tracking_unpublished
     {

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::sandbox::dataverse::privileges;
 use crate::sandbox::dataverse::schema::{
     AlternateKey, Behavior, Choice, Column, ColumnType, Role, Table, name_guid,
 };
@@ -22,6 +23,10 @@ fn label(choice: &Choice) -> Value {
 
 fn text_label(text: &str) -> Value {
     localized(&[(1033, text.to_owned()), (1031, text.to_owned())])
+}
+
+fn or_text(labels: &[(u64, String)], text: &str) -> Value {
+    if labels.is_empty() { text_label(text) } else { localized(labels) }
 }
 
 fn option(choice: &Choice, kind: &ColumnType) -> Value {
@@ -57,7 +62,9 @@ pub(super) fn table_value(table: &Table, variants: Variants) -> Map<String, Valu
         "ObjectTypeCode": table.type_code, "IsOptimisticConcurrencyEnabled": true,
         "OwnershipType": "UserOwned", "TableType": "Standard",
         "DisplayName": localized(&table.labels), "EntityColor": table.color,
-        "IsAuditEnabled": managed(table.audited, "canmodifyauditsettings"), "DisplayCollectionName": text_label(&table.set),
+        "IsAuditEnabled": managed(table.audited, "canmodifyauditsettings"), "DisplayCollectionName": or_text(&table.collection_labels, &table.set),
+        "HasNotes": true, "HasActivities": !table.activity, "IsAvailableOffline": true, "ActivityTypeMask": i32::from(table.activity),
+        "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null}, "Privileges": privileges::of_table(table),
         "MetadataId": table.metadata_id.to_string(), "HasChanged": null,
     });
     object(value)
@@ -79,7 +86,7 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
         "IsValidODataAttribute": true, "IsLogical": false, "IsSecured": column.secured,
         "IsCustomAttribute": column.name.contains("new_"),
         "RequiredLevel": {"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
-        "DisplayName": text_label(&column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},
+        "DisplayName": or_text(table.column_labels.get(&column.name).map_or(&[], Vec::as_slice), &column.schema_name), "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null},
         "ColumnNumber": column.number, "MetadataId": column.metadata_id.to_string(), "HasChanged": null,
     }));
     out.extend(type_members(column));
@@ -172,11 +179,19 @@ pub(super) fn columns(table: &Table) -> Vec<Map<String, Value>> {
     out
 }
 
+fn status(key: &AlternateKey) -> &'static str {
+    match (key.failed, key.pending) {
+        (true, _) => "Failed",
+        (false, 0) => "Active",
+        (false, _) => "Pending",
+    }
+}
+
 pub(super) fn keys(table: &Table) -> Vec<Map<String, Value>> {
     let key = |key: &AlternateKey| {
         object(
-            json!({"SchemaName": key.name, "LogicalName": key.name, "EntityLogicalName": table.name, "KeyAttributes": key.columns,
-            "EntityKeyIndexStatus": "Active", "MetadataId": name_guid("key", &key.name).to_string()}),
+            json!({"SchemaName": key.schema_name, "LogicalName": key.name, "EntityLogicalName": table.name, "KeyAttributes": key.columns,
+            "EntityKeyIndexStatus": status(key), "MetadataId": name_guid("key", &key.name).to_string()}),
         )
     };
     table.keys.iter().map(key).collect()
@@ -193,7 +208,10 @@ pub(super) fn relations(db: &Db, table: &Table, outgoing: bool) -> Vec<Map<Strin
                 if !ours {
                     continue;
                 }
-                let name = format!("{}_{}s_{}", target.table, child.name, column.name);
+                let mut name = format!("{}_{}s", target.table, child.name);
+                if column.name != "regardingobjectid" {
+                    name = format!("{name}_{}", column.name);
+                }
                 let referenced =
                     db.table(&target.table).map(|data| data.def.id.clone()).unwrap_or_default();
                 out.push(object(json!({"@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",

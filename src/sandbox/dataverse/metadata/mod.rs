@@ -4,7 +4,9 @@
 //! Dynamics sheet 7).
 
 pub(crate) mod change;
+pub(crate) mod create;
 mod define;
+mod kinds;
 mod query;
 
 use http::{Method, StatusCode};
@@ -90,11 +92,22 @@ fn find_table<'a>(db: &'a Db, key: &str) -> Result<&'a Table, Refusal> {
 
 /// Everything below `EntityDefinitions`.
 pub(crate) fn route(
-    db: &Db,
+    db: &mut Db,
     call: &Call,
     segments: &[&str],
     variants: Variants,
 ) -> Result<Reply, Refusal> {
+    let reply = get(db, call, segments, variants)?;
+    if let [first, "Keys"] = segments
+        && let Some(key) = address(first, "EntityDefinitions")
+    {
+        let name = find_table(db, key)?.name.clone();
+        create::looked_at(db, &name);
+    }
+    Ok(reply)
+}
+
+fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Reply, Refusal> {
     if call.method != Method::GET {
         return Err(refuse(405, "0x80060888", "Changing definitions is not part of this sandbox."));
     }

@@ -1,0 +1,191 @@
+//! A pass of the ingress flow: its tables, and reading and delivering them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::app::App;
+use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
+use crate::app::pin::{Pin, pin};
+use crate::app::tables::Prepared;
+use crate::delivery::{Delivery, DrainReport};
+use crate::flows::ingress::{Intake, IntakeReport};
+use crate::flows::requests::Requests;
+use crate::model::{Flow, Tally};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{LinksWaiting, TableUnmapped};
+
+const FLOW: Flow = Flow::Ingress;
+
+/// How the two halves of a pass ended.
+#[derive(Clone, Debug, Default)]
+struct Halves {
+    intake: IntakeReport,
+    drain: DrainReport,
+    stopped: bool,
+}
+
+/// Runs one pass. `watch` is called now and then.
+pub(super) async fn sync_ingress(
+    app: &App,
+    store: &Store,
+    options: PassOptions,
+    watch: &mut (dyn FnMut(Watch) + Send),
+) -> Result<PassReport, StoreError> {
+    let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
+    let ending = match frame.drive(prepare(app, store), Some(&options.stop)).await? {
+        Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
+        Driven::Stopped => Ending { stopped: true, ..Ending::default() },
+        Driven::Ended(prepared) => {
+            let before = of_tables(&prepared);
+            let tally = frame.tally.clone();
+            let work = work(app, store, &tally, (prepared, options));
+            match frame.drive(work, None).await? {
+                Driven::Ended(halves) => of_halves(before, halves),
+                Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..before },
+            }
+        }
+    };
+    let (overtaken, waiting) =
+        store.call(|work| Ok((work.overtaken(FLOW)?, work.waiting_tables()?))).await?;
+    for (table, waiting) in waiting {
+        LinksWaiting { flow: FLOW, table, waiting }.emit();
+    }
+    frame.close(ending, overtaken).await
+}
+
+/// What the tables of a pass mean for its end.
+pub(super) fn of_tables(prepared: &Prepared) -> Ending {
+    Ending {
+        refused: prepared.refused.clone(),
+        kept_refusing: prepared.kept_refusing.clone(),
+        failed: !prepared.failed.is_empty(),
+        ..Ending::default()
+    }
+}
+
+/// What reading means for it.
+pub(super) fn of_intake(before: Ending, intake: IntakeReport) -> Ending {
+    Ending {
+        refused: before.refused.or(intake.refused),
+        kept_refusing: before.kept_refusing.or(intake.kept_refusing),
+        failed: before.failed || !intake.failed.is_empty(),
+        held: before.held || !intake.held.is_empty(),
+        ..before
+    }
+}
+
+fn of_halves(before: Ending, halves: Halves) -> Ending {
+    let read = of_intake(before, halves.intake);
+    Ending {
+        stopped_by: halves.drain.stopped,
+        stopped: halves.stopped,
+        failed: read.failed || !halves.drain.failed.is_empty(),
+        ..read
+    }
+}
+
+/// The tables of the pass, after a look at whether the store is the
+/// environment's.
+pub(super) async fn prepare(app: &App, store: &Store) -> Result<Prepared, StoreError> {
+    match pin(app, store).await? {
+        Pin::Fits => app.prepare(store).await,
+        Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
+        Pin::Refused(failure) => Ok(Prepared { refused: Some(failure), ..Prepared::default() }),
+    }
+}
+
+/// Reading and delivering, side by side.
+async fn work(
+    app: &App,
+    store: &Store,
+    tally: &Tally,
+    (prepared, options): (Prepared, PassOptions),
+) -> Result<Halves, StoreError> {
+    let (requests, stop) = (options.requests, options.stop);
+    let requests = app.requests(store, &prepared, requests).await?;
+    let delivery = Delivery::new(
+        FLOW,
+        store,
+        &app.clock,
+        tally,
+        prepared.targets,
+        app.config.campaign.max_in_flight,
+    )
+    .until(stop.clone());
+    let intake = intake(app, store, (tally, requests), &delivery).await;
+    if let Some(days) = intake.retention_days {
+        store.call(move |work| work.set_retention_days(days)).await?;
+    }
+    let_go_of_unmapped(app, store).await?;
+    intake.take_back(&prepared.tables).await?;
+    let all_read = AtomicBool::new(false);
+    let reading = async {
+        // What is dropped here is a page that nobody has seen: as after a crash.
+        let report = tokio::select! {
+            report = intake.run(&prepared.tables) => report.map(Some),
+            () = stop.requested() => Ok(None),
+        };
+        all_read.store(true, Ordering::SeqCst);
+        intake.work_ready.notify_one();
+        report
+    };
+    let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
+    tokio::pin!(reading, delivering);
+    tokio::select! {
+        intake = &mut reading => {
+            let (read, drain) = (intake?, delivering.await?);
+            let stopped = stop.is_requested();
+            Ok(Halves { intake: read.unwrap_or_default(), drain, stopped })
+        }
+        // Before all is read, delivery ends only when nobody's write will
+        // succeed; reading on would be of no use.
+        drain = &mut delivering => {
+            let stopped = stop.is_requested();
+            Ok(Halves { drain: drain?, stopped, ..Halves::default() })
+        }
+    }
+}
+
+/// Tells of decisions for tables that are no longer mapped; nothing waits for
+/// them. A table that could not be prepared is mapped all the same.
+async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> {
+    let mapped = app.config.mapped_tables();
+    let unmapped = store
+        .call(move |work| {
+            let unmapped = work.unmapped(&mapped)?;
+            unmapped.iter().try_for_each(|(table, _)| work.let_go_of(table))?;
+            Ok(unmapped)
+        })
+        .await?;
+    for (table, waiting) in unmapped {
+        TableUnmapped { flow: FLOW, table, waiting }.emit();
+    }
+    Ok(())
+}
+
+async fn intake(
+    app: &App,
+    store: &Store,
+    (tally, requests): (&Tally, Requests),
+    delivery: &Delivery,
+) -> Intake {
+    // Only for a warning; a role without this right still synchronises.
+    let retention_days = app.retention_days().await;
+    Intake {
+        dynamics: app.dynamics.clone(),
+        campaign: app.campaign.clone(),
+        store: store.clone(),
+        clock: app.clock.clone(),
+        tally: tally.clone(),
+        work_ready: delivery.work_ready(),
+        settled: Some(delivery.settled()),
+        retention_days,
+        requests,
+    }
+}
+
+impl App {
+    /// How long Dynamics keeps deleted rows, if it says.
+    pub(crate) async fn retention_days(&self) -> Option<u32> {
+        self.dynamics.retention_days().await.ok().flatten()
+    }
+}

@@ -1,0 +1,113 @@
+//! One load of events on its way: rows made of them, cut into requests, sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::dynamics::{
+    ActivityShape, ActivityTable, Failure, MOST_BYTES, Part, PartEnd, Writer, split,
+};
+use crate::model::{EventKind, RecordId};
+use crate::store::{EventStage, LeasedEvent};
+
+use super::activity_fate::Answer;
+
+/// Where activities go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct ActivityTargets {
+    /// Writes rows of all tables.
+    pub(crate) writer: Writer,
+    /// The table of each kind that is switched on.
+    pub(crate) tables: HashMap<EventKind, ActivityTable>,
+}
+
+/// An event on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) leased: LeasedEvent,
+    /// Whom it regards.
+    pub(super) contact: RecordId,
+    /// How many had succeeded at its last attempt.
+    pub(super) mark: Option<u64>,
+}
+
+/// Events that go together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load {
+    pub(super) items: Vec<Item>,
+    /// How often a request with all of them failed as a whole.
+    pub(super) tries: u32,
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// Events with an answer of their own.
+    pub(super) answered: Vec<(Item, Answer)>,
+    /// Requests that failed as a whole.
+    pub(super) failed: Vec<(Load, Failure)>,
+}
+
+/// Sends a load: mostly one request, more where its rows are large.
+pub(super) async fn send(targets: &ActivityTargets, load: Load) -> Sent {
+    let mut sent = Sent::default();
+    let shapes = shapes(targets, &load.items).await;
+    let (mut items, mut parts) = (Vec::new(), Vec::new());
+    for item in load.items {
+        match shapes.get(&item.leased.event.kind) {
+            Some(Ok(shape)) => match part(shape, &item) {
+                Ok(part) => {
+                    items.push(item);
+                    parts.push(part);
+                }
+                Err(answer) => sent.answered.push((item, answer)),
+            },
+            Some(Err(failure)) => sent.answered.push((item, Answer::Table(failure.clone()))),
+            // A kind that is not switched on is not leased.
+            None => sent.answered.push((item, Answer::Part(PartEnd::NotReached))),
+        }
+    }
+    let sizes: Vec<usize> = parts.iter().map(Part::bytes).collect();
+    let mut items = items.into_iter();
+    for range in split(&sizes, targets.writer.most_parts(), MOST_BYTES) {
+        let these: Vec<Item> = items.by_ref().take(range.len()).collect();
+        match targets.writer.send(&parts[range]).await {
+            Ok(ends) => {
+                sent.answered.extend(these.into_iter().zip(ends.into_iter().map(Answer::Part)));
+            }
+            Err(failure) => {
+                sent.failed.push((Load { items: these, tries: load.tries }, failure));
+                break;
+            }
+        }
+    }
+    let rest = items.map(|item| (item, Answer::Part(PartEnd::NotReached)));
+    sent.answered.extend(rest);
+    sent
+}
+
+/// The metadata of each table that the events need.
+async fn shapes(
+    targets: &ActivityTargets,
+    items: &[Item],
+) -> HashMap<EventKind, Result<Arc<ActivityShape>, Failure>> {
+    let mut shapes = HashMap::new();
+    for item in items {
+        let kind = item.leased.event.kind;
+        if !shapes.contains_key(&kind)
+            && let Some(table) = targets.tables.get(&kind)
+        {
+            shapes.insert(kind, table.shape().await);
+        }
+    }
+    shapes
+}
+
+fn part(shape: &ActivityShape, item: &Item) -> Result<Part, Answer> {
+    let Item { leased, contact, .. } = item;
+    match leased.stage {
+        EventStage::New => shape
+            .make(leased.activity, &leased.event, *contact)
+            .map_err(|misfit| Answer::Misfit(misfit.reason)),
+        EventStage::Made => Ok(shape.complete(leased.activity)),
+    }
+}

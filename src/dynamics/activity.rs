@@ -1,0 +1,213 @@
+//! The activity tables of e-mail events: what their metadata says, and the row
+//! that an event becomes. Names of relations are read, never built (Dynamics
+//! sheet, 4.6 and 11.3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+use tokio::sync::Mutex;
+
+use crate::dynamics::activity_row::row;
+use crate::dynamics::batch::{Condition, Part};
+use crate::dynamics::wire::{AttributeReply, CastReply, List, RelationReply, parse};
+use crate::dynamics::{Failure, Outcome, Reader};
+use crate::http::System;
+use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, TableName};
+
+/// The ends of the column names; `<prefix>_` stands before each.
+const COLUMNS: [&str; 5] =
+    ["eventid", "eventdate", "campaignname", "deliveryname", "mirrorpageurl"];
+
+/// The column that only clicks need.
+const URL: &str = "trackingurl";
+
+/// The table of one kind of event. Clones share what was read of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ActivityTable {
+    reader: Reader,
+    kind: EventKind,
+    name: TableName,
+    prefix: String,
+    known: Arc<Mutex<Option<Arc<ActivityShape>>>>,
+}
+
+/// What its metadata says, as far as writing needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ActivityShape {
+    /// The name in data URLs.
+    pub(super) entity_set: String,
+    /// The navigation property that binds the contact.
+    pub(super) contact: String,
+    /// The beginning of the names of the table's own columns.
+    pub(super) prefix: String,
+    /// Most characters (UTF-16 units) of each text column, where it is known.
+    pub(super) lengths: BTreeMap<String, u32>,
+}
+
+/// An event that cannot become a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    /// Why; names the column, never the value.
+    pub(crate) reason: String,
+}
+
+impl ActivityTable {
+    /// The table `name`, whose own columns begin with `prefix` and an
+    /// underscore. Nothing is read yet.
+    pub(crate) fn new(reader: Reader, kind: EventKind, name: TableName, prefix: &str) -> Self {
+        Self { reader, kind, name, prefix: prefix.to_owned(), known: Arc::default() }
+    }
+
+    /// Its logical name.
+    pub(crate) fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    /// What its metadata says; read once and kept.
+    ///
+    /// # Errors
+    /// `Setup` where something is missing, with what to do about it.
+    pub(crate) async fn shape(&self) -> Result<Arc<ActivityShape>, Failure> {
+        let mut known = self.known.lock().await;
+        if let Some(shape) = &*known {
+            return Ok(shape.clone());
+        }
+        let shape = Arc::new(self.read_shape().await?);
+        *known = Some(shape.clone());
+        Ok(shape)
+    }
+
+    /// What was read may no longer hold: it is read again when next needed.
+    pub(crate) async fn forget_shape(&self) {
+        *self.known.lock().await = None;
+    }
+
+    async fn read_shape(&self) -> Result<ActivityShape, Failure> {
+        let table = &self.name;
+        let entity = self.reader.entity(table).await.map_err(|failure| match failure.status {
+            Some(404) => setup(
+                format!(
+                    "there is no activity table {table}; `cdsync provision` creates it, or set \
+                     `prefix` or `tables` of [egress] to the one there is"
+                ),
+                failure.request_id,
+            ),
+            Some(_) | None => failure,
+        })?;
+        let entity_set = entity
+            .entity_set_name
+            .filter(|set| ColumnName::new(set).is_ok())
+            .ok_or_else(|| setup(format!("the metadata of table {table} has no data URL"), None))?;
+        let lengths = self.text_columns().await?;
+        Ok(ActivityShape {
+            entity_set,
+            contact: self.contact_relation().await?,
+            prefix: self.prefix.clone(),
+            lengths,
+        })
+    }
+
+    /// The text columns with their lengths. All that are needed must be there.
+    async fn text_columns(&self) -> Result<BTreeMap<String, u32>, Failure> {
+        let table = &self.name;
+        let path = format!(
+            "EntityDefinitions(LogicalName='{table}')/Attributes/\
+             Microsoft.Dynamics.CRM.StringAttributeMetadata?$select=LogicalName,MaxLength"
+        );
+        let list: List<CastReply> = parse(&self.reader.get(&path).await?)?;
+        let mut lengths = BTreeMap::new();
+        let mut present: Vec<String> = Vec::new();
+        for column in list.value {
+            if let Some(length) = column.max_length {
+                lengths.insert(column.logical_name.clone(), length);
+            }
+            present.push(column.logical_name);
+        }
+        let needed = self.needed();
+        let is_date = |name: &str| name.ends_with("eventdate");
+        if needed.iter().any(|name| !is_date(name) && !present.contains(name)) {
+            // Of another type than text of one line, or not there.
+            let path = format!(
+                "EntityDefinitions(LogicalName='{table}')/Attributes?$select=LogicalName,\
+                 AttributeType,AttributeOf"
+            );
+            let list: List<AttributeReply> = parse(&self.reader.get(&path).await?)?;
+            present.extend(list.value.into_iter().map(|column| column.logical_name));
+            let absent: Vec<&str> =
+                needed.iter().filter(|name| !present.contains(name)).map(String::as_str).collect();
+            if !absent.is_empty() {
+                let absent = absent.join(", ");
+                return Err(setup(
+                    format!(
+                        "table {table} lacks {absent}; `cdsync provision` adds it, or set \
+                         `prefix` of [egress]"
+                    ),
+                    None,
+                ));
+            }
+        }
+        Ok(lengths)
+    }
+
+    fn needed(&self) -> Vec<String> {
+        let url = (self.kind == EventKind::Click).then_some(URL);
+        COLUMNS.into_iter().chain(url).map(|end| format!("{}_{end}", self.prefix)).collect()
+    }
+
+    /// The navigation property of `regardingobjectid` that leads to contacts.
+    async fn contact_relation(&self) -> Result<String, Failure> {
+        let table = &self.name;
+        let path = format!(
+            "EntityDefinitions(LogicalName='{table}')/ManyToOneRelationships?$select=SchemaName,\
+             ReferencedEntity,ReferencingAttribute,ReferencingEntityNavigationPropertyName\
+             &$filter=ReferencingAttribute%20eq%20'regardingobjectid'"
+        );
+        let list: List<RelationReply> = parse(&self.reader.get(&path).await?)?;
+        list.value
+            .into_iter()
+            .filter(|one| {
+                let attribute = one.referencing_attribute.as_deref();
+                attribute.is_none_or(|name| name == "regardingobjectid")
+            })
+            .find(|one| one.referenced_entity.as_deref() == Some("contact"))
+            .and_then(|one| one.referencing_entity_navigation_property_name)
+            .filter(|name| ColumnName::new(name).is_ok())
+            .ok_or_else(|| {
+                let text = format!(
+                    "table {table} has no `regardingobjectid` that leads to contacts, so it is no \
+                     activity table; `cdsync provision` creates one"
+                );
+                setup(text, None)
+            })
+    }
+}
+
+impl ActivityShape {
+    /// The write that makes the activity, only where there is none yet.
+    pub(crate) fn make(
+        &self,
+        activity: RecordId,
+        event: &EmailEvent,
+        contact: RecordId,
+    ) -> Result<Part, Misfit> {
+        Ok(self.part(activity, Condition::Absent, row(self, event, contact)?))
+    }
+
+    /// The write that completes it (Dynamics sheet, 4.7: always both).
+    pub(crate) fn complete(&self, activity: RecordId) -> Part {
+        let mut columns = Map::new();
+        columns.insert("statecode".into(), 1.into());
+        columns.insert("statuscode".into(), 2.into());
+        self.part(activity, Condition::Present, columns)
+    }
+
+    fn part(&self, row: RecordId, condition: Condition, columns: Map<String, Json>) -> Part {
+        let json = Json::Object(columns).to_string();
+        Part { entity_set: self.entity_set.clone(), row, condition, json }
+    }
+}
+
+fn setup(text: String, request_id: Option<String>) -> Failure {
+    Failure { request_id, ..Failure::ours(System::Dynamics, Outcome::Setup, text) }
+}

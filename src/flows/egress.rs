@@ -1,0 +1,242 @@
+//! The egress flow, read from the journal: page by page, events and position in
+//! one transaction. A position that has expired leaves a gap, which is noted
+//! and told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::campaign::{Failure, Journal, JournalPage, Outcome};
+use crate::clock::Clock;
+use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
+use crate::store::{EventSource, JournalPosition, Store, StoreError};
+use crate::telemetry::{CursorExpired, RecordDeadLettered};
+
+use super::events::{EventRules, decide};
+use super::page_watch::PageWatch;
+
+const FLOW: Flow = Flow::Egress;
+
+/// Events that may wait before reading pauses: a limit on what lies on disk
+/// while Dynamics is slower than the journal.
+const MAX_READY: u64 = 20_000;
+
+/// Dead letters that a pass looks at again.
+const MAX_AGAIN: u32 = 10_000;
+
+/// What the reading of a pass needs.
+#[derive(Clone, Debug)]
+pub(crate) struct EventIntake {
+    /// Reads the journal.
+    pub(crate) journal: Journal,
+    /// Tells this journal from any other: a digest of its address.
+    pub(crate) source: String,
+    /// How events are recognised.
+    pub(crate) rules: EventRules,
+    /// Takes events and the position.
+    pub(crate) store: Store,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// The run's counts.
+    pub(crate) tally: Tally,
+    /// Told whenever there may be new work for delivery.
+    pub(crate) work_ready: Arc<Notify>,
+    /// Told whenever delivery has settled something; none in a dry run, where
+    /// nothing is delivered and reading never pauses.
+    pub(crate) settled: Option<Arc<Notify>>,
+}
+
+/// How the reading of a pass ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventReport {
+    /// Why it could not go on, if it could not.
+    pub(crate) failure: Option<Failure>,
+    /// How long the journal asked not to be asked again.
+    pub(crate) quiet: Option<Duration>,
+}
+
+/// Where a pass is in the journal.
+#[derive(Debug, Default)]
+struct Place {
+    /// As stored.
+    position: JournalPosition,
+    /// Whether the position expired, so that what is read next begins after a
+    /// gap.
+    expired: bool,
+    /// Whether the stored link to the next page was refused.
+    fell_back: bool,
+    watch: PageWatch,
+    pages: u32,
+}
+
+impl EventIntake {
+    /// Reads the journal to its end.
+    pub(crate) async fn run(&self) -> Result<EventReport, StoreError> {
+        self.look_again().await?;
+        let source = self.source.clone();
+        let stored = self.store.call(move |work| work.journal_position(&source)).await?;
+        let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
+        let mut at = self.next_of(&place.position);
+        loop {
+            self.backpressure().await?;
+            match self.journal.page(&at).await {
+                Ok(page) => {
+                    let (quiet, more) = (page.quiet, !page.events.is_empty());
+                    place.position = self.take(page, &mut place, &at).await?;
+                    if !more {
+                        return Ok(EventReport { failure: None, quiet });
+                    }
+                    at = self.next_of(&place.position);
+                    if let Err(reason) = place.follow(&at) {
+                        return Ok(EventReport { failure: Some(reason), quiet: None });
+                    }
+                }
+                Err(failure) => match self.detour(&mut place, &at, &failure) {
+                    Some(other) => at = other,
+                    None => return Ok(EventReport { failure: Some(failure), quiet: None }),
+                },
+            }
+        }
+    }
+
+    fn next_of(&self, position: &JournalPosition) -> String {
+        match (&position.next, &position.last) {
+            (Some(next), _) => next.clone(),
+            (None, Some(last)) => self.journal.since(last),
+            (None, None) => self.journal.start(),
+        }
+    }
+
+    /// Where to read instead of what was refused; none, where nothing else is
+    /// left to try.
+    fn detour(&self, place: &mut Place, at: &str, failure: &Failure) -> Option<String> {
+        let start = self.journal.start();
+        if failure.outcome == Outcome::CursorExpired && at != start && !place.expired {
+            place.expired = true;
+            return Some(start);
+        }
+        // A link that is no longer understood; the position in it may be.
+        let unusable = matches!(failure.outcome, Outcome::Setup | Outcome::Foreign)
+            && matches!(failure.status, Some(400 | 404) | None);
+        let last = place.position.last.as_ref()?;
+        let since = self.journal.since(last);
+        if unusable && place.pages == 0 && !place.fell_back && at != since {
+            place.fell_back = true;
+            return Some(since);
+        }
+        None
+    }
+
+    /// Takes a page: its events and where it leads, in one transaction.
+    async fn take(
+        &self,
+        page: JournalPage,
+        place: &mut Place,
+        at: &str,
+    ) -> Result<JournalPosition, StoreError> {
+        place.pages += 1;
+        let now = self.clock.now();
+        let decided = decide(&self.rules, EventSource::Journal, &page.events);
+        let before = std::mem::take(&mut place.position);
+        let empty = page.events.is_empty();
+        let position = JournalPosition {
+            // Without a link, the position of the last event leads on.
+            next: match page.next {
+                None if empty && !place.expired => before.next.clone(),
+                next => next.filter(|next| empty || next != at),
+            },
+            last: page.last.or_else(|| before.last.clone().filter(|_| !place.expired)),
+            told: later(before.told, decided.times().map(|(_, last)| last)).map(|at| at.min(now)),
+        };
+        let gap = std::mem::take(&mut place.expired).then(|| {
+            let to = decided.times().map_or(now, |(first, _)| first);
+            (before.told, to.max(before.told.unwrap_or(to)))
+        });
+        if gap.is_none() && empty && position == before {
+            return Ok(position);
+        }
+        let (source, stored) = (self.source.clone(), position.clone());
+        let taken = self
+            .store
+            .call(move |work| {
+                let taken = decided.take(work, now)?;
+                if let Some((from, to)) = gap {
+                    work.add_gap(&source, from, to)?;
+                }
+                work.set_journal_position(&source, &stored)?;
+                Ok(taken)
+            })
+            .await?;
+        if let Some((from, to)) = gap {
+            let from = from.map(|at| at.to_string());
+            CursorExpired { flow: FLOW, table: None, from, to: to.to_string() }.emit();
+        }
+        self.tell(taken.0, taken.1);
+        Ok(position)
+    }
+
+    /// What a person wants looked at again, by the rules as they are now.
+    async fn look_again(&self) -> Result<(), StoreError> {
+        let (rules, now) = (self.rules.clone(), self.clock.now());
+        let again = self.store.call(|work| work.events_again(MAX_AGAIN)).await?;
+        for letter in again.into_iter().filter(|letter| letter.source == EventSource::Journal) {
+            let told = serde_json::from_str(&letter.content).unwrap_or_default();
+            let mut decided = decide(&rules, EventSource::Journal, &[told]);
+            decided.keep_letter(letter.letter, &letter.content);
+            let (delta, letters) = self
+                .store
+                .call(move |work| {
+                    work.end_event_again(letter.letter)?;
+                    decided.take(work, now)
+                })
+                .await?;
+            self.tell(delta, letters);
+        }
+        Ok(())
+    }
+
+    /// Tells what a transaction that lasts has done.
+    fn tell(&self, delta: TallyDelta, letters: Vec<(RecordId, String)>) {
+        self.tally.add(delta);
+        self.work_ready.notify_one();
+        for (id, reason) in letters {
+            let Ok(table) = TableName::new(EventSource::Journal.as_str()) else { continue };
+            RecordDeadLettered {
+                flow: FLOW,
+                table,
+                id,
+                reason,
+                status: None,
+                request_id: None,
+                attempts: 0,
+            }
+            .emit();
+        }
+    }
+
+    /// Waits while too much is waiting to be delivered.
+    async fn backpressure(&self) -> Result<(), StoreError> {
+        let Some(settled) = &self.settled else { return Ok(()) };
+        loop {
+            let waiting = settled.notified();
+            if self.store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
+                return Ok(());
+            }
+            self.work_ready.notify_one();
+            waiting.await;
+        }
+    }
+}
+
+impl Place {
+    /// Notes the link that is followed next.
+    fn follow(&mut self, at: &str) -> Result<(), Failure> {
+        self.watch.link((0, 0), at).map_err(|text| crate::campaign::misled(&text))
+    }
+}
+
+fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).max()
+}

@@ -1,0 +1,136 @@
+//! What becomes of events that a source told of: taken up, left out, or given
+//! up. Pure but for the one transaction that takes them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::mapping::events::{Recognised, Recognition};
+use crate::model::{EmailEvent, RecordId, TallyDelta, letter_id};
+use crate::store::{EventSource, NewEvent, NewEventLetter, StoreError, Work};
+
+/// How the events of a source are recognised and named.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRules {
+    /// What means what.
+    pub(crate) recognition: Arc<Recognition>,
+    /// Part of each activity's id.
+    pub(crate) name_space: String,
+}
+
+/// Events of one page, decided.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decided {
+    told: u64,
+    filtered: u64,
+    events: Vec<NewEvent>,
+    letters: Vec<NewEventLetter>,
+}
+
+/// Decides on events as a source told them.
+pub(crate) fn decide(rules: &EventRules, source: EventSource, told: &[Value]) -> Decided {
+    let mut decided = Decided { told: told.len() as u64, ..Decided::default() };
+    for event in told {
+        match rules.recognition.recognise(event) {
+            Recognised::Event(event) => decided.events.push(rules.named(event)),
+            Recognised::Filtered(_) => decided.filtered += 1,
+            Recognised::Unrecognised(reason) => {
+                let content = event.to_string();
+                let digest = || blake3::hash(content.as_bytes()).to_hex().to_string();
+                let identity = rules.recognition.told_id(event).unwrap_or_else(digest);
+                let letter = letter_id(&rules.name_space, source.as_str(), &identity);
+                decided.letters.push(NewEventLetter { letter, source, content, reason });
+            }
+        }
+    }
+    decided
+}
+
+impl EventRules {
+    /// The event with the id of its activity.
+    pub(crate) fn named(&self, event: EmailEvent) -> NewEvent {
+        NewEvent { activity: event.activity(&self.name_space), event }
+    }
+}
+
+impl Decided {
+    /// When the earliest and the latest of the events happened.
+    pub(crate) fn times(&self) -> Option<(Timestamp, Timestamp)> {
+        let times = || self.events.iter().map(|new| new.event.time);
+        Some((times().min()?, times().max()?))
+    }
+
+    /// The dead letter keeps its id, however it was made.
+    pub(crate) fn keep_letter(&mut self, letter: RecordId, content: &str) {
+        for new in &mut self.letters {
+            new.letter = letter;
+            content.clone_into(&mut new.content);
+        }
+    }
+
+    /// Takes them, in the caller's transaction: what it counts, and the dead
+    /// letters that are new, each with its reason.
+    pub(crate) fn take(
+        &self,
+        work: &mut Work<'_>,
+        now: Timestamp,
+    ) -> Result<(TallyDelta, Vec<(RecordId, String)>), StoreError> {
+        let taken = work.take_events(&self.events, now)?;
+        let mut new_letters = Vec::new();
+        for letter in &self.letters {
+            if work.add_event_letter(letter)? {
+                new_letters.push((letter.letter, letter.reason.clone()));
+            }
+        }
+        let dead_lettered = new_letters.len() as u64;
+        let delta = TallyDelta {
+            read: self.told,
+            unchanged: taken.known + self.letters.len() as u64 - dead_lettered,
+            filtered: self.filtered,
+            dead_lettered,
+            ..TallyDelta::default()
+        };
+        Ok((delta, new_letters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::EventKind;
+
+    fn rules() -> EventRules {
+        let recognition =
+            Recognition { events: [EventKind::Open].into(), ..Recognition::default() };
+        EventRules { recognition: Arc::new(recognition), name_space: String::new() }
+    }
+
+    fn open(id: &str) -> Value {
+        json!({ "id": id, "type": "open", "timestamp": "2026-03-01T12:00:00Z",
+            "https://ns.adobe.com/experience/campaign/message": { "xdm:externalID": "c" } })
+    }
+
+    #[test]
+    fn each_event_is_taken_left_out_or_given_up() {
+        let told = [open("1"), json!({ "type": "sent" }), json!({ "type": "?" }), open("2")];
+        let decided = decide(&rules(), EventSource::Journal, &told);
+        assert_eq!((decided.told, decided.filtered), (4, 1));
+        let ids: Vec<&str> = decided.events.iter().map(|new| &*new.event.id).collect();
+        assert_eq!(ids, ["1", "2"]);
+        let [letter] = decided.letters.as_slice() else { panic!("one letter") };
+        assert_eq!(letter.content, told[2].to_string());
+    }
+
+    #[test]
+    fn what_is_not_recognised_is_one_letter_however_often_it_is_told() {
+        let letter =
+            |event: Value| decide(&rules(), EventSource::Journal, &[event]).letters[0].letter;
+        assert_eq!(letter(json!({ "a": 1 })), letter(json!({ "a": 1 })));
+        assert_ne!(letter(json!({ "a": 1 })), letter(json!({ "a": 2 })));
+        let with_id = |extra: u32| letter(json!({ "eventid": "e", "told": extra }));
+        assert_eq!(with_id(1), with_id(2), "its id says which it is");
+    }
+}
