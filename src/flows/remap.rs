@@ -69,6 +69,14 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Ch
         change.note("the key".to_owned(), None);
         change.all("every record has another key");
     }
+    if before.opt_outs != now.opt_outs {
+        let part = "opt-out flags of new records".to_owned();
+        // Their columns are not in what Dynamics was asked for so far.
+        change.note(part, None);
+        if !now.opt_outs.is_empty() {
+            change.all("what waits may be made without the flags");
+        }
+    }
     change
 }
 
