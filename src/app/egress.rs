@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
-use crate::app::pin::{Pin, pin};
+use crate::app::pin::fits;
 use crate::clock::{Clock, Monotonic};
 use crate::config::EgressSettings;
 use crate::delivery::DrainReport;
@@ -96,15 +96,6 @@ pub(super) async fn sync_egress(
     let now = app.clock.now();
     store.call(move |work| work.prune_known_events(now)).await?;
     frame.close(ending, 0).await
-}
-
-/// Whether the store is the environment's; a refusal, if we are refused.
-async fn fits(app: &App, store: &Store) -> Result<Option<Failure>, StoreError> {
-    match pin(app, store).await? {
-        Pin::Fits => Ok(None),
-        Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
-        Pin::Refused(failure) => Ok(Some(failure)),
-    }
 }
 
 /// Reading and delivering, side by side.

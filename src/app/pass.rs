@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::app::egress::sync_egress;
 use crate::app::ingress::sync_ingress;
+use crate::app::optout::sync_optout;
 use crate::app::progress::{Patience, Ticker};
 use crate::clock::Monotonic;
 use crate::flows::requests::Requests;
@@ -109,8 +110,7 @@ pub(crate) async fn sync(
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
-        // Not in this version; nobody can configure it.
-        Flow::Optout => Ok(PassReport { end: PassEnd::Done, counts: Counts::default() }),
+        Flow::Optout => Box::pin(sync_optout(app, store, options, watch)).await,
     }
 }
 

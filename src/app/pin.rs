@@ -28,3 +28,12 @@ pub(crate) async fn pin(app: &App, store: &Store) -> Result<Pin, StoreError> {
     let known = store.call(move |work| work.pin_organization(&asked)).await?;
     Ok(if known == organization { Pin::Fits } else { Pin::Other(organization, known) })
 }
+
+/// Whether the store is the environment's; a refusal, if we are refused.
+pub(super) async fn fits(app: &App, store: &Store) -> Result<Option<Failure>, StoreError> {
+    match pin(app, store).await? {
+        Pin::Fits => Ok(None),
+        Pin::Other(found, known) => Err(StoreError::OtherOrganization { found, known }),
+        Pin::Refused(failure) => Ok(Some(failure)),
+    }
+}

@@ -12,7 +12,8 @@ impl App {
     pub(crate) fn flow_plans(&self) -> Result<Vec<(Flow, Plan)>, String> {
         let ingress = self.config.ingress.as_ref().map(|it| (&it.schedule, &it.time_zone));
         let egress = self.config.egress.as_ref().map(|it| (&it.schedule, &it.time_zone));
-        let flows = [(Flow::Ingress, ingress), (Flow::Egress, egress)];
+        let optout = self.config.optout.as_ref().map(|it| (&it.schedule, &it.time_zone));
+        let flows = [(Flow::Ingress, ingress), (Flow::Egress, egress), (Flow::Optout, optout)];
         let planned = flows.into_iter().filter_map(|(flow, times)| Some((flow, times?)));
         planned
             .map(|(flow, (schedule, zone))| {

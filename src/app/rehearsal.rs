@@ -41,10 +41,21 @@ pub(crate) struct Planned {
     /// The values that would be written, as JSON. Personal data: shown only to
     /// who asks for them.
     pub(crate) values: Vec<(String, String)>,
-    /// How many records are looked at again.
+    /// Of `re-evaluate`: how far it goes.
+    pub(crate) look: Option<Look>,
+}
+
+/// How many records a changed mapping looks at again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// So many; none if they could not be counted.
     pub(crate) rows: Option<u64>,
-    /// Of how many.
+    /// So many does Campaign hold.
     pub(crate) records: u64,
+    /// `none`, `by-id`, `by-filter` or `full-read`.
+    pub(crate) read: &'static str,
+    /// Why all rows are read, where they are.
+    pub(crate) why: Option<&'static str>,
 }
 
 impl Planned {
@@ -59,8 +70,7 @@ impl Planned {
             reason: String::new(),
             reasons: Vec::new(),
             values: Vec::new(),
-            rows: None,
-            records: 0,
+            look: None,
         }
     }
 }
@@ -166,8 +176,12 @@ fn re_evaluated(remapped: Remapped) -> Planned {
         reason: remapped.parts.join(", "),
         reasons: Vec::new(),
         values: Vec::new(),
-        rows: Some(remapped.rows),
-        records: remapped.records,
+        look: Some(Look {
+            rows: remapped.rows,
+            records: remapped.records,
+            read: remapped.read,
+            why: remapped.why,
+        }),
     }
 }
 

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::campaign::value::decode;
 use crate::campaign::wire::{ListReply, Record, garbled};
+use crate::campaign::writer::segment;
 use crate::campaign::{Failure, Reader};
 use crate::http::Response;
 use crate::model::{FieldName, FieldType, ResourceSchema, TargetValue};
@@ -26,6 +29,9 @@ pub(crate) struct Listed {
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
     /// Links among the fields that are set; where they lead cannot be read.
     pub(crate) set_links: Vec<FieldName>,
+    /// Links among them that the answer leaves out: Campaign may do so with
+    /// those that are unset.
+    pub(crate) absent_links: Vec<FieldName>,
 }
 
 /// One page of a list.
@@ -59,6 +65,16 @@ impl Reader {
                 .await?
             }
         };
+        self.listing_page(schema, key, fields, response)
+    }
+
+    fn listing_page(
+        &self,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        response: Response,
+    ) -> Result<ListingPage, Failure> {
         let list: ListReply<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
         let records = list
@@ -70,6 +86,29 @@ impl Reader {
         Ok(ListingPage { records, next })
     }
 
+    /// The same for the records that a filter finds, changed since a time.
+    pub(crate) async fn filtered(
+        &self,
+        schema: &ResourceSchema,
+        key: &FieldName,
+        fields: &[FieldName],
+        filter: Option<(&str, &str, Timestamp)>,
+        next: Option<&str>,
+    ) -> Result<ListingPage, Failure> {
+        let (None, Some((filter, parameter, since))) = (next, filter) else {
+            return self.listing(schema, key, fields, next).await;
+        };
+        let since = since.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+        let path = format!(
+            "{}/{}/{filter}?{}={}&_lineCount={PAGE_RECORDS}&_forcePagination=true",
+            schema.root.as_str(),
+            schema.name,
+            segment(parameter),
+            segment(&since),
+        );
+        self.listing_page(schema, key, fields, self.get(&path).await?)
+    }
+
     pub(super) fn listed(
         &self,
         record: &Record<'_>,
@@ -79,9 +118,13 @@ impl Reader {
         response: &Response,
     ) -> Result<Listed, Failure> {
         let (mut values, mut set_links) = (BTreeMap::new(), Vec::new());
+        let mut absent_links = Vec::new();
         for name in fields {
-            let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
-            else {
+            let Some(field) = schema.fields.get(name) else { continue };
+            let Some(raw) = record.get(name.as_str()) else {
+                if matches!(field.kind, FieldType::Link { .. }) {
+                    absent_links.push(name.clone());
+                }
                 continue;
             };
             if let Some(value) = decode(raw, &field.kind) {
@@ -97,6 +140,7 @@ impl Reader {
             pkey,
             fields: values,
             set_links,
+            absent_links,
         })
     }
 
@@ -123,12 +167,7 @@ impl Reader {
             return self.storable(href).map(Some);
         }
         let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
-        let path = format!(
-            "campaign/{}/{}/{}",
-            schema.root.as_str(),
-            schema.name,
-            super::writer::segment(pkey),
-        );
+        let path = format!("campaign/{}/{}/{}", schema.root.as_str(), schema.name, segment(pkey),);
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }

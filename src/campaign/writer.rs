@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::campaign::reader::foreign;
 use crate::campaign::wire::{ListReply, Record, Written, garbled};
 use crate::campaign::{Failure, Listed, Outcome, Reader};
-use crate::http::{RemoteUrl, Request, Response, System};
+use crate::http::{Client, RemoteUrl, Request, Response, System};
 use crate::model::{FieldName, ResourceSchema};
 
 /// How the record with a key is found.
@@ -82,6 +82,11 @@ impl Writer {
         fields: Vec<FieldName>,
     ) -> Self {
         Self { reader, schema, key, lookup, fields: fields.into(), collection: Arc::default() }
+    }
+
+    /// The client's counters and clock.
+    pub(crate) fn client(&self) -> &Client {
+        &self.reader.client
     }
 
     /// The resource's metadata.

@@ -115,6 +115,14 @@ pub(super) enum Command {
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
     ApproveDeletes(ApproveDeletes),
+    /// Discard what is left of a table that is no longer mapped
+    DiscardTable(DiscardTable),
+    /// Look into the opt-out ledger, or export it: who is opted out, who said
+    /// so, why it was decided so
+    Optouts(Optouts),
+    /// Release the opt-outs that would be lifted and that the clearing guard
+    /// holds
+    ApproveOptouts,
 }
 
 /// `--json`
@@ -157,6 +165,13 @@ pub(super) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
+    /// E-mails to each contact, with what came of them in the journal and in log
+    /// files
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) mailings: u32,
+    /// Address of the SFTP server; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen_sftp: SocketAddr,
     /// Leave out the activity tables of mail events, for `provision` to create
     #[arg(long)]
     pub(super) without_activity_tables: bool,
@@ -327,6 +342,8 @@ pub(super) enum FlowName {
     Ingress,
     // Campaign's e-mail events to activities in Dynamics.
     Egress,
+    // Opt-out flags, one way or both.
+    Optout,
 }
 
 impl From<FlowName> for Flow {
@@ -334,6 +351,7 @@ impl From<FlowName> for Flow {
         match name {
             FlowName::Ingress => Self::Ingress,
             FlowName::Egress => Self::Egress,
+            FlowName::Optout => Self::Optout,
         }
     }
 }
@@ -373,9 +391,89 @@ pub(super) enum LetterAction {
     },
 }
 
+/// `discard-table`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct DiscardTable {
+    /// The Dynamics table; says what is left of it
+    pub(super) table: String,
+    /// Discard that for good; Campaign keeps what it holds
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
 /// `approve-deletes`
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct ApproveDeletes {
     /// The Dynamics table
     pub(super) table: String,
+}
+
+/// `optouts`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Optouts {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) action: OptoutAction,
+}
+
+/// `optouts …`
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OptoutAction {
+    /// List every contact and flag of which anything was ever said
+    List {
+        /// Only flags in this state
+        #[arg(long, value_name = "STATE")]
+        state: Option<StateName>,
+        /// Print JSON
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tell all that is known of a contact: each flag, and each decision with
+    /// its evidence, newest first
+    Show {
+        /// The contact's id in Dynamics
+        #[arg(value_parser = record_id)]
+        id: RecordId,
+        /// Print JSON
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Write the whole ledger, each flag with its last decision
+    Export {
+        /// CSV for spreadsheets, or JSON
+        #[arg(long, default_value = "csv", value_name = "FORMAT")]
+        format: ExportForm,
+        /// File to write, which must not exist yet [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        #[serde(skip)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// States of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum StateName {
+    // Both sides are as decided.
+    Settled,
+    // To be looked at.
+    Due,
+    // To be lifted, in a pass under way.
+    Clearing,
+    // Held by the clearing guard.
+    Held,
+    // Approved, to be lifted at the next pass.
+    Approved,
+}
+
+/// Forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ExportForm {
+    Csv,
+    Json,
 }

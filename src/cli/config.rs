@@ -39,7 +39,11 @@ pub(super) fn flows(config: &Config, named: &[FlowName]) -> Result<Vec<Flow>, En
     let named: Vec<Flow> = named.iter().map(|name| Flow::from(*name)).collect();
     if let Some(off) = named.iter().find(|flow| !config.has(**flow)) {
         return match off {
-            Flow::Ingress | Flow::Optout => Err(no_ingress()),
+            Flow::Ingress => Err(no_ingress()),
+            Flow::Optout => Err(End::new(
+                Exit::Usage,
+                "the flow `optout` is not configured; add `[optout]` with a `direction` other than `disabled`, and `pairs`",
+            )),
             Flow::Egress => Err(End::new(
                 Exit::Usage,
                 "the flow `egress` is not configured; add `[egress]` with `events`, such as `events = [\"send\"]`, and `[egress.journal]`",

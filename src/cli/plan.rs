@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{Planned, Rehearsal, plan_egress, plan_ingress};
+use crate::app::{Look, Planned, Rehearsal, plan_egress, plan_ingress};
 use crate::clock::Clock;
 use crate::model::Flow;
 
@@ -82,14 +82,9 @@ fn write_out(
             print_json_line(&as_object(&row, values))?;
             continue;
         }
-        if let Some(rows) = row.rows {
-            print(&format!(
-                "mapping of {} changed: {}; {} of {} records are looked at again\n",
-                row.table,
-                row.reason,
-                count(rows),
-                count(row.records.max(rows)),
-            ))?;
+        if let Some(look) = row.look {
+            let (table, reason) = (&row.table, &row.reason);
+            print(&format!("mapping of {table} changed: {reason}; {}\n", looked_at(look)))?;
             continue;
         }
         group.push(vec![
@@ -107,6 +102,23 @@ fn write_out(
     if group.is_empty() { Ok(()) } else { print_group(&group) }
 }
 
+/// How many records are looked at again, and why all are, if they are.
+fn looked_at(look: Look) -> String {
+    let records = count(look.records);
+    match (look.rows, look.why) {
+        (None, _) => "the rows that this concerns could not be counted".to_owned(),
+        // Among them rows that are not in Campaign yet.
+        (Some(rows), None) if look.read == "by-filter" => {
+            format!("{} rows are looked at again, Campaign holds {records}", count(rows))
+        }
+        (Some(rows), why) => {
+            let of = count(look.records.max(rows));
+            let why = why.map(|why| format!(" in a full read: {why}")).unwrap_or_default();
+            format!("{} of {of} records are looked at again{why}", count(rows))
+        }
+    }
+}
+
 fn as_object(row: &Planned, values: bool) -> Value {
     let reasons: Map<String, Value> =
         row.reasons.iter().map(|(field, why)| (field.clone(), Value::from(*why))).collect();
@@ -119,9 +131,11 @@ fn as_object(row: &Planned, values: bool) -> Value {
         "reason": row.reason,
         "reasons": reasons,
     });
-    if let Some(rows) = row.rows {
-        object["rows"] = Value::from(rows);
-        object["records"] = Value::from(row.records);
+    if let Some(look) = row.look {
+        object["rows"] = Value::from(look.rows);
+        object["records"] = Value::from(look.records);
+        object["read"] = Value::from(look.read);
+        object["why"] = Value::from(look.why);
     }
     if values {
         let values: Map<String, Value> = row

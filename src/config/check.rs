@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::problem::Problems;
 use super::settings::{ActivityTables, Config, DaemonSettings, EgressSettings, StoreSettings};
 use super::tree::{Doc, Keys};
-use super::{egress, ingress, later, sections, syntax};
+use super::{egress, ingress, later, optout, sections, syntax};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -86,20 +86,27 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
     let egress = keys.get("egress").map(|node| egress::egress(&node));
-    keys.get("optout").inspect(later::optout);
+    let optout = keys.get("optout").map(|node| optout::optout(&node, keys.get("ingress").as_ref()));
     keys.get("metrics").inspect(later::metrics);
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
     let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
-    let wants_files =
-        egress.as_ref().is_some_and(|egress| egress.as_ref().is_some_and(reads_files));
-    if wants_files && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none()) {
+    let egress_files = egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files));
+    let optout_files = matches!(&optout, Some(Some(Some(optout))) if optout.files.is_some());
+    let reader = match (egress_files, optout_files) {
+        (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
+        (false, true) => Some(("[optout]", "write `source = \"rest\"` there")),
+        (false, false) => None,
+    };
+    if let Some((reader, otherwise)) = reader
+        && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none())
+    {
         keys.problem_at(
             "campaign",
-            "`[campaign.sftp]` is missing: `[egress.sftp]` reads files from it",
-            "add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`",
+            format!("`[campaign.sftp]` is missing: `{reader}` reads files from it"),
+            format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
         );
     }
     let egress = match egress {
@@ -117,6 +124,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         },
         reconcile: match reconcile {
             Some(reconcile) => Some(reconcile?),
+            None => None,
+        },
+        optout: match optout {
+            Some(optout) => optout?,
             None => None,
         },
         activity_tables: ActivityTables::of(egress.as_ref()),

@@ -2,6 +2,7 @@
 //! --write-config`) writes. What it writes loads without problems.
 
 mod egress;
+mod optout;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -98,6 +99,7 @@ pub(crate) fn annotated(example: &Example) -> String {
     }
     out.push_str(RECONCILE);
     out.push_str(&egress::egress(example.journal_url.as_deref()));
+    out.push_str(optout::OPTOUT);
     out
 }
 

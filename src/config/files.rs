@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
 
 use super::tree::{Keys, Node, shortened};
-use super::values::{duration, number_or, time_zone};
+use super::values::{duration, time_zone};
 use crate::mapping::logs::{LogColumn, LogFiles, LogKind, LogSpec};
 use crate::model::{Compression, DateForm, DatePart, FileFormat, Pattern};
 
@@ -88,30 +88,47 @@ pub(super) fn egress_sftp(node: &Node<'_>) -> Option<LogFiles> {
         Some(node) => format(&node),
         None => Some(FileFormat::default()),
     };
-    let delete = keys
-        .get("after")
-        .and_then(|node| node.word(&[("keep", false), ("delete", true)]))
-        .unwrap_or(false);
-    let settle = number_or(&keys, "settle_seconds", 0..=86_400, SETTLE_SECONDS);
-    let marker = keys.get("marker").map(|node| marker(&node));
-    let alarm = match keys.get("file_alarm") {
-        Some(node) => duration(&node, LONGEST_ALARM),
-        None => Some(ALARM),
-    };
+    let handling = handling(Some(&keys));
     // Each is looked at before the verdict.
     let logs: Vec<_> = [delivery, tracking].into_iter().flatten().collect();
     Some(LogFiles {
         directory: directory?,
         logs: logs.into_iter().collect::<Option<_>>()?,
         format: format?,
-        delete,
-        settle: Duration::from_secs(settle),
-        marker: match marker {
-            Some(marker) => Some(marker?),
-            None => None,
-        },
-        alarm: Some(alarm?).filter(|alarm| !alarm.is_zero()),
+        delete: handling.delete,
+        settle: handling.settle,
+        marker: handling.marker,
+        alarm: handling.alarm,
     })
+}
+
+/// What is done with files whatever is in them.
+pub(super) struct Handling {
+    /// Whether a file is deleted once all its rows are taken.
+    pub(super) delete: bool,
+    /// For how long size and time must not have changed.
+    pub(super) settle: Duration,
+    /// What is behind the name of a file whose presence says that it is
+    /// complete.
+    pub(super) marker: Option<String>,
+    /// After how long without a new file somebody is told.
+    pub(super) alarm: Option<Duration>,
+}
+
+/// `after`, `settle_seconds`, `marker` and `file_alarm`, of whichever flow; the
+/// defaults where there is no section.
+pub(super) fn handling(keys: Option<&Keys<'_>>) -> Handling {
+    let get = |key: &str| keys.and_then(|keys| keys.get(key));
+    let delete = get("after").and_then(|node| node.word(&[("keep", false), ("delete", true)]));
+    let settle = get("settle_seconds").and_then(|node| node.integer(0..=86_400));
+    let settle = settle.and_then(|seconds| u64::try_from(seconds).ok());
+    let alarm = get("file_alarm").and_then(|node| duration(&node, LONGEST_ALARM));
+    Handling {
+        delete: delete.unwrap_or(false),
+        settle: Duration::from_secs(settle.unwrap_or(SETTLE_SECONDS)),
+        marker: get("marker").and_then(|node| marker(&node)),
+        alarm: Some(alarm.unwrap_or(ALARM)).filter(|alarm| !alarm.is_zero()),
+    }
 }
 
 /// A directory of the server.

@@ -229,26 +229,31 @@ fn lookup(keys: &Keys<'_>) -> Option<Lookup> {
 }
 
 fn delete_guard(node: &Node<'_>) -> Option<DeleteGuard> {
+    guard(node).map(|(rows, percent)| DeleteGuard { rows, percent })
+}
+
+/// `{ rows, percent }`, either or both.
+pub(super) fn guard(node: &Node<'_>) -> Option<(Option<u64>, Option<f64>)> {
     let keys = node.keys(GUARD_KEYS)?;
     let rows = keys.get("rows").map(|node| node.integer(0..=1_000_000_000_000));
     let percent = keys.get("percent").map(|node| percent(&node));
     if rows.is_none() && percent.is_none() {
+        let key = node.path.rsplit('.').next().unwrap_or_default();
         keys.problem(
             "an empty guard holds nothing back",
-            "write `{ rows = 1000, percent = 5 }`, either or both; or remove `delete_guard`",
+            format!("write `{{ rows = 1000, percent = 5 }}`, either or both; or remove `{key}`"),
         );
         return None;
     }
-    Some(DeleteGuard {
-        rows: match rows {
-            Some(rows) => Some(u64::try_from(rows?).ok()?),
-            None => None,
-        },
-        percent: match percent {
-            Some(percent) => Some(percent?),
-            None => None,
-        },
-    })
+    let rows = match rows {
+        Some(rows) => Some(u64::try_from(rows?).ok()?),
+        None => None,
+    };
+    let percent = match percent {
+        Some(percent) => Some(percent?),
+        None => None,
+    };
+    Some((rows, percent))
 }
 
 /// From 0 to 100, whole or not.

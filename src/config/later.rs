@@ -6,24 +6,6 @@ use super::tree::{Keys, Node};
 
 const REMOVE: &str = "remove it; a later version brings it";
 
-/// `[optout]`: only `direction = "disabled"`, or nothing at all.
-pub(super) fn optout(node: &Node<'_>) {
-    let Some(keys) = section(node) else { return };
-    for key in keys.present() {
-        let Some(value) = keys.get(key) else { continue };
-        if key == "direction" {
-            if value.text().is_some_and(|direction| direction != "disabled") {
-                value.problem(
-                    "this version of cdsync does not have the flow `optout` yet",
-                    "write `direction = \"disabled\"`, or remove `[optout]`; a later version brings it",
-                );
-            }
-        } else {
-            refuse(&keys, key, "the flow `optout`");
-        }
-    }
-}
-
 /// `[metrics]`: nothing.
 pub(super) fn metrics(node: &Node<'_>) {
     refuse_all(node, "metrics");

@@ -14,6 +14,8 @@ mod ingress;
 mod later;
 mod links;
 mod masks;
+mod optout;
+mod optout_files;
 mod problem;
 mod render;
 mod runs;
@@ -32,6 +34,7 @@ pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
+    JournalSettings, OptoutSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

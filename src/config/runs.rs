@@ -22,7 +22,10 @@ pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(&'static str, V
     let egress = config.egress.as_ref().and_then(|egress| {
         Some(("egress", runs(egress.schedule.as_ref()?, &egress.time_zone, now)))
     });
-    ingress.into_iter().chain(egress).chain(reconcile).collect()
+    let optout = config.optout.as_ref().and_then(|optout| {
+        Some(("optout", runs(optout.schedule.as_ref()?, &optout.time_zone, now)))
+    });
+    ingress.into_iter().chain(egress).chain(optout).chain(reconcile).collect()
 }
 
 fn runs(schedule: &Schedule, zone: &TimeZone, now: Timestamp) -> Vec<Timestamp> {

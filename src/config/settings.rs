@@ -1,6 +1,7 @@
 //! The checked configuration: what the rest of the program may rely on.
 
 mod egress;
+mod optout;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
 pub(crate) use egress::{ActivityTables, EgressSettings, JournalSettings};
+pub(crate) use optout::{OptoutRest, OptoutSettings};
 
 /// Everything the file says, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) reconcile: Option<ReconcileSettings>,
     /// `[egress]`, where it is present and any kind of event is switched on
     pub(crate) egress: Option<EgressSettings>,
+    /// `[optout]`, where it is present and not disabled
+    pub(crate) optout: Option<OptoutSettings>,
     /// The tables that mail events go to, for `provision`
     pub(crate) activity_tables: ActivityTables,
 }
@@ -47,7 +51,7 @@ impl Config {
         match flow {
             Flow::Ingress => self.ingress.is_some(),
             Flow::Egress => self.egress.is_some(),
-            Flow::Optout => false,
+            Flow::Optout => self.optout.is_some(),
         }
     }
 

@@ -6,6 +6,7 @@ mod egress;
 mod files;
 mod good;
 mod links;
+mod optout;
 mod secrets;
 
 /// A configuration without problems up to `[ingress]`, to append to.

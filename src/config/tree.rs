@@ -303,6 +303,7 @@ fn home_of(key: &str) -> Option<&'static str> {
         | "name_space"
         | "unsure_bounces" => Some("`[egress]`"),
         "pointers" | "kinds" => Some("`[egress.journal]`"),
+        "direction" | "rule" | "margin" | "clearing_guard" | "pairs" => Some("`[optout]`"),
         "host" | "port" | "user" | "private_key" | "known_hosts" => Some("`[campaign.sftp]`"),
         "delivery_log" | "tracking_log" | "settle_seconds" | "file_alarm" => {
             Some("`[egress.sftp]`")

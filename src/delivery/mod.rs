@@ -6,6 +6,7 @@ mod activity_fate;
 mod activity_judge;
 mod activity_send;
 mod activity_settle;
+pub(crate) mod consent;
 mod drain;
 mod parents;
 mod parked;

@@ -125,7 +125,10 @@ impl FileIntake {
         loop {
             let mut report = FileReport::default();
             let failure = match self.round(span, &mut report, &mut told).await {
-                Ok(()) | Err(Stop::NoRoom) => return Ok(report),
+                Ok(()) => return Ok(report),
+                Err(Stop::NoRoom) => {
+                    return Ok(FileReport { young: report.young.max(1), ..report });
+                }
                 Err(Stop::Store(error)) => return Err(error),
                 Err(Stop::Remote(failure)) => failure,
             };

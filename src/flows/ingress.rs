@@ -10,7 +10,7 @@ use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{self, Failure, Outcome};
 use crate::mapping::spec::MissingParent;
-use crate::model::{Flow, TableName, Tally};
+use crate::model::{Flow, TableName, Tally, exceeded};
 use crate::store::{Checkpoint, Store, StoreError};
 use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
@@ -159,10 +159,14 @@ impl Intake {
             self.same_target(table).await?;
         } else {
             let (checkpoint, remapped) = self.checkpoint(table).await?;
+            let remapped_here = remapped.is_some();
             report.remapped.extend(remapped);
             self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
             run.remaps().await?;
+            if remapped_here && let Some(remapped) = report.remapped.last_mut() {
+                remapped.rows.get_or_insert(run.looked_at);
+            }
             self.reconsider(table).await?;
             run.rereads().await?;
         }
@@ -338,47 +342,4 @@ pub(super) fn refuse_other_target(stored: &Checkpoint, table: &Table) -> Result<
 
 fn failed(table: &Table, reason: String) {
     TableFailed { flow: FLOW, table: table.name.clone(), reason }.emit();
-}
-
-/// Which limit of the delete guard a wave passes, if it does.
-fn exceeded(
-    wave: u64,
-    mapped: u64,
-    rows: Option<u64>,
-    percent: Option<f64>,
-    floor: u64,
-) -> Option<&'static str> {
-    if rows.is_some_and(|rows| wave > rows) {
-        return Some("rows");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a share in percent needs no exact count")]
-    let share = if mapped == 0 { 0.0 } else { wave as f64 * 100.0 / mapped as f64 };
-    (wave > floor && percent.is_some_and(|percent| share > percent)).then_some("percent")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exceeded;
-
-    #[test]
-    fn a_wave_larger_than_either_limit_is_held() {
-        let cases = [
-            (0, 100, Some(0), Some(0.0), 0, None),
-            (5, 100, Some(5), None, 0, None),
-            (6, 100, Some(5), None, 0, Some("rows")),
-            (5, 100, None, Some(5.0), 0, None),
-            (6, 100, None, Some(5.0), 0, Some("percent")),
-            (6, 100, Some(1000), Some(5.0), 50, None),
-            (51, 100, Some(1000), Some(5.0), 50, Some("percent")),
-            (3, 0, None, Some(5.0), 0, None),
-            (9, 9, None, None, 0, None),
-        ];
-        for (wave, mapped, rows, percent, floor, expected) in cases {
-            assert_eq!(
-                exceeded(wave, mapped, rows, percent, floor),
-                expected,
-                "{wave} of {mapped}"
-            );
-        }
-    }
 }

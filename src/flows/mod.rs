@@ -1,6 +1,7 @@
 //! Flows: read one system, decide, and commit decisions and cursor in one
 //! transaction. They write to the store only; delivery writes to the systems.
 
+mod affected;
 mod commit;
 mod compare;
 mod decide;
@@ -18,6 +19,7 @@ mod judge;
 mod links;
 mod log_file;
 mod mend;
+pub(crate) mod optout;
 mod page_watch;
 mod prepare;
 mod presence;

@@ -14,6 +14,7 @@ use super::auth::Auth;
 use super::baseline::baseline;
 use super::classify::classify;
 use super::credentials::{Credentials, Token};
+use super::dates::{DateSample, Dates};
 use super::failure::{Failure, Outcome, System};
 use super::gate::{Gate, Limits, Place, backoff};
 use super::health::Health;
@@ -47,6 +48,7 @@ struct Shared {
     throttled: AtomicU64,
     retries: AtomicU64,
     progress: Progress,
+    dates: Dates,
 }
 
 /// Counts since the start of the process.
@@ -143,6 +145,7 @@ impl Client {
             throttled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             progress: Progress::default(),
+            dates: Dates::default(),
         }))
     }
 
@@ -215,6 +218,11 @@ impl Client {
         }
     }
 
+    /// What the system's clock showed in its newest answers.
+    pub(crate) fn dates(&self) -> Vec<DateSample> {
+        self.0.dates.newest()
+    }
+
     /// Rises with each exchange that gets somebody further.
     pub(crate) fn progress(&self) -> u64 {
         self.0.progress.count()
@@ -252,9 +260,14 @@ impl Client {
                 .inspect_err(|failure| shared.health.judge(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
             shared.gate.depart(&mut place).await;
+            let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
             let failure = match answer {
                 Ok(response) => {
+                    if let Some(date) = response.date {
+                        let received = shared.clock.now();
+                        shared.dates.add(DateSample { date, sent, received });
+                    }
                     shared.credentials.proved(&token);
                     shared.gate.succeeded();
                     shared.progress.moved(&request.method);

@@ -25,6 +25,7 @@
 //! (usually a replacement): `statecode` 0 means active, and 0 read as false
 //! would turn that round.
 
+mod affected;
 mod apply;
 mod compile;
 mod convert;
@@ -39,6 +40,7 @@ pub(crate) mod logs;
 mod matrix;
 mod names;
 mod operand;
+mod optout;
 mod order;
 mod problem;
 mod replace;
@@ -48,11 +50,13 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use affected::{Ask, Sides};
 pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use file_dates::read_instant;
 pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
+pub(crate) use optout::{FlagColumns, OptoutFiles};
 pub(crate) use order::{depth, parents_first};
 pub(crate) use problem::{Place, Problem};
 pub(crate) use shape::{Domain, FieldShape, Kind};

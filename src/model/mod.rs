@@ -3,9 +3,11 @@
 //! Owns: one type per kind of name, key and position. No I/O and no wire
 //! format: JSON is turned into these types by the clients that read it.
 
+pub(crate) mod consent;
 mod email;
 mod file;
 mod flow;
+mod guard;
 mod name;
 mod record;
 mod source;
@@ -17,6 +19,7 @@ mod value;
 pub(crate) use email::{EmailEvent, EventKind, letter_id};
 pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern, glob};
 pub(crate) use flow::{Flow, RunId};
+pub(crate) use guard::exceeded;
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};
 pub(crate) use record::{Change, RecordId, RowVersion, SourceRow};
 pub(crate) use source::{

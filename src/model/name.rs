@@ -69,3 +69,10 @@ name!(
     /// A Campaign field, by API name (`firstName`, `cusCrmId`).
     FieldName
 );
+
+impl TableName {
+    /// The table of persons: the one that opt-outs and e-mail events are about.
+    pub(crate) fn contact() -> Self {
+        Self("contact".to_owned())
+    }
+}

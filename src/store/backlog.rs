@@ -26,7 +26,8 @@ impl Work<'_> {
     /// How much of a flow waits or is on its way, whatever it is.
     pub(crate) fn flow_backlog(&self, flow: Flow) -> Result<u64, StoreError> {
         match flow {
-            Flow::Ingress | Flow::Optout => self.backlog(flow, None),
+            Flow::Ingress => self.backlog(flow, None),
+            Flow::Optout => self.open_contacts(),
             Flow::Egress => {
                 let events = self.event_backlog()?;
                 Ok(events.ready + events.waiting)
@@ -37,7 +38,8 @@ impl Work<'_> {
     /// Since when the oldest of it waits, in microseconds since 1970.
     pub(crate) fn oldest_of_flow(&self, flow: Flow) -> Result<Option<i64>, StoreError> {
         match flow {
-            Flow::Ingress | Flow::Optout => self.oldest_decision(flow, None),
+            Flow::Ingress => self.oldest_decision(flow, None),
+            Flow::Optout => self.oldest_open_flag(),
             Flow::Egress => Ok(self.event_backlog()?.oldest.map(Timestamp::as_microsecond)),
         }
     }

@@ -234,7 +234,9 @@ impl Work<'_> {
         let Some(raw) = self.raw_dead_letter(id)? else { return Ok(false) };
         let (flow, table) = (flow(&raw.flow)?, table_name(&raw.table)?);
         let record = record_id(&raw.record)?;
-        if flow == Flow::Egress {
+        if flow == Flow::Optout {
+            self.contact_due(record)?;
+        } else if flow == Flow::Egress {
             self.retry_event_letter(record)?;
         } else if raw.action == "map" {
             self.request_reread(&table, record)?;

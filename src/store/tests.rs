@@ -1,6 +1,7 @@
 //! The store's promises, on real files.
 
 mod commit;
+mod consent;
 mod events;
 mod files;
 mod frozen;

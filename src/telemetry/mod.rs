@@ -11,6 +11,7 @@ mod files;
 mod http;
 mod ingress;
 mod log;
+mod optout;
 mod resync;
 #[cfg(test)]
 mod tests;
@@ -24,12 +25,21 @@ pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use optout::*;
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, ACTIVITY_EVENTS, FILE_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS]
-        .concat()
+    [
+        INGRESS_EVENTS,
+        ACTIVITY_EVENTS,
+        FILE_EVENTS,
+        OPTOUT_EVENTS,
+        RESYNC_EVENTS,
+        DAEMON_EVENTS,
+        HTTP_EVENTS,
+    ]
+    .concat()
 }

@@ -32,6 +32,12 @@ const COMMANDS: &[&str] = &[
     "dead-letters retry",
     "dead-letters discard",
     "approve-deletes",
+    "discard-table",
+    "optouts",
+    "optouts list",
+    "optouts show",
+    "optouts export",
+    "approve-optouts",
 ];
 
 #[tokio::test]
@@ -121,7 +127,12 @@ async fn wrong_arguments_are_explained() {
         ("patience_zero", &["sync", "--patience", "0"]),
         ("level_unknown", &["sync", "--log-level", "loud"]),
         ("approve_nothing", &["approve-deletes", "contact"]),
+        ("discard_mapped_table", &["discard-table", "contact"]),
+        ("discard_unknown_table", &["discard-table", "new_nothing"]),
         ("letters_none", &["dead-letters", "list"]),
+        ("optouts_none", &["optouts", "list"]),
+        ("optouts_no_id", &["optouts", "show", "7"]),
+        ("optouts_not_configured", &["approve-optouts"]),
     ] {
         assert_snapshot!(name, said(&rig, &rig.run(arguments).await));
     }

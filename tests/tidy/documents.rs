@@ -33,6 +33,10 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("FILTER_KEYS", "### `filter`"),
     ("GROUP_KEYS", "#### A group of rules"),
     ("RULE_KEYS", "#### A rule"),
+    ("OPTOUT_KEYS", "## `[optout]`"),
+    ("PAIR_KEYS", "### `pairs`"),
+    ("REST_KEYS", "### `rest`"),
+    ("OPTOUT_SFTP_KEYS", "### `sftp`"),
 ];
 
 fn text(path: &str) -> Result<String, Box<dyn Error>> {

@@ -402,16 +402,9 @@ fn what_this_version_does_not_have_is_refused_and_not_ignored() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[optout]\ndirection = \"bidirectional\"\nschedule = \"x\"",
             "[metrics]\nlisten = \"127.0.0.1:9464\"",
         ]
     ), @r##"
-    [optout]
-    direction = "bidirectional"
-    schedule = "x"
-    [[ingress.table]]
-      14:13: optout.direction: this version of cdsync does not have the flow `optout` yet (write `direction = "disabled"`, or remove `[optout]`; a later version brings it)
-      15:1: optout.schedule: this version of cdsync does not have the flow `optout` yet (remove it; a later version brings it)
     [metrics]
     listen = "127.0.0.1:9464"
     [[ingress.table]]

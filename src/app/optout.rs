@@ -1,0 +1,338 @@
+//! A pass of the opt-out flow: what both systems tell, then every flag whose
+//! sides seem to differ, then the liftings that the guard lets pass.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
+use crate::app::pin::fits;
+use crate::app::tables::lookup;
+use crate::campaign::Writer;
+use crate::config::OptoutSettings;
+use crate::delivery::consent::{ConsentDelivery, ConsentTarget, Round};
+use crate::dynamics::{Query, RecordWriter};
+use crate::flows::optout::{OptoutError, OptoutIntake, OptoutSource};
+use crate::http::{Failure, Outcome};
+use crate::mapping::compile;
+use crate::mapping::spec::TableMapping;
+use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
+use crate::model::{
+    Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
+    TableSchema, Tally, exceeded,
+};
+use crate::store::consent::FlagState;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
+
+const FLOW: Flow = Flow::Optout;
+
+/// Contacts that are settled at one time, at most: each takes a few requests
+/// to both systems, one after the other.
+const CONTACTS: usize = 16;
+
+/// Clearings that pass in any case.
+const ALWAYS: u64 = 50;
+
+/// Columns beside the flags: when a contact was changed, and what it was merged
+/// into.
+const BESIDE: [&str; 3] = ["modifiedon", "merged", "masterid"];
+
+/// How the parts of a pass ended.
+#[derive(Debug, Default)]
+struct Work {
+    read: Option<Failure>,
+    delivery: Option<Failure>,
+    held: bool,
+    stopped: bool,
+}
+
+/// Runs one pass. `watch` is called now and then.
+pub(super) async fn sync_optout(
+    app: &App,
+    store: &Store,
+    options: PassOptions,
+    watch: &mut (dyn FnMut(Watch) + Send),
+) -> Result<PassReport, StoreError> {
+    let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
+    let ending = match frame.drive(begin(app, store), Some(&options.stop)).await? {
+        Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
+        Driven::Stopped => Ending { stopped: true, ..Ending::default() },
+        Driven::Ended(Err(ending)) => ending,
+        Driven::Ended(Ok(source)) => {
+            let tally = frame.tally.clone();
+            let work = work(app, store, &tally, (source, options.stop.clone()));
+            match frame.drive(work, None).await? {
+                Driven::Ended(work) => of_work(work),
+                Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
+            }
+        }
+    };
+    frame.close(ending, 0).await
+}
+
+async fn begin(
+    app: &App,
+    store: &Store,
+) -> Result<Result<Option<(OptoutSource, ConsentTarget)>, Ending>, StoreError> {
+    if let Some(failure) = fits(app, store).await? {
+        return Ok(Err(Ending { refused: Some(failure), ..Ending::default() }));
+    }
+    let Some(settings) = &app.config.optout else { return Ok(Ok(None)) };
+    match app.optout(settings).await {
+        Ok(found) => Ok(Ok(Some(found))),
+        Err(error) => {
+            let (reason, mut ending) = match error {
+                OptoutProblem::Remote(failure) => (failure.to_string(), of_failure(&failure)),
+                OptoutProblem::Setup(problems) => (problems.join("; "), Ending::default()),
+            };
+            ending.failed = true;
+            TableFailed { flow: FLOW, table: contact(), reason }.emit();
+            Ok(Err(ending))
+        }
+    }
+}
+
+async fn work(
+    app: &App,
+    store: &Store,
+    tally: &Tally,
+    (found, stop): (Option<(OptoutSource, ConsentTarget)>, Stop),
+) -> Result<Work, StoreError> {
+    let mut done = Work::default();
+    let (Some((source, target)), Some(settings)) = (found, &app.config.optout) else {
+        return Ok(done);
+    };
+    let intake = OptoutIntake {
+        dynamics: app.dynamics.clone(),
+        campaign: app.campaign.clone(),
+        store: store.clone(),
+        clock: app.clock.clone(),
+        tally: tally.clone(),
+        source,
+    };
+    let read = tokio::select! {
+        read = intake.run() => read,
+        () = stop.requested() => Ok(()),
+    };
+    match read {
+        Ok(()) => {}
+        Err(OptoutError::Store(error)) => return Err(error),
+        // What is known already is settled all the same.
+        Err(OptoutError::Remote(failure)) => {
+            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+            done.read = Some(failure);
+        }
+    }
+    let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
+    delivery.run(Round::Due).await?;
+    done.held = guard(store, settings).await?;
+    if !done.held {
+        delivery.run(Round::Clearing).await?;
+    }
+    delivery.run(Round::Approved).await?;
+    done.delivery = delivery.stopped();
+    done.stopped = stop.is_requested();
+    Ok(done)
+}
+
+/// Whether more opt-outs would be lifted than pass unasked. Those that were
+/// held before count with those of this pass.
+async fn guard(store: &Store, settings: &OptoutSettings) -> Result<bool, StoreError> {
+    let guard = settings.guard;
+    let (clearings, mapped, limit, approved) = store
+        .call(move |work| {
+            work.move_flags(FlagState::Held, FlagState::Clearing)?;
+            let clearings = work.flag_count(FlagState::Clearing)?;
+            let mapped = work.mapped_records(&contact())?;
+            let limit = held_back(guard, clearings, mapped);
+            if limit.is_some() {
+                work.move_flags(FlagState::Clearing, FlagState::Held)?;
+            }
+            Ok((clearings, mapped, limit, work.flag_count(FlagState::Approved)?))
+        })
+        .await?;
+    if approved > 0 {
+        OptoutsReleased { flow: FLOW, clearings: approved }.emit();
+    }
+    let Some(limit) = limit else { return Ok(false) };
+    OptoutsHeld { flow: FLOW, clearings, mapped, limit }.emit();
+    Ok(true)
+}
+
+/// Which limit so many clearings pass; up to a few pass in any case.
+fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'static str> {
+    if clearings <= ALWAYS {
+        return None;
+    }
+    exceeded(clearings, mapped, guard.rows, guard.percent, ALWAYS)
+}
+
+fn of_work(work: Work) -> Ending {
+    let mut ending = work.read.as_ref().map(of_failure).unwrap_or_default();
+    ending.failed |= work.read.is_some();
+    ending.stopped_by = work.delivery;
+    ending.stopped = work.stopped;
+    ending.held = work.held;
+    ending
+}
+
+fn of_failure(failure: &Failure) -> Ending {
+    let when = |outcome| (failure.outcome == outcome).then(|| failure.clone());
+    Ending {
+        refused: when(Outcome::Refused),
+        kept_refusing: when(Outcome::ServerError),
+        ..Ending::default()
+    }
+}
+
+/// Why the flow cannot run.
+pub(super) enum OptoutProblem {
+    /// A system would not say what it has.
+    Remote(Failure),
+    /// The configuration does not fit what they have.
+    Setup(Vec<String>),
+}
+
+impl From<Failure> for OptoutProblem {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+fn contact() -> TableName {
+    TableName::contact()
+}
+
+impl App {
+    /// The mapping that says how a contact is known in Campaign.
+    fn contact_mapping(&self) -> Option<&TableMapping> {
+        let mut tables = self.config.ingress.iter().flat_map(|ingress| &ingress.tables);
+        tables.find(|table| table.dynamics == contact())
+    }
+
+    /// What the flow reads and writes, from the configuration and both schemas.
+    pub(super) async fn optout(
+        &self,
+        settings: &OptoutSettings,
+    ) -> Result<(OptoutSource, ConsentTarget), OptoutProblem> {
+        let Some(spec) = self.contact_mapping() else {
+            let text = "no [[ingress.table]] maps `contact`; it says how a profile is found";
+            return Err(OptoutProblem::Setup(vec![text.to_owned()]));
+        };
+        // The key alone: fields and filter belong to the ingress flow.
+        let spec =
+            TableMapping { fields: Vec::new(), links: Vec::new(), filter: None, ..spec.clone() };
+        let mut wanted = spec.columns();
+        wanted.extend(settings.pairs.iter().map(|pair| pair.column.clone()));
+        wanted.extend(BESIDE.iter().filter_map(|name| ColumnName::new(name).ok()));
+        let schema = self.dynamics.table_schema(&spec.dynamics, Some(&wanted)).await?;
+        let resource = self.campaign.resource_schema(&spec.campaign).await?;
+        let compiled = compile(&spec, &schema, &resource).map_err(|problems| {
+            OptoutProblem::Setup(problems.iter().map(|problem| problem.text.clone()).collect())
+        })?;
+        let pairs = pairs(&settings.pairs, &schema, &resource).map_err(OptoutProblem::Setup)?;
+        let pairs: Arc<[BoundPair]> = pairs.into();
+        let query = Arc::new(Query {
+            columns: columns(&compiled.columns(), &wanted, &schema),
+            table: schema,
+            page_rows: self.config.dynamics.page_rows,
+        });
+        let (resource, mapping) = (Arc::new(resource), Arc::new(compiled));
+        let rest = settings.rest.as_ref();
+        let source = OptoutSource {
+            query: query.clone(),
+            mapping: mapping.clone(),
+            resource: resource.clone(),
+            key: spec.key.to.clone(),
+            pairs: pairs.clone(),
+            direction: settings.direction,
+            rest: rest.map(|rest| (rest.filter.clone(), rest.parameter.clone())),
+            epoch: epoch(settings, &spec),
+        };
+        let campaign = Writer::new(
+            self.campaign.clone(),
+            resource,
+            spec.key.to.clone(),
+            lookup(&spec.key.lookup),
+            source.profile_fields(),
+        );
+        let target = ConsentTarget {
+            dynamics: self.dynamics.clone(),
+            writer: RecordWriter::new(&self.dynamics),
+            campaign,
+            query,
+            mapping,
+            pairs,
+            direction: settings.direction,
+            mode: settings.mode,
+        };
+        Ok((source, target))
+    }
+}
+
+/// The columns to read: those wanted that the table has.
+fn columns(key: &[&Column], wanted: &BTreeSet<ColumnName>, schema: &TableSchema) -> Vec<Column> {
+    let mut columns: Vec<Column> = key.iter().map(|column| (*column).clone()).collect();
+    for name in wanted {
+        if let Some(column) = schema.columns.get(name)
+            && column.readable
+            && columns.iter().all(|known| known.name != *name)
+        {
+            columns.push(column.clone());
+        }
+    }
+    columns
+}
+
+/// The pairs with the names of this Campaign; all problems, if there are any.
+fn pairs(
+    specs: &[FlagPair],
+    table: &TableSchema,
+    resource: &ResourceSchema,
+) -> Result<Vec<BoundPair>, Vec<String>> {
+    let (mut pairs, mut problems) = (Vec::new(), Vec::new());
+    for spec in specs {
+        match table.columns.get(&spec.column) {
+            Some(column) if matches!(column.kind, ColumnType::Boolean(_)) => {}
+            Some(_) => problems.push(format!(
+                "the column {} of {} is not a boolean; pair one that is",
+                spec.column, table.name
+            )),
+            None => problems.push(format!(
+                "{} has no column {}; `cdsync tables {}` lists them",
+                table.name, spec.column, table.name
+            )),
+        }
+        let names = wire_names(&spec.flag);
+        let has = |name: &FieldName, kind: &FieldType| {
+            resource.fields.get(name).is_some_and(|field| field.kind == *kind)
+        };
+        let Some(wire) = names.iter().find(|name| has(name, &FieldType::Boolean)) else {
+            problems.push(format!(
+                "{} has no boolean {}; `cdsync resources {}` lists the fields",
+                resource.name, spec.flag, resource.name
+            ));
+            continue;
+        };
+        let stamp = FieldName::new(&format!("{wire}LastModified"));
+        let stamp = stamp.ok().filter(|stamp| has(stamp, &FieldType::DateTime));
+        pairs.push(BoundPair { pair: spec.clone(), wire: wire.clone(), stamp });
+    }
+    if problems.is_empty() { Ok(pairs) } else { Err(problems) }
+}
+
+/// A flag as it may be spelled: `blackList…` in the API, `denyList…` in the
+/// integration's pages (Campaign sheet, section 4).
+fn wire_names(flag: &FieldName) -> Vec<FieldName> {
+    let other = flag.as_str().strip_prefix("blackList").map(|rest| format!("denyList{rest}"));
+    let other = other.and_then(|name| FieldName::new(&name).ok());
+    std::iter::once(flag.clone()).chain(other).collect()
+}
+
+/// Changes whenever old agreements would say something else.
+fn epoch(settings: &OptoutSettings, spec: &TableMapping) -> String {
+    let text =
+        format!("{:?}|{:?}|{:?}|{}", settings.direction, settings.pairs, spec.key, spec.campaign);
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}

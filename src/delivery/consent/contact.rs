@@ -1,0 +1,214 @@
+//! One contact: both sides as they are now, and what the rule says of each of
+//! its flags.
+
+use std::collections::HashMap;
+
+use super::{Round, Shared};
+use crate::campaign::{Found, Listed};
+use crate::dynamics::Told;
+use crate::http::{DateSample, Failure, Outcome, System};
+use crate::model::consent::{
+    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Sample, Skew, Witness, measure,
+};
+use crate::model::{Flow, RecordId};
+use crate::store::StoreError;
+use crate::store::consent::{ClockOf, FlagRow, FlagState};
+
+/// How the work on a contact ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Something was written.
+    Written,
+    /// There was nothing to write.
+    AsItWas,
+}
+
+/// What the ledger knows of a contact.
+struct Known {
+    flags: Vec<FlagRow>,
+    own_write: Option<OwnWrite>,
+    /// Whether the profile may still be made.
+    expected: bool,
+    /// Whether a lifting was stored whose end is not known.
+    intended: bool,
+}
+
+/// Both sides of a contact as they are now.
+pub(super) struct Now {
+    pub(super) contact: RecordId,
+    pub(super) dynamics: Told,
+    pub(super) key: String,
+    pub(super) profile: Box<Listed>,
+}
+
+/// One flag with its decision.
+pub(super) struct Ruled<'p> {
+    pub(super) pair: &'p BoundPair,
+    pub(super) row: FlagRow,
+    pub(super) case: Case,
+    pub(super) decision: Decision,
+}
+
+impl Ruled<'_> {
+    /// Whether it would lift an opt-out.
+    pub(super) fn clears(&self) -> bool {
+        self.decision.clears(&self.case)
+    }
+}
+
+impl Shared {
+    /// Settles all flags of a contact that are open in this round. The inner
+    /// result is the systems', the outer one the store's.
+    pub(super) async fn settle(
+        &self,
+        contact: RecordId,
+        round: Round,
+    ) -> Result<Result<Settled, Failure>, StoreError> {
+        let known = self.known(contact).await?;
+        let open = |row: &FlagRow| row.state == round.state();
+        if !known.flags.iter().any(open) {
+            return Ok(Ok(Settled::AsItWas));
+        }
+        let now = match self.now(contact).await {
+            Ok(Ok(now)) => now,
+            // No profile yet, and none expected: nobody can be mailed, and one
+            // that is made brings the flags along.
+            Ok(Err(Absent::Profile)) if known.expected => return Ok(Ok(Settled::AsItWas)),
+            Ok(Err(Absent::Profile | Absent::Contact)) => {
+                self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
+                return Ok(Ok(Settled::AsItWas));
+            }
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let Some(row) = &now.dynamics.row else { return Ok(Ok(Settled::AsItWas)) };
+        let skew = self.skew().await?;
+        let mut rows: HashMap<_, _> =
+            known.flags.into_iter().map(|row| (row.flag.clone(), row)).collect();
+        let mut ruled = Vec::new();
+        for pair in self.target.pairs.iter() {
+            let Some(flag) = rows.remove(&pair.pair.flag).filter(open) else { continue };
+            let Some(dynamics) = pair.dynamics_side(row) else { continue };
+            let campaign = pair.campaign_side(&now.profile.fields);
+            ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
+        }
+        if known.intended {
+            self.end_intended(contact, &ruled).await?;
+        }
+        self.carry_out(now, ruled, round).await
+    }
+
+    /// What became of liftings that were sent and not answered shows now.
+    async fn end_intended(&self, contact: RecordId, ruled: &[Ruled<'_>]) -> Result<(), StoreError> {
+        let now: Vec<_> = ruled
+            .iter()
+            .map(|it| {
+                let (dynamics, campaign) = (it.case.dynamics.opted_out, it.case.campaign.opted_out);
+                (it.pair.pair.flag.clone(), (dynamics == campaign).then_some(dynamics))
+            })
+            .collect();
+        self.store
+            .call(move |work| {
+                now.iter().try_for_each(|(flag, hold)| work.end_intended(contact, flag, *hold))
+            })
+            .await
+    }
+
+    fn rule<'p>(
+        &self,
+        pair: &'p BoundPair,
+        row: FlagRow,
+        (dynamics, campaign): (DynamicsSide, CampaignSide),
+        own_write: Option<OwnWrite>,
+        skew: Skew,
+    ) -> Ruled<'p> {
+        let case = Case { dynamics, campaign, agreement: row.agreement, own_write, skew };
+        let decision = if row.merged {
+            case.opt_out_of_merged()
+        } else {
+            case.decide(self.target.direction, self.target.mode)
+        };
+        Ruled { pair, row, case, decision }
+    }
+
+    async fn known(&self, contact: RecordId) -> Result<Known, StoreError> {
+        let table = self.target.table().clone();
+        self.store
+            .call(move |work| {
+                Ok(Known {
+                    flags: work.flags_of(contact)?,
+                    own_write: work.own_write(contact)?,
+                    intended: work.has_intended(contact)?,
+                    expected: work.pending(Flow::Ingress, &table, contact)?.is_some(),
+                })
+            })
+            .await
+    }
+
+    /// Reads both sides.
+    async fn now(&self, contact: RecordId) -> Result<Result<Now, Absent>, Failure> {
+        let dynamics = self.target.dynamics.fresh_row(&self.target.query, contact).await?;
+        let Some(row) = &dynamics.row else { return Ok(Err(Absent::Contact)) };
+        let key = self.target.mapping.key(row).map_err(|failure| {
+            let text = format!("the key column {}: {}", failure.column, failure.reason);
+            Failure::ours(System::Dynamics, Outcome::BadRecord, text)
+        })?;
+        match self.target.campaign.find(&key).await? {
+            Found::Nothing => Ok(Err(Absent::Profile)),
+            Found::One(profile) => Ok(Ok(Now { contact, dynamics, key, profile })),
+            Found::Several(count) => {
+                let text = format!(
+                    "{count} profiles have this contact's key; remove all but one in Campaign"
+                );
+                Err(Failure::ours(System::Campaign, Outcome::DuplicateKey, text))
+            }
+        }
+    }
+
+    /// How far the clocks are apart: by our own writes, or else by what the
+    /// answers say.
+    async fn skew(&self) -> Result<Skew, StoreError> {
+        let (dynamics, campaign) = self
+            .store
+            .call(|work| {
+                Ok((
+                    work.clock_samples(ClockOf::Dynamics, true)?,
+                    work.clock_samples(ClockOf::Campaign, true)?,
+                ))
+            })
+            .await?;
+        let own = measure(&dynamics, &campaign);
+        if own != Skew::Unknown {
+            return Ok(own);
+        }
+        let dates = |dates: Vec<DateSample>| -> Vec<Sample> {
+            let sample = |it: DateSample| Sample {
+                stamp: it.date,
+                sent: it.sent,
+                received: it.received,
+                witness: Witness::Seconds,
+            };
+            dates.into_iter().map(sample).collect()
+        };
+        let dynamics = dates(self.target.dynamics.client().dates());
+        Ok(measure(&dynamics, &dates(self.target.campaign.client().dates())))
+    }
+
+    /// Lifts nothing yet: the opt-outs that would be are noted, so that their
+    /// number is known before any is.
+    pub(super) async fn note_clearing(&self, rows: Vec<FlagRow>) -> Result<(), StoreError> {
+        self.store
+            .call(move |work| {
+                for row in rows {
+                    work.set_flag(&FlagRow { state: FlagState::Clearing, ..row })?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Which side is not there.
+enum Absent {
+    Contact,
+    Profile,
+}

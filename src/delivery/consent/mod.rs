@@ -1,0 +1,281 @@
+//! Settling opt-out flags: each contact whose sides seem to differ is read on
+//! both, decided by the rule, and written where it must be.
+
+mod contact;
+mod report;
+mod write;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::consent::contact::Settled;
+use super::policy::{Evidence, Verdict, verdict};
+use crate::campaign;
+use crate::clock::Clock;
+use crate::dynamics::{Query, Reader, RecordWriter};
+use crate::http::{Failure, Outcome};
+use crate::mapping::Compiled;
+use crate::model::consent::{BoundPair, Direction, Mode};
+use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
+use crate::store::consent::FlagState;
+use crate::store::{NewDeadLetter, Store, StoreError};
+use crate::telemetry::{FlowStopped, RecordDeadLettered};
+
+/// Contacts that are taken from the ledger at one time.
+const ROUND: usize = 256;
+
+/// Different contacts that must fail in a row to make it a system's trouble.
+const OUTAGE_CONTACTS: usize = 5;
+
+/// Where flags are written, and by which rule.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsentTarget {
+    /// Reads contacts.
+    pub(crate) dynamics: Reader,
+    /// Writes them.
+    pub(crate) writer: RecordWriter,
+    /// Finds and writes profiles; a look-up brings flags and stamps along.
+    pub(crate) campaign: campaign::Writer,
+    /// The contacts' columns.
+    pub(crate) query: Arc<Query>,
+    /// The key of a contact in Campaign.
+    pub(crate) mapping: Arc<Compiled>,
+    /// The flags.
+    pub(crate) pairs: Arc<[BoundPair]>,
+    /// Which way they travel.
+    pub(crate) direction: Direction,
+    /// How strictly a lead is proven.
+    pub(crate) mode: Mode,
+}
+
+impl ConsentTarget {
+    fn table(&self) -> &TableName {
+        &self.query.table.name
+    }
+}
+
+/// Which contacts are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// All whose sides seem to differ. Opt-outs that would be lifted are only
+    /// noted.
+    Due,
+    /// Those whose opt-outs may be lifted.
+    Clearing,
+    /// Those that a person let go.
+    Approved,
+}
+
+impl Round {
+    fn state(self) -> FlagState {
+        match self {
+            Self::Due => FlagState::Due,
+            Self::Clearing => FlagState::Clearing,
+            Self::Approved => FlagState::Approved,
+        }
+    }
+}
+
+/// Settles the flags of one pass.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsentDelivery(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    clock: Clock,
+    tally: Tally,
+    target: ConsentTarget,
+    limit: usize,
+    stop: Stop,
+    failing: Mutex<HashSet<RecordId>>,
+    successes: AtomicU64,
+    stopped: Mutex<Option<Failure>>,
+}
+
+impl ConsentDelivery {
+    /// Settles flags through `target`, at most `limit` contacts at one time.
+    pub(crate) fn new(
+        store: &Store,
+        clock: &Clock,
+        tally: &Tally,
+        target: ConsentTarget,
+        limit: usize,
+        stop: Stop,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            store: store.clone(),
+            clock: clock.clone(),
+            tally: tally.clone(),
+            target,
+            limit: limit.max(1),
+            stop,
+            failing: Mutex::default(),
+            successes: AtomicU64::new(0),
+            stopped: Mutex::default(),
+        }))
+    }
+
+    /// What ended the flow, if something did.
+    pub(crate) fn stopped(&self) -> Option<Failure> {
+        self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Settles every contact of the round once.
+    pub(crate) async fn run(&self, round: Round) -> Result<(), StoreError> {
+        let (mut after, mut active) = (None, JoinSet::new());
+        loop {
+            let state = round.state();
+            let contacts =
+                self.0.store.call(move |work| work.contacts_with(state, after, ROUND)).await?;
+            let Some(last) = contacts.last() else { break };
+            after = Some(*last);
+            for contact in contacts {
+                if self.ends() {
+                    break;
+                }
+                if active.len() >= self.0.limit {
+                    joined(active.join_next().await)?;
+                }
+                let shared = self.0.clone();
+                active.spawn(async move { shared.contact(contact, round).await });
+            }
+            if self.ends() {
+                break;
+            }
+        }
+        while let Some(result) = active.join_next().await {
+            joined(Some(result))?;
+        }
+        Ok(())
+    }
+
+    fn ends(&self) -> bool {
+        self.0.stop.is_requested() || self.stopped().is_some()
+    }
+}
+
+/// A panic is a bug and ends the process.
+fn joined(
+    result: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>,
+) -> Result<(), StoreError> {
+    match result {
+        Some(Ok(ended)) => ended,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Some(Err(_)) | None => Ok(()),
+    }
+}
+
+impl Shared {
+    /// One contact, until it is settled or given up.
+    async fn contact(&self, contact: RecordId, round: Round) -> Result<(), StoreError> {
+        let mut attempts = 0;
+        loop {
+            let before = self.successes.load(Ordering::Relaxed);
+            let failure = match self.settle(contact, round).await? {
+                Ok(settled) => {
+                    self.succeeded();
+                    return self.count(contact, settled).await;
+                }
+                Err(failure) => failure,
+            };
+            let outage = self.failed(contact);
+            let others_succeed = self.successes.load(Ordering::Relaxed) > before;
+            let evidence = Evidence { outage, others_succeed };
+            match verdict(failure.outcome, attempts, false, evidence) {
+                Verdict::Retry { attempts: counted, wait, .. } => {
+                    attempts = counted;
+                    // Somebody wrote the contact meanwhile: look at once.
+                    if failure.outcome != Outcome::VersionConflict {
+                        self.clock.sleep(wait / 2 + self.clock.jitter(wait / 2)).await;
+                    }
+                    if self.stop.is_requested() {
+                        return Ok(());
+                    }
+                }
+                Verdict::GiveUp => return self.give_up(contact, failure, attempts + 1).await,
+                Verdict::StopTable | Verdict::StopFlow => {
+                    self.end(failure);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn succeeded(&self) {
+        self.successes.fetch_add(1, Ordering::Relaxed);
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Notes a failure; true if it is the system's trouble.
+    fn failed(&self, contact: RecordId) -> bool {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.insert(contact);
+        failing.len() >= OUTAGE_CONTACTS
+    }
+
+    fn end(&self, failure: Failure) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped.is_none() {
+            FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+            *stopped = Some(failure);
+        }
+    }
+
+    /// A contact counts when nothing is open about it any more.
+    async fn count(&self, contact: RecordId, settled: Settled) -> Result<(), StoreError> {
+        if self.store.call(move |work| work.contact_open(contact)).await? {
+            return Ok(());
+        }
+        let wrote = u64::from(settled == Settled::Written);
+        self.tally.add(TallyDelta {
+            written: wrote,
+            unchanged: 1 - wrote,
+            ..TallyDelta::default()
+        });
+        Ok(())
+    }
+
+    async fn give_up(
+        &self,
+        contact: RecordId,
+        failure: Failure,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
+        let table = self.target.table().clone();
+        let new = NewDeadLetter {
+            flow: Flow::Optout,
+            table: table.clone(),
+            record: contact,
+            write: None,
+            version: None,
+            seen: 0,
+            reason: failure.message.clone(),
+            status: failure.status,
+            request_id: failure.request_id.clone(),
+            attempts,
+            uncertain: false,
+        };
+        self.store
+            .call(move |work| {
+                work.settle_contact_as_it_is(contact)?;
+                work.add_dead_letter(&new)
+            })
+            .await?;
+        self.tally.add(TallyDelta { dead_lettered: 1, ..TallyDelta::default() });
+        RecordDeadLettered {
+            flow: Flow::Optout,
+            table,
+            id: contact,
+            reason: failure.message,
+            status: failure.status,
+            request_id: failure.request_id,
+            attempts: u64::from(attempts),
+        }
+        .emit();
+        Ok(())
+    }
+}

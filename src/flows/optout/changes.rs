@@ -1,0 +1,131 @@
+//! What Dynamics says of its contacts: all of them at first, then what changed.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{OptoutError, OptoutIntake, Told};
+use crate::dynamics::Page;
+use crate::flows::page_watch::PageWatch;
+use crate::flows::steps::link_refused;
+use crate::http::{Failure, Outcome, System};
+use crate::model::{Change, Flow, RecordId, SourceRow, Value};
+use crate::telemetry::CursorExpired;
+
+/// The name of the position in the store.
+const SOURCE: &str = "dynamics";
+
+/// Where the reading of Dynamics stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Position {
+    /// All contacts; the next page, none at the start.
+    Full { next: Option<String> },
+    /// What changed; the delta link, or a page within a delta.
+    Delta { link: String, obtained: jiff::Timestamp, within: bool },
+}
+
+impl OptoutIntake {
+    /// Reads contacts until nothing is new.
+    pub(super) async fn read_contacts(&self) -> Result<(), OptoutError> {
+        let mut position = self.cursor(SOURCE).await?.unwrap_or(Position::Full { next: None });
+        let mut watch = PageWatch::default();
+        loop {
+            let page = match self.page(&position).await {
+                Err(failure) if self.expired(&position, &failure) => {
+                    position = Position::Full { next: None };
+                    continue;
+                }
+                page => page?,
+            };
+            watch.rows(page.changes.len()).map_err(endless)?;
+            let (next, done) = self.behind(&position, &page);
+            if let Some(link) = &page.next {
+                watch.link((0, 0), link).map_err(endless)?;
+            }
+            let told = page.changes.iter().map(|change| self.contact(change)).collect();
+            self.commit(SOURCE, &next, told).await?;
+            if done {
+                return Ok(());
+            }
+            position = next;
+        }
+    }
+
+    async fn page(&self, position: &Position) -> Result<Page, Failure> {
+        let query = &self.source.query;
+        match position {
+            Position::Full { next: None } => self.dynamics.full_read(query).await,
+            Position::Full { next: Some(link) } | Position::Delta { link, .. } => {
+                self.dynamics.tracked_page(query, link).await
+            }
+        }
+    }
+
+    /// A link that Dynamics does not understand (any more): everything is read
+    /// again. Nothing is missed by it, because the ledger compares.
+    fn expired(&self, position: &Position, failure: &Failure) -> bool {
+        let begun = match position {
+            Position::Full { next } => next.is_some(),
+            Position::Delta { .. } => true,
+        };
+        if !begun || !(failure.outcome == Outcome::CursorExpired || link_refused(failure)) {
+            return false;
+        }
+        let from = match position {
+            Position::Full { .. } => None,
+            Position::Delta { obtained, .. } => Some(obtained.to_string()),
+        };
+        CursorExpired {
+            flow: Flow::Optout,
+            table: Some(self.source.table().clone()),
+            from,
+            to: self.clock.now().to_string(),
+        }
+        .emit();
+        true
+    }
+
+    /// The position behind a page, and whether it was the last.
+    fn behind(&self, before: &Position, page: &Page) -> (Position, bool) {
+        let obtained = page.date.unwrap_or_else(|| self.clock.now());
+        match (page.next.clone(), page.delta.clone(), before) {
+            (Some(next), _, Position::Full { .. }) => (Position::Full { next: Some(next) }, false),
+            (Some(link), _, Position::Delta { obtained, .. }) => {
+                (Position::Delta { link, obtained: *obtained, within: true }, false)
+            }
+            (None, Some(link), _) => (Position::Delta { link, obtained, within: false }, true),
+            // Nothing new and no new link: the old one stays good.
+            (None, None, Position::Delta { within: false, .. }) => (before.clone(), true),
+            (None, None, _) => (Position::Full { next: None }, true),
+        }
+    }
+
+    fn contact(&self, change: &Change) -> Told {
+        let row = match change {
+            Change::Upsert(row) => row,
+            // Nothing can be written to it; what is open ends when it is read.
+            Change::Delete(contact) => {
+                return Told::Contact { contact: *contact, values: Vec::new() };
+            }
+        };
+        let values = self.source.pairs.iter().map(|pair| pair.opted_out(row)).collect();
+        match merged_into(row) {
+            Some(into) => Told::Merged { contact: row.id, into, values },
+            None => Told::Contact { contact: row.id, values },
+        }
+    }
+}
+
+/// The contact that this one was merged into ("Merge records": the loser stays,
+/// inactive, and names its master).
+fn merged_into(row: &SourceRow) -> Option<RecordId> {
+    let merged = matches!(row.columns.get("merged"), Some(Value::Bool(true)));
+    match row.columns.get("masterid") {
+        Some(Value::Guid(master)) if merged && *master != Uuid::nil() => Some((*master).into()),
+        Some(_) | None => None,
+    }
+}
+
+pub(super) fn endless(text: String) -> Failure {
+    Failure::new(System::Dynamics, Outcome::Garbled, &text)
+}

@@ -1,0 +1,121 @@
+//! What Campaign says of its profiles through its API: all of them at first,
+//! then those changed since a time, where a filter is configured for that.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::changes::endless;
+use super::{OptoutError, OptoutIntake};
+use crate::campaign::ListingPage;
+use crate::flows::page_watch::PageWatch;
+use crate::model::TargetValue;
+use crate::model::consent::Direction;
+
+/// How far a reading goes back behind the youngest change it has seen: changes
+/// become visible in another order than their stamps say.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+
+/// Where a listing stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Listing {
+    /// The next page; none at the start.
+    At { next: Option<String> },
+    /// All were seen.
+    Done,
+}
+
+/// Where the reading of changes stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Changes {
+    /// Changed since, in Campaign's clock.
+    since: Timestamp,
+    /// The next page within a reading.
+    next: Option<String>,
+    /// The youngest change seen in this reading.
+    youngest: Timestamp,
+}
+
+impl OptoutIntake {
+    /// All profiles, once: what Campaign held before the flow began.
+    pub(super) async fn list_profiles(&self) -> Result<(), OptoutError> {
+        if self.source.direction == Direction::DynamicsToCampaign {
+            return Ok(());
+        }
+        let mut position = self.cursor("listing").await?.unwrap_or(Listing::At { next: None });
+        let mut watch = PageWatch::default();
+        while let Listing::At { next } = position {
+            let page = self.listing_page(None, next.as_deref()).await;
+            let page = match page {
+                // The link of an interrupted listing may be too old.
+                Err(_) if next.is_some() => self.listing_page(None, None).await?,
+                page => page?,
+            };
+            watch.rows(page.records.len()).map_err(endless)?;
+            position = match &page.next {
+                Some(link) => {
+                    watch.link((0, 0), link).map_err(endless)?;
+                    Listing::At { next: Some(link.clone()) }
+                }
+                None => Listing::Done,
+            };
+            let told = page.records.iter().map(|listed| self.profile(listed)).collect();
+            self.commit("listing", &position, told).await?;
+        }
+        Ok(())
+    }
+
+    /// The profiles changed since the last reading.
+    pub(super) async fn read_changed_profiles(&self) -> Result<(), OptoutError> {
+        let begin = || {
+            let since = self.clock.now() - SignedDuration::from_hours(24);
+            Changes { since, next: None, youngest: since }
+        };
+        let mut at: Changes = self.cursor("rest").await?.unwrap_or_else(begin);
+        let mut watch = PageWatch::default();
+        loop {
+            let since = at.since.checked_sub(OVERLAP).unwrap_or(at.since);
+            let page = match self.listing_page(Some(since), at.next.as_deref()).await {
+                Err(_) if at.next.is_some() => self.listing_page(Some(since), None).await?,
+                page => page?,
+            };
+            watch.rows(page.records.len()).map_err(endless)?;
+            let stamps = page.records.iter().flat_map(|listed| listed.fields.values());
+            let youngest = stamps.filter_map(|value| match value {
+                TargetValue::Instant(stamp) => Some(*stamp),
+                TargetValue::Empty
+                | TargetValue::Bool(_)
+                | TargetValue::Number(_)
+                | TargetValue::Text(_)
+                | TargetValue::Date(_) => None,
+            });
+            at.youngest = youngest.chain([at.youngest]).max().unwrap_or(at.youngest);
+            at.next = page.next.clone();
+            match &page.next {
+                Some(link) => watch.link((0, 0), link).map_err(endless)?,
+                // The next reading begins where this one was.
+                None => at.since = at.youngest,
+            }
+            let told = page.records.iter().map(|listed| self.profile(listed)).collect();
+            self.commit("rest", &at, told).await?;
+            if at.next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn listing_page(
+        &self,
+        since: Option<Timestamp>,
+        next: Option<&str>,
+    ) -> Result<ListingPage, crate::http::Failure> {
+        let source = &self.source;
+        let filter = since.and_then(|since| {
+            let (filter, parameter) = source.rest.as_ref()?;
+            Some((filter.as_str(), parameter.as_str(), since))
+        });
+        let fields = source.profile_fields();
+        self.campaign.filtered(&source.resource, &source.key, &fields, filter, next).await
+    }
+}

@@ -1,0 +1,255 @@
+//! Reading opt-out flags: what each side tells becomes hints in the ledger.
+//! Nothing is decided here: every flag whose sides seem to differ is read again
+//! on both before anything is written.
+
+mod changes;
+mod listing;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::{self, Listed};
+use crate::clock::Clock;
+use crate::dynamics::{self, Query};
+use crate::flows::inventory::canonical_key;
+use crate::http::Failure;
+use crate::mapping::Compiled;
+use crate::model::consent::{BoundPair, Direction};
+use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
+use crate::store::consent::Hinted;
+use crate::store::{Store, StoreError, Work};
+
+/// What the flow reads, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct OptoutSource {
+    /// The contacts.
+    pub(crate) query: Arc<Query>,
+    /// The key of a contact in Campaign.
+    pub(crate) mapping: Arc<Compiled>,
+    /// The profiles.
+    pub(crate) resource: Arc<ResourceSchema>,
+    /// The field that holds the key.
+    pub(crate) key: FieldName,
+    /// The flags.
+    pub(crate) pairs: Arc<[BoundPair]>,
+    /// Which way they travel.
+    pub(crate) direction: Direction,
+    /// The filter and the parameter that list the profiles changed since a
+    /// time, where Campaign is asked so.
+    pub(crate) rest: Option<(String, String)>,
+    /// Digest of all that the ledger's agreements rest on.
+    pub(crate) epoch: String,
+}
+
+impl OptoutSource {
+    /// The table of the contacts.
+    pub(crate) fn table(&self) -> &TableName {
+        &self.query.table.name
+    }
+
+    /// What is read of a profile.
+    pub(crate) fn profile_fields(&self) -> Vec<FieldName> {
+        let mut fields: BTreeSet<FieldName> = BTreeSet::new();
+        for pair in self.pairs.iter() {
+            fields.insert(pair.wire.clone());
+            fields.extend(pair.stamp.clone());
+        }
+        fields.into_iter().collect()
+    }
+}
+
+/// Why reading ended early.
+#[derive(Debug)]
+pub(crate) enum OptoutError {
+    /// A system failed.
+    Remote(Failure),
+    /// The store did.
+    Store(StoreError),
+}
+
+impl From<Failure> for OptoutError {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+impl From<StoreError> for OptoutError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Reads both systems into the ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct OptoutIntake {
+    /// Reads Dynamics.
+    pub(crate) dynamics: dynamics::Reader,
+    /// Reads Campaign.
+    pub(crate) campaign: campaign::Reader,
+    /// The ledger.
+    pub(crate) store: Store,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Counts.
+    pub(crate) tally: Tally,
+    /// What is read.
+    pub(crate) source: OptoutSource,
+}
+
+impl OptoutIntake {
+    /// Reads all that is new: at first everything.
+    pub(crate) async fn run(&self) -> Result<(), OptoutError> {
+        self.begin_epoch().await?;
+        self.list_profiles().await?;
+        self.read_contacts().await?;
+        if self.source.rest.is_some() {
+            self.read_changed_profiles().await?;
+        }
+        Ok(())
+    }
+
+    /// With another direction or other pairs, old agreements would make things
+    /// look new that are not: everything is read again, as at first sight.
+    async fn begin_epoch(&self) -> Result<(), StoreError> {
+        let epoch = self.source.epoch.clone();
+        self.store
+            .call(move |work| {
+                if work.consent_cursor("epoch")?.as_ref() == Some(&epoch) {
+                    return Ok(());
+                }
+                for source in ["listing", "dynamics", "rest"] {
+                    work.clear_consent_cursor(source)?;
+                }
+                work.forget_agreements()?;
+                work.set_consent_cursor("epoch", &epoch)
+            })
+            .await
+    }
+
+    async fn cursor<T: DeserializeOwned>(
+        &self,
+        source: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let text = self.store.call(move |work| work.consent_cursor(source)).await?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|_| StoreError::Corrupt(format!("the position of `{source}` cannot be read")))
+    }
+
+    /// Commits what a page said, with the position behind it.
+    async fn commit(
+        &self,
+        source: &'static str,
+        position: &impl Serialize,
+        told: Vec<Told>,
+    ) -> Result<(), StoreError> {
+        let position = serde_json::to_string(position)
+            .map_err(|error| StoreError::Statement(error.to_string()))?;
+        let (tally, pairs) = (self.tally.clone(), self.source.pairs.clone());
+        let table = self.source.table().clone();
+        self.store
+            .call(move |work| {
+                let mut delta = TallyDelta::default();
+                for told in told {
+                    take(work, &table, &pairs, told, source, &mut delta)?;
+                }
+                work.set_consent_cursor(source, &position)?;
+                tally.add(delta);
+                Ok(())
+            })
+            .await
+    }
+
+    fn profile(&self, listed: &Listed) -> Told {
+        let Some(key) = listed.key.clone() else { return Told::Nobody };
+        let sides =
+            self.source.pairs.iter().map(|pair| pair.campaign_side(&listed.fields)).collect();
+        // Where the key is the contact's id, nobody needs to be looked up.
+        let contact = match self.source.mapping.key_of_id(RecordId::from_bytes([0; 16])) {
+            Some(_) => RecordId::parse(&key).ok(),
+            None => None,
+        };
+        Told::Profile { contact, key, sides }
+    }
+}
+
+/// What one row of a source says.
+pub(super) enum Told {
+    /// A contact of Dynamics, with one value per pair where the row has it.
+    Contact { contact: RecordId, values: Vec<Option<bool>> },
+    /// A contact that was merged into another.
+    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>> },
+    /// A profile of Campaign, by its key, with one side per pair.
+    Profile {
+        contact: Option<RecordId>,
+        key: String,
+        sides: Vec<crate::model::consent::CampaignSide>,
+    },
+    /// Somebody the flow does not know.
+    Nobody,
+}
+
+/// Puts what a row says into the ledger.
+fn take(
+    work: &mut Work<'_>,
+    table: &TableName,
+    pairs: &[BoundPair],
+    told: Told,
+    source: &str,
+    delta: &mut TallyDelta,
+) -> Result<(), StoreError> {
+    delta.read += 1;
+    let (contact, was_open, due) = match told {
+        Told::Nobody => {
+            delta.filtered += 1;
+            return Ok(());
+        }
+        Told::Contact { contact, values } => {
+            let was_open = work.contact_open(contact)?;
+            let mut due = false;
+            for (pair, value) in pairs.iter().zip(values) {
+                let Some(value) = value else { continue };
+                due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
+            }
+            (contact, was_open, due)
+        }
+        Told::Merged { contact, into, values } => {
+            let was_open = work.contact_open(into)?;
+            let mut due = false;
+            for (pair, value) in pairs.iter().zip(values) {
+                let known = work.flag(contact, &pair.pair.flag)?;
+                let said_no = value == Some(true)
+                    || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
+                if said_no {
+                    work.hint_merged(into, &pair.pair.flag, &format!("merge of {contact}"))?;
+                    due = true;
+                }
+            }
+            (into, was_open, due)
+        }
+        Told::Profile { contact, key, sides } => {
+            let contact = match contact {
+                Some(contact) => Some(contact),
+                None => work.record_of_key(table, &canonical_key(&key))?,
+            };
+            let Some(contact) = contact else {
+                delta.filtered += 1;
+                return Ok(());
+            };
+            let was_open = work.contact_open(contact)?;
+            let mut due = false;
+            for (pair, side) in pairs.iter().zip(sides) {
+                due |= work.hint_campaign(contact, &pair.pair.flag, side, source)? == Hinted::Due;
+            }
+            (contact, was_open, due)
+        }
+    };
+    // A contact counts once, when it is settled.
+    if was_open || !due || !work.contact_open(contact)? {
+        delta.unchanged += 1;
+    }
+    Ok(())
+}

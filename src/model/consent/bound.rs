@@ -1,0 +1,80 @@
+//! A pair as this environment and this Campaign name it: from rows and records
+//! to the two sides.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{CampaignSide, DynamicsSide, FlagPair};
+use crate::model::{FieldName, SourceRow, TargetValue, Value};
+
+/// A pair with the names that the metadata has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BoundPair {
+    /// The pair as configured.
+    pub(crate) pair: FlagPair,
+    /// The flag as this Campaign names it.
+    pub(crate) wire: FieldName,
+    /// The flag's own stamp, where there is one.
+    pub(crate) stamp: Option<FieldName>,
+}
+
+impl BoundPair {
+    /// What a row says of the flag; none if it does not say anything.
+    pub(crate) fn opted_out(&self, row: &SourceRow) -> Option<bool> {
+        match row.columns.get(&self.pair.column)? {
+            Value::Bool(value) => self.pair.opted_out(Some(*value)),
+            Value::Null => self.pair.opted_out(None),
+            Value::Integer(_)
+            | Value::Decimal(_)
+            | Value::Double(_)
+            | Value::Text(_)
+            | Value::Choice(_)
+            | Value::MultiChoice(_)
+            | Value::Instant(_)
+            | Value::Civil(_)
+            | Value::Date(_)
+            | Value::Guid(_)
+            | Value::Unreadable(_) => None,
+        }
+    }
+
+    /// The same with the time and version of the record.
+    pub(crate) fn dynamics_side(&self, row: &SourceRow) -> Option<DynamicsSide> {
+        let opted_out = self.opted_out(row)?;
+        Some(DynamicsSide { opted_out, modified: modified(row), version: row.version })
+    }
+
+    /// What a profile says of the flag. One that does not show it has it unset.
+    pub(crate) fn campaign_side(&self, fields: &BTreeMap<FieldName, TargetValue>) -> CampaignSide {
+        let opted_out = matches!(fields.get(&self.wire), Some(TargetValue::Bool(true)));
+        let stamp = self.stamp.as_ref().and_then(|stamp| match fields.get(stamp)? {
+            TargetValue::Instant(stamp) => Some(*stamp),
+            TargetValue::Empty
+            | TargetValue::Bool(_)
+            | TargetValue::Number(_)
+            | TargetValue::Text(_)
+            | TargetValue::Date(_) => None,
+        });
+        CampaignSide { opted_out, stamp }
+    }
+}
+
+/// The record's `modifiedon`.
+pub(crate) fn modified(row: &SourceRow) -> Option<Timestamp> {
+    match row.columns.get("modifiedon")? {
+        Value::Instant(modified) => Some(*modified),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Integer(_)
+        | Value::Decimal(_)
+        | Value::Double(_)
+        | Value::Text(_)
+        | Value::Choice(_)
+        | Value::MultiChoice(_)
+        | Value::Civil(_)
+        | Value::Date(_)
+        | Value::Guid(_)
+        | Value::Unreadable(_) => None,
+    }
+}

@@ -1,0 +1,100 @@
+//! How far the two systems' clocks are apart: pure.
+//!
+//! Each sample sets a system's stamp against ours, at the middle of the
+//! request that made it. The difference of both systems' medians cancels our
+//! own clock, whatever it shows.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Samples of a system that are looked at, the newest.
+pub(crate) const SAMPLES: usize = 21;
+
+/// Fewer samples prove nothing.
+const FEWEST: usize = 3;
+
+/// Samples that lie further apart prove nothing.
+const WIDEST: Duration = Duration::from_mins(1);
+
+/// Campaign's clock minus Dynamics' clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skew {
+    /// Not enough is known: no lead is proven.
+    Unknown,
+    /// Measured.
+    Measured {
+        /// Positive: Campaign's clock is ahead.
+        offset: SignedDuration,
+        /// How far the samples lie from it, added to the margin.
+        spread: Duration,
+    },
+}
+
+/// What a sample rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Witness {
+    /// Whole seconds: `modifiedon`, or the `Date` of an answer.
+    Seconds,
+    /// A stamp with milliseconds.
+    Millis,
+}
+
+/// One stamp of a system, with the request that led to it, in our clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// The system's.
+    pub(crate) stamp: Timestamp,
+    /// When the request went out.
+    pub(crate) sent: Timestamp,
+    /// When the answer was there.
+    pub(crate) received: Timestamp,
+    /// How fine the stamp is.
+    pub(crate) witness: Witness,
+}
+
+impl Sample {
+    /// The system's clock minus ours, and how far it may be from the truth.
+    fn reading(&self) -> Option<(SignedDuration, SignedDuration)> {
+        let took = self.received.duration_since(self.sent);
+        // Our own clock was set meanwhile: worth nothing.
+        if took.is_negative() {
+            return None;
+        }
+        let middle = self.sent.checked_add(took / 2).ok()?;
+        let cut = match self.witness {
+            Witness::Seconds => SignedDuration::from_millis(500),
+            Witness::Millis => SignedDuration::ZERO,
+        };
+        // A stamp without its fraction is half a second early on the whole.
+        Some((self.stamp.duration_since(middle) + cut, took / 2 + cut))
+    }
+}
+
+/// Sets both systems' newest samples against each other.
+pub(crate) fn measure(dynamics: &[Sample], campaign: &[Sample]) -> Skew {
+    let (Some(dynamics), Some(campaign)) = (summary(dynamics), summary(campaign)) else {
+        return Skew::Unknown;
+    };
+    let offset = campaign.0 - dynamics.0;
+    match Duration::try_from(campaign.1 + dynamics.1) {
+        Ok(spread) if spread <= WIDEST => Skew::Measured { offset, spread },
+        Ok(_) | Err(_) => Skew::Unknown,
+    }
+}
+
+/// Median, and how far it may be from the truth: as far as the samples lie
+/// apart, and as far as a usual one is in doubt.
+fn summary(samples: &[Sample]) -> Option<(SignedDuration, SignedDuration)> {
+    let newest = &samples[samples.len().saturating_sub(SAMPLES)..];
+    let mut readings: Vec<_> = newest.iter().filter_map(Sample::reading).collect();
+    if readings.len() < FEWEST {
+        return None;
+    }
+    readings.sort_unstable();
+    let median = readings[readings.len() / 2].0;
+    let apart = readings.iter().map(|(reading, _)| (*reading - median).abs()).max()?;
+    let mut doubts: Vec<_> = readings.iter().map(|(_, doubt)| *doubt).collect();
+    doubts.sort_unstable();
+    Some((median, apart + doubts[doubts.len() / 2]))
+}

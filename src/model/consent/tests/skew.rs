@@ -1,0 +1,82 @@
+//! What samples say of the clocks.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::consent::{Sample, Skew, Witness, measure};
+
+/// A sample of a system whose clock is `ahead` of the truth, while ours is
+/// `ours` ahead; the request began at `start` and took two seconds.
+fn sample(start: i64, ahead: i64, ours: i64) -> Sample {
+    let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+    Sample {
+        stamp: at(start + 1 + ahead),
+        sent: at(start + ours),
+        received: at(start + 2 + ours),
+        witness: Witness::Millis,
+    }
+}
+
+fn samples(count: i64, ahead: i64, ours: i64) -> Vec<Sample> {
+    (0..count).map(|n| sample(n * 10, ahead, ours)).collect()
+}
+
+#[test]
+fn our_own_clock_cancels_out() {
+    for ours in [0, 5000, -86_400] {
+        let skew = measure(&samples(5, 3, ours), &samples(5, -4, ours));
+        let Skew::Measured { offset, spread } = skew else { panic!("{skew:?}") };
+        assert_eq!(offset, SignedDuration::from_secs(-7));
+        assert_eq!(spread, Duration::from_secs(2), "half of each request");
+    }
+}
+
+#[test]
+fn fewer_than_three_samples_of_either_prove_nothing() {
+    assert_eq!(measure(&samples(2, 0, 0), &samples(9, 0, 0)), Skew::Unknown);
+    assert_eq!(measure(&samples(9, 0, 0), &samples(2, 0, 0)), Skew::Unknown);
+    assert_eq!(measure(&[], &[]), Skew::Unknown);
+}
+
+#[test]
+fn samples_far_apart_widen_the_margin_and_then_prove_nothing() {
+    let mut campaign = samples(5, 0, 0);
+    campaign.push(sample(60, 20, 0));
+    let Skew::Measured { offset, spread } = measure(&samples(5, 0, 0), &campaign) else {
+        panic!("still measured")
+    };
+    assert_eq!(offset, SignedDuration::ZERO, "one odd sample moves nothing");
+    assert_eq!(spread, Duration::from_secs(22));
+    campaign.push(sample(70, 70, 0));
+    assert_eq!(measure(&samples(5, 0, 0), &campaign), Skew::Unknown);
+}
+
+#[test]
+fn old_samples_are_forgotten() {
+    let mut campaign = samples(5, 500, 0);
+    campaign.extend(samples(21, 1, 0));
+    let skew = measure(&samples(5, 0, 0), &campaign);
+    assert!(
+        matches!(skew, Skew::Measured { offset, .. } if offset == SignedDuration::from_secs(1)),
+        "{skew:?}"
+    );
+}
+
+#[test]
+fn a_sample_during_which_our_clock_was_set_back_is_not_counted() {
+    let turned = Sample { received: Timestamp::UNIX_EPOCH, ..sample(0, 0, 0) };
+    let campaign = vec![turned; 5];
+    assert_eq!(measure(&samples(5, 0, 0), &campaign), Skew::Unknown);
+}
+
+#[test]
+fn a_stamp_in_whole_seconds_is_half_a_second_in_doubt() {
+    let whole = |sample: Sample| Sample { witness: Witness::Seconds, ..sample };
+    let dynamics: Vec<Sample> = samples(3, 0, 0).into_iter().map(whole).collect();
+    let Skew::Measured { offset, spread } = measure(&dynamics, &samples(3, 0, 0)) else {
+        panic!("measured")
+    };
+    assert_eq!(offset, SignedDuration::from_millis(-500));
+    assert_eq!(spread, Duration::from_millis(2500));
+}

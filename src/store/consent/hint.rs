@@ -1,0 +1,146 @@
+//! What a source told of a flag: a hint, which decides only whether the flag is
+//! to be looked at. Nothing is written on a hint alone.
+
+use super::{FlagRow, FlagState};
+use crate::model::consent::{Agreement, CampaignSide};
+use crate::model::{FieldName, RecordId};
+use crate::store::{StoreError, Work};
+
+/// What became of a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hinted {
+    /// The flag is to be looked at.
+    Due,
+    /// Nothing new, or both sides say the same.
+    Same,
+    /// An older hint than one that was there already.
+    Stale,
+}
+
+/// Rows that are looked at in one round.
+const ROUND: usize = 500;
+
+impl Work<'_> {
+    /// Dynamics holds `value`.
+    pub(crate) fn hint_dynamics(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        value: bool,
+        told_by: &str,
+    ) -> Result<Hinted, StoreError> {
+        let Some(known) = self.flag(contact, flag)? else {
+            if !value {
+                return Ok(Hinted::Same);
+            }
+            let fresh = FlagRow::unknown(contact, flag, told_by);
+            return self.weigh(FlagRow { dynamics: true, ..fresh });
+        };
+        if known.dynamics == value {
+            return Ok(as_it_was(&known));
+        }
+        self.weigh(FlagRow { dynamics: value, told_by: told_by.to_owned(), ..known })
+    }
+
+    /// Campaign holds this. Of two hints with stamps the younger stands,
+    /// whatever order they come in.
+    pub(crate) fn hint_campaign(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        side: CampaignSide,
+        told_by: &str,
+    ) -> Result<Hinted, StoreError> {
+        let Some(known) = self.flag(contact, flag)? else {
+            if !side.opted_out && side.stamp.is_none() {
+                return Ok(Hinted::Same);
+            }
+            let fresh = FlagRow::unknown(contact, flag, told_by);
+            return self.weigh(FlagRow { campaign: side, ..fresh });
+        };
+        if known.campaign == side {
+            return Ok(as_it_was(&known));
+        }
+        if side.stamp < known.campaign.stamp {
+            // Without a stamp it cannot be placed: Campaign is to be asked.
+            if side.stamp.is_none() && side.opted_out != known.campaign.opted_out {
+                self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..known })?;
+                return Ok(Hinted::Due);
+            }
+            return Ok(Hinted::Stale);
+        }
+        self.weigh(FlagRow { campaign: side, told_by: told_by.to_owned(), ..known })
+    }
+
+    /// Forgets what both sides agreed on; what is open is looked at anew, what a
+    /// person was asked about is asked again.
+    pub(crate) fn forget_agreements(&mut self) -> Result<(), StoreError> {
+        let mut after: Option<(RecordId, FieldName)> = None;
+        loop {
+            let rows = self.flags_after(after.as_ref().map(|(id, flag)| (*id, flag)), ROUND)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Some((last.contact, last.flag.clone()));
+            for row in rows {
+                let open = row.state != FlagState::Settled;
+                let state = if open { FlagState::Due } else { FlagState::Settled };
+                self.set_flag(&FlagRow { agreement: None, state, ..row })?;
+            }
+        }
+    }
+
+    /// Nothing is open about a contact any more: one of its sides is not there,
+    /// or it was given up.
+    pub(crate) fn settle_contact_as_it_is(&mut self, contact: RecordId) -> Result<(), StoreError> {
+        for row in self.flags_of(contact)? {
+            if row.state != FlagState::Settled {
+                self.set_flag(&FlagRow { state: FlagState::Settled, ..row })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all flags of a contact again. False if there are none.
+    pub(crate) fn contact_due(&mut self, contact: RecordId) -> Result<bool, StoreError> {
+        let rows = self.flags_of(contact)?;
+        for row in &rows {
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..row.clone() })?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// A contact that said no was merged into this one.
+    pub(crate) fn hint_merged(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        told_by: &str,
+    ) -> Result<(), StoreError> {
+        let row = match self.flag(contact, flag)? {
+            Some(row) => FlagRow { told_by: told_by.to_owned(), ..row },
+            None => FlagRow::unknown(contact, flag, told_by),
+        };
+        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
+    }
+
+    /// Both sides as they now seem: the same is an agreement, unless the flag
+    /// is being looked at anyway.
+    fn weigh(&mut self, seen: FlagRow) -> Result<Hinted, StoreError> {
+        if seen.dynamics != seen.campaign.opted_out {
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..seen })?;
+            return Ok(Hinted::Due);
+        }
+        if seen.state != FlagState::Settled {
+            self.set_flag(&seen)?;
+            return Ok(Hinted::Due);
+        }
+        let own_campaign = seen.agreement.and_then(|agreement| agreement.own_campaign);
+        let agreement =
+            Agreement { campaign: seen.campaign, dynamics: seen.dynamics, own_campaign };
+        self.set_flag(&FlagRow { agreement: Some(agreement), ..seen })?;
+        Ok(Hinted::Same)
+    }
+}
+
+fn as_it_was(known: &FlagRow) -> Hinted {
+    if known.state == FlagState::Settled { Hinted::Same } else { Hinted::Due }
+}

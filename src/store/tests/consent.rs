@@ -1,0 +1,207 @@
+//! The opt-out ledger.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Place, record};
+use crate::model::consent::{
+    Agreement, CampaignSide, DynamicsSide, OwnWrite, Reason, SAMPLES, Sample, Skew, Witness,
+};
+use crate::model::{FieldName, RowVersion};
+use crate::store::consent::{
+    ClockOf, FlagRow, FlagState, Hinted, NewConsentDecision, Outcome, StoredSample,
+};
+use crate::store::{StoreError, Work};
+
+fn email() -> FieldName {
+    FieldName::new("blackListEmail").unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn side(opted_out: bool, second: i64) -> CampaignSide {
+    CampaignSide { opted_out, stamp: Some(at(second)) }
+}
+
+fn state(work: &Work<'_>) -> FlagState {
+    work.flag(record(1), &email()).unwrap().unwrap().state
+}
+
+/// Runs `test` in a transaction of a new store.
+async fn within(test: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static) {
+    let place = Place::new();
+    let store = place.open().await;
+    store.call(test).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flag_that_nobody_ever_touched_takes_no_room() {
+    within(|work| {
+        let never = CampaignSide { opted_out: false, stamp: None };
+        assert_eq!(work.hint_campaign(record(1), &email(), never, "listing")?, Hinted::Same);
+        assert_eq!(work.hint_dynamics(record(1), &email(), false, "dynamics")?, Hinted::Same);
+        assert_eq!(work.flags_of(record(1))?, []);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn hints_that_differ_make_a_flag_due_and_hints_that_agree_make_an_agreement() {
+    within(|work| {
+        let flag = email();
+        assert_eq!(work.hint_dynamics(record(1), &flag, true, "dynamics")?, Hinted::Due);
+        assert_eq!(work.contacts_with(FlagState::Due, None, 9)?, [record(1)]);
+        assert_eq!(
+            work.hint_campaign(record(1), &flag, side(true, 5), "listing")?,
+            Hinted::Due,
+            "it is looked at, now that it was due"
+        );
+        let known = work.flag(record(1), &flag)?.unwrap();
+        assert_eq!(known.agreement, None, "hints alone do not end what is due");
+        work.set_flag(&FlagRow { state: FlagState::Settled, ..known })?;
+        assert_eq!(work.hint_campaign(record(1), &flag, side(true, 6), "rest")?, Hinted::Same);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        let agreement = Agreement { campaign: side(true, 6), dynamics: true, own_campaign: None };
+        assert_eq!(known.agreement, Some(agreement));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_hints_the_one_with_the_younger_stamp_stands() {
+    within(|work| {
+        let flag = email();
+        work.hint_campaign(record(1), &flag, side(true, 9), "file 2")?;
+        let stale = work.hint_campaign(record(1), &flag, side(false, 5), "file 1")?;
+        assert_eq!(stale, Hinted::Stale);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        assert_eq!((known.campaign, known.told_by.as_str()), (side(true, 9), "file 2"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_opt_out_without_a_stamp_is_never_taken_for_an_old_one() {
+    within(|work| {
+        let flag = email();
+        work.hint_campaign(record(1), &flag, side(false, 9), "listing")?;
+        assert_eq!(state(work), FlagState::Settled);
+        let hint = CampaignSide { opted_out: true, stamp: None };
+        assert_eq!(work.hint_campaign(record(1), &flag, hint, "file")?, Hinted::Due);
+        assert_eq!(state(work), FlagState::Due);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_flag_comes_back_as_it_was_stored() {
+    within(|work| {
+        let row = FlagRow {
+            contact: record(1),
+            flag: email(),
+            dynamics: true,
+            campaign: side(false, 7),
+            told_by: "optout_1.csv:17".into(),
+            agreement: Some(Agreement {
+                campaign: CampaignSide { opted_out: true, stamp: None },
+                dynamics: true,
+                own_campaign: Some(side(true, 3)),
+            }),
+            merged: true,
+            state: FlagState::Clearing,
+            attempts: 3,
+            updated: Timestamp::UNIX_EPOCH,
+        };
+        work.set_flag(&row)?;
+        let found = work.flag(record(1), &email())?.unwrap();
+        assert_eq!(FlagRow { updated: Timestamp::UNIX_EPOCH, ..found }, row);
+        let own = OwnWrite { version: RowVersion(9), user_time: None };
+        work.set_own_write(record(1), &own)?;
+        assert_eq!(work.own_write(record(1))?, Some(own));
+        assert_eq!(work.own_write(record(2))?, None);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_held_wave_moves_as_one_and_only_as_it_is() {
+    within(|work| {
+        for number in 0..200 {
+            work.hint_dynamics(record(number), &email(), true, "dynamics")?;
+        }
+        assert_eq!(work.move_flags(FlagState::Due, FlagState::Clearing)?, 200);
+        assert_eq!(work.move_flags(FlagState::Clearing, FlagState::Held)?, 200);
+        work.hint_dynamics(record(250), &email(), true, "dynamics")?;
+        assert_eq!(work.move_flags(FlagState::Held, FlagState::Approved)?, 200);
+        assert_eq!(work.flag_count(FlagState::Approved)?, 200);
+        assert_eq!(work.flag_count(FlagState::Due)?, 1);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_decision_keeps_all_its_evidence() {
+    within(|work| {
+        let new = NewConsentDecision {
+            contact: record(1),
+            flag: email(),
+            dynamics: DynamicsSide {
+                opted_out: true,
+                modified: Some(at(1)),
+                version: Some(RowVersion(4)),
+            },
+            campaign: side(false, 60),
+            result: false,
+            reason: Reason::CampaignNewer,
+            lead: Some(SignedDuration::from_secs(58)),
+            skew: Skew::Measured {
+                offset: SignedDuration::from_millis(-1500),
+                spread: std::time::Duration::from_millis(20),
+            },
+            documented: None,
+            told_by: "rest".into(),
+            request_ids: vec!["a".into(), "b".into()],
+            outcome: Outcome::Intended,
+        };
+        let id = work.add_decision(&new)?;
+        assert!(work.has_intended(record(1))?);
+        work.end_decision(id, Outcome::Done, &["c".to_owned()])?;
+        assert!(!work.has_intended(record(1))?);
+        let [found] = &work.decisions_of(record(1), Some(&email()), 9)?[..] else { panic!("one") };
+        let done =
+            NewConsentDecision { outcome: Outcome::Done, request_ids: vec!["c".into()], ..new };
+        assert_eq!(format!("{:?}", found.what), format!("{done:?}"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_newest_samples_of_a_clock_are_kept() {
+    within(|work| {
+        for second in 0..30 {
+            for of in [ClockOf::Dynamics, ClockOf::Campaign] {
+                let sample = Sample {
+                    stamp: at(second),
+                    sent: at(second),
+                    received: at(second),
+                    witness: Witness::Seconds,
+                };
+                work.add_clock_sample(&StoredSample { of, own: true, sample })?;
+            }
+        }
+        let samples = work.clock_samples(ClockOf::Dynamics, true)?;
+        assert_eq!(samples.len(), SAMPLES);
+        assert_eq!(samples.last().map(|sample| sample.stamp), Some(at(29)));
+        assert_eq!(work.clock_samples(ClockOf::Dynamics, false)?.len(), 0);
+        Ok(())
+    })
+    .await;
+}
