@@ -93,8 +93,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         None => Some(DaemonSettings::default()),
     };
     let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
-    let egress_files =
-        egress.as_ref().is_some_and(|egress| egress.as_ref().is_some_and(reads_files));
+    let egress_files = egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files));
     let optout_files = matches!(&optout, Some(Some(Some(optout))) if optout.files.is_some());
     let reader = match (egress_files, optout_files) {
         (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
