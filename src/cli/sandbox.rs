@@ -137,10 +137,10 @@ fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> String {
 
 /// What reads the sandbox's journal, and its log files where they are wanted.
 const EGRESS: &str = r#"# What became of the sandbox's mail. The journal and the log files tell the same
-# events under the same ids, so both may be read: source = ["journal", "sftp"].
+# events under the same ids, so that both may be read.
 [egress]
 schedule = "*/30 * * * * *"
-source = "journal"
+source = ["journal", "sftp"]
 events = ["send", "open", "click", "bounce"]
 
 [egress.journal]
