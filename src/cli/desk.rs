@@ -13,11 +13,11 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, FlowName, Json, LetterAction, Optouts, Resync,
-    Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, FlowChoice, FlowName, Json, LetterAction, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
+use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
 use super::{letters, optouts, remote, resync, status, sync, trace};
