@@ -14,10 +14,11 @@ use crate::telemetry::FlowPaused;
 
 use super::args::{
     ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
-    Optouts, Resync, Sync, Trace,
+    Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
+use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
 use super::{discard, letters, optouts, remote, resync, status, sync, trace};

@@ -122,6 +122,20 @@ fn flags_that_are_paired_later_are_there_for_whom_is_made_from_then_on() {
 }
 
 #[test]
+fn the_plan_names_the_flags_of_a_new_profile_and_of_no_other() {
+    let world = world("bidirectional", "");
+    world.synced();
+    let id = opted_out(&world);
+    let there = world.contacts()[0];
+    world.change(there, &json!({ "lastname": "Changed", "donotphone": true }));
+    let plan = world.plan();
+    let of = |id: Uuid| plan.iter().find(|line| line["id"] == id.to_string()).unwrap();
+    assert_eq!(of(id)["action"], "create");
+    assert!(of(id)["fields"].as_array().unwrap().contains(&json!("blackListEmail")), "{plan:?}");
+    assert_eq!(of(there)["fields"], json!(["lastName"]));
+}
+
+#[test]
 fn towards_dynamics_alone_dynamics_has_no_say_in_a_new_profile() {
     let world = world("campaign-to-dynamics", "");
     let id = opted_out(&world);

@@ -1,5 +1,6 @@
 //! `optouts` and `approve-optouts`: the opt-out ledger, page by page.
 
+mod arguments;
 mod cells;
 mod facts;
 #[cfg(test)]
@@ -13,14 +14,17 @@ use crate::model::{FieldName, RecordId};
 use crate::store::consent::{ConsentDecision, FlagState};
 use crate::store::{Mode, Store, StoreError};
 
-use super::args::{Cli, ExportForm, OptoutAction, Optouts, StateName};
+use super::args::Cli;
 use super::config::config;
 use super::desk::{Place, Request};
 use super::exit::{End, Exit};
 use super::output::{Spoken, count};
 use super::remote;
 use super::sink::Sink;
+use arguments::{ExportForm, OptoutAction, StateName};
 use facts::Fact;
+
+pub(super) use arguments::Optouts;
 
 /// Rows of the ledger that are in memory at one time, and set in columns
 /// together.
