@@ -33,6 +33,8 @@ pub(crate) struct OptoutSource {
     pub(crate) resource: Arc<ResourceSchema>,
     /// The field that holds the key.
     pub(crate) key: FieldName,
+    /// When a profile was changed last, by Campaign's clock; where it has that.
+    pub(crate) changed: Option<FieldName>,
     /// The flags.
     pub(crate) pairs: Arc<[BoundPair]>,
     /// Which way they travel.
@@ -57,6 +59,7 @@ impl OptoutSource {
             fields.insert(pair.wire.clone());
             fields.extend(pair.stamp.clone());
         }
+        fields.extend(self.changed.clone());
         fields.into_iter().collect()
     }
 }
