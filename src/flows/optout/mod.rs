@@ -106,8 +106,11 @@ impl OptoutIntake {
     /// Reads all that is new: at first everything.
     pub(crate) async fn run(&self) -> Result<(), OptoutError> {
         self.begin_epoch().await?;
-        self.list_profiles().await?;
+        // Contacts first: a flag that is not in the ledger is then known to be
+        // off in Dynamics, and a profile's stamp begins no agreement that was
+        // none.
         self.read_contacts().await?;
+        self.list_profiles().await?;
         if self.source.rest.is_some() {
             self.read_changed_profiles().await?;
         }
