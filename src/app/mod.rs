@@ -3,6 +3,8 @@
 
 mod activities;
 mod activity_check;
+mod check_files;
+mod check_journal;
 mod connect;
 mod egress;
 mod explore;

@@ -294,7 +294,7 @@ fn columns(key: &[&Column], wanted: &BTreeSet<ColumnName>, schema: &TableSchema)
 }
 
 /// The pairs with the names of this Campaign; all problems, if there are any.
-fn pairs(
+pub(super) fn pairs(
     specs: &[FlagPair],
     table: &TableSchema,
     resource: &ResourceSchema,

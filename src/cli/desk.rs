@@ -13,8 +13,8 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, Json, LetterAction, Optouts,
-    Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
+    Optouts, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
@@ -56,7 +56,7 @@ impl Request {
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
-            Self::ApproveOptouts => optouts::configured(config),
+            Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)

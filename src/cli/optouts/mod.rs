@@ -9,7 +9,6 @@ mod words;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::model::{FieldName, RecordId};
 use crate::store::consent::{ConsentDecision, FlagState};
 use crate::store::{Mode, Store, StoreError};
@@ -201,17 +200,6 @@ async fn decisions(
     before: i64,
 ) -> Result<Vec<ConsentDecision>, StoreError> {
     store.call(move |work| work.decisions_before(contact, None, before, PAGE)).await
-}
-
-/// Whether there is a flow whose clearings could be approved.
-pub(super) fn configured(config: &Config) -> Result<(), End> {
-    if config.optout.is_some() {
-        return Ok(());
-    }
-    Err(End::new(
-        Exit::Usage,
-        "the flow `optout` is not configured; add `[optout]` with a `direction`",
-    ))
 }
 
 /// Answers `approve-optouts`.
