@@ -114,10 +114,43 @@ async fn of_two_hints_the_one_with_the_younger_stamp_stands() {
     within(|work| {
         let flag = email();
         work.hint_campaign(record(1), &flag, side(true, 9), "file 2")?;
-        let stale = work.hint_campaign(record(1), &flag, side(false, 5), "file 1")?;
+        let stale = work.hint_campaign(record(1), &flag, side(true, 5), "file 1")?;
         assert_eq!(stale, Hinted::Stale);
         let known = work.flag(record(1), &flag)?.unwrap();
         assert_eq!((known.campaign, known.told_by.as_str()), (side(true, 9), "file 2"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_hint_of_another_value_is_looked_into() {
+    within(|work| {
+        let flag = email();
+        work.hint_campaign(record(1), &flag, side(false, 9), "rest")?;
+        assert_eq!(state(work), FlagState::Settled);
+        assert_eq!(work.hint_campaign(record(1), &flag, side(true, 5), "file 1")?, Hinted::Due);
+        assert_eq!(state(work), FlagState::Due);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        assert_eq!(known.campaign, side(false, 9), "the younger stands");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_difference_that_was_never_settled_is_looked_into_when_the_profile_is_there() {
+    within(|work| {
+        let (flag, off) = (email(), CampaignSide { opted_out: false, stamp: None });
+        work.hint_dynamics(record(1), &flag, true, "dynamics")?;
+        work.settle_contact_as_it_is(record(1))?;
+        assert_eq!(work.hint_dynamics(record(1), &flag, true, "dynamics")?, Hinted::Same);
+        assert_eq!(work.hint_campaign(record(1), &flag, off, "rest")?, Hinted::Due);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        let agreement = Agreement { campaign: off, dynamics: true, own_campaign: None };
+        work.set_flag(&FlagRow { state: FlagState::Settled, agreement: Some(agreement), ..known })?;
+        let again = work.hint_campaign(record(1), &flag, off, "rest")?;
+        assert_eq!(again, Hinted::Same, "a difference that the direction leaves");
         Ok(())
     })
     .await;
