@@ -132,7 +132,11 @@ fn journal(config: &Config, campaign: &Client) -> Result<Option<campaign::Journa
 
 /// The file server, where anything is read from it.
 fn sftp(config: &Config) -> Option<Sftp> {
-    config.egress.as_ref().and_then(|egress| egress.files.as_ref())?;
+    let events = config.egress.as_ref().is_some_and(|egress| egress.files.is_some());
+    let flags = config.optout.as_ref().is_some_and(|optout| optout.files.is_some());
+    if !events && !flags {
+        return None;
+    }
     let settings = config.campaign.sftp.as_ref()?;
     Some(Sftp::new(Server {
         host: settings.host.clone(),
