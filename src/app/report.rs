@@ -105,7 +105,17 @@ pub(crate) async fn status(
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
                 let running = daemon.is_some_and(|daemon| daemon.running == Some(flow));
-                let state = state(on.contains(&flow), running, work.paused(flow)?, failed);
+                let state = if !on.contains(&flow) {
+                    "stopped"
+                } else if running {
+                    "running"
+                } else if work.paused(flow)? {
+                    "paused"
+                } else if failed {
+                    "failed"
+                } else {
+                    "idle"
+                };
                 flows.push(FlowStatus {
                     flow,
                     state,
@@ -146,17 +156,6 @@ pub(crate) async fn status(
             Ok(Status { flows, tables, unmapped, resyncs, last_slice, gaps, daemon })
         })
         .await
-}
-
-/// The state of a flow, in one word.
-fn state(configured: bool, running: bool, paused: bool, failed: bool) -> &'static str {
-    match (configured, running, paused, failed) {
-        (false, ..) => "stopped",
-        (true, true, ..) => "running",
-        (true, false, true, _) => "paused",
-        (true, false, false, true) => "failed",
-        (true, false, false, false) => "idle",
-    }
 }
 
 fn age(now: Timestamp, since_us: Option<i64>) -> u64 {

@@ -14,7 +14,7 @@ use crate::flows::shape::{drift, ran_before, shape, with_remedy};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
-use crate::model::consent::{Direction, FlagPair};
+use crate::model::consent::{BoundPair, Direction, FlagPair};
 use crate::model::{Column, ColumnName, Flow, ResourceSchema, TableName, TableSchema};
 use crate::store::{KnownTable, Store, StoreError};
 use crate::telemetry::{SchemaDrifted, TableFailed};
@@ -148,14 +148,7 @@ impl App {
         Ok(prepared)
     }
 
-    /// Both schemas of a mapping.
-    pub(crate) async fn schemas(
-        &self,
-        spec: &TableMapping,
-    ) -> Result<(TableSchema, ResourceSchema), Failure> {
-        self.schemas_with(spec, &spec.columns()).await
-    }
-
+    /// Both schemas of a mapping, the table's with these columns.
     async fn schemas_with(
         &self,
         spec: &TableMapping,
@@ -216,12 +209,7 @@ impl App {
         let clearing =
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let opt_outs = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?;
-        let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
-        for column in opt_outs.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
-            if columns.iter().all(|known| known.name != column.name) {
-                columns.push(column.clone());
-            }
-        }
+        let columns = columns(&compiled, &opt_outs, &schema);
         let digest = digest(spec, &schema, &compiled, clearing);
         let form = format!("{clearing:?}");
         let shape = shape(spec, &schema, &compiled, &form, &opt_outs, store.key());
@@ -231,6 +219,7 @@ impl App {
                 return Err(TableError::Drift(drifted));
             }
         }
+        let read_parents = spec.links.iter().filter(|link| link.resource.is_none());
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -251,12 +240,7 @@ impl App {
             digest,
             clearing,
             is_parent: self.is_parent(&spec.dynamics),
-            read_parents: spec
-                .links
-                .iter()
-                .filter(|link| link.resource.is_none())
-                .map(|link| link.table.clone())
-                .collect(),
+            read_parents: read_parents.map(|link| link.table.clone()).collect(),
             shape: Arc::new(shape),
             opt_outs: opt_outs.into(),
             mapping: Arc::new(compiled),
@@ -271,6 +255,18 @@ impl App {
         let (has_links, is_parent) = (table.has_links(), table.is_parent);
         Ok((table, Target { writer, has_links, is_parent }))
     }
+}
+
+/// What is read of the table: what the mapping needs, and the flags of new
+/// records.
+fn columns(compiled: &Compiled, flags: &[BoundPair], schema: &TableSchema) -> Vec<Column> {
+    let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+    for column in flags.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
+        if columns.iter().all(|known| known.name != column.name) {
+            columns.push(column.clone());
+        }
+    }
+    columns
 }
 
 /// What it means that the schemas cannot be had. A table that ran once does not

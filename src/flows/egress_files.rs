@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::campaign::sftp::{Entry, Listing, Session, Sftp};
+use crate::campaign::sftp::{Entry, Listing, Sftp};
 use crate::campaign::{Failure, Outcome};
 use crate::clock::Clock;
 use crate::mapping::logs::{LogFiles, LogSpec};

@@ -130,7 +130,7 @@ pub(crate) fn bounce(
 fn by_flag(quarantined: Option<bool>, unsure: UnsureBounces) -> Bounce {
     match (unsure, quarantined) {
         (UnsureBounces::Hard, _) | (UnsureBounces::Quarantined, Some(true)) => Bounce::Hard,
-        (UnsureBounces::Soft, _) | (UnsureBounces::Quarantined, _) => Bounce::Soft,
+        (UnsureBounces::Soft | UnsureBounces::Quarantined, _) => Bounce::Soft,
     }
 }
 
