@@ -78,10 +78,10 @@ pub(crate) struct Status {
 }
 
 /// What a daemon says of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Daemon {
-    /// The flow whose pass runs.
-    pub(crate) running: Option<Flow>,
+    /// The flows whose passes run.
+    pub(crate) running: Vec<Flow>,
 }
 
 /// Reads the status; `daemon` is none without one.
@@ -104,7 +104,7 @@ pub(crate) async fn status(
                 let failed = last.is_some_and(|run| {
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
-                let running = daemon.is_some_and(|daemon| daemon.running == Some(flow));
+                let running = daemon.as_ref().is_some_and(|daemon| daemon.running.contains(&flow));
                 let state = state(on.contains(&flow), running, work.paused(flow)?, failed);
                 flows.push(FlowStatus {
                     flow,
