@@ -33,7 +33,7 @@ struct Halves {
 
 /// How the reading of all sources ended.
 #[derive(Clone, Debug, Default)]
-struct ReadReport {
+pub(super) struct ReadReport {
     /// Why sources could not go on, those that could not.
     failures: Vec<Failure>,
     /// Whether files are refused.
@@ -46,6 +46,16 @@ impl ReadReport {
             FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
         }
         self.failures.extend(failure);
+    }
+
+    /// The first failure with this outcome.
+    pub(super) fn first(&self, outcome: Outcome) -> Option<Failure> {
+        self.failures.iter().find(|failure| failure.outcome == outcome).cloned()
+    }
+
+    /// Whether anything could not be read.
+    pub(super) fn failed(&self) -> bool {
+        self.files_refused || !self.failures.is_empty()
     }
 
     fn note_files(&mut self, report: FileReport) {
@@ -139,7 +149,7 @@ async fn work(
 
 /// Reads the journal, unless it asked to be left alone, and the files, side by
 /// side; then what the journal lost, from the files.
-async fn read(
+pub(super) async fn read(
     app: &App,
     intake: Option<EventIntake>,
     files: Option<FileIntake>,
@@ -252,16 +262,12 @@ impl App {
 }
 
 fn of_halves(halves: Halves) -> Ending {
-    let failures = halves.read.failures;
-    let when = |outcome| failures.iter().find(|failure| failure.outcome == outcome).cloned();
     Ending {
-        refused: when(Outcome::Refused),
-        kept_refusing: when(Outcome::ServerError),
+        refused: halves.read.first(Outcome::Refused),
+        kept_refusing: halves.read.first(Outcome::ServerError),
         stopped_by: halves.drain.stopped,
         stopped: halves.stopped,
-        failed: !failures.is_empty()
-            || halves.read.files_refused
-            || !halves.drain.failed.is_empty(),
+        failed: halves.read.failed() || !halves.drain.failed.is_empty(),
         ..Ending::default()
     }
 }

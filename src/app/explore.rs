@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::app::activity_check::activity_findings;
+use crate::app::check_files::check_files;
 use crate::app::check_journal::check_journal;
 use crate::app::guardrails::row_findings;
 use crate::app::rights::right_findings;
@@ -51,6 +52,7 @@ pub(crate) struct Finding {
 /// Asks both systems.
 pub(crate) async fn check(app: &App) -> Vec<Finding> {
     let mut findings = Vec::new();
+    check_files(app, &mut findings).await;
     let Some(who) = within(app, "dynamics", app.dynamics.who_am_i(), &mut findings).await else {
         return campaign_only(app, findings).await;
     };

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::app::App;
+use crate::app::egress::read;
 use crate::app::progress::Patience;
 use crate::app::rehearsal::{PATIENCE, Planned, Rehearsal};
 use crate::config::EgressSettings;
-use crate::flows::egress::EventReport;
 use crate::http::Outcome;
 use crate::model::{EmailEvent, EventKind, Flow, Tally};
 use crate::store::{LeasedEvent, Mode, Store, StoreError};
@@ -31,13 +31,10 @@ pub(crate) async fn plan_egress(
         store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
     let tally = Tally::default();
     let mut patience = Patience::new(app, FLOW, &tally, PATIENCE);
-    let intake = app.event_intake(settings, &store, &tally, (Arc::new(Notify::new()), None));
-    let reading = async {
-        match &intake {
-            Some(intake) => intake.run().await,
-            None => Ok(EventReport::default()),
-        }
-    };
+    let notices = (Arc::new(Notify::new()), None);
+    let files = app.file_intake(settings, &store, &tally, notices.clone());
+    let intake = app.event_intake(settings, &store, &tally, notices);
+    let reading = read(app, intake, files);
     let report = tokio::select! {
         report = reading => report?,
         () = patience.run_out() => {
@@ -52,11 +49,10 @@ pub(crate) async fn plan_egress(
     };
     tell((&store, app.clock.now()), settings, before, visit).await?;
     store.close().await;
-    let failed = report.failure.is_some();
     Ok(Rehearsal {
         counts: tally.get(),
-        refused: report.failure.filter(|failure| failure.outcome == Outcome::Refused),
-        incomplete: failed,
+        refused: report.first(Outcome::Refused),
+        incomplete: report.failed(),
         gave_up: false,
     })
 }
