@@ -4,6 +4,7 @@
 mod activities;
 mod activity_check;
 mod check_files;
+mod check_journal;
 mod connect;
 mod egress;
 mod explore;

@@ -245,6 +245,7 @@ impl App {
             mapping: mapping.clone(),
             resource: resource.clone(),
             key: spec.key.to.clone(),
+            changed: has_time(&resource, "lastModified"),
             pairs: pairs.clone(),
             direction: settings.direction,
             rest: rest.map(|rest| (rest.filter.clone(), rest.parameter.clone())),
@@ -271,6 +272,13 @@ impl App {
     }
 }
 
+/// A field of the resource that holds a point in time.
+fn has_time(resource: &ResourceSchema, name: &str) -> Option<FieldName> {
+    let name = FieldName::new(name).ok()?;
+    let field = resource.fields.get(&name)?;
+    (field.kind == FieldType::DateTime).then_some(name)
+}
+
 /// The columns to read: those wanted that the table has.
 fn columns(key: &[&Column], wanted: &BTreeSet<ColumnName>, schema: &TableSchema) -> Vec<Column> {
     let mut columns: Vec<Column> = key.iter().map(|column| (*column).clone()).collect();
@@ -286,7 +294,7 @@ fn columns(key: &[&Column], wanted: &BTreeSet<ColumnName>, schema: &TableSchema)
 }
 
 /// The pairs with the names of this Campaign; all problems, if there are any.
-fn pairs(
+pub(super) fn pairs(
     specs: &[FlagPair],
     table: &TableSchema,
     resource: &ResourceSchema,

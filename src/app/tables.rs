@@ -1,10 +1,11 @@
 //! From a table mapping as written to one that can run: both schemas are read
 //! and the mapping is compiled against them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::app::optout::pairs;
 use crate::campaign::{Clearing, KeyLookup, Writer};
 use crate::delivery::Target;
 use crate::dynamics::Query;
@@ -13,7 +14,8 @@ use crate::flows::shape::{drift, ran_before, shape, with_remedy};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
-use crate::model::{Column, Flow, ResourceSchema, TableName, TableSchema};
+use crate::model::consent::{Direction, FlagPair};
+use crate::model::{Column, ColumnName, Flow, ResourceSchema, TableName, TableSchema};
 use crate::store::{KnownTable, Store, StoreError};
 use crate::telemetry::{SchemaDrifted, TableFailed};
 
@@ -151,9 +153,31 @@ impl App {
         &self,
         spec: &TableMapping,
     ) -> Result<(TableSchema, ResourceSchema), Failure> {
-        let table = self.dynamics.table_schema(&spec.dynamics, Some(&spec.columns())).await?;
+        self.schemas_with(spec, &spec.columns()).await
+    }
+
+    async fn schemas_with(
+        &self,
+        spec: &TableMapping,
+        columns: &BTreeSet<ColumnName>,
+    ) -> Result<(TableSchema, ResourceSchema), Failure> {
+        let table = self.dynamics.table_schema(&spec.dynamics, Some(columns)).await?;
         let resource = self.campaign.resource_schema(&spec.campaign).await?;
         Ok((table, resource))
+    }
+
+    /// The opt-out flags with which a new record of this table is made, where
+    /// Dynamics has a say in them.
+    fn flags_of_new(&self, spec: &TableMapping) -> &[FlagPair] {
+        match &self.config.optout {
+            Some(optout)
+                if optout.direction != Direction::CampaignToDynamics
+                    && spec.dynamics == TableName::contact() =>
+            {
+                &optout.pairs
+            }
+            Some(_) | None => &[],
+        }
     }
 
     /// Whether records of other tables link to this one's.
@@ -168,8 +192,13 @@ impl App {
         known: Option<&KnownTable>,
         store: &Store,
     ) -> Result<(Table, Target), TableError> {
-        let (schema, resource) =
-            self.schemas(spec).await.map_err(|failure| refused(failure, known.is_some()))?;
+        let flags = self.flags_of_new(spec);
+        let mut wanted = spec.columns();
+        wanted.extend(flags.iter().map(|pair| pair.column.clone()));
+        let (schema, resource) = self
+            .schemas_with(spec, &wanted)
+            .await
+            .map_err(|failure| refused(failure, known.is_some()))?;
         let compiled = compile(spec, &schema, &resource).map_err(|problems| {
             let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
             let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
@@ -186,9 +215,16 @@ impl App {
         let resource = Arc::new(resource);
         let clearing =
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
-        let columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+        let opt_outs = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?;
+        let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+        for column in opt_outs.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
+            if columns.iter().all(|known| known.name != column.name) {
+                columns.push(column.clone());
+            }
+        }
         let digest = digest(spec, &schema, &compiled, clearing);
-        let shape = shape(spec, &schema, &compiled, &format!("{clearing:?}"), store.key());
+        let form = format!("{clearing:?}");
+        let shape = shape(spec, &schema, &compiled, &form, &opt_outs, store.key());
         if let Some(known) = known {
             let drifted = drift(known, &shape);
             if !drifted.is_empty() {
@@ -222,6 +258,7 @@ impl App {
                 .map(|link| link.table.clone())
                 .collect(),
             shape: Arc::new(shape),
+            opt_outs: opt_outs.into(),
             mapping: Arc::new(compiled),
         };
         let writer = Writer::new(

@@ -178,3 +178,17 @@ fn a_missing_privilege_ends_with_its_name() {
     dynamics.set_privilege("prvAppendToContact", true);
     assert_eq!(post.synced().written, 8);
 }
+
+#[test]
+fn trace_tells_the_story_of_an_activity() {
+    let post = Post::new(1, "");
+    let known = post.world.contacts()[0];
+    post.tell(0, 2, &[known, uuid::Uuid::from_u128(0x77)]);
+    post.synced();
+    let (_, row) = &post.activities()["e0"];
+    let id = row["activityid"].as_str().unwrap();
+    let told = post.world.run(&["trace", id]).ends(0).stdout;
+    assert!(told.contains("new_campaignemailsend") && told.contains("written"), "{told}");
+    let log = post.sync().ends(0);
+    assert_eq!(log.counts().pending, 1);
+}

@@ -55,8 +55,8 @@ async fn the_journal_tells_each_fact_once_in_the_body_of_the_sheet() {
         assert_eq!(part("marketingCampaign")["xdm:campaignName"], fact.campaign);
         assert_eq!(part("link")["xdm:url"].as_str(), fact.url.as_deref());
         assert_eq!(data["xdm:mutation"].is_object(), fact.late);
-        let word = message["xdm:reason"].as_str();
-        assert_eq!(word.is_some(), fact.kind == MailKind::Bounce);
+        let reason = message["xdm:reason"].as_str();
+        assert_eq!(reason.is_some(), fact.kind == MailKind::Bounce);
     }
 }
 
