@@ -86,14 +86,15 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
     let egress = keys.get("egress").map(|node| egress::egress(&node));
-    let optout = keys.get("optout").map(|node| optout::optout(&node, keys.get("ingress").as_ref()));
+    let optout =
+        keys.get("optout").and_then(|node| optout::optout(&node, keys.get("ingress").as_ref()));
     keys.get("metrics").inspect(later::metrics);
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
     let egress_files = matches!(&egress, Some(Some(Some(egress))) if egress.files.is_some());
-    let optout_files = matches!(&optout, Some(Some(Some(optout))) if optout.files.is_some());
+    let optout_files = optout.as_ref().is_some_and(|optout| optout.files.is_some());
     let reader = match (egress_files, optout_files) {
         (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
         (false, true) => Some(("[optout]", "write `source = \"rest\"` there")),
@@ -125,9 +126,6 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             Some(egress) => egress?,
             None => None,
         },
-        optout: match optout {
-            Some(optout) => optout?,
-            None => None,
-        },
+        optout,
     })
 }
