@@ -149,7 +149,7 @@ async fn pass(sandbox: &Sandbox, config: &Path) -> Result<Asked> {
             System::Campaign => asked.records += 1,
             System::Dynamics if path.ends_with("/contacts") => asked.pages += 1,
             System::Dynamics => asked.other += 1,
-            System::Entra | System::Ims | System::Sandbox => {}
+            System::Entra | System::Ims | System::Journal | System::Sandbox => {}
         }
     }
     tell(&format!("  a pass asked {} calls about records", count(asked.records)));

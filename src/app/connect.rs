@@ -8,6 +8,7 @@ use url::Url;
 use crate::app::activities::activity_targets;
 use crate::app::egress::Quiet;
 use crate::campaign;
+use crate::campaign::sftp::{Server, Sftp};
 use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
 use crate::delivery::ActivityTargets;
@@ -49,6 +50,8 @@ pub(crate) struct App {
     pub(crate) campaign: campaign::Reader,
     /// Reads the journal of Campaign's events, where `egress` does.
     pub(crate) journal: Option<campaign::Journal>,
+    /// The server of log files, where `egress` reads them.
+    pub(crate) sftp: Option<Sftp>,
     /// Until when the journal asked not to be asked again.
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
@@ -85,12 +88,14 @@ impl App {
         )
         .map_err(SetupError::Transport)?;
         let journal = journal(&config, &campaign)?;
+        let sftp = sftp(&config);
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
         let activities = activity_targets(&config, &dynamics);
         Ok(Self {
             config: Arc::new(config),
             clock,
             journal,
+            sftp,
             quiet: Quiet::default(),
             activities,
             dynamics,
@@ -123,6 +128,20 @@ fn journal(config: &Config, campaign: &Client) -> Result<Option<campaign::Journa
     let client =
         campaign.beside(System::Journal, origin.clone(), limits).map_err(SetupError::Transport)?;
     Ok(Some(campaign::Journal::new(client, origin, settings.url.0.path())))
+}
+
+/// The file server, where anything is read from it.
+fn sftp(config: &Config) -> Option<Sftp> {
+    config.egress.as_ref().and_then(|egress| egress.files.as_ref())?;
+    let settings = config.campaign.sftp.as_ref()?;
+    Some(Sftp::new(Server {
+        host: settings.host.clone(),
+        port: settings.port,
+        user: settings.user.clone(),
+        key: loader(&settings.private_key),
+        passphrase: settings.passphrase.as_ref().map(loader),
+        known_hosts: settings.known_hosts.clone(),
+    }))
 }
 
 fn loader(source: &SecretSource) -> SecretLoader {
@@ -186,6 +205,10 @@ fn try_secrets(config: &Config) -> Result<(), SetupError> {
     }
     if let Some(user) = &config.dynamics.user {
         sources.push(("dynamics.password", &user.password));
+    }
+    if let Some(sftp) = &config.campaign.sftp {
+        sources.push(("campaign.sftp.private_key", &sftp.private_key));
+        sources.extend(sftp.passphrase.iter().map(|it| ("campaign.sftp.passphrase", it)));
     }
     for (place, source) in sources {
         let loaded = source.load();

@@ -12,21 +12,56 @@ use crate::app::pin::fits;
 use crate::clock::{Clock, Monotonic};
 use crate::config::EgressSettings;
 use crate::delivery::DrainReport;
-use crate::flows::egress::{EventIntake, EventReport};
+use crate::flows::egress::EventIntake;
+use crate::flows::egress_files::{FileIntake, FileReport};
 use crate::flows::events::EventRules;
-use crate::http::Outcome;
+use crate::http::{Failure, Outcome};
+use crate::mapping::events::Recognition;
 use crate::model::{Flow, Tally};
 use crate::store::{Store, StoreError};
-use crate::telemetry::FlowStopped;
+use crate::telemetry::{FlowStopped, GapFilled};
 
 const FLOW: Flow = Flow::Egress;
 
 /// How the two halves of a pass ended.
 #[derive(Clone, Debug, Default)]
 struct Halves {
-    read: EventReport,
+    read: ReadReport,
     drain: DrainReport,
     stopped: bool,
+}
+
+/// How the reading of all sources ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReadReport {
+    /// Why sources could not go on, those that could not.
+    failures: Vec<Failure>,
+    /// Whether files are refused.
+    files_refused: bool,
+}
+
+impl ReadReport {
+    fn note(&mut self, failure: Option<Failure>) {
+        if let Some(failure) = &failure {
+            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+        }
+        self.failures.extend(failure);
+    }
+
+    /// The first failure with this outcome.
+    pub(super) fn first(&self, outcome: Outcome) -> Option<Failure> {
+        self.failures.iter().find(|failure| failure.outcome == outcome).cloned()
+    }
+
+    /// Whether anything could not be read.
+    pub(super) fn failed(&self) -> bool {
+        self.files_refused || !self.failures.is_empty()
+    }
+
+    fn note_files(&mut self, report: FileReport) {
+        self.files_refused |= !report.refused.is_empty();
+        self.note(report.failure);
+    }
 }
 
 /// Until when a remote asked not to be asked again. Clones share it, so that it
@@ -84,13 +119,14 @@ async fn work(
     let stop = options.stop;
     let delivery = app.activity_delivery(settings, store, tally, stop.clone());
     let notices = (delivery.work_ready(), Some(delivery.settled()));
+    let files = app.file_intake(settings, store, tally, notices.clone());
     let intake = app.event_intake(settings, store, tally, notices);
     let intake = intake.filter(|_| options.asked || !app.quiet.lasts(&app.clock));
     let all_read = AtomicBool::new(false);
     let reading = async {
         // What is dropped here is a page that nobody has seen: as after a crash.
         let report = tokio::select! {
-            report = read(app, intake) => report.map(Some),
+            report = read(app, intake, files) => report.map(Some),
             () = stop.requested() => Ok(None),
         };
         all_read.store(true, Ordering::SeqCst);
@@ -111,19 +147,94 @@ async fn work(
     }
 }
 
-/// Reads the journal, unless it asked to be left alone, and notes whether it
-/// asks for that now.
-async fn read(app: &App, intake: Option<EventIntake>) -> Result<EventReport, StoreError> {
-    let Some(intake) = intake else { return Ok(EventReport::default()) };
-    let report = intake.run().await?;
-    app.quiet.note(report.quiet, &app.clock);
-    if let Some(failure) = &report.failure {
-        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+/// Reads the journal, unless it asked to be left alone, and the files, side by
+/// side; then what the journal lost, from the files.
+pub(super) async fn read(
+    app: &App,
+    intake: Option<EventIntake>,
+    files: Option<FileIntake>,
+) -> Result<ReadReport, StoreError> {
+    let mut report = ReadReport::default();
+    let source = files.as_ref().filter(|_| app.reads_files());
+    let (told, taken) = tokio::try_join!(
+        async {
+            match &intake {
+                Some(intake) => intake.run().await.map(Some),
+                None => Ok(None),
+            }
+        },
+        async {
+            match source {
+                Some(files) => files.run().await.map(Some),
+                None => Ok(None),
+            }
+        },
+    )?;
+    if let Some(told) = told {
+        app.quiet.note(told.quiet, &app.clock);
+        report.note(told.failure);
+    }
+    if let Some(taken) = taken {
+        report.note_files(taken);
+    } else if let Some(files) = &files {
+        fill_gaps(files, &mut report).await?;
     }
     Ok(report)
 }
 
+/// Takes from the files what the journal lost.
+async fn fill_gaps(files: &FileIntake, report: &mut ReadReport) -> Result<(), StoreError> {
+    for gap in files.store.call(|work| work.open_gaps()).await? {
+        let (filled, whole) = files.fill(gap.from, gap.to).await?;
+        let failed = filled.failure.is_some();
+        report.note_files(filled);
+        if failed {
+            return Ok(());
+        }
+        if whole {
+            files.store.call(move |work| work.fill_gap(gap.id)).await?;
+            let from = gap.from.map(|at| at.to_string());
+            GapFilled { flow: FLOW, from, to: gap.to.to_string() }.emit();
+        }
+    }
+    Ok(())
+}
+
 impl App {
+    /// Whether log files are a source, and do not only fill what the journal
+    /// lost.
+    fn reads_files(&self) -> bool {
+        self.config.egress.as_ref().is_some_and(|egress| egress.reads_files)
+    }
+
+    /// What reads log files, where they are configured.
+    pub(super) fn file_intake(
+        &self,
+        settings: &EgressSettings,
+        store: &Store,
+        tally: &Tally,
+        (work_ready, settled): (Arc<Notify>, Option<Arc<Notify>>),
+    ) -> Option<FileIntake> {
+        let recognition = Recognition {
+            events: settings.events.clone(),
+            unsure_bounces: settings.unsure_bounces,
+            ..Recognition::default()
+        };
+        Some(FileIntake {
+            sftp: self.sftp.clone()?,
+            files: Arc::new(settings.files.clone()?),
+            rules: EventRules {
+                recognition: Arc::new(recognition),
+                name_space: settings.name_space.clone(),
+            },
+            store: store.clone(),
+            clock: self.clock.clone(),
+            tally: tally.clone(),
+            work_ready,
+            settled,
+        })
+    }
+
     /// What reads the journal, where that is a source.
     pub(super) fn event_intake(
         &self,
@@ -151,14 +262,12 @@ impl App {
 }
 
 fn of_halves(halves: Halves) -> Ending {
-    let failure = halves.read.failure;
-    let when = |outcome| failure.clone().filter(|failure| failure.outcome == outcome);
     Ending {
-        refused: when(Outcome::Refused),
-        kept_refusing: when(Outcome::ServerError),
+        refused: halves.read.first(Outcome::Refused),
+        kept_refusing: halves.read.first(Outcome::ServerError),
         stopped_by: halves.drain.stopped,
         stopped: halves.stopped,
-        failed: failure.is_some() || !halves.drain.failed.is_empty(),
+        failed: halves.read.failed() || !halves.drain.failed.is_empty(),
         ..Ending::default()
     }
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::activity_check::activity_findings;
+use crate::app::check_files::check_files;
+use crate::app::check_journal::check_journal;
 use crate::app::guardrails::row_findings;
+use crate::app::rights::right_findings;
 use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
 use crate::dynamics::{Query, not_tracked};
@@ -48,6 +52,7 @@ pub(crate) struct Finding {
 /// Asks both systems.
 pub(crate) async fn check(app: &App) -> Vec<Finding> {
     let mut findings = Vec::new();
+    check_files(app, &mut findings).await;
     let Some(who) = within(app, "dynamics", app.dynamics.who_am_i(), &mut findings).await else {
         return campaign_only(app, findings).await;
     };
@@ -70,6 +75,9 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
         table(app, index, spec, &mut findings).await;
     }
     findings.extend(row_findings(app, tables).await);
+    check_journal(app, &mut findings).await;
+    findings.extend(activity_findings(app).await);
+    findings.extend(right_findings(app, &who.user_id).await);
     findings
 }
 

@@ -66,8 +66,31 @@ pub(crate) fn guardrails(tables: &[TableMapping]) -> Vec<Finding> {
             );
             found.push(warning(&format!("ingress.table[{index}].links"), text));
         }
+        found.extend(takes_along(index, table));
     }
     found
+}
+
+/// A deletion through the API honours the link's delete rule, and by default
+/// that deletes the target of the link (Campaign sheet, 2 and 3.1); which rule
+/// a link has cannot be asked.
+fn takes_along(index: usize, table: &TableMapping) -> Option<Finding> {
+    let left_out = table.filter.as_ref().is_some_and(|filter| filter.delete_filtered_out);
+    if table.links.is_empty() || !(table.apply_deletes || left_out) {
+        return None;
+    }
+    let links: Vec<&str> = table.links.iter().map(|link| link.to.as_str()).collect();
+    Some(Finding {
+        place: format!("ingress.table[{index}].links"),
+        problem: format!(
+            "deletions of {} are carried, and by default Campaign deletes the target of a link with the record: {}",
+            table.dynamics,
+            links.join(", ")
+        ),
+        hint: "make sure that the delete rule of these links in Campaign leaves the target alone"
+            .to_owned(),
+        kind: FindingKind::Warning,
+    })
 }
 
 /// What the tables hold. Their counts may be a day old (Dynamics sheet, 2.4);

@@ -2,6 +2,9 @@
 //! configuration and a clock. The only place that knows all parts.
 
 mod activities;
+mod activity_check;
+mod check_files;
+mod check_journal;
 mod connect;
 mod egress;
 mod explore;
@@ -13,9 +16,12 @@ mod pin;
 mod plans;
 mod progress;
 mod provision;
+mod provision_mail;
 mod rehearsal;
+mod rehearsal_egress;
 mod report;
 mod resync;
+mod rights;
 mod story;
 mod suggest;
 mod tables;
@@ -24,8 +30,10 @@ pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, Watch, sync};
-pub(crate) use provision::Provisioned;
-pub(crate) use rehearsal::{Planned, plan_ingress};
+pub(crate) use provision::{KeyMade, Provisioned};
+pub(crate) use provision_mail::{MailPlan, MailWish};
+pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
+pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};

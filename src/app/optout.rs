@@ -245,6 +245,7 @@ impl App {
             mapping: mapping.clone(),
             resource: resource.clone(),
             key: spec.key.to.clone(),
+            changed: has_time(&resource, "lastModified"),
             pairs: pairs.clone(),
             direction: settings.direction,
             rest: rest.map(|rest| (rest.filter.clone(), rest.parameter.clone())),
@@ -269,6 +270,13 @@ impl App {
         };
         Ok((source, target))
     }
+}
+
+/// A field of the resource that holds a point in time.
+fn has_time(resource: &ResourceSchema, name: &str) -> Option<FieldName> {
+    let name = FieldName::new(name).ok()?;
+    let field = resource.fields.get(&name)?;
+    (field.kind == FieldType::DateTime).then_some(name)
 }
 
 /// The columns to read: those wanted that the table has.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::app::pass::Watch;
 use crate::campaign::Journal;
+use crate::campaign::sftp::Sftp;
 use crate::clock::Monotonic;
 use crate::http::Client;
 use crate::model::{Flow, RunId, Tally, TallyDelta};
@@ -36,7 +37,8 @@ impl Patience {
     /// Returns when nothing has moved for the whole limit.
     pub(super) async fn run_out(&mut self) {
         loop {
-            let requests: u64 = self.app.clients().map(Client::progress).sum();
+            let files = self.app.sftp.as_ref().map_or(0, Sftp::progress);
+            let requests = self.app.clients().map(Client::progress).sum::<u64>() + files;
             let moved = (requests, self.tally.get());
             let now = self.app.clock.monotonic();
             if moved != self.seen {
@@ -59,7 +61,8 @@ impl Patience {
 impl App {
     /// What stands in the way, while a system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
-        self.clients().find_map(Client::outage)
+        let files = || self.sftp.as_ref().and_then(Sftp::outage);
+        self.clients().find_map(Client::outage).or_else(files)
     }
 
     /// The clients of all systems.

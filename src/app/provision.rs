@@ -1,11 +1,12 @@
-//! Setting up Dynamics: turning change tracking of a table on.
+//! Setting up Dynamics: turning change tracking of a table on, making alternate
+//! keys.
 
 use std::time::Duration;
 
 use crate::app::App;
-use crate::dynamics::{Definition, MetadataRequest, MetadataWriter};
+use crate::dynamics::{Definition, KeyIndex, MetadataRequest, MetadataWriter, make_key};
 use crate::http::{Failure, Outcome};
-use crate::model::TableName;
+use crate::model::{ColumnName, TableName};
 
 /// Waits between tries: only one change of metadata may run at a time in an
 /// environment, and each takes seconds to minutes (Dynamics sheet, 7.5).
@@ -26,7 +27,55 @@ pub(crate) enum Provisioned {
     Unconfirmed,
 }
 
+/// What making an alternate key came to.
+#[derive(Clone, Debug)]
+pub(crate) enum KeyMade {
+    /// It is there, and rows can be found by it.
+    Already,
+    /// A dry run: this request would be sent.
+    Planned(MetadataRequest),
+    /// It was made, or is now ready.
+    Done,
+    /// Its index is still being built.
+    Building,
+    /// Its index cannot be built: rows hold a value twice.
+    Failed,
+}
+
 impl App {
+    /// Makes an alternate key of a table, unless there is one of these columns,
+    /// and waits for its index.
+    pub(crate) async fn make_key(
+        &self,
+        table: &TableName,
+        columns: &[ColumnName],
+        dry_run: bool,
+    ) -> Result<KeyMade, Failure> {
+        match self.dynamics.alternate_key(table, columns).await? {
+            Some(KeyIndex::Active) => return Ok(KeyMade::Already),
+            Some(KeyIndex::Failed) => return Ok(KeyMade::Failed),
+            Some(KeyIndex::Building) => {}
+            None => {
+                let language = self.dynamics.base_language().await?;
+                let prefix = &self.config.activity_tables.prefix;
+                let request = make_key(table, columns, prefix, language);
+                if dry_run {
+                    return Ok(KeyMade::Planned(request));
+                }
+                self.change_metadata(&request).await?;
+            }
+        }
+        for wait in WAITS_SECONDS {
+            match self.dynamics.alternate_key(table, columns).await? {
+                Some(KeyIndex::Active) => return Ok(KeyMade::Done),
+                Some(KeyIndex::Failed) => return Ok(KeyMade::Failed),
+                Some(KeyIndex::Building) | None => {}
+            }
+            self.clock.sleep(Duration::from_secs(wait)).await;
+        }
+        Ok(KeyMade::Building)
+    }
+
     /// The whole definition of a table.
     pub(crate) async fn definition(&self, table: &TableName) -> Result<Definition, Failure> {
         MetadataWriter::new(self.dynamics.clone()).definition(table).await
@@ -63,7 +112,7 @@ impl App {
     }
 
     /// Sends a change, again while another one is running.
-    async fn change_metadata(&self, request: &MetadataRequest) -> Result<(), Failure> {
+    pub(super) async fn change_metadata(&self, request: &MetadataRequest) -> Result<(), Failure> {
         let writer = MetadataWriter::new(self.dynamics.clone());
         let mut waits = WAITS_SECONDS.iter();
         loop {

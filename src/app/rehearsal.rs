@@ -18,11 +18,13 @@ use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, U
 const FLOW: Flow = Flow::Ingress;
 
 /// Ends a dry run in which nothing moves.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One thing that a run would do.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
+    /// The flow.
+    pub(crate) flow: Flow,
     /// The table.
     pub(crate) table: TableName,
     /// The record; none for `re-evaluate`, which is about many.
@@ -39,14 +41,42 @@ pub(crate) struct Planned {
     /// The values that would be written, as JSON. Personal data: shown only to
     /// who asks for them.
     pub(crate) values: Vec<(String, String)>,
-    /// How many records are looked at again.
+    /// Of `re-evaluate`: how far it goes.
+    pub(crate) look: Option<Look>,
+}
+
+/// How many records a changed mapping looks at again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// So many; none if they could not be counted.
     pub(crate) rows: Option<u64>,
-    /// Of how many.
+    /// So many does Campaign hold.
     pub(crate) records: u64,
+    /// `none`, `by-id`, `by-filter` or `full-read`.
+    pub(crate) read: &'static str,
+    /// Why all rows are read, where they are.
+    pub(crate) why: Option<&'static str>,
+}
+
+impl Planned {
+    /// Something that would happen to one record; the rest is to be filled in.
+    pub(super) fn of(flow: Flow, table: TableName, id: RecordId, action: &'static str) -> Self {
+        Self {
+            flow,
+            table,
+            id: Some(id),
+            action,
+            fields: Vec::new(),
+            reason: String::new(),
+            reasons: Vec::new(),
+            values: Vec::new(),
+            look: None,
+        }
+    }
 }
 
 /// What a run would do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rehearsal {
     /// Its counts; nothing is written or deleted.
     pub(crate) counts: TallyDelta,
@@ -125,15 +155,8 @@ async fn tell(
             for letter in work.dead_letters()? {
                 if letter.id > before {
                     visit(Planned {
-                        table: letter.table,
-                        id: Some(letter.record),
-                        action: "dead-letter",
-                        fields: Vec::new(),
                         reason: letter.reason,
-                        reasons: Vec::new(),
-                        values: Vec::new(),
-                        rows: None,
-                        records: 0,
+                        ..Planned::of(FLOW, letter.table, letter.record, "dead-letter")
                     });
                 }
             }
@@ -145,6 +168,7 @@ async fn tell(
 /// What a changed mapping comes to.
 fn re_evaluated(remapped: Remapped) -> Planned {
     Planned {
+        flow: FLOW,
         table: remapped.table,
         id: None,
         action: "re-evaluate",
@@ -152,8 +176,12 @@ fn re_evaluated(remapped: Remapped) -> Planned {
         reason: remapped.parts.join(", "),
         reasons: Vec::new(),
         values: Vec::new(),
-        rows: Some(remapped.rows),
-        records: remapped.records,
+        look: Some(Look {
+            rows: remapped.rows,
+            records: remapped.records,
+            read: remapped.read,
+            why: remapped.why,
+        }),
     }
 }
 
@@ -190,12 +218,8 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
         reasons: reasons.collect(),
         fields: changed.iter().map(|field| field.name.to_string()).collect(),
         values: changed.iter().map(|it| (it.name.to_string(), it.json.get().to_owned())).collect(),
-        table: leased.table.clone(),
-        id: Some(leased.record),
-        rows: None,
-        records: 0,
-        action,
         reason,
+        ..Planned::of(FLOW, leased.table.clone(), leased.record, action)
     };
     for name in opt_outs {
         planned.fields.push(name.clone());

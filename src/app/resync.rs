@@ -141,14 +141,12 @@ pub(crate) async fn verify(
 
 /// Forgets comparisons that were interrupted, also those of an ended process.
 pub(crate) async fn forget_comparisons(store: &Store) -> Result<(), StoreError> {
-    store
-        .call(|work| {
-            for request in work.resyncs(&[Purpose::Verify], None)? {
-                work.remove_resync(request.id)?;
-            }
-            Ok(())
-        })
-        .await
+    let requests = store.call(|work| work.resyncs(&[Purpose::Verify], None)).await?;
+    for request in requests {
+        while store.call(move |work| work.shed_listed(request.id)).await? {}
+        store.call(move |work| work.remove_resync(request.id)).await?;
+    }
+    Ok(())
 }
 
 async fn compare(

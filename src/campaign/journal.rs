@@ -78,6 +78,11 @@ impl Journal {
         self.path.clone()
     }
 
+    /// Where nothing is told yet: events that are written from now on.
+    pub(crate) fn end(&self) -> String {
+        format!("{}?latest=true", self.path)
+    }
+
     /// Where the events after a position are.
     pub(crate) fn since(&self, position: &str) -> String {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
@@ -156,7 +161,7 @@ struct Link<'h> {
 impl Link<'_> {
     /// Whether it has this relation.
     fn is(&self, relation: &str) -> bool {
-        self.parameters.split(';').any(|parameter| {
+        unquoted(self.parameters, ';').into_iter().any(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else { return false };
             let value = value.trim().trim_matches(['"', '\'']);
             name.trim().eq_ignore_ascii_case("rel")
@@ -172,27 +177,26 @@ fn links(header: &str) -> Vec<Link<'_>> {
     let mut rest = header;
     while let Some((_, after)) = rest.split_once('<') {
         let Some((target, tail)) = after.split_once('>') else { break };
-        let end = end_of_link(tail);
-        let (parameters, following) = tail.split_at_checked(end).unwrap_or((tail, ""));
+        let parameters = unquoted(tail, ',').first().copied().unwrap_or_default();
         found.push(Link { target: target.trim(), parameters });
-        rest = following;
+        rest = tail.get(parameters.len()..).unwrap_or_default();
     }
     found
 }
 
-/// Where the parameters of a link end: at a comma outside of quotes.
-fn end_of_link(tail: &str) -> usize {
+/// The parts of a text between separators that stand in no quoted text.
+fn unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in tail.char_indices() {
+    text.split(|c: char| {
         match c {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
-            ',' if !quoted => return at,
-            _ => {}
+            _ => return c == separator && !quoted,
         }
-    }
-    tail.len()
+        false
+    })
+    .collect()
 }
 
 #[cfg(test)]

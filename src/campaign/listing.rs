@@ -29,6 +29,9 @@ pub(crate) struct Listed {
     pub(crate) fields: BTreeMap<FieldName, TargetValue>,
     /// Links among the fields that are set; where they lead cannot be read.
     pub(crate) set_links: Vec<FieldName>,
+    /// Links among them that the answer leaves out: Campaign may do so with
+    /// those that are unset.
+    pub(crate) absent_links: Vec<FieldName>,
 }
 
 /// One page of a list.
@@ -115,9 +118,13 @@ impl Reader {
         response: &Response,
     ) -> Result<Listed, Failure> {
         let (mut values, mut set_links) = (BTreeMap::new(), Vec::new());
+        let mut absent_links = Vec::new();
         for name in fields {
-            let (Some(raw), Some(field)) = (record.get(name.as_str()), schema.fields.get(name))
-            else {
+            let Some(field) = schema.fields.get(name) else { continue };
+            let Some(raw) = record.get(name.as_str()) else {
+                if matches!(field.kind, FieldType::Link { .. }) {
+                    absent_links.push(name.clone());
+                }
                 continue;
             };
             if let Some(value) = decode(raw, &field.kind) {
@@ -133,6 +140,7 @@ impl Reader {
             pkey,
             fields: values,
             set_links,
+            absent_links,
         })
     }
 
@@ -159,12 +167,7 @@ impl Reader {
             return self.storable(href).map(Some);
         }
         let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
-        let path = format!(
-            "campaign/{}/{}/{}",
-            schema.root.as_str(),
-            schema.name,
-            super::writer::segment(pkey),
-        );
+        let path = format!("campaign/{}/{}/{}", schema.root.as_str(), schema.name, segment(pkey),);
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }

@@ -10,6 +10,7 @@ mod journal;
 mod listing;
 mod metadata;
 mod reader;
+pub(crate) mod sftp;
 mod value;
 mod wire;
 mod writer;

@@ -94,7 +94,7 @@ pub(super) enum Command {
     Tables(Explore),
     /// Show the resources of Campaign, or the fields of one
     Resources(Explore),
-    /// Set up Dynamics: turn change tracking of tables on
+    /// Set up Dynamics: make the activity tables, turn change tracking on
     Provision(Provision),
     /// Run the daemon: passes by their schedule, until SIGTERM
     Run,
@@ -116,6 +116,8 @@ pub(super) enum Command {
     DeadLetters(DeadLetters),
     /// Release the deletions of a table that the delete guard holds
     ApproveDeletes(ApproveDeletes),
+    /// Discard what is left of a table that is no longer mapped
+    DiscardTable(DiscardTable),
     /// Look into the opt-out ledger, or export it: who is opted out, who said
     /// so, why it was decided so
     Optouts(Optouts),
@@ -164,6 +166,13 @@ pub(super) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(super) write_config: Option<PathBuf>,
+    /// E-mails to each contact, with what came of them in the journal and in log
+    /// files
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) mailings: u32,
+    /// Address of the SFTP server; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen_sftp: SocketAddr,
     /// Leave out the activity tables of mail events, for `provision` to create
     #[arg(long)]
     pub(super) without_activity_tables: bool,
@@ -212,13 +221,27 @@ pub(super) struct Explore {
 /// `provision`
 #[derive(Debug, Args)]
 pub(super) struct Provision {
-    /// Turn change tracking of this table on and publish it; needs customiser
-    /// rights, and cannot be undone. May be given several times
+    /// Turn change tracking of this table on and publish it, instead of making
+    /// the activity tables; needs customiser rights, and cannot be undone. May
+    /// be given several times
     #[arg(long, value_name = "TABLE")]
     pub(super) change_tracking: Vec<String>,
+    /// Make an alternate key of these columns, and wait for its index, instead
+    /// of making the activity tables. May be given several times
+    #[arg(long, value_name = "TABLE=COLUMN,…")]
+    pub(super) alternate_key: Vec<String>,
+    /// The solution that the activity tables lie in
+    #[arg(long, value_name = "NAME", default_value = "cdsyncMailEvents")]
+    pub(super) solution: String,
+    /// The solution's publisher, if it is new [default: the one with the
+    /// prefix, or else cdsync]
+    #[arg(long, value_name = "NAME")]
+    pub(super) publisher: Option<String>,
     /// Print the requests that would be sent; change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `sync`
@@ -367,6 +390,19 @@ pub(super) enum LetterAction {
         /// Its number
         id: i64,
     },
+}
+
+/// `discard-table`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct DiscardTable {
+    /// The Dynamics table; says what is left of it
+    pub(super) table: String,
+    /// Discard that for good; Campaign keeps what it holds
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `approve-deletes`

@@ -13,14 +13,15 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, FlowChoice, FlowName, Json, LetterAction, Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
+    Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{letters, optouts, remote, resync, status, sync, trace};
+use super::{discard, letters, optouts, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +31,7 @@ pub(super) enum Request {
     Trace(Trace),
     DeadLetters(DeadLetters),
     ApproveDeletes(ApproveDeletes),
+    DiscardTable(DiscardTable),
     Optouts(Optouts),
     ApproveOptouts,
     Pause(FlowChoice),
@@ -54,6 +56,7 @@ impl Request {
             Self::Trace(arguments) => trace::wanted(arguments).map(drop),
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
+            Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
@@ -69,6 +72,7 @@ impl Request {
             Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
+            | Self::DiscardTable(_)
             | Self::ApproveOptouts
             | Self::Pause(_)
             | Self::Resume(_)
@@ -104,12 +108,13 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         Request::Trace(arguments) => trace::answer(arguments, place).await,
         Request::DeadLetters(arguments) => letters::answer(arguments, place).await,
         Request::ApproveDeletes(arguments) => letters::approve(arguments, place).await,
+        Request::Pause(choice) => pause(place, choice.flow.into(), true).await,
+        Request::Resume(choice) => pause(place, choice.flow.into(), false).await,
+        Request::DiscardTable(arguments) => discard::answer(arguments, place).await,
         Request::Optouts(arguments) => {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
-        Request::Pause(choice) => pause(place, choice.flow.into(), true).await,
-        Request::Resume(choice) => pause(place, choice.flow.into(), false).await,
         Request::Resync(_) | Request::Sync(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -171,6 +176,7 @@ async fn carry_out(
         }
         Request::Resume(_)
         | Request::ApproveDeletes(_)
+        | Request::DiscardTable(_)
         | Request::ApproveOptouts
         | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
             let said = answer(request, &place).await?;

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use serde_json::{Value, json};
 
 use crate::app::{Drift, DriftField, Ended};
+use crate::model::{RecordId, TableName};
 use crate::store::Purpose;
 
 use super::output::{Align, count, table};
@@ -98,6 +99,37 @@ fn print_group(
     print(table(&columns, group))?;
     group.clear();
     Ok(())
+}
+
+/// Records that were asked for by id and that no table knows, in neither
+/// system. Where a table could not be looked at, nobody can say so.
+pub(super) fn unknown(ended: &[Ended], tables: &[TableName]) -> Vec<RecordId> {
+    let compared = || ended.iter().filter(|one| one.purpose != Purpose::Replay);
+    let Some(first) = compared().next().filter(|_| compared().count() == tables.len()) else {
+        return Vec::new();
+    };
+    let everywhere = |id: &&RecordId| compared().all(|one| one.nowhere.contains(id));
+    first.nowhere.iter().filter(everywhere).copied().collect()
+}
+
+/// Says so: an object each, or one line.
+pub(super) fn tell_unknown(ids: &[RecordId], tables: &[TableName], as_json: bool) -> String {
+    let table = if let [only] = tables { Some(only.as_str()) } else { None };
+    if as_json {
+        let object = |id: &RecordId| {
+            let id = id.to_string();
+            let line = json!({
+                "table": table, "id": id, "kind": "unknown", "fields": [], "mended": false,
+            });
+            format!("{line}\n")
+        };
+        return ids.iter().map(object).collect();
+    }
+    let line = |id: &RecordId| {
+        let place = table.unwrap_or("any mapped table");
+        format!("{id} is unknown: not in {place} of Dynamics, nor in Campaign\n")
+    };
+    ids.iter().map(line).collect()
 }
 
 /// The counts of each table. In JSON only a replay has a line for it: a

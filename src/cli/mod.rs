@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod demo;
 mod desk;
+mod discard;
 mod drift;
 mod exit;
 mod explore;
@@ -102,6 +103,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
+            Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
         };

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{Planned, plan_ingress};
+use crate::app::{Look, Planned, Rehearsal, plan_egress, plan_ingress};
 use crate::clock::Clock;
 use crate::model::Flow;
 
 use super::args::{Cli, Plan};
-use super::config::{app, needs_ingress};
+use super::config::{app, flows};
 use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json_line, say, table};
 use super::progress::Progress;
@@ -16,41 +16,57 @@ use super::progress::Progress;
 pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
     let app = app(&cli.global, clock)?;
-    needs_ingress(&app.config)?;
-    progress.step("reading both systems");
+    let flows = flows(&app.config, &arguments.flows)?;
     let (as_json, values) = (arguments.json.json, arguments.show_values);
     let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);
     let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, as_json, values));
-    let rehearsal = plan_ingress(&app, move |planned| {
+    let visit = move |planned| {
         // The printer ends early only when nobody reads on.
         let _ = rows.send(planned);
-    })
-    .await;
+    };
+    let mut rehearsals = Vec::new();
+    for flow in flows {
+        progress.step(match flow {
+            Flow::Ingress | Flow::Optout => "reading both systems",
+            Flow::Egress => "reading the journal",
+        });
+        rehearsals.push(match flow {
+            Flow::Ingress => plan_ingress(&app, visit.clone()).await,
+            Flow::Egress => plan_egress(&app, visit.clone()).await,
+            Flow::Optout => continue,
+        });
+    }
+    drop(visit);
     let written = writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
     progress.end();
-    let rehearsal = rehearsal?;
+    let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
-    let counts = rehearsal.counts;
     if !as_json {
-        say(&format!(
-            "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
-            count(counts.read),
-            count(counts.unchanged),
-            count(counts.filtered),
-            count(counts.dead_lettered),
-        ));
+        rehearsals.iter().for_each(sum_up);
     }
-    if rehearsal.gave_up {
+    if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
             Exit::Unreachable,
             "gave up: a system does not answer; nothing was written",
         ));
     }
-    match rehearsal.refused {
+    let incomplete = rehearsals.iter().any(|it| it.incomplete);
+    match rehearsals.into_iter().find_map(|it| it.refused) {
         Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
-        None if rehearsal.incomplete => Ok(Exit::Incomplete),
+        None if incomplete => Ok(Exit::Incomplete),
         None => Ok(Exit::Done),
     }
+}
+
+fn sum_up(rehearsal: &Rehearsal) {
+    let counts = rehearsal.counts;
+    say(&format!(
+        "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
+        count(counts.read),
+        count(counts.unchanged),
+        count(counts.filtered),
+        count(counts.dead_lettered),
+    ));
 }
 
 fn write_out(
@@ -66,14 +82,9 @@ fn write_out(
             print_json_line(&as_object(&row, values))?;
             continue;
         }
-        if let Some(rows) = row.rows {
-            print(&format!(
-                "mapping of {} changed: {}; {} of {} records are looked at again\n",
-                row.table,
-                row.reason,
-                count(rows),
-                count(row.records.max(rows)),
-            ))?;
+        if let Some(look) = row.look {
+            let (table, reason) = (&row.table, &row.reason);
+            print(&format!("mapping of {table} changed: {reason}; {}\n", looked_at(look)))?;
             continue;
         }
         group.push(vec![
@@ -91,11 +102,28 @@ fn write_out(
     if group.is_empty() { Ok(()) } else { print_group(&group) }
 }
 
+/// How many records are looked at again, and why all are, if they are.
+fn looked_at(look: Look) -> String {
+    let records = count(look.records);
+    match (look.rows, look.why) {
+        (None, _) => "the rows that this concerns could not be counted".to_owned(),
+        // Among them rows that are not in Campaign yet.
+        (Some(rows), None) if look.read == "by-filter" => {
+            format!("{} rows are looked at again, Campaign holds {records}", count(rows))
+        }
+        (Some(rows), why) => {
+            let of = count(look.records.max(rows));
+            let why = why.map(|why| format!(" in a full read: {why}")).unwrap_or_default();
+            format!("{} of {of} records are looked at again{why}", count(rows))
+        }
+    }
+}
+
 fn as_object(row: &Planned, values: bool) -> Value {
     let reasons: Map<String, Value> =
         row.reasons.iter().map(|(field, why)| (field.clone(), Value::from(*why))).collect();
     let mut object = json!({
-        "flow": Flow::Ingress.as_str(),
+        "flow": row.flow.as_str(),
         "table": row.table.as_str(),
         "id": row.id.map(|id| id.to_string()),
         "action": row.action,
@@ -103,9 +131,11 @@ fn as_object(row: &Planned, values: bool) -> Value {
         "reason": row.reason,
         "reasons": reasons,
     });
-    if let Some(rows) = row.rows {
-        object["rows"] = Value::from(rows);
-        object["records"] = Value::from(row.records);
+    if let Some(look) = row.look {
+        object["rows"] = Value::from(look.rows);
+        object["records"] = Value::from(look.records);
+        object["read"] = Value::from(look.read);
+        object["why"] = Value::from(look.why);
     }
     if values {
         let values: Map<String, Value> = row

@@ -13,14 +13,14 @@ use crate::app::{
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Desk;
-use crate::model::{Flow, Stop, TableName};
+use crate::model::{Flow, RecordId, Stop, TableName};
 use crate::store::{Mode, Purpose, Store, StoreError};
 use crate::telemetry::ResyncJoined;
 
 use super::args::{Cli, Resync};
 use super::config::{app, needs_ingress};
 use super::desk::Request;
-use super::drift::{sum_up, write_out};
+use super::drift::{sum_up, tell_unknown, unknown, write_out};
 use super::exit::{End, Exit};
 use super::output::{Spoken, age, count, print};
 use super::progress::Progress;
@@ -71,18 +71,30 @@ pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<
     let written = writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))?;
     store.close().await;
     written?;
+    let nobody = unknown(&ended, &wish.tables);
+    let told = tell_unknown(&nobody, &wish.tables, arguments.json.json);
+    if !told.is_empty() {
+        print(&told)?;
+    }
     let counts = sum_up(&ended, arguments.json.json);
     if !counts.is_empty() {
         print(&counts)?;
     }
-    outcome(&ended, end, arguments)
+    outcome(&ended, end, arguments, &nobody)
 }
 
-/// How a resync ends: drift that stays is not all done.
-fn outcome(ended: &[Ended], end: PassEnd, arguments: &Resync) -> Result<Exit, End> {
+/// How a resync ends: drift that stays is not all done, nor is a record that
+/// nobody knows.
+fn outcome(
+    ended: &[Ended],
+    end: PassEnd,
+    arguments: &Resync,
+    unknown: &[RecordId],
+) -> Result<Exit, End> {
     let exit = exit_of(end, arguments.patience)?;
     let open: u64 = ended.iter().map(|one| one.found.all() - one.found.mended).sum();
-    Ok(if open > 0 { Exit::Incomplete } else { exit })
+    let undone = open > 0 || !unknown.is_empty();
+    Ok(if undone { Exit::Incomplete } else { exit })
 }
 
 /// Answers the command in the daemon: a replay or a repair is stored and taken
@@ -116,8 +128,11 @@ pub(super) async fn beside(
     let ended = report.ended();
     drop(report);
     writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))??;
-    let exit = outcome(&ended, end?, arguments)?;
-    Ok(Spoken { exit, out: sum_up(&ended, arguments.json.json), say: String::new() })
+    let nobody = unknown(&ended, &wish.tables);
+    let exit = outcome(&ended, end?, arguments, &nobody)?;
+    let out = tell_unknown(&nobody, &wish.tables, arguments.json.json)
+        + &sum_up(&ended, arguments.json.json);
+    Ok(Spoken { exit, out, say: String::new() })
 }
 
 /// What the arguments ask for; combinations that make no sense are refused.

@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Example, annotated};
-use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, Variants};
+use crate::sandbox::{
+    EventIds, FaultPlan, LogForm, MailFact, Mailing, Sandbox, SandboxOptions, Variants,
+};
 
 use super::args;
 use super::exit::{End, Exit};
@@ -20,17 +22,22 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
     };
     let sandbox = Sandbox::start(SandboxOptions {
         listen: arguments.listen,
+        listen_sftp: arguments.listen_sftp,
         seed: arguments.seed,
         contacts: arguments.contacts as usize,
         faults,
         variants: Variants::default(),
         activity_tables: !arguments.without_activity_tables,
-        ..SandboxOptions::default()
     })
     .await
     .map_err(|error| {
-        End::new(Exit::Usage, format!("the sandbox cannot listen on {}: {error}", arguments.listen))
+        let (listen, sftp) = (arguments.listen, arguments.listen_sftp);
+        End::new(
+            Exit::Usage,
+            format!("the sandbox cannot listen on {listen} and, for files, on {sftp}: {error}"),
+        )
     })?;
+    mailings(&sandbox, arguments);
     let rows = |table: &str| sandbox.dynamics().count(table);
     say(&format!(
         "sandbox on {} with {} contacts, {} vehicles, {} service visits",
@@ -41,14 +48,36 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
     ));
     say(&format!("  dynamics  {}/api/data/v9.2/", sandbox.origin()));
     say(&format!("  campaign  {}/campaign/", sandbox.campaign_url()));
+    let files = sandbox.sftp();
+    say(&format!("  journal   {}, {} events", sandbox.journal().url(), sandbox.journal().count()));
+    say(&format!("  files     sftp://{}@{}/exports", files.user(), files.address()));
     if let Some(file) = &arguments.write_config {
         write_config(&sandbox, file)?;
         say(&format!("  try: cdsync --config {} sync ingress", file.display()));
+        say(&format!("       cdsync --config {} sync egress", file.display()));
     }
     say("Ctrl-C ends it; nothing is kept");
     let _ = tokio::signal::ctrl_c().await;
     sandbox.stop().await;
     Ok(Exit::Done)
+}
+
+/// Mail to all contacts, three days ago; the journal and the log files tell the
+/// same, and the rows of the second export correct some of the first.
+fn mailings(sandbox: &Sandbox, arguments: &args::Sandbox) {
+    let mail = sandbox.mail();
+    let mailing = Mailing {
+        seed: arguments.seed,
+        deliveries: arguments.mailings,
+        odd_ones: false,
+        ..Mailing::default()
+    };
+    let facts = mail.send(&mailing);
+    mail.publish(&facts, EventIds::Logs);
+    let (late, early): (Vec<MailFact>, Vec<MailFact>) =
+        facts.into_iter().partition(|fact| fact.late);
+    mail.export("1", &early, &LogForm::default());
+    mail.export("2", &late, &LogForm::default());
 }
 
 fn read_faults(file: &Path) -> Result<FaultPlan, End> {
@@ -59,8 +88,8 @@ fn read_faults(file: &Path) -> Result<FaultPlan, End> {
         .map_err(|error| End::new(Exit::Usage, format!("{}: {error}", file.display())))
 }
 
-/// A configuration that points at the sandbox, with its two secrets in files
-/// beside it.
+/// A configuration that points at the sandbox, with its secrets and the key of
+/// its file server beside it.
 fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -85,8 +114,50 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
         &store,
         Vec::new(),
     )?;
-    private_file(file, &format!("{text}\n{LINKED}"))
+    let egress = egress(sandbox, &beside("sftp-key"), &beside("known-hosts"))?;
+    private_file(file, &format!("{text}\n{LINKED}\n{egress}"))
 }
+
+/// The flow of the sandbox's mail events; writes the key and the known hosts.
+pub(super) fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> Result<String, End> {
+    let files = sandbox.sftp();
+    private_file(key, &files.client_key())?;
+    private_file(hosts, &files.known_hosts())?;
+    // A JSON text is a TOML text.
+    let quoted = |path: &Path| serde_json::Value::from(path.display().to_string());
+    Ok(EGRESS
+        .replace("{journal}", &sandbox.journal().url())
+        .replace("{host}", &files.address().ip().to_string())
+        .replace("{port}", &files.address().port().to_string())
+        .replace("{user}", files.user())
+        .replace("{key}", &quoted(key).to_string())
+        .replace("{hosts}", &quoted(hosts).to_string()))
+}
+
+/// What reads the sandbox's journal, and its log files where they are wanted.
+const EGRESS: &str = r#"# What became of the sandbox's mail. The journal and the log files tell the same
+# events under the same ids, so that both may be read.
+[egress]
+schedule = "*/30 * * * * *"
+source = ["journal", "sftp"]
+events = ["send", "open", "click", "bounce"]
+
+[egress.journal]
+url = "{journal}"
+pointers = { id = "/id" }
+
+[egress.sftp]
+directory = "exports"
+delivery_log = { pattern = "delivery_log_*.csv", columns = { id = "id", contact = "externalId", time = "eventDate", status = "status", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage", reason = "failureReason", proof = "proof" } }
+tracking_log = { pattern = "tracking_log_*.csv", columns = { id = "id", contact = "externalId", time = "logDate", kind = "type", url = "urlSource", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage", proof = "proof" } }
+
+[campaign.sftp]
+host = "{host}"
+port = {port}
+user = "{user}"
+private_key = { file = {key} }
+known_hosts = {hosts}
+"#;
 
 /// The mapping of the linked tables that the sandbox holds beside contacts.
 pub(super) const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.

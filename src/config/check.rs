@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{Config, DaemonSettings, StoreSettings};
+use super::settings::{ActivityTables, Config, DaemonSettings, EgressSettings, StoreSettings};
 use super::tree::{Doc, Keys};
 use super::{egress, ingress, later, optout, sections, syntax};
 
@@ -93,7 +93,8 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
     };
-    let egress_files = matches!(&egress, Some(Some(Some(egress))) if egress.files.is_some());
+    let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
+    let egress_files = egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files));
     let optout_files = optout.as_ref().is_some_and(|optout| optout.files.is_some());
     let reader = match (egress_files, optout_files) {
         (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
@@ -109,6 +110,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
         );
     }
+    let egress = match egress {
+        Some(egress) => Some(egress?),
+        None => None,
+    };
     Some(Config {
         dynamics: dynamics?,
         campaign: campaign?,
@@ -122,10 +127,8 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             Some(reconcile) => Some(reconcile?),
             None => None,
         },
-        egress: match egress {
-            Some(egress) => egress?,
-            None => None,
-        },
         optout,
+        activity_tables: ActivityTables::of(egress.as_ref()),
+        egress: egress.filter(|settings| !settings.events.is_empty()),
     })
 }

@@ -45,7 +45,7 @@ const POINTER_KEYS: &[&str] = &[
     "quarantine",
 ];
 
-const TABLE_KEYS: &[&str] = &["send", "open", "click", "bounce"];
+const ACTIVITY_KEYS: &[&str] = &["send", "open", "click", "bounce"];
 
 const KINDS: &[(&str, EventKind)] = &[
     ("send", EventKind::Send),
@@ -90,8 +90,8 @@ const BATCH: usize = 200;
 /// Names in `kinds`.
 const MAX_KINDS: usize = 200;
 
-/// `[egress]`; the inner none: nothing is switched on.
-pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
+/// `[egress]`; without events nothing is switched on.
+pub(super) fn egress(node: &Node<'_>) -> Option<EgressSettings> {
     let keys = node.keys(EGRESS_KEYS)?;
     let schedule = keys.get("schedule").map(|node| schedule(&node));
     let zone = keys.get("time_zone").map(|node| time_zone(&node));
@@ -144,10 +144,11 @@ pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
         events,
     };
     if settings.events.is_empty() {
-        return Some(None);
+        // The names of the tables still count: they can be provisioned before.
+        return Some(settings);
     }
     required_sources(&keys, &settings, &sources)?;
-    Some(Some(settings))
+    Some(settings)
 }
 
 /// Each source that is named has its section.
@@ -228,7 +229,7 @@ fn prefix(keys: &Keys<'_>) -> Option<String> {
 /// All four tables: those that are named, else by the prefix.
 fn tables(keys: &Keys<'_>, prefix: Option<&str>) -> Option<BTreeMap<EventKind, TableName>> {
     let named = match keys.get("tables") {
-        Some(node) => Some(node.keys(TABLE_KEYS)?),
+        Some(node) => Some(node.keys(ACTIVITY_KEYS)?),
         None => None,
     };
     let hint = "the table's logical name, such as `new_campaignemailsend`";

@@ -38,6 +38,7 @@ const DELIVERY_COLUMN_KEYS: &[&str] = &[
     "delivery",
     "mirror_page",
     "reason",
+    "quarantine",
     "proof",
     "channel",
 ];
@@ -244,6 +245,7 @@ fn column(key: &str) -> LogColumn {
         "url" => LogColumn::Url,
         "mirror_page" => LogColumn::MirrorPage,
         "reason" => LogColumn::Reason,
+        "quarantine" => LogColumn::Quarantine,
         "proof" => LogColumn::Proof,
         _ => LogColumn::Channel,
     }

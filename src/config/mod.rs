@@ -36,7 +36,6 @@ pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
     JournalSettings, OptoutSettings,
 };
-pub(crate) use sftp::SftpSettings;
 pub(crate) use templates::{TEMPLATES, template_blocks};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::model::{Flow, TableName};
 use crate::schedule::Schedule;
 use crate::secret::SecretSource;
 
-pub(crate) use egress::{EgressSettings, JournalSettings};
+pub(crate) use egress::{ActivityTables, EgressSettings, JournalSettings};
 pub(crate) use optout::{OptoutRest, OptoutSettings};
 
 /// Everything the file says, with defaults filled in.
@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) egress: Option<EgressSettings>,
     /// `[optout]`, where it is present and not disabled
     pub(crate) optout: Option<OptoutSettings>,
+    /// The tables that mail events go to, for `provision`
+    pub(crate) activity_tables: ActivityTables,
 }
 
 impl Config {

@@ -83,9 +83,8 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     }
     .emit();
     notify.ready();
-    let settled = work::Worker::new(app, store, (shared, events), timers, notify, (path, reload))
-        .run()
-        .await?;
+    let worker = work::Worker::new(app, store, (shared, events), timers, notify, (path, reload));
+    let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
     Ok(())

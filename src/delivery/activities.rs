@@ -15,6 +15,7 @@ use crate::store::{EventStage, LeasedEvent, Store, StoreError, Work};
 use crate::telemetry::ContactsWaiting;
 
 use super::activity_fate::{Case, no_contact};
+use super::activity_judge::tell;
 use super::activity_send::{ActivityTargets, Item, Load, Sent, send};
 use super::activity_settle::{Judged, settle};
 use super::policy::Evidence;
@@ -111,7 +112,13 @@ impl ActivityDelivery {
         finished: impl Fn() -> bool,
     ) -> Result<DrainReport, StoreError> {
         let (now, most_us) = (self.clock.now(), self.contact_wait_us());
-        self.store.call(move |work| work.wake_events(now, most_us).map(drop)).await?;
+        self.store
+            .call(move |work| {
+                // An earlier pass of this process may have been dropped.
+                work.recover_events()?;
+                work.wake_events(now, most_us)
+            })
+            .await?;
         let mut state = Loop::default();
         loop {
             // Asked before the store is: what is added later shows as work.
@@ -216,7 +223,7 @@ impl ActivityDelivery {
                 Ok(leased)
             })
             .await?;
-        self.tell(&leased.settled);
+        tell(&leased.settled);
         let took = leased.items.len() + leased.settled.len();
         state.open.extend(leased.items);
         Ok(took)

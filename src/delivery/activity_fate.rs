@@ -13,6 +13,10 @@ use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, verdict, wait};
 /// of Dynamics sheet 8.3.
 const ROW_REFUSED: &str = "0x80048306";
 
+/// "Error identified in Payload": all rows have the same columns and types, so
+/// what is wrong with one is wrong with all.
+const PAYLOAD: &str = "0x80048d19";
+
 /// How often a request without a clear answer is repeated whole before it is
 /// cut in two.
 const WHOLE_TRIES: u32 = 3;
@@ -50,7 +54,7 @@ pub(super) enum Fate {
     /// Its activity is as it shall be. `found`: it had been before.
     Done { found: bool, request_id: Option<String> },
     /// Its activity is there, and is completed next.
-    Made { found: bool, request_id: Option<String> },
+    Made,
     /// Dynamics does not have the contact.
     Waits { failure: Option<Failure> },
     /// Another attempt after this wait.
@@ -84,7 +88,7 @@ pub(super) fn fate(case: &Case<'_>, answer: Answer) -> Fate {
 
 fn good(case: &Case<'_>, found: bool, request_id: Option<String>) -> Fate {
     if case.stage == EventStage::New && case.completes {
-        Fate::Made { found, request_id }
+        Fate::Made
     } else {
         Fate::Done { found: found && case.stage == EventStage::New, request_id }
     }
@@ -95,7 +99,10 @@ fn failed(case: &Case<'_>, failure: Failure) -> Fate {
         Outcome::Missing if case.stage == EventStage::New && !is_of_table(&failure, case.table) => {
             no_contact(case, Some(failure))
         }
-        Outcome::Missing | Outcome::Setup => Fate::StopTable(failure),
+        Outcome::Missing | Outcome::Setup => Fate::StopTable(unfit(case, failure)),
+        Outcome::BadRecord if failure.code.as_deref() == Some(PAYLOAD) => {
+            Fate::StopTable(unfit(case, failure))
+        }
         Outcome::Refused
             if failure.code.as_deref() == Some(ROW_REFUSED) && case.neighbours_fine =>
         {
@@ -123,6 +130,16 @@ fn failed(case: &Case<'_>, failure: Failure) -> Fate {
         | Outcome::Foreign
         | Outcome::TooLarge => by_policy(case, failure),
     }
+}
+
+/// The table is not as rows need it.
+fn unfit(case: &Case<'_>, failure: Failure) -> Failure {
+    let message = format!(
+        "table {} is not as activities need it: `cdsync check` tells what it lacks, `cdsync \
+         provision` adds it. {}",
+        case.table, failure.message
+    );
+    Failure { message, ..failure }
 }
 
 fn by_policy(case: &Case<'_>, failure: Failure) -> Fate {

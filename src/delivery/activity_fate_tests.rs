@@ -30,7 +30,7 @@ fn failure(outcome: Outcome, message: &str) -> Failure {
 fn word(fate: &Fate) -> String {
     match fate {
         Fate::Done { found, .. } => format!("done, found {found}"),
-        Fate::Made { found, .. } => format!("made, found {found}"),
+        Fate::Made => "made".into(),
         Fate::Waits { .. } => "waits".into(),
         Fate::Retry { attempts, .. } => format!("retry {attempts}"),
         Fate::GiveUp(_) => "give up".into(),
@@ -101,6 +101,17 @@ fn one_row_that_is_refused_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_row_that_is_not_understood_stops_its_table_and_says_what_to_do() {
+    let table = table();
+    let code = Some(PAYLOAD.to_owned());
+    let failure = Failure { code, ..failure(Outcome::BadRecord, "Error identified in Payload") };
+    let Fate::StopTable(told) = fate(&case(&table), Answer::Part(PartEnd::Failed(failure))) else {
+        panic!("it stops")
+    };
+    assert!(told.message.contains("`cdsync check`") && told.message.contains("in Payload"));
+}
+
+#[test]
 fn an_activity_is_done_when_it_is_made_or_once_it_is_completed() {
     let table = table();
     let answers = || {
@@ -112,7 +123,7 @@ fn an_activity_is_done_when_it_is_made_or_once_it_is_completed() {
     };
     for (stage, completes, expected) in [
         (EventStage::New, false, ["done, found false", "done, found true", "retry 0"]),
-        (EventStage::New, true, ["made, found false", "made, found true", "retry 0"]),
+        (EventStage::New, true, ["made", "made", "retry 0"]),
         (EventStage::Made, true, ["done, found false", "done, found false", "retry 0"]),
     ] {
         let case = Case { stage, completes, ..case(&table) };

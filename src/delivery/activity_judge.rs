@@ -22,7 +22,7 @@ impl ActivityDelivery {
     pub(super) async fn settle(&self, state: &mut Loop, sent: Sent) -> Result<(), StoreError> {
         let mut answered = sent.answered;
         for (load, failure) in sent.failed {
-            self.failed(state, load, failure, &mut answered);
+            self.failed(state, load, &failure, &mut answered);
         }
         let fine: HashSet<EventKind> =
             answered.iter().filter(|(_, it)| is_good(it)).map(|(it, _)| kind(it)).collect();
@@ -40,7 +40,7 @@ impl ActivityDelivery {
                 Fate::StopTable(failure) => self.stop_table(state, kind(&item), failure).await,
                 Fate::StopFlow(failure) => stop_flow(state, failure),
                 Fate::Done { .. }
-                | Fate::Made { .. }
+                | Fate::Made
                 | Fate::Waits { .. }
                 | Fate::Retry { .. }
                 | Fate::GiveUp(_) => {}
@@ -59,7 +59,7 @@ impl ActivityDelivery {
                 Ok(judged)
             })
             .await?;
-        self.tell(&judged);
+        tell(&judged);
         self.next_stage(state, after.made);
         self.later(state, Load { items: after.again, tries: 0 }, after.wait);
         self.settled.notify_one();
@@ -96,7 +96,7 @@ impl ActivityDelivery {
         &self,
         state: &mut Loop,
         mut load: Load,
-        failure: Failure,
+        failure: &Failure,
         answered: &mut Vec<(Item, Answer)>,
     ) {
         if let Some(first) = load.items.first() {
@@ -106,7 +106,7 @@ impl ActivityDelivery {
             Some(first) => evidence(state, first),
             None => return,
         };
-        let verdict = whole(&failure, load.items.len(), load.tries, evidence);
+        let verdict = whole(failure, load.items.len(), load.tries, evidence);
         let successes = state.successes;
         load.items.iter_mut().for_each(|item| item.mark = Some(successes));
         match verdict {
@@ -127,7 +127,7 @@ impl ActivityDelivery {
                     .extend(answers.map(|it| (it, Answer::Part(PartEnd::Failed(failure.clone())))));
             }
             Whole::StopFlow => {
-                stop_flow(state, &failure);
+                stop_flow(state, failure);
                 self.later(state, load, Duration::ZERO);
             }
         }
@@ -143,22 +143,22 @@ impl ActivityDelivery {
         TableFailed { flow: FLOW, table: name.clone(), reason: failure.to_string() }.emit();
         state.report.failed.push(name);
     }
+}
 
-    /// Tells of what was given up.
-    pub(super) fn tell(&self, judged: &[Judged]) {
-        for one in judged {
-            if let Fate::GiveUp(end) = &one.fate {
-                RecordDeadLettered {
-                    flow: FLOW,
-                    table: one.table.clone(),
-                    id: one.leased.activity,
-                    reason: end.reason.clone(),
-                    status: end.status,
-                    request_id: end.request_id.clone(),
-                    attempts: u64::from(end.attempts),
-                }
-                .emit();
+/// Tells of what was given up.
+pub(super) fn tell(judged: &[Judged]) {
+    for one in judged {
+        if let Fate::GiveUp(end) = &one.fate {
+            RecordDeadLettered {
+                flow: FLOW,
+                table: one.table.clone(),
+                id: one.leased.activity,
+                reason: end.reason.clone(),
+                status: end.status,
+                request_id: end.request_id.clone(),
+                attempts: u64::from(end.attempts),
             }
+            .emit();
         }
     }
 }
@@ -174,7 +174,7 @@ struct After {
 impl After {
     fn add(&mut self, mut item: Item, fate: &Fate, successes: u64) {
         match fate {
-            Fate::Made { .. } => {
+            Fate::Made => {
                 item.leased.stage = EventStage::Made;
                 item.leased.attempts = 0;
                 item.mark = None;

@@ -31,7 +31,7 @@ pub(super) fn settle(
                 work.event_done(leased, now)?;
                 tally.written += 1;
             }
-            Fate::Made { .. } => work.event_made(leased)?,
+            Fate::Made => work.event_made(leased)?,
             Fate::Waits { .. } => work.event_waits(leased)?,
             Fate::Retry { attempts, .. } => {
                 if *attempts != leased.attempts {
@@ -69,7 +69,7 @@ fn note(work: &mut Work<'_>, judged: &Judged) {
             request_id: request_id.clone(),
         },
         // Told once, when it is completed.
-        Fate::Made { .. } | Fate::Retry { failure: None, .. } => return,
+        Fate::Made | Fate::Retry { failure: None, .. } => return,
         Fate::Waits { failure } => told(Step::Waits, failure.as_ref()),
         Fate::Retry { failure, .. } => told(Step::Retry, failure.as_ref()),
         Fate::GiveUp(EventEnd { reason, status, request_id, .. }) => Told {

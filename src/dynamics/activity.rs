@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio::sync::Mutex;
 
@@ -85,15 +86,15 @@ impl ActivityTable {
 
     async fn read_shape(&self) -> Result<ActivityShape, Failure> {
         let table = &self.name;
-        let entity = self.reader.entity(table).await.map_err(|failure| match failure.status {
-            Some(404) => setup(
-                format!(
-                    "there is no activity table {table}; `cdsync provision` creates it, or set \
-                     `prefix` or `tables` of [egress] to the one there is"
-                ),
-                failure.request_id,
-            ),
-            Some(_) | None => failure,
+        let entity = self.reader.entity(table).await.map_err(|failure| {
+            if failure.outcome != Outcome::Setup {
+                return failure;
+            }
+            let text = format!(
+                "there is no activity table {table}; `cdsync provision` creates it, or set \
+                 `prefix` or `tables` of [egress] to the one there is"
+            );
+            setup(text, failure.request_id)
         })?;
         let entity_set = entity
             .entity_set_name
@@ -115,10 +116,10 @@ impl ActivityTable {
             "EntityDefinitions(LogicalName='{table}')/Attributes/\
              Microsoft.Dynamics.CRM.StringAttributeMetadata?$select=LogicalName,MaxLength"
         );
-        let list: List<CastReply> = parse(&self.reader.get(&path).await?)?;
+        let columns: Vec<CastReply> = self.list(&path).await?.unwrap_or_default();
         let mut lengths = BTreeMap::new();
         let mut present: Vec<String> = Vec::new();
-        for column in list.value {
+        for column in columns {
             if let Some(length) = column.max_length {
                 lengths.insert(column.logical_name.clone(), length);
             }
@@ -132,8 +133,10 @@ impl ActivityTable {
                 "EntityDefinitions(LogicalName='{table}')/Attributes?$select=LogicalName,\
                  AttributeType,AttributeOf"
             );
-            let list: List<AttributeReply> = parse(&self.reader.get(&path).await?)?;
-            present.extend(list.value.into_iter().map(|column| column.logical_name));
+            let Some(columns) = self.list::<AttributeReply>(&path).await? else {
+                return Ok(lengths);
+            };
+            present.extend(columns.into_iter().map(|column| column.logical_name));
             let absent: Vec<&str> =
                 needed.iter().filter(|name| !present.contains(name)).map(String::as_str).collect();
             if !absent.is_empty() {
@@ -148,6 +151,30 @@ impl ActivityTable {
             }
         }
         Ok(lengths)
+    }
+
+    /// A list of metadata; none from a server that does not give it. What is
+    /// wrong with the table shows when it is written then.
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, Failure> {
+        match self.reader.get(path).await {
+            Ok(response) => parse::<List<T>>(&response).map(|list| Some(list.value)),
+            Err(failure) => match failure.outcome {
+                Outcome::Setup | Outcome::Missing | Outcome::BadRecord => Ok(None),
+                Outcome::Throttled
+                | Outcome::NotSent
+                | Outcome::Unknown
+                | Outcome::Unavailable
+                | Outcome::ServerError
+                | Outcome::Refused
+                | Outcome::Unauthenticated
+                | Outcome::DuplicateKey
+                | Outcome::VersionConflict
+                | Outcome::CursorExpired
+                | Outcome::Garbled
+                | Outcome::Foreign
+                | Outcome::TooLarge => Err(failure),
+            },
+        }
     }
 
     fn needed(&self) -> Vec<String> {

@@ -99,17 +99,26 @@ impl Reader {
         since: Timestamp,
         next: Option<&str>,
     ) -> Result<Page, Failure> {
+        let since = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.matching(query, &format!("modifiedon ge {since}"), next).await
+    }
+
+    /// Rows that fulfil a condition, without change tracking; `next` is a page
+    /// within this read.
+    pub(crate) async fn matching(
+        &self,
+        query: &Query,
+        condition: &str,
+        next: Option<&str>,
+    ) -> Result<Page, Failure> {
         let link = match next {
             Some(next) => next.to_owned(),
-            None => {
-                let since = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-                self.link(&format!(
-                    "{}?$select={}&$filter={}",
-                    query.table.entity_set,
-                    query.select(),
-                    encode(&format!("modifiedon ge {since}")),
-                ))?
-            }
+            None => self.link(&format!(
+                "{}?$select={}&$filter={}",
+                query.table.entity_set,
+                query.select(),
+                encode(condition),
+            ))?,
         };
         let response = self.follow(&link, &query.untracked()).await?;
         self.page(query, &response)

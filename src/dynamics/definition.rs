@@ -3,9 +3,12 @@
 //! only; the flows never change metadata.
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json, json};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 
-use crate::dynamics::wire::parse;
+use crate::dynamics::blueprint::{Standing, publish};
+use crate::dynamics::link::encode;
+use crate::dynamics::wire::{List, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Request, System};
 use crate::model::TableName;
@@ -52,23 +55,14 @@ impl Definition {
             method: "PUT",
             path: format!("EntityDefinitions({})", self.id),
             // Without it labels in other languages are dropped.
-            header: Some(("MSCRM.MergeLabels", "true")),
+            header: Some(("MSCRM.MergeLabels", "true".to_owned())),
             body: Json::Object(body),
         }
     }
 
     /// The request that publishes the table.
     pub(crate) fn publish(&self) -> MetadataRequest {
-        let table = &self.table;
-        let xml = format!(
-            "<importexportxml><entities><entity>{table}</entity></entities></importexportxml>"
-        );
-        MetadataRequest {
-            method: "POST",
-            path: "PublishXml".to_owned(),
-            header: None,
-            body: json!({ "ParameterXml": xml }),
-        }
+        publish(std::iter::once(&self.table))
     }
 }
 
@@ -80,9 +74,18 @@ pub(crate) struct MetadataRequest {
     /// Path below the API root.
     pub(crate) path: String,
     /// Beside the headers of every call.
-    pub(crate) header: Option<(&'static str, &'static str)>,
+    pub(crate) header: Option<(&'static str, String)>,
     /// The body.
     pub(crate) body: Json,
+}
+
+/// Whether a table is one of activities.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kind {
+    logical_name: String,
+    #[serde(default)]
+    is_activity: Option<bool>,
 }
 
 /// Changes metadata. Needs customiser rights, which the role of the flows
@@ -109,17 +112,33 @@ impl MetadataWriter {
         Definition::read(table, parse(&response)?)
     }
 
+    /// What metadata says of an activity table; none: there is no such table.
+    pub(crate) async fn standing(&self, table: &TableName) -> Result<Option<Standing>, Failure> {
+        // A table that is not there gives an empty list, whatever else a server
+        // may answer to its address (Dynamics sheet, 7.1).
+        let filter = encode(&format!("LogicalName eq '{table}'"));
+        let path = format!("EntityDefinitions?$select=LogicalName,IsActivity&$filter={filter}");
+        let list: List<Kind> = parse(&self.reader.get_fresh(&path).await?)?;
+        let Some(kind) = list.value.into_iter().find(|one| one.logical_name == table.as_str())
+        else {
+            return Ok(None);
+        };
+        let is_activity = kind.is_activity;
+        let columns = self.reader.table_schema(table, None).await?.columns;
+        Ok(Some(Standing { is_activity, columns }))
+    }
+
     /// Sends one change. It may be repeated: each says how things shall be.
     pub(crate) async fn send(&self, request: &MetadataRequest) -> Result<(), Failure> {
         let url = self.reader.url(&request.path)?;
         let body = Bytes::from(request.body.to_string());
-        let sent = if request.method == "PUT" {
-            Request::put(url, body)
-        } else {
-            Request::post(url, body)
+        let sent = match request.method {
+            "PUT" => Request::put(url, body),
+            "PATCH" => Request::patch(url, body),
+            _ => Request::post(url, body),
         };
-        let sent = match request.header {
-            Some((name, value)) => sent.header(name, value),
+        let sent = match &request.header {
+            Some((name, value)) => sent.header(name, value.as_str()),
             None => sent,
         };
         self.reader.client().send(sent).await.map(|_| ())
@@ -128,6 +147,8 @@ impl MetadataWriter {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ID: &str = "70816501-edb9-4740-a16c-6a5efbc05d84";
@@ -153,7 +174,7 @@ mod tests {
             (request.method, request.path.as_str()),
             ("PUT", format!("EntityDefinitions({ID})").as_str())
         );
-        assert_eq!(request.header, Some(("MSCRM.MergeLabels", "true")));
+        assert_eq!(request.header, Some(("MSCRM.MergeLabels", "true".to_owned())));
         let expected = json!({
             "@odata.type": "Microsoft.Dynamics.CRM.EntityMetadata",
             "MetadataId": ID, "LogicalName": "new_vehicle", "ChangeTrackingEnabled": true,

@@ -3,6 +3,15 @@
 
 use std::fmt::Write as _;
 
+/// Characters of a condition in a URL. Dynamics takes 32,768 in all (Web API
+/// sheet, 1.8), servers on the way often less.
+const CONDITION: usize = 8000;
+
+/// Whether a condition is short enough to be asked for in a URL.
+pub(crate) fn askable(condition: &str) -> bool {
+    encode(condition).len() <= CONDITION
+}
+
 /// Percent-encodes a query value, leaving readable what the Web API shows
 /// readable in its own links.
 pub(super) fn encode(value: &str) -> String {

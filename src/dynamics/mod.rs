@@ -7,22 +7,31 @@ mod activity;
 mod activity_row;
 mod batch;
 mod batch_reply;
+mod blueprint;
 mod changes;
 mod definition;
+mod keys;
 mod link;
 mod metadata;
+mod privileges;
 mod reader;
 mod record;
 mod rows;
+mod solution;
 mod wire;
 mod writer;
 
-pub(crate) use activity::{ActivityShape, ActivityTable, Misfit};
+pub(crate) use activity::{ActivityShape, ActivityTable};
 pub(crate) use batch::{MOST_BYTES, Part, split};
+pub(crate) use blueprint::{Lack, MAIL_COLUMNS, Standing, Style, lacks, needed, publish};
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
+pub(crate) use keys::{KeyIndex, make_key};
+pub(crate) use link::askable;
+pub(crate) use privileges::{Held, Reach, TablePrivilege};
 pub(crate) use reader::Reader;
 pub(crate) use record::{RecordWriter, Told};
+pub(crate) use solution::{Publisher, finish_new, make_publisher, make_solution, publisher_id};
 pub(crate) use writer::{PartEnd, Writer};
 
 /// What a read can end with; made by the transport, passed on as it is.

@@ -11,6 +11,8 @@ use crate::store::{
     Fingerprint, Purpose, Resync, ResyncPosition, Scope, SealKey, StoreError, Work,
 };
 
+use crate::telemetry::ListingRestarted;
+
 use super::ingress::{Intake, IntakeError};
 use super::inventory::{canonical_key, fingerprints, key_hash};
 use super::judge::{LINKED, differing};
@@ -42,6 +44,8 @@ pub(super) struct Comparison<'a> {
     pub(super) calls: u64,
     pub(super) found: Found,
     pub(super) absent: u64,
+    /// Records that were asked for by id and that nobody knows.
+    pub(super) nowhere: Vec<RecordId>,
     /// Rows taken up by this run.
     pub(super) rows: u64,
     restarts: u32,
@@ -74,6 +78,7 @@ impl<'a> Comparison<'a> {
             calls: 0,
             found: Found::default(),
             absent: 0,
+            nowhere: Vec::new(),
             rows: 0,
             restarts: 0,
             watch: PageWatch::default(),
@@ -99,14 +104,14 @@ impl<'a> Comparison<'a> {
             purpose: self.request.purpose,
             rows: self.request.done,
             absent: self.absent,
+            nowhere: std::mem::take(&mut self.nowhere),
             found: self.found,
         });
         Ok(self.found)
     }
 
     pub(super) async fn forget(&self) -> Result<(), StoreError> {
-        let id = self.request.id;
-        self.intake.store.call(move |work| work.remove_resync(id)).await
+        forget(self.intake, self.request.id).await
     }
 
     /// Whether the next step may be begun.
@@ -121,7 +126,7 @@ impl<'a> Comparison<'a> {
             return Ok(true);
         }
         match self.request.position.clone() {
-            ResyncPosition::List { next } => self.list(next.as_deref()).await?,
+            ResyncPosition::List { next, restarts } => self.list(next.as_deref(), restarts).await?,
             ResyncPosition::Read { next } => self.read(next.as_deref()).await?,
             ResyncPosition::Sweep { after } => self.sweep(after).await?,
             ResyncPosition::Records => return Ok(false),
@@ -130,7 +135,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// A page of Campaign's listing.
-    async fn list(&mut self, next: Option<&str>) -> Result<(), IntakeError> {
+    async fn list(&mut self, next: Option<&str>, restarts: u32) -> Result<(), IntakeError> {
+        if next.is_none() {
+            let id = self.request.id;
+            while self.intake.store.call(move |work| work.shed_listed(id)).await? {}
+        }
         let fields: Vec<FieldName> = self.table.field_names();
         let (resource, key) = (&self.table.resource, &self.table.key);
         self.calls += 1;
@@ -140,16 +149,7 @@ impl<'a> Comparison<'a> {
                 if next.is_some() && self.restarts < FULL_READS && stale_link(&failure) =>
             {
                 self.restarts += 1;
-                self.request.position = ResyncPosition::List { next: None };
-                let request = self.request.clone();
-                self.intake
-                    .store
-                    .call(move |work| {
-                        work.clear_listed(request.id)?;
-                        work.set_resync(&request)
-                    })
-                    .await?;
-                return Ok(());
+                return self.list_again(restarts + 1).await;
             }
             page => page?,
         };
@@ -157,17 +157,26 @@ impl<'a> Comparison<'a> {
             Some(next) => {
                 self.watch.rows(page.records.len()).map_err(IntakeError::Table)?;
                 self.watch.link((0, self.restarts), next).map_err(IntakeError::Table)?;
-                ResyncPosition::List { next: Some(next.clone()) }
+                ResyncPosition::List { next: Some(next.clone()), restarts }
             }
             None => ResyncPosition::Read { next: None },
         };
         let (request, table) = (self.request.clone(), self.table.clone());
-        let first = next.is_none();
-        self.intake
-            .store
-            .call(move |work| commit_listing(work, &table, &request, &page, first))
-            .await?;
+        self.intake.store.call(move |work| commit_listing(work, &table, &request, &page)).await?;
         Ok(())
+    }
+
+    /// The listing begins again; `restarts` times by now.
+    async fn list_again(&mut self, restarts: u32) -> Result<(), IntakeError> {
+        ListingRestarted {
+            table: self.table.name.clone(),
+            purpose: self.request.purpose.as_str(),
+            restarts: u64::from(restarts),
+        }
+        .emit();
+        self.request.position = ResyncPosition::List { next: None, restarts };
+        let request = self.request.clone();
+        Ok(self.intake.store.call(move |work| work.set_resync(&request)).await?)
     }
 
     /// A page of Dynamics against the listing.
@@ -234,6 +243,14 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// Forgets a request. What was listed for it goes bit by bit: it may be much,
+/// and others wait for the store. Interrupted, the request is taken up again
+/// and ends here once more.
+pub(super) async fn forget(intake: &Intake, id: i64) -> Result<(), StoreError> {
+    while intake.store.call(move |work| work.shed_listed(id)).await? {}
+    intake.store.call(move |work| work.remove_resync(id)).await
+}
+
 fn stale_link(failure: &Failure) -> bool {
     // Campaign answers client mistakes with 500 too.
     link_refused(failure) || failure.status == Some(500)
@@ -266,6 +283,8 @@ pub(super) fn shown(
         };
         if set {
             fields.insert(link.name.to_string(), LINKED);
+        } else if listed.absent_links.contains(&link.name) {
+            fields.insert(link.name.to_string(), table.unset(link, key).fingerprint);
         }
     }
     fields
@@ -276,11 +295,7 @@ fn commit_listing(
     table: &Table,
     request: &Resync,
     page: &ListingPage,
-    first: bool,
 ) -> Result<(), StoreError> {
-    if first {
-        work.clear_listed(request.id)?;
-    }
     for listed in &page.records {
         let Some(key) = &listed.key else { continue };
         let hash = key_hash(work.key(), key);

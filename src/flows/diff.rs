@@ -28,7 +28,10 @@ pub(super) fn fitting(checkpoint: Checkpoint, tracking: Tracking, now: Timestamp
         )
         | (Position::DiffRead { initial, .. }, Tracking::Changes) => *initial,
         (
-            Position::Presence { .. } | Position::Sweep { .. } | Position::Delta { .. },
+            Position::Presence { .. }
+            | Position::Sweep { .. }
+            | Position::Affected { .. }
+            | Position::Delta { .. },
             Tracking::Diff,
         )
         | (Position::DiffSweep { .. } | Position::DiffRest { .. }, Tracking::Changes) => false,
@@ -38,6 +41,7 @@ pub(super) fn fitting(checkpoint: Checkpoint, tracking: Tracking, now: Timestamp
             | Position::CatchUp { .. }
             | Position::Presence { .. }
             | Position::Sweep { .. }
+            | Position::Affected { .. }
             | Position::Delta { .. },
             Tracking::Changes,
         )

@@ -10,18 +10,14 @@ use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
 use crate::clock::Clock;
-use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
+use crate::model::{Flow, RecordId, Tally, TallyDelta};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
-use crate::telemetry::{CursorExpired, RecordDeadLettered};
+use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide};
+use super::events::{EventRules, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
-
-/// Events that may wait before reading pauses: a limit on what lies on disk
-/// while Dynamics is slower than the journal.
-const MAX_READY: u64 = 20_000;
 
 /// Dead letters that a pass looks at again.
 const MAX_AGAIN: u32 = 10_000;
@@ -80,7 +76,9 @@ impl EventIntake {
         let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
         let mut at = self.next_of(&place.position);
         loop {
-            self.backpressure().await?;
+            if !self.has_room().await? {
+                return Ok(EventReport::default());
+            }
             match self.journal.page(&at).await {
                 Ok(page) => {
                     let (quiet, more) = (page.quiet, !page.events.is_empty());
@@ -201,32 +199,13 @@ impl EventIntake {
     fn tell(&self, delta: TallyDelta, letters: Vec<(RecordId, String)>) {
         self.tally.add(delta);
         self.work_ready.notify_one();
-        for (id, reason) in letters {
-            let Ok(table) = TableName::new(EventSource::Journal.as_str()) else { continue };
-            RecordDeadLettered {
-                flow: FLOW,
-                table,
-                id,
-                reason,
-                status: None,
-                request_id: None,
-                attempts: 0,
-            }
-            .emit();
-        }
+        tell_letters(EventSource::Journal, letters);
     }
 
-    /// Waits while too much is waiting to be delivered.
-    async fn backpressure(&self) -> Result<(), StoreError> {
-        let Some(settled) = &self.settled else { return Ok(()) };
-        loop {
-            let waiting = settled.notified();
-            if self.store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
-                return Ok(());
-            }
-            self.work_ready.notify_one();
-            waiting.await;
-        }
+    /// Waits while too much is waiting to be delivered. False where nothing is
+    /// settled meanwhile: the journal keeps the rest for the next pass.
+    async fn has_room(&self) -> Result<bool, StoreError> {
+        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 

@@ -2,13 +2,25 @@
 //! up. Pure but for the one transaction that takes them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::mapping::events::{Recognised, Recognition};
-use crate::model::{EmailEvent, RecordId, TallyDelta, letter_id};
-use crate::store::{EventSource, NewEvent, NewEventLetter, StoreError, Work};
+use crate::mapping::logs::LogRow;
+use crate::model::{EmailEvent, Flow, RecordId, TableName, TallyDelta, letter_id};
+use crate::store::{EventSource, NewEvent, NewEventLetter, Store, StoreError, Work};
+use crate::telemetry::RecordDeadLettered;
+
+/// Events that may wait before reading pauses: a limit on what lies on disk
+/// while Dynamics is slower than the source.
+const MAX_READY: u64 = 20_000;
+
+/// How long delivery may settle nothing before reading ends.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// How the events of a source are recognised and named.
 #[derive(Clone, Debug)]
@@ -55,6 +67,27 @@ impl EventRules {
 }
 
 impl Decided {
+    /// Adds one row of a log; `content` is what it says.
+    pub(super) fn add_row(
+        &mut self,
+        rules: &EventRules,
+        source: EventSource,
+        row: LogRow,
+        content: impl FnOnce() -> String,
+    ) {
+        self.told += 1;
+        match row {
+            LogRow::Event(event) => self.events.push(rules.named(event)),
+            LogRow::Filtered => self.filtered += 1,
+            LogRow::Bad(reason) => {
+                let content = content();
+                let identity = blake3::hash(content.as_bytes()).to_hex();
+                let letter = letter_id(&rules.name_space, source.as_str(), &identity);
+                self.letters.push(NewEventLetter { letter, source, content, reason });
+            }
+        }
+    }
+
     /// When the earliest and the latest of the events happened.
     pub(crate) fn times(&self) -> Option<(Timestamp, Timestamp)> {
         let times = || self.events.iter().map(|new| new.event.time);
@@ -92,6 +125,47 @@ impl Decided {
             ..TallyDelta::default()
         };
         Ok((delta, new_letters))
+    }
+}
+
+/// Tells of dead letters, each with its reason.
+pub(super) fn tell_letters(source: EventSource, letters: Vec<(RecordId, String)>) {
+    for (id, reason) in letters {
+        let Ok(table) = TableName::new(source.as_str()) else { continue };
+        let (status, request_id) = (None, None);
+        RecordDeadLettered {
+            flow: Flow::Egress,
+            table,
+            id,
+            reason,
+            status,
+            request_id,
+            attempts: 0,
+        }
+        .emit();
+    }
+}
+
+/// Waits while too much is waiting to be delivered; not in a dry run, which has
+/// no delivery. False where nothing is settled meanwhile: the source keeps the
+/// rest for the next pass.
+pub(super) async fn has_room(
+    store: &Store,
+    clock: &Clock,
+    settled: Option<&Notify>,
+    work_ready: &Notify,
+) -> Result<bool, StoreError> {
+    let Some(settled) = settled else { return Ok(true) };
+    loop {
+        let waiting = settled.notified();
+        if store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
+            return Ok(true);
+        }
+        work_ready.notify_one();
+        tokio::select! {
+            () = waiting => {}
+            () = clock.sleep(STUCK) => return Ok(false),
+        }
     }
 }
 

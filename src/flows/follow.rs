@@ -177,6 +177,7 @@ impl TableRun<'_> {
                 return Ok(());
             }
             let changes = self.read_again(&asked).await?;
+            self.looked_at += asked.len() as u64;
             let prepared = self.prepare(&changes, false);
             let (table, tally) = (self.table.clone(), self.intake.tally.clone());
             let committed = self

@@ -159,10 +159,14 @@ impl Intake {
             self.same_target(table).await?;
         } else {
             let (checkpoint, remapped) = self.checkpoint(table).await?;
+            let remapped_here = remapped.is_some();
             report.remapped.extend(remapped);
             self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
             run.remaps().await?;
+            if remapped_here && let Some(remapped) = report.remapped.last_mut() {
+                remapped.rows.get_or_insert(run.looked_at);
+            }
             self.reconsider(table).await?;
             run.rereads().await?;
         }

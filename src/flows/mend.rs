@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::campaign::{Found as Answer, Listed, encode};
 use crate::model::{Flow, RecordId};
-use crate::store::{Fingerprint, Mirror, MirrorState, StoreError, UNKNOWN, Work};
+use crate::store::{Fingerprint, Mirror, MirrorState, Scope, StoreError, UNKNOWN, Work};
 
 use super::commit::{Committed, decide_page};
 use super::compare::{Comparison, counted_by_page, shown};
@@ -34,6 +34,8 @@ struct Case {
     prepared: Prepared,
     /// The key it has, or had, in Campaign; none, if it can have none there.
     key: Option<String>,
+    /// Whether the store knows it in Campaign.
+    mirrored: bool,
     story: Story,
     answer: Option<Answer>,
 }
@@ -81,6 +83,9 @@ impl Comparison<'_> {
             self.taken(asked.len());
             let gone = cases.iter().filter(|it| matches!(it.prepared.content, Content::Deleted));
             self.absent += gone.count() as u64;
+            if self.request.scope == Scope::Ids {
+                self.nowhere.extend(cases.iter().filter(|it| nowhere(it)).map(|it| it.read.id));
+            }
         }
         let (drifts, mends, found) = self.verdicts(cases);
         self.settle(asked, mends).await?;
@@ -110,9 +115,10 @@ impl Comparison<'_> {
                         Content::Deleted => known.or_else(|| table.mapping.key_of_id(prepared.id)),
                         Content::Failed(_) => None,
                     };
+                    let mirrored = mirror.is_some();
                     let kept = mirror.is_some_and(|mirror| mirror.state == MirrorState::Gone);
                     let story = Story { pending, kept };
-                    Ok(Case { read, prepared, key, story, answer: None })
+                    Ok(Case { read, prepared, key, mirrored, story, answer: None })
                 };
                 prepared.into_iter().map(case).collect()
             })
@@ -208,6 +214,14 @@ impl Comparison<'_> {
 
 fn asks(case: &Case) -> bool {
     case.key.is_some() && !case.story.pending
+}
+
+/// Whether neither system nor the store knows the record.
+fn nowhere(case: &Case) -> bool {
+    matches!(case.read.content, Content::Deleted)
+        && matches!(case.answer, Some(Answer::Nothing) | None)
+        && !case.mirrored
+        && !case.story.pending
 }
 
 fn wanted(content: &Content) -> Wanted<'_> {

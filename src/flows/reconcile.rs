@@ -5,7 +5,7 @@
 use crate::store::{NewResync, Purpose, Resync, Scope, StoreError};
 use crate::telemetry::ReconcileFinished;
 
-use super::compare::Comparison;
+use super::compare::{Comparison, forget};
 use super::ingress::{Intake, IntakeError, IntakeReport, note};
 use super::prepare::Table;
 use super::report::{Found, sum_up};
@@ -97,12 +97,8 @@ impl Intake {
         if done? {
             sum.tables_completed += 1;
             let (id, name) = (comparison.request.id, table.name.clone());
-            self.store
-                .call(move |work| {
-                    work.remove_resync(id)?;
-                    work.request_resync(&whole(name)).map(drop)
-                })
-                .await?;
+            forget(self, id).await?;
+            self.store.call(move |work| work.request_resync(&whole(name)).map(drop)).await?;
         }
         Ok(())
     }

@@ -145,6 +145,7 @@ impl<'a> Replay<'a> {
             purpose: Purpose::Replay,
             rows: self.request.done,
             absent: self.absent,
+            nowhere: Vec::new(),
             found: Found::default(),
         });
         Ok(())
@@ -195,13 +196,6 @@ impl<'a> Replay<'a> {
             return Ok(listed > 0);
         }
         let changes = look_up(self.intake, &self.pages.query(self.table), &asked).await?;
-        // Of a page only those come here that were on their way.
-        let counts = self.request.scope == Scope::Ids && !self.busy;
-        let gone = changes.iter().filter(|change| matches!(change, Change::Delete(_))).count();
-        if counts {
-            self.absent += gone as u64;
-            self.request.done += asked.len() as u64;
-        }
         let held_up = asked.len() < listed;
         self.commit(&changes, asked).await?;
         self.busy |= held_up;
@@ -217,20 +211,28 @@ impl<'a> Replay<'a> {
         let prepared: Vec<Prepared> =
             changes.iter().map(|change| self.table.prepare(change, true, key)).collect();
         let (table, tally) = (self.table.clone(), self.intake.tally.clone());
-        let request = self.request.clone();
-        let (committed, busy) = self
+        let mut request = self.request.clone();
+        // Of a page only those come by id that were on their way: counted.
+        let counts = request.scope == Scope::Ids;
+        let (committed, busy, request, absent) = self
             .intake
             .store
             .call(move |work| {
                 let (prepared, busy) = apart(work, &table, prepared)?;
+                // Each once, when it is taken up.
+                let gone = prepared.iter().filter(|it| matches!(it.content, Content::Deleted));
+                let absent = if counts { gone.count() as u64 } else { 0 };
+                request.done += if counts { prepared.len() as u64 } else { 0 };
                 let committed = commit_replay(work, &table, &prepared)?;
                 tally.add(committed.tally);
                 work.resync_records_done(request.id, &asked)?;
                 work.add_resync_records(request.id, &busy)?;
                 work.set_resync(&request)?;
-                Ok((committed, busy))
+                Ok((committed, busy, request, absent))
             })
             .await?;
+        self.request = request;
+        self.absent += absent;
         report_committed(self.intake, self.table, committed);
         self.busy = !busy.is_empty();
         Ok(())

@@ -100,6 +100,9 @@ pub(crate) struct Ended {
     pub(crate) rows: u64,
     /// Records asked for by id that Dynamics does not have.
     pub(crate) absent: u64,
+    /// Records that a comparison was asked for by id and that it found in
+    /// neither system nor in the store.
+    pub(crate) nowhere: Vec<RecordId>,
     /// What a comparison found; after an interruption only what came then.
     pub(crate) found: Found,
 }
@@ -170,7 +173,7 @@ impl Report {
         let (table, purpose) = (request.table.clone(), request.purpose);
         let fresh = matches!(
             request.position,
-            ResyncPosition::List { next: None } | ResyncPosition::Read { next: None }
+            ResyncPosition::List { next: None, .. } | ResyncPosition::Read { next: None }
         ) || request.position == ResyncPosition::Records;
         ResyncStarted {
             table: table.clone(),

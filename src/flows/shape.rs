@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::mapping::spec::TableMapping;
-use crate::mapping::{Compiled, Domain, FieldShape, Kind, Place, field_words};
+use crate::mapping::spec::{LinkMapping, MissingParent, TableMapping};
+use crate::mapping::{Compiled, Domain, FieldShape, Kind, Place, Sides, canonical, field_words};
 use crate::model::consent::BoundPair;
-use crate::model::{TableName, TableSchema};
+use crate::model::{TableName, TableSchema, TargetValue};
 use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
 
 /// What a mapping rests on. `form` is how a field is emptied.
@@ -29,6 +29,8 @@ pub(crate) fn shape(
     let links = compiled.links().iter().zip(&spec.links).map(|(link, spec)| {
         // Whatever its entry says may concern every record.
         let rule = digest(&format!("{spec:?}"));
+        let bare = LinkMapping { missing_parent: MissingParent::Wait, ..spec.clone() };
+        let empty = key.fingerprint(&canonical(&TargetValue::Empty, &link.kind));
         let known = KnownField {
             column: link.column().to_string(),
             reads: link_kind("lookup", link.targets()),
@@ -37,11 +39,16 @@ pub(crate) fn shape(
             rule,
             updates: true,
             domain: "open".to_owned(),
+            empty,
+            filled: Some(link.filled().text()),
+            clears: true,
+            link: Some(digest(&format!("{bare:?}"))),
             ..KnownField::default()
         };
         (link.name.to_string(), known)
     });
     let filter_columns = compiled.filter_columns();
+    let Sides { passes, fails } = compiled.sides();
     KnownTable {
         fields: fields.chain(links).collect(),
         filter_columns: filter_columns
@@ -50,6 +57,7 @@ pub(crate) fn shape(
             .collect(),
         filter_spec: digest(&format!("{:?}", spec.filter)),
         filter: digest(&compiled.filter_rule().unwrap_or_default()),
+        sides: Some([passes.text(), fails.text()]),
         delete_filtered_out: spec.filter.as_ref().is_some_and(|it| it.delete_filtered_out),
         form: form.to_owned(),
         rest: digest(&own_key),
@@ -80,6 +88,11 @@ fn known(column: &str, shape: &FieldShape, updates: bool, spec: &str, key: &Seal
         .to_owned(),
         cases: each().map(|(name, case)| (name, print_of(&case.sent))).collect(),
         plain: each().map(|(name, case)| (name, print_of(&case.plain))).collect(),
+        asks: each().filter_map(|(name, case)| Some((name, case.ask.as_ref()?.text()))).collect(),
+        empty: key.fingerprint(&shape.empty),
+        filled: Some(shape.filled.text()),
+        clears: shape.clears,
+        link: None,
     }
 }
 

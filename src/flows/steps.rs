@@ -1,12 +1,12 @@
 //! The steps of one table: inventory → full read → catch-up → presence → sweep
-//! → delta; or, without change tracking, inventory → full read → sweep in each
+//! → delta, and, after a change of the mapping, the rows it concerns; or, without change tracking, inventory → full read → sweep in each
 //! pass.
 //! Each step reads one page and commits it with the position behind it, so a
 //! run that is interrupted goes on where it stopped.
 
 use crate::dynamics::{Failure, Outcome};
 use crate::model::{Change, Flow, RecordId};
-use crate::store::{Checkpoint, Position};
+use crate::store::{Checkpoint, Position, StoreError, Work};
 use crate::telemetry::{CursorExpired, LoadStarted, RecordDeadLettered};
 
 use super::commit::{Committed, commit_page};
@@ -36,13 +36,15 @@ pub(super) struct TableRun<'a> {
     pub(super) table: &'a Table,
     pub(super) full_reads: u32,
     pub(super) watch: PageWatch,
+    /// Rows that were looked at because the mapping was changed.
+    pub(super) looked_at: u64,
     page_rows: u32,
 }
 
 impl<'a> TableRun<'a> {
     pub(super) fn new(intake: &'a Intake, table: &'a Table) -> Self {
         let (watch, page_rows) = (PageWatch::default(), table.query.page_rows);
-        Self { intake, table, full_reads: 0, watch, page_rows }
+        Self { intake, table, full_reads: 0, watch, looked_at: 0, page_rows }
     }
 
     /// Runs the steps until the table is up to date.
@@ -58,6 +60,7 @@ impl<'a> TableRun<'a> {
                 Position::Presence { .. } => self.presence(&checkpoint).await,
                 Position::Sweep { .. } => self.sweep(&checkpoint).await,
                 Position::Delta { .. } => self.delta(&checkpoint).await,
+                Position::Affected { .. } => Box::pin(self.affected(&checkpoint)).await,
                 Position::DiffRead { .. } => self.diff_read(&checkpoint).await,
                 Position::DiffSweep { .. } => self.diff_sweep(&checkpoint).await,
                 Position::DiffRest { .. } => Ok(next_read(&checkpoint)),
@@ -106,6 +109,7 @@ impl<'a> TableRun<'a> {
             Position::Inventory { .. }
             | Position::Presence { .. }
             | Position::Sweep { .. }
+            | Position::Affected { .. }
             | Position::Delta { .. }
             | Position::DiffSweep { .. }
             | Position::DiffRest { .. } => false,
@@ -206,6 +210,17 @@ impl<'a> TableRun<'a> {
         initial: bool,
         checkpoint: &Checkpoint,
     ) -> Result<(), IntakeError> {
+        self.commit_with(changes, initial, checkpoint, |_| Ok(())).await
+    }
+
+    /// The same, with something to be done first in the transaction.
+    pub(super) async fn commit_with(
+        &mut self,
+        changes: &[Change],
+        initial: bool,
+        checkpoint: &Checkpoint,
+        first: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), IntakeError> {
         self.watch.rows(changes.len()).map_err(IntakeError::Table)?;
         let prepared = self.prepare(changes, initial);
         let (table, checkpoint) = (self.table.clone(), checkpoint.clone());
@@ -214,6 +229,7 @@ impl<'a> TableRun<'a> {
             .intake
             .store
             .call(move |work| {
+                first(work)?;
                 let committed = commit_page(work, &table, &prepared, &checkpoint)?;
                 // Counted here: the caller may be gone when this has lasted.
                 tally.add(committed.tally);

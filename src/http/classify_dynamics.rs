@@ -109,7 +109,12 @@ fn unlisted(status: u16, is_error: bool, message: &str) -> Outcome {
 /// `OData`'s reader is not localised: only it can tell a column that does not
 /// exist (our mapping) from a value it cannot read (this record).
 fn payload(message: &str) -> Outcome {
-    let ours = ["does not exist on type", "undeclared property", "Could not find a property named"];
+    let ours = [
+        "does not exist on type",
+        "undeclared property",
+        "Could not find a property named",
+        "Invalid property",
+    ];
     if ours.iter().any(|text| message.contains(text)) { Outcome::Setup } else { Outcome::BadRecord }
 }
 

@@ -25,6 +25,7 @@
 //! (usually a replacement): `statecode` 0 means active, and 0 read as false
 //! would turn that round.
 
+mod affected;
 mod apply;
 mod compile;
 mod convert;
@@ -49,6 +50,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use affected::{Ask, Sides};
 pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
 pub(crate) use file_dates::read_instant;

@@ -3,9 +3,12 @@
 //!
 //! Knows types and rules; which of them changed is the flows' question.
 
+use crate::mapping::affected::{Ask, Sides};
 use crate::mapping::apply::{Compiled, CompiledField, MappedField};
+use crate::mapping::filter::CompiledFilter;
+use crate::mapping::links::CompiledLink;
 use crate::mapping::matrix::{column_words, field_words};
-use crate::mapping::spec::OnTooLong;
+use crate::mapping::spec::{OnNull, OnTooLong};
 use crate::mapping::target::{canonical, resolve_empty};
 use crate::model::{Column, ColumnType, FieldType, TargetValue, Value};
 
@@ -45,6 +48,12 @@ pub(crate) struct FieldShape {
     /// Case, what is sent for it (canonical bytes; none where nothing is), and
     /// what would be sent without replacements.
     pub(crate) cases: Vec<Case>,
+    /// Rows whose column is not empty.
+    pub(crate) filled: Ask,
+    /// Whether an empty column empties the field.
+    pub(crate) clears: bool,
+    /// Canonical bytes of an empty field.
+    pub(crate) empty: Vec<u8>,
 }
 
 /// One value that a column may hold.
@@ -56,6 +65,8 @@ pub(crate) struct Case {
     pub(crate) sent: Option<Vec<u8>>,
     /// The same without replacements, where that is known.
     pub(crate) plain: Option<Vec<u8>>,
+    /// Rows that hold it, where they can be asked for.
+    pub(crate) ask: Option<Ask>,
 }
 
 impl Kind {
@@ -100,6 +111,19 @@ impl Compiled {
     pub(crate) fn filter_rule(&self) -> Option<String> {
         self.filter.as_ref().map(|filter| format!("{:?}", filter.root))
     }
+
+    /// The rows on either side of the filter.
+    pub(crate) fn sides(&self) -> Sides {
+        let all = Sides { passes: Ask::Always, fails: Ask::Never };
+        self.filter.as_ref().map_or(all, CompiledFilter::sides)
+    }
+}
+
+impl CompiledLink {
+    /// Rows whose lookup points somewhere.
+    pub(crate) fn filled(&self) -> Ask {
+        Ask::filled(&self.source)
+    }
 }
 
 impl CompiledField {
@@ -135,7 +159,16 @@ impl CompiledField {
             self.on_null,
             self.on_empty,
         );
-        FieldShape { column, field, rule, domain, cases: self.cases(domain) }
+        FieldShape {
+            column,
+            field,
+            rule,
+            domain,
+            cases: self.cases(domain),
+            filled: Ask::filled(&conversion.source),
+            clears: self.on_null == OnNull::Clear,
+            empty: self.bytes(&TargetValue::Empty),
+        }
     }
 
     fn cases(&self, domain: Domain) -> Vec<Case> {
@@ -152,7 +185,12 @@ impl CompiledField {
                 let empty = std::iter::once((String::new(), Value::Null));
                 empty
                     .chain(values)
-                    .map(|(name, value)| Case { name, sent: self.sent(&value), plain: None })
+                    .map(|(name, value)| Case {
+                        name,
+                        sent: self.sent(&value),
+                        plain: None,
+                        ask: Ask::holding(&self.conversion.source, &value),
+                    })
                     .collect()
             }
             Domain::Parts => choices()
@@ -160,7 +198,7 @@ impl CompiledField {
                 .map(|it| {
                     let label = it.label(self.conversion.language).unwrap_or_default();
                     let sent = self.conversion.labels.then(|| label.as_bytes().to_vec());
-                    Case { name: it.value.to_string(), sent, plain: None }
+                    Case { name: it.value.to_string(), sent, plain: None, ask: None }
                 })
                 .collect(),
             Domain::Open => self
@@ -170,6 +208,8 @@ impl CompiledField {
                     name: value.clone(),
                     sent: Some(self.bytes(with)),
                     plain: self.plain(value),
+                    ask: Ask::holding(&self.conversion.source, &Value::Text(value.clone()))
+                        .filter(|_| matches!(self.conversion.source.kind, ColumnType::Text { .. })),
                 })
                 .collect(),
         }

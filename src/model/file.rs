@@ -91,14 +91,15 @@ impl Pattern {
 
     /// Whether a file of this name is meant.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let whole = matches(&self.0, name);
-        whole || name.strip_suffix(".gz").is_some_and(|name| matches(&self.0, name))
+        let whole = glob(&self.0, name);
+        whole || name.strip_suffix(".gz").is_some_and(|name| glob(&self.0, name))
     }
 }
 
-/// In time proportional to the product of the lengths, whatever the pattern:
-/// only the last `*` is ever tried again.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a name is as a pattern with `*` and `?` says. In time proportional to
+/// the product of the lengths, whatever the pattern: only the last `*` is ever
+/// tried again.
+pub(crate) fn glob(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
     let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
     loop {

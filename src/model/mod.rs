@@ -17,7 +17,7 @@ mod target;
 mod value;
 
 pub(crate) use email::{EmailEvent, EventKind, letter_id};
-pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern};
+pub(crate) use file::{Compression, DateForm, DatePart, FileFormat, Pattern, glob};
 pub(crate) use flow::{Flow, RunId};
 pub(crate) use guard::exceeded;
 pub(crate) use name::{ColumnName, FieldName, NameError, ResourceName, TableName};

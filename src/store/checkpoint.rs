@@ -79,6 +79,20 @@ pub(crate) enum Position {
         /// Whether `link` is a page within a delta.
         within: bool,
     },
+    /// The mapping was changed: the rows that this can concern are read. Then
+    /// the delta goes on where it stood, so that no change is lost.
+    Affected {
+        /// The condition that such rows fulfil.
+        filter: String,
+        /// The next page; none at the start.
+        next: Option<String>,
+        /// As in the delta.
+        link: String,
+        /// As in the delta.
+        obtained: Timestamp,
+        /// As in the delta.
+        within: bool,
+    },
     /// All rows are read without change tracking, to be compared.
     DiffRead {
         /// The next page; none at the start.
@@ -118,6 +132,7 @@ impl Position {
             Self::CatchUp { obtained, .. }
             | Self::Presence { obtained, .. }
             | Self::Sweep { obtained, .. }
+            | Self::Affected { obtained, .. }
             | Self::Delta { obtained, .. } => Some(*obtained),
         }
     }
@@ -129,6 +144,7 @@ impl Position {
             | Self::FullRead { next, .. }
             | Self::DiffRead { next, .. }
             | Self::CatchUp { next, .. }
+            | Self::Affected { next, .. }
             | Self::Presence { next, .. } => next.as_deref(),
             Self::Delta { link, within: true, .. } => Some(link),
             Self::Delta { within: false, .. }
@@ -147,6 +163,7 @@ impl Position {
             Self::Presence { .. } => "presence",
             Self::Sweep { .. } => "sweep",
             Self::Delta { .. } => "delta",
+            Self::Affected { .. } => "changed-mapping",
             Self::DiffRead { .. } => "diff-read",
             Self::DiffSweep { .. } => "diff-sweep",
             Self::DiffRest { .. } => "diff",

@@ -156,10 +156,10 @@ impl Work<'_> {
                    AND leased = 0 AND waits = 0 AND +kind = ?3",
             )?
             .execute((first.id, last.id, kind.as_str(), now.as_microsecond()))?;
-        rows.into_iter().map(|raw| self.leased_event(raw)).collect()
+        rows.iter().map(|raw| self.leased_event(raw)).collect()
     }
 
-    fn leased_event(&self, raw: Raw) -> Result<LeasedEvent, StoreError> {
+    fn leased_event(&self, raw: &Raw) -> Result<LeasedEvent, StoreError> {
         let activity = record_id(&raw.activity)?;
         let stage = EventStage::parse(&raw.stage)?;
         if self.event_seal(activity, &raw.content, stage).as_slice() != raw.seal {
@@ -289,7 +289,7 @@ impl Work<'_> {
     }
 
     /// What an ended process was working on may go again.
-    pub(super) fn recover_events(&mut self) -> Result<usize, StoreError> {
+    pub(crate) fn recover_events(&mut self) -> Result<usize, StoreError> {
         Ok(self.sql.execute("UPDATE event SET leased = 0 WHERE leased = 1", [])?)
     }
 

@@ -85,12 +85,17 @@ impl Work<'_> {
         .collect()
     }
 
-    /// Forgets the listing of a comparison.
-    pub(crate) fn clear_listed(&mut self, resync: i64) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("DELETE FROM resync_listed WHERE resync = ?1")?
-            .execute([resync])?;
-        Ok(())
+    /// Forgets a part of the listing of a comparison. False if nothing is left.
+    pub(crate) fn shed_listed(&mut self, resync: i64) -> Result<bool, StoreError> {
+        const PART: u32 = 5000;
+        let deleted = self
+            .sql
+            .prepare_cached(
+                "DELETE FROM resync_listed WHERE resync = ?1 AND key_hash IN
+                   (SELECT key_hash FROM resync_listed WHERE resync = ?1 LIMIT ?2)",
+            )?
+            .execute((resync, PART))?;
+        Ok(deleted > 0)
     }
 
     /// The record that the mirror knows by this key, where keys are not ids.

@@ -63,6 +63,9 @@ pub(crate) enum ResyncPosition {
     List {
         /// The next page; none at the start.
         next: Option<String>,
+        /// How often it had to begin again.
+        #[serde(default)]
+        restarts: u32,
     },
     /// Dynamics is read.
     Read {
@@ -161,7 +164,7 @@ impl Work<'_> {
                 ResyncPosition::Read { next: None }
             }
             (Purpose::Verify | Purpose::Repair | Purpose::Reconcile, Scope::All) => {
-                ResyncPosition::List { next: None }
+                ResyncPosition::List { next: None, restarts: 0 }
             }
         };
         let position = to_text(&position)?;

@@ -1,14 +1,13 @@
 //! What a table mapping rested on when it last ran: types and lengths of both
 //! schemas, and digests of the configuration. No mapped value in clear.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RecordId, RowVersion, TableName};
-use crate::store::work::record_id;
-use crate::store::{Fingerprint, Note, SEAL_BYTES, Step, StoreError, UNKNOWN, Work};
+use crate::model::TableName;
+use crate::store::{Fingerprint, StoreError, Work};
 
 /// A type as far as it may drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +43,23 @@ pub(crate) struct KnownField {
     /// The same without replacements; known only while the mapping is.
     #[serde(skip)]
     pub(crate) plain: BTreeMap<u64, Option<u64>>,
+    /// How Dynamics is asked for the rows that hold a case; known only while
+    /// the mapping is.
+    #[serde(skip)]
+    pub(crate) asks: BTreeMap<u64, String>,
+    /// Fingerprint of an empty field; known only while the mapping is.
+    #[serde(skip)]
+    pub(crate) empty: Fingerprint,
+    /// How Dynamics is asked for the rows whose column is not empty; none in a
+    /// store that an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) filled: Option<String>,
+    /// Whether an empty column empties the field.
+    #[serde(default)]
+    pub(crate) clears: bool,
+    /// Of a link: digest of its entry without `missing_parent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link: Option<String>,
 }
 
 /// All of a table mapping.
@@ -57,6 +73,10 @@ pub(crate) struct KnownTable {
     pub(crate) filter_spec: String,
     /// Digest of the filter as it decides.
     pub(crate) filter: String,
+    /// How Dynamics is asked for the rows that may pass the filter, and for
+    /// those that may fail it; none in a store that an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sides: Option<[String; 2]>,
     /// `delete_filtered_out`
     pub(crate) delete_filtered_out: bool,
     /// What a write looks like apart from its values (how a field is emptied).
@@ -106,219 +126,6 @@ impl Work<'_> {
     /// rows.
     pub(crate) fn forget_shape(&mut self, table: &TableName) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM shape WHERE table_name = ?1", [table.as_str()])?;
-        Ok(())
-    }
-
-    /// Puts the records that Campaign was told one of these values on the list
-    /// of those to be looked at again, if they are at most `most`; where there
-    /// are more, a full read finds them sooner. Gives their number.
-    pub(crate) fn remap_told(
-        &mut self,
-        table: &TableName,
-        wanted: &BTreeMap<String, HashSet<Fingerprint>>,
-        most: u64,
-    ) -> Result<u64, StoreError> {
-        let mut found = 0;
-        self.each_told(table, wanted, |_| {
-            found += 1;
-            Ok(())
-        })?;
-        if found <= most {
-            self.each_told(table, wanted, |record| self.add_remap(table, record))?;
-        }
-        Ok(found)
-    }
-
-    fn each_told(
-        &self,
-        table: &TableName,
-        wanted: &BTreeMap<String, HashSet<Fingerprint>>,
-        mut visit: impl FnMut(RecordId) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT record, layout, fingerprints FROM mirror
-             WHERE table_name = ?1 AND state = 'present'",
-        )?;
-        let mut rows = statement.query([table.as_str()])?;
-        while let Some(row) = rows.next()? {
-            let names = self.layout_of(row.get(1)?)?.names;
-            let prints = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-            let (prints, _) = prints.as_chunks::<SEAL_BYTES>();
-            let mut pairs = names.iter().zip(prints);
-            if pairs.any(|(name, print)| wanted.get(&**name).is_some_and(|set| set.contains(print)))
-            {
-                visit(record_id(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add_remap(&self, table: &TableName, record: RecordId) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("INSERT OR IGNORE INTO remap (table_name, record) VALUES (?1, ?2)")?
-            .execute((table.as_str(), record.as_bytes().as_slice()))?;
-        Ok(())
-    }
-
-    /// What Campaign holds in these fields is no longer known: they were not
-    /// mapped for a while. A part of the table at a time is held in memory.
-    pub(crate) fn doubt_fields(
-        &mut self,
-        table: &TableName,
-        fields: &[String],
-    ) -> Result<(), StoreError> {
-        const PART: u32 = 1000;
-        let mut after = Vec::new();
-        loop {
-            let part = self.mirrored_after(table, &after, PART)?;
-            let Some((last, _)) = part.last() else { return Ok(()) };
-            after = last.as_bytes().to_vec();
-            for (record, layout) in part {
-                let names = self.layout_of(layout)?.names;
-                if !names.iter().any(|name| fields.iter().any(|field| **field == **name)) {
-                    continue;
-                }
-                let Some(mut mirror) = self.mirror(table, record)? else { continue };
-                for (name, print) in &mut mirror.fields {
-                    if fields.contains(name) {
-                        *print = UNKNOWN;
-                    }
-                }
-                self.set_mirror(table, record, &mirror)?;
-            }
-        }
-    }
-
-    fn mirrored_after(
-        &self,
-        table: &TableName,
-        after: &[u8],
-        limit: u32,
-    ) -> Result<Vec<(RecordId, i64)>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT record, layout FROM mirror WHERE table_name = ?1 AND record > ?2
-             ORDER BY record LIMIT ?3",
-        )?;
-        let mut rows = statement.query((table.as_str(), after, limit))?;
-        let mut part = Vec::new();
-        while let Some(row) = rows.next()? {
-            let record = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            part.push((record_id(record)?, row.get(1)?));
-        }
-        Ok(part)
-    }
-
-    /// Takes back writes that wait and that nobody has touched: they were
-    /// decided under another mapping. Their records, and those of writes that
-    /// may have reached Campaign, are to be looked at again, unless `all` are
-    /// read anyway; those that were to be written in full stay so. Gives the
-    /// number of writes taken back.
-    pub(crate) fn redecide_waiting(
-        &mut self,
-        table: &TableName,
-        all: bool,
-    ) -> Result<u64, StoreError> {
-        const WRITES: &str = "flow = 'ingress' AND table_name = ?1 AND action = 'write'";
-        self.sql.execute(
-            &format!(
-                "INSERT OR IGNORE INTO reread (table_name, record)
-                   SELECT table_name, record FROM outbox
-                   WHERE {WRITES} AND json_extract(payload, '$.initial')"
-            ),
-            [table.as_str()],
-        )?;
-        self.sql.execute(
-            &format!(
-                "INSERT OR IGNORE INTO remap (table_name, record)
-                   SELECT table_name, record FROM outbox
-                   WHERE {WRITES} AND NOT json_extract(payload, '$.initial') AND NOT ?2"
-            ),
-            (table.as_str(), all),
-        )?;
-        let dropped: Vec<(Vec<u8>, Option<i64>)> = {
-            let mut statement = self.sql.prepare(&format!(
-                "DELETE FROM outbox WHERE {WRITES} AND leased IS NULL AND uncertain = 0
-                 RETURNING record, version"
-            ))?;
-            let rows =
-                statement.query_map([table.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<Result<_, _>>()?
-        };
-        for (record, version) in &dropped {
-            let note = Note {
-                reason: "the mapping was changed",
-                ..Note::of(Step::Redecide, version.map(RowVersion))
-            };
-            self.note(table, record_id(record)?, &note);
-        }
-        Ok(dropped.len() as u64)
-    }
-
-    /// Records that the mapping could not carry are to be looked at again; with
-    /// `writes`, those that Campaign refused as well. Gives their number.
-    pub(crate) fn remap_failed(
-        &mut self,
-        table: &TableName,
-        writes: bool,
-    ) -> Result<u64, StoreError> {
-        let added = self.sql.execute(
-            "INSERT OR IGNORE INTO remap (table_name, record)
-               SELECT table_name, record FROM dead_letter
-               WHERE flow = 'ingress' AND table_name = ?1
-                 AND (action = 'map' OR (?2 AND action = 'write'))",
-            (table.as_str(), writes),
-        )?;
-        Ok(added as u64)
-    }
-
-    /// How many records are on that list.
-    pub(crate) fn remap_count(&self, table: &TableName) -> Result<u64, StoreError> {
-        let count: i64 = self.sql.query_row(
-            "SELECT count(*) FROM remap WHERE table_name = ?1",
-            [table.as_str()],
-            |row| row.get(0),
-        )?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// Up to `limit` records on that list.
-    pub(crate) fn remaps(
-        &self,
-        table: &TableName,
-        limit: u32,
-    ) -> Result<Vec<RecordId>, StoreError> {
-        let mut statement =
-            self.sql.prepare_cached("SELECT record FROM remap WHERE table_name = ?1 LIMIT ?2")?;
-        let rows = statement.query_map((table.as_str(), limit), |row| row.get::<_, Vec<u8>>(0))?;
-        rows.map(|row| record_id(&row?)).collect()
-    }
-
-    /// Whether a record is to be read again, for whatever reason.
-    pub(crate) fn to_be_read(
-        &self,
-        table: &TableName,
-        record: RecordId,
-    ) -> Result<bool, StoreError> {
-        Ok(self
-            .sql
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM remap WHERE table_name = ?1 AND record = ?2)
-                   OR EXISTS (SELECT 1 FROM reread WHERE table_name = ?1 AND record = ?2)",
-            )?
-            .query_row((table.as_str(), record.as_bytes().as_slice()), |row| row.get(0))?)
-    }
-
-    /// Takes records off the list, in the transaction of their new decision.
-    pub(crate) fn remap_done(
-        &mut self,
-        table: &TableName,
-        records: &[RecordId],
-    ) -> Result<(), StoreError> {
-        let mut statement =
-            self.sql.prepare_cached("DELETE FROM remap WHERE table_name = ?1 AND record = ?2")?;
-        for record in records {
-            statement.execute((table.as_str(), record.as_bytes().as_slice()))?;
-        }
         Ok(())
     }
 }

@@ -35,13 +35,18 @@ const MOVES: &str = concat!(
           AND p.action = 'write' AND (p.waits = 0 OR p.leased IS NOT NULL))))"
 );
 
+/// Children of a deletion that are counted: it is counted anew for each of them
+/// that is done, and only whether any is left decides.
+const MOST_CHILDREN: u32 = 8;
+
 /// The value of `outbox.waits`.
 static WAITS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "CASE action WHEN 'write' THEN (SELECT count(*) {})
-         ELSE (SELECT count(*) FROM link k JOIN outbox c
+         ELSE (SELECT count(*) FROM (SELECT 1 FROM link k JOIN outbox c
             ON c.flow = 'ingress' AND c.table_name = k.table_name AND c.record = k.record
-            WHERE k.parent_table = outbox.table_name AND k.parent = outbox.record AND {MOVES})
+            WHERE k.parent_table = outbox.table_name AND k.parent = outbox.record AND {MOVES}
+            LIMIT {MOST_CHILDREN}))
          END",
         unmet!("outbox")
     )

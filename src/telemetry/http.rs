@@ -15,7 +15,7 @@ events! { HTTP_EVENTS;
 
     /// A remote does not answer: several requests in a row failed.
     RemoteUnreachable = "remote.unreachable" WARN, "Nothing at first: requests are repeated. If it lasts, look at the network, the firewall and the vendor's status page." {
-        /// `dynamics`, `campaign` or `journal`.
+        /// `dynamics`, `campaign`, `journal` or `sftp`.
         system: &'static str,
         /// What the last request met.
         problem: String,

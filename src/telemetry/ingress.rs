@@ -151,7 +151,7 @@ events! { INGRESS_EVENTS;
         reason: String,
     }
     /// Decisions wait for a table that the configuration no longer maps: nobody delivers them. Told once per pass and table.
-    TableUnmapped = "table.unmapped" WARN, "Put the mapping back; to be rid of them, set `[store] path` to a new file. Until then nothing waits for them." {
+    TableUnmapped = "table.unmapped" WARN, "Put the mapping back, or be rid of them with `cdsync discard-table TABLE`. Until then nothing waits for them." {
         /// The flow.
         flow: Flow,
         /// The table.
@@ -165,6 +165,17 @@ events! { INGRESS_EVENTS;
         flow: Flow,
         /// What stands in the way.
         reason: String,
+    }
+    /// What was left of a table that is no longer mapped was discarded, by a command. Campaign keeps what it holds.
+    TableDiscarded = "table.discarded" INFO, "Nothing. A table that is mapped again begins with a first load." {
+        /// The table.
+        table: TableName,
+        /// Decisions that waited.
+        waiting: u64,
+        /// Records that were given up.
+        dead_letters: u64,
+        /// Records that Campaign was told of.
+        records: u64,
     }
     /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
     SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
@@ -183,12 +194,14 @@ events! { INGRESS_EVENTS;
         table: TableName,
         /// What changed.
         reason: String,
-        /// Records that it can concern.
-        rows: u64,
+        /// Records that it can concern; not known before Dynamics has been asked for them (`by-filter`).
+        rows: Option<u64>,
         /// Records of the table in Campaign.
         records: u64,
-        /// `none`, `by-id` or `full-read`: how they are read again.
+        /// `none`, `by-id`, `by-filter` (Dynamics is asked for just these rows) or `full-read`: how they are read again.
         read: &'static str,
+        /// Why all rows are read, where they are.
+        why: Option<String>,
     }
     /// A record was given up. It stops nobody else, and a newer version replaces it.
     RecordDeadLettered = "record.dead_lettered" WARN, "`cdsync dead-letters show` tells more; mend the cause, then `cdsync dead-letters retry`." {

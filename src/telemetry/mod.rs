@@ -7,6 +7,7 @@
 mod activities;
 mod daemon;
 mod event;
+mod files;
 mod http;
 mod ingress;
 mod log;
@@ -20,6 +21,7 @@ pub(crate) use daemon::*;
 #[cfg(test)]
 pub(crate) use event::EventDoc;
 pub(crate) use event::Loggable;
+pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
@@ -30,6 +32,14 @@ pub(crate) use resync::*;
 /// and so shows in `docs/events.md`.
 #[cfg(test)]
 pub(crate) fn catalogue() -> Vec<EventDoc> {
-    [INGRESS_EVENTS, ACTIVITY_EVENTS, OPTOUT_EVENTS, RESYNC_EVENTS, DAEMON_EVENTS, HTTP_EVENTS]
-        .concat()
+    [
+        INGRESS_EVENTS,
+        ACTIVITY_EVENTS,
+        FILE_EVENTS,
+        OPTOUT_EVENTS,
+        RESYNC_EVENTS,
+        DAEMON_EVENTS,
+        HTTP_EVENTS,
+    ]
+    .concat()
 }

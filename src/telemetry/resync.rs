@@ -39,6 +39,15 @@ events! { RESYNC_EVENTS;
         /// How long the rest will take at this rate, where that is known.
         left_seconds: Option<u64>,
     }
+    /// Campaign no longer understands a page of its listing that a comparison goes on with; the listing begins again.
+    ListingRestarted = "listing.restarted" WARN, "Nothing, if it is rare. If it happens in each slice of `[reconcile]`, raise `calls_per_run`, so that the listing of the table fits into one slice." {
+        /// The table.
+        table: TableName,
+        /// `verify`, `repair` or `reconcile`.
+        purpose: &'static str,
+        /// How often in this comparison, slices before this one included.
+        restarts: u64,
+    }
     /// A resync of a table has taken up all its rows. What it decided may still be on its way.
     ResyncFinished = "resync.finished" INFO, "Nothing." {
         /// The table.

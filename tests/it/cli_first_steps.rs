@@ -68,7 +68,7 @@ async fn the_sandbox_command_writes_a_configuration_that_works() {
     let hint = sandbox.wait_for("try: cdsync --config");
     assert!(hint.contains(name), "{hint}");
     sandbox.wait_for("Ctrl-C ends it");
-    for made in ["try.toml", "try-dynamics-secret", "try-campaign-secret"] {
+    for made in ["try.toml", "try-dynamics-secret", "try-campaign-secret", "try-sftp-key"] {
         assert_eq!(mode(&directory.path().join(made)), 0o600, "{made}");
     }
     finish(bare(&["--config", name, "check"])).await.expect(0);
@@ -76,6 +76,11 @@ async fn the_sandbox_command_writes_a_configuration_that_works() {
     // Contacts, a vehicle for four of them, a service visit for two.
     assert_eq!(first.expect(0).events("flow.finished")[0]["written"], 12 + 3 + 6);
     let second = finish(bare(&["--config", name, "sync", "ingress"])).await;
+    assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
+    let mail = finish(bare(&["--config", name, "sync", "egress"])).await;
+    let told = mail.expect(0).events("flow.finished")[0]["written"].as_u64().unwrap();
+    assert!(told >= 12, "an e-mail to each contact, and what came of it: {told}");
+    let second = finish(bare(&["--config", name, "sync", "egress"])).await;
     assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
     sandbox.signal("INT");
     assert_eq!(sandbox.end().code, Some(0));

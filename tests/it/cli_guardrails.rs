@@ -53,6 +53,23 @@ async fn many_tables_and_columns_are_warnings_with_the_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_may_take_the_target_of_a_link_along_is_a_warning() {
+    let rig = Rig::usual(0).await;
+    let link = "links = [ { from = \"p1\", to = \"link1\", table = \"new_t0\" } ]";
+    for (options, expected) in [("", 0), ("apply_deletes = true", 1)] {
+        let linked = format!("{}{link}\n{options}\n", table(1, 1));
+        rig.configure(&format!("{}\n{options}{linked}", table(0, 1)));
+        let checked = rig.run(&["check", "--offline", "--json"]).await;
+        let found = warnings(&checked.expect(0).json());
+        assert_eq!(found.len(), expected, "{options}: {found:#?}");
+        for (place, problem) in found {
+            assert_eq!(place, "ingress.table[1].links");
+            assert!(problem.ends_with("with the record: link1"), "{problem}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_links_and_long_chains_are_warnings_with_the_number() {
     let rig = Rig::usual(0).await;
     let link = |to: usize, table: usize| {

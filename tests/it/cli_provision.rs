@@ -121,12 +121,47 @@ async fn a_missing_privilege_is_named_and_ends_with_3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_names_and_no_name_are_usage_or_unknown() {
+async fn wrong_names_are_usage_or_unknown() {
     let rig = Rig::usual(0).await;
-    let plain = rig.run(&["provision"]).await;
-    assert!(plain.expect(2).err.contains("--change-tracking TABLE"), "{plain:#?}");
+    rig.run(&["provision", "--solution", "a b"]).await.expect(2);
     rig.run(&["provision", "--change-tracking", "a b"]).await.expect(2);
     assert!(rig.sandbox.requests().entries().is_empty(), "somebody was contacted");
     let missing = rig.run(&["provision", "--change-tracking", "new_nothing"]).await;
     assert!(missing.expect(1).err.contains("new_nothing"), "{missing:#?}");
+}
+
+const KEY: &[&str] = &["provision", "--alternate-key", "contact=emailaddress2,emailaddress3"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alternate_key_is_made_once_and_waited_for() {
+    let rig = Rig::usual(0).await;
+    let shown = rig.run(&[KEY, &["--dry-run"]].concat()).await;
+    let (head, body) = shown.expect(0).out.split_once('\n').unwrap();
+    assert_eq!(head, "POST EntityDefinitions(LogicalName='contact')/Keys");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["KeyAttributes"], json!(["emailaddress2", "emailaddress3"]));
+    assert_eq!(changes(&rig), []);
+    let made = rig.run(KEY).await;
+    assert!(made.expect(0).err.contains("its index is built"), "{made:#?}");
+    assert_eq!(changes(&rig).len(), 1);
+    let again =
+        rig.run(&["provision", "--alternate-key", "contact=emailaddress3,emailaddress2"]).await;
+    assert!(again.expect(0).err.contains("nothing to do"), "{again:#?}");
+    assert_eq!(changes(&rig).len(), 1, "a second time nothing is sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_rows_do_not_allow_is_told() {
+    let rig = Rig::usual(0).await;
+    let row = json!({ "lastname": "Lee", "emailaddress2": "a", "emailaddress3": "b" });
+    for _ in 0..2 {
+        rig.sandbox.dynamics().insert("contact", &row).unwrap();
+    }
+    for _ in 0..2 {
+        let said = rig.run(KEY).await;
+        assert!(said.expect(1).err.contains("some rows hold the same value"), "{said:#?}");
+    }
+    assert_eq!(changes(&rig).len(), 1);
+    let usage = rig.run(&["provision", "--alternate-key", "contact"]).await;
+    assert!(usage.expect(2).err.contains("contact=new_extid"), "{usage:#?}");
 }

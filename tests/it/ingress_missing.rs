@@ -210,6 +210,62 @@ fn children_whose_table_is_no_longer_mapped_hold_no_deletion_and_are_told_of() {
 }
 
 #[test]
+fn another_choice_for_missing_parents_looks_only_at_those_that_miss_one() {
+    let (world, _, child) = left_out("");
+    assert_eq!(world.sync().ends(0).counts().pending, 1);
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    let given_up = |world: &World| world.status()["flows"]["ingress"]["dead_letters"] == 1;
+    for (choice, letter) in [("dead-letter", true), ("wait", false), ("dead-letter", true)] {
+        world.configure(&format!(
+            "{}{contacts}",
+            vehicles(&format!("missing_parent = \"{choice}\""))
+        ));
+        let plan = world.plan();
+        let line = plan.iter().find(|line| line["action"] == "re-evaluate").unwrap();
+        assert_eq!((&line["rows"], &line["read"]), (&json!(1), &json!("by-id")), "{choice}");
+        assert_eq!(line["reason"], "missing_parent of vehicleOwner");
+        world.forget();
+        let run = world.sync();
+        // What was taken back and what was read in its place.
+        assert!(run.counts().read <= 2, "{choice}: {:?}", run.counts());
+        assert_eq!(given_up(&world), letter, "{choice}");
+        assert!(world.writes().is_empty());
+    }
+    assert!(world.sandbox.campaign().count("cusVehicle") == 1, "{child} never came");
+}
+
+#[test]
+fn what_is_left_of_a_table_that_is_no_longer_mapped_is_discarded_when_asked() {
+    let (world, outside, _) = left_out("");
+    world.sync().ends(0);
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    world.run(&["discard-table", "new_vehicle", "--yes"]).ends(2);
+    world.configure(&contacts);
+    let left = |discarded: bool| json!({ "table": "new_vehicle", "waiting": 1, "dead_letters": 0, "records": 1, "discarded": discarded });
+    let said = |run: crate::support::Run| -> serde_json::Value {
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let ask = ["discard-table", "new_vehicle", "--json"];
+    assert_eq!(said(world.run(&ask).ends(2)), left(false));
+    let text = world.run(&ask[..2]).ends(2).stdout;
+    assert!(text.contains("1 decisions that wait, 0 dead letters, 1 records"), "{text}");
+    assert_eq!(world.status()["not_mapped"], json!({ "new_vehicle": 1 }));
+    assert_eq!(
+        said(world.run(&["discard-table", "new_vehicle", "--json", "--yes"]).ends(0)),
+        left(true)
+    );
+    assert_eq!(world.status()["not_mapped"], json!({}));
+    world.run(&ask).ends(1);
+    assert!(world.sync().ends(0).events("table.unmapped").is_empty());
+    // Mapped again it begins with a first load, and doubles nothing.
+    world.change(outside, &json!({ "jobtitle": "Driver" }));
+    world.configure(&format!("{}{contacts}", vehicles("")));
+    world.equal_after_sync();
+    vehicles_equal(&world);
+    assert_eq!(world.sandbox.campaign().count("cusVehicle"), 2);
+}
+
+#[test]
 fn a_deletion_goes_when_the_parent_that_its_child_waits_for_is_gone_too() {
     let (world, _, _) = left_out("");
     let leaving = world.add(&json!({ "lastname": "Leaves", "jobtitle": "Driver" }));

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use cdsync::sandbox::System;
+use cdsync::sandbox::{FaultRule, System};
 use serde_json::{Value, json};
 
-use crate::support::{FIELDS, Run, STORES, Setup, World, by_filter};
+use crate::support::{FIELDS, Run, STORES, Setup, World, by_filter, status};
 
 /// Due at every pass: a year of its own for each second would not be enough.
 const ALWAYS: &str = "schedule = \"* * * * * *\"";
@@ -107,6 +107,25 @@ fn a_slice_is_due_by_the_schedule_and_one_that_is_not_costs_nothing() {
     assert!(second.events("reconcile.finished").is_empty());
     let listings = world.asked(System::Campaign);
     assert!(listings.iter().all(|entry| !entry.path.contains("_forcePagination")));
+}
+
+#[test]
+fn a_listing_that_begins_again_in_each_slice_is_told_with_the_count() {
+    let tables = tables(&format!("{ALWAYS}\ncalls_per_run = 10"));
+    let world = World::new(Setup { contacts: 1100, tables, ..Setup::default() });
+    world.sync().ends(0);
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        path: Some("_lineStart".to_owned()),
+        times: Some(2),
+        ..FaultRule::always(status(404))
+    });
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let run = world.sync().ends(0);
+        told.extend(run.events("listing.restarted").into_iter().map(|it| it["restarts"].clone()));
+    }
+    assert_eq!(told, [1, 2]);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{FIELDS, STORES, Setup, World, by_filter, by_uri, on_pages};
+use crate::support::{
+    FIELDS, STORES, Setup, World, by_filter, by_uri, on_pages, on_writes, status,
+};
 
 /// Someone works in Campaign behind our back.
 fn edit(world: &World, id: Uuid, changes: &Value) {
@@ -263,6 +265,27 @@ fn a_change_that_waits_or_comes_meanwhile_wins_over_the_replay() {
     assert_eq!(world.profile(id)["lastName"], "Second");
     world.change(id, &json!({ "lastname": "Third" }));
     world.equal_after_sync();
+}
+
+#[test]
+fn records_that_are_on_their_way_are_counted_once_when_they_are_sent_again() {
+    let setup = Setup { contacts: 120, tables: by_uri("", FIELDS), ..Setup::default() };
+    let world = World::new(setup);
+    world.synced();
+    let ids: Vec<String> = world.contacts().iter().map(ToString::to_string).collect();
+    for id in world.contacts() {
+        world.change(id, &json!({ "lastname": "Waits" }));
+    }
+    world.play(on_writes("PATCH", status(403)));
+    world.sync().ends(3);
+    world.calm();
+    world.play(on_writes("PATCH", cdsync::sandbox::Fault::Slow { ms: 100 }));
+    let nobody = Uuid::from_u128(77).to_string();
+    let mut arguments = vec!["resync", "--json", "--table", "contact", "--id", &nobody];
+    arguments.extend(ids.iter().map(String::as_str));
+    let run = world.run(&arguments).ends(0);
+    assert_eq!(rows_of(&run), [json!({ "table": "contact", "rows": 121, "absent": 1 })]);
+    world.equal();
 }
 
 #[test]

@@ -190,6 +190,33 @@ fn a_comparison_can_be_narrowed_to_ids_to_a_time_and_to_tables() {
 }
 
 #[test]
+fn an_id_that_nobody_knows_is_told_and_not_taken_for_agreement() {
+    let tables = by_filter("apply_deletes = true", FIELDS) + STORES;
+    let world = World::new(twins_allowed(tables));
+    world.synced();
+    let (nobody, known) = (Uuid::from_u128(77).to_string(), world.contacts()[0].to_string());
+    let object = |table: Value| json!({ "table": table, "id": nobody, "kind": "unknown", "fields": [], "mended": false });
+    for purpose in ["--verify", "--repair"] {
+        let ask = |table: &[&str]| {
+            let arguments = [&["resync", purpose, "--json", "--id", &nobody, &known], table];
+            drifts(&world.run(&arguments.concat()).ends(1))
+        };
+        assert_eq!(ask(&[]), [object(Value::Null)]);
+        assert_eq!(ask(&["--table", "contact"]), [object(json!("contact"))]);
+        // A contact is no store, and nobody asked for one.
+        world.run(&["resync", purpose, "--json", "--id", &known]).ends(0);
+    }
+    let run = world.run(&["resync", "--verify", "--id", &nobody]).ends(1);
+    let told = format!("{nobody} is unknown: not in any mapped table of Dynamics, nor in Campaign");
+    assert_eq!(run.stdout.lines().next(), Some(told.as_str()));
+    // What was there once is known.
+    let gone = world.contacts()[1];
+    world.delete(gone);
+    world.synced();
+    world.run(&["resync", "--verify", "--id", &gone.to_string()]).ends(1);
+}
+
+#[test]
 fn a_repair_mends_exactly_the_drift_and_a_comparison_then_finds_nothing() {
     let guard = "apply_deletes = true\ndelete_guard = { rows = 5 }";
     let world = World::new(twins_allowed(by_filter(guard, FIELDS)));

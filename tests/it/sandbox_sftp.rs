@@ -141,7 +141,7 @@ async fn a_long_listing_comes_in_parts_and_is_whole() {
 async fn a_connection_drops_in_the_middle_of_a_file_and_the_next_goes_on() {
     let sandbox = sandbox().await;
     let control = sandbox.sftp();
-    control.put("exports/a.csv", &[7; 300_000]);
+    control.put("exports/a.csv", &vec![7; 300_000]);
     control.set_faults(&[SftpFault::DropAfter { bytes: 100_000, times: 1 }]);
     let (_first, broken) = files(&control).await;
     broken.set_timeout(5);

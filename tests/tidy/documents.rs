@@ -20,6 +20,10 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("DAEMON_KEYS", "## `[daemon]`"),
     ("INGRESS_KEYS", "## `[ingress]`"),
     ("RECONCILE_KEYS", "## `[reconcile]`"),
+    ("EGRESS_KEYS", "## `[egress]`"),
+    ("ACTIVITY_KEYS", "### `tables`"),
+    ("JOURNAL_KEYS", "### `[egress.journal]`"),
+    ("POINTER_KEYS", "#### `pointers`"),
     ("TABLE_KEYS", "## `[[ingress.table]]`"),
     ("KEY_KEYS", "### `key`"),
     ("GUARD_KEYS", "### `delete_guard`"),
@@ -33,6 +37,13 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("PAIR_KEYS", "### `pairs`"),
     ("REST_KEYS", "### `rest`"),
     ("OPTOUT_SFTP_KEYS", "### `sftp`"),
+    ("SFTP_KEYS", "## `[campaign.sftp]`"),
+    ("EGRESS_SFTP_KEYS", "## `[egress.sftp]`"),
+    ("DELIVERY_LOG_KEYS", "### `delivery_log`"),
+    ("DELIVERY_COLUMN_KEYS", "#### `columns` of `delivery_log`"),
+    ("TRACKING_LOG_KEYS", "### `tracking_log`"),
+    ("TRACKING_COLUMN_KEYS", "#### `columns` of `tracking_log`"),
+    ("FORMAT_KEYS", "### `format`"),
 ];
 
 fn text(path: &str) -> Result<String, Box<dyn Error>> {

@@ -9,7 +9,7 @@ use super::{Digest, ExtractError, MAX_FILE_BYTES};
 use crate::model::Compression;
 
 /// Unpacked bytes from which the ratio counts.
-const RATIO_FROM_BYTES: u64 = 64 << 20;
+const RATIO_FROM_BYTES: u64 = 8 << 20;
 /// Most unpacked bytes for one packed.
 const MAX_RATIO: u64 = 200;
 /// First bytes by which a packing is known.

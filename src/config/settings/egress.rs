@@ -11,6 +11,32 @@ use crate::mapping::logs::LogFiles;
 use crate::model::{EventKind, TableName};
 use crate::schedule::Schedule;
 
+/// The names of the activity tables, whether or not any kind of event is
+/// switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ActivityTables {
+    /// The customization prefix of the columns, without `_`.
+    pub(crate) prefix: String,
+    /// The table of each kind, of all four.
+    pub(crate) tables: BTreeMap<EventKind, TableName>,
+}
+
+impl ActivityTables {
+    /// As `[egress]` names them; the usual names where it is not there.
+    pub(crate) fn of(settings: Option<&EgressSettings>) -> Self {
+        if let Some(settings) = settings {
+            return Self { prefix: settings.prefix.clone(), tables: settings.tables.clone() };
+        }
+        let named = |kind: EventKind| {
+            Some((kind, TableName::new(&format!("new_campaignemail{kind}")).ok()?))
+        };
+        Self {
+            prefix: "new".to_owned(),
+            tables: EventKind::ALL.into_iter().filter_map(named).collect(),
+        }
+    }
+}
+
 /// `[egress]` with at least one kind of event switched on.
 #[derive(Clone, Debug)]
 pub(crate) struct EgressSettings {

@@ -79,6 +79,23 @@ fn every_key_of_the_files_means_what_it_says() {
 }
 
 #[test]
+fn the_annotated_files_load_and_say_what_holds_without_them() {
+    let text = crate::config::annotated(&crate::config::Example::default());
+    let (_, files) = text.split_once("# [campaign.sftp]").unwrap();
+    let (files, _) = files.split_once("\n\n").unwrap();
+    let files =
+        files.replace("\n# ", "\n").replace("[egress.sftp]", &format!("{EGRESS}[egress.sftp]"));
+    let annotated = load(&format!("{BASE}[campaign.sftp]{files}\n"));
+    let annotated = annotated.unwrap_or_else(|problems| panic!("{problems}"));
+    let plain = loaded(LOGS);
+    let shown = |config: Config| {
+        let logs = config.egress.unwrap().files.unwrap();
+        format!("{:?} {:?} {:?}", logs.format, logs.settle, logs.alarm)
+    };
+    assert_eq!(shown(annotated), shown(plain));
+}
+
+#[test]
 fn the_formats_of_the_contract_are_all_known() {
     for (value, order) in [
         ("yyyymmdd", "YMD"),
@@ -136,7 +153,7 @@ fn problems_of_the_files_are_told_with_their_remedy() {
     "##);
     insta::assert_snapshot!(refused("directory = \"e\"\ndelivery_log = { pattern = \"a/b\", columns = { url = \"x\", id = \"\" }, sent = [] }\n"), @r##"
     23:28: egress.sftp.delivery_log.pattern: a pattern is of file names: neither `/` nor control characters (such as `delivery_log_*.csv`; `*` is any text, `?` any one character)
-    23:47: egress.sftp.delivery_log.columns.url: unknown key `url` (known here: `id`, `contact`, `time`, `status`, `campaign`, `delivery`, `mirror_page`, `reason`, `proof`, `channel`)
+    23:47: egress.sftp.delivery_log.columns.url: unknown key `url` (known here: `id`, `contact`, `time`, `status`, `campaign`, `delivery`, `mirror_page`, `reason`, `quarantine`, `proof`, `channel`)
     23:63: egress.sftp.delivery_log.columns.id: this is not the name of a column (the text in the first line of the file; upper and lower case are the same)
     23:76: egress.sftp.delivery_log.sent: this list names no word, or more than 100 (the texts that the file has for it, as in `sent = ["Sent", "1"]`, or remove the key)
     "##);

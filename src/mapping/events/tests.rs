@@ -144,10 +144,12 @@ fn only_hard_bounces_pass_and_corrections_that_are_one() {
     for (event, expected) in cases {
         assert_eq!(outcome(&rules, &event), expected, "{event}");
     }
-    let late =
-        corrected(json!({ "xdm:quarantine": true, "xdm:timestamp": "2024-05-08T00:00:00Z" }));
+    let mut late = bounced(json!("unknown_user"), json!(true));
+    let before = json!({ "xdm:quarantine": false, "xdm:timestamp": "2024-05-05T00:00:00Z" });
+    late["data"]["xdm:mutation"] = before;
     let event = event_of(rules.recognise(&late));
-    assert_eq!(event.time.to_string(), "2024-05-08T00:00:00Z", "when it came back");
+    assert_eq!(event.kind, EventKind::Bounce, "what was told before is no news");
+    assert_eq!(event.time.to_string(), "2024-05-06T05:08:09Z", "when it came back");
 }
 
 #[test]
@@ -274,6 +276,10 @@ fn bounces_are_hard_by_the_vendors_table() {
         ("Refused", Soft, Hard, Soft),
         ("Account disabled", Soft, Hard, Soft),
         ("4", Soft, Hard, Soft),
+        ("disabled", Soft, Hard, Soft),
+        ("address_undefined", Hard, Hard, Hard),
+        ("expired", Soft, Soft, Soft),
+        ("typology_rule", Ignored, Ignored, Ignored),
         ("something new", Soft, Hard, Soft),
         ("Duplicate", Ignored, Ignored, Ignored),
         ("Error ignored", Ignored, Ignored, Ignored),

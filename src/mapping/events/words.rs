@@ -27,6 +27,68 @@ pub(crate) fn kind_word(text: &str) -> Option<EventKind> {
     }
 }
 
+/// Reasons after which Campaign does not try the address again.
+const HARD: &[&str] = &[
+    "1",
+    "user_unknown",
+    "unknown_user",
+    "7",
+    "address_empty",
+    "empty_address",
+    "address_not_specified",
+    "address_undefined",
+    "8",
+    "address_on_denylist",
+    "on_denylist",
+    "denylist",
+    "denylisted",
+    "denylisted_address",
+    "address_on_blacklist",
+    "on_blacklist",
+    "blacklist",
+    "blacklisted",
+    "blacklisted_address",
+    "9",
+    "quarantined_address",
+    "address_quarantined",
+    "quarantined",
+    "quarantine",
+];
+
+/// Reasons that may pass.
+const SOFT: &[&str] =
+    &["0", "not_defined", "undefined", "2", "invalid_domain", "5", "mailbox_full", "expired"];
+
+/// Reasons for which the e-mail was never sent, or which say nothing of the
+/// address.
+const IGNORED: &[&str] = &[
+    "6",
+    "not_connected",
+    "10",
+    "duplicate",
+    "25",
+    "error_ignored",
+    "11",
+    "typology_rule",
+    "12",
+    "business_ranking",
+    "14",
+    "quality",
+    "15",
+    "unchecked",
+    "16",
+    "offer_missing",
+    "17",
+    "over_delivery_limit",
+    "127",
+    "control_group",
+    "cancelled",
+    "text_too_long",
+    "too_long",
+    "character_not_supported_by_encoding",
+    "untranslatable",
+];
+
 /// What a failed e-mail is to Dynamics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bounce {
@@ -39,7 +101,7 @@ pub(crate) enum Bounce {
 }
 
 /// How hard a bounce is (Campaign sheet, 5.2 and 5.4). `reason` is a label, a
-/// number or a word with underscores; `quarantined` whether Campaign put the
+/// number, or a word of the public XDM schema of mutation events; `quarantined` whether Campaign put the
 /// address into quarantine. What says neither is taken at its word.
 pub(crate) fn bounce(
     reason: Option<&str>,
@@ -47,61 +109,29 @@ pub(crate) fn bounce(
     unsure: UnsureBounces,
 ) -> Bounce {
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    let decided = match reason.map(plain).as_deref() {
-        None if quarantined.is_none() => return Bounce::Hard,
-        None => None,
-        Some(
-            "1"
-            | "user_unknown"
-            | "unknown_user"
-            | "7"
-            | "address_empty"
-            | "empty_address"
-            | "address_not_specified"
-            | "8"
-            | "address_on_denylist"
-            | "on_denylist"
-            | "denylist"
-            | "denylisted"
-            | "denylisted_address"
-            | "address_on_blacklist"
-            | "on_blacklist"
-            | "blacklist"
-            | "blacklisted"
-            | "blacklisted_address"
-            | "9"
-            | "quarantined_address"
-            | "address_quarantined"
-            | "quarantined"
-            | "quarantine",
-        ) => Some(Bounce::Hard),
-        Some("0" | "not_defined" | "undefined" | "2" | "invalid_domain" | "5" | "mailbox_full") => {
-            Some(Bounce::Soft)
-        }
-        Some(
-            "6"
-            | "not_connected"
-            | "10"
-            | "duplicate"
-            | "25"
-            | "error_ignored"
-            | "11"
-            | "12"
-            | "14"
-            | "15"
-            | "16"
-            | "17"
-            | "127"
-            | "control_group"
-            | "text_too_long"
-            | "character_not_supported_by_encoding",
-        ) => Some(Bounce::Ignored),
-        Some(_) => None,
+    let Some(reason) = reason.map(plain) else {
+        return match quarantined {
+            Some(quarantined) => by_flag(Some(quarantined), unsure),
+            None => Bounce::Hard,
+        };
     };
-    decided.unwrap_or(match (unsure, quarantined) {
+    let is_in = |words: &[&str]| words.contains(&reason.as_str());
+    if is_in(HARD) {
+        Bounce::Hard
+    } else if is_in(SOFT) {
+        Bounce::Soft
+    } else if is_in(IGNORED) {
+        Bounce::Ignored
+    } else {
+        by_flag(quarantined, unsure)
+    }
+}
+
+fn by_flag(quarantined: Option<bool>, unsure: UnsureBounces) -> Bounce {
+    match (unsure, quarantined) {
         (UnsureBounces::Hard, _) | (UnsureBounces::Quarantined, Some(true)) => Bounce::Hard,
         (UnsureBounces::Soft, _) | (UnsureBounces::Quarantined, _) => Bounce::Soft,
-    })
+    }
 }
 
 /// `Address on denylist` → `address_on_denylist`.

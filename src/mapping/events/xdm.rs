@@ -41,9 +41,15 @@ impl<'e> Body<'e> {
         Self(found.clone().find(is_xdm).or_else(|| found.clone().next()).unwrap_or(event))
     }
 
-    /// What happened. Whatever corrects an earlier message (`mutation`) is news
-    /// only where it says that the e-mail came back for good.
+    /// What happened. With `mutation`, which repeats what was told of the message
+    /// before, only a failure is news.
     pub(super) fn kind(self, unsure: UnsureBounces) -> Told {
+        let marketing = member(self.0, "directMarketing");
+        let within = |name| marketing.and_then(|it| member(it, name));
+        let failed = member(self.0, "nonDeliverables").or_else(|| within("nonDeliverables"));
+        if failed.is_some_and(|it| counts(member(it, "sends").unwrap_or(it))) {
+            return Told::Kind(EventKind::Bounce);
+        }
         if self.mutation().is_some() {
             let (reason, quarantined) = (self.reason(), self.quarantined());
             let says = reason.is_some() || quarantined == Some(true);
@@ -53,12 +59,6 @@ impl<'e> Body<'e> {
             } else {
                 Told::Filtered("a correction of an earlier message")
             };
-        }
-        let marketing = member(self.0, "directMarketing");
-        let within = |name| marketing.and_then(|it| member(it, name));
-        let failed = member(self.0, "nonDeliverables").or_else(|| within("nonDeliverables"));
-        if failed.is_some_and(|it| counts(member(it, "sends").unwrap_or(it))) {
-            return Told::Kind(EventKind::Bounce);
         }
         let kinds =
             [("clicks", EventKind::Click), ("opens", EventKind::Open), ("sends", EventKind::Send)];
@@ -94,10 +94,10 @@ impl<'e> Body<'e> {
         message.or_else(|| member(self.0, "endUserIDs")?.get(CAMPAIGN)?.get("@id"))
     }
 
-    /// When it happened; of a correction, when that was made.
+    /// When it happened.
     pub(super) fn time(self) -> Option<&'e Value> {
-        let corrected = self.mutation().and_then(|it| member(it, "timestamp"));
-        corrected.or_else(|| member(self.0, "timestamp"))
+        let before = || self.mutation().and_then(|it| member(it, "timestamp"));
+        member(self.0, "timestamp").or_else(before)
     }
 
     pub(super) fn campaign(self) -> Option<&'e Value> {
@@ -122,15 +122,19 @@ impl<'e> Body<'e> {
 
     /// Why it came back: a word or a number.
     pub(super) fn reason(self) -> Option<String> {
-        let corrected = self.mutation().and_then(|it| member(it, "reason"));
-        let found = corrected.or_else(|| self.named("message", &["reason"]));
-        found.or_else(|| member(self.0, "reason")).and_then(word)
+        let found = self.named("message", &["reason"]).or_else(|| member(self.0, "reason"));
+        found.or_else(|| self.mutation().and_then(|it| member(it, "reason"))).and_then(word)
     }
 
+    /// Whether anything says that the address is in quarantine.
     pub(super) fn quarantined(self) -> Option<bool> {
-        let corrected = self.mutation().and_then(|it| member(it, "quarantine"));
-        let found = corrected.or_else(|| self.named("message", &["quarantine"]));
-        found.or_else(|| member(self.0, "quarantine")).and_then(flag)
+        let said = [
+            self.named("message", &["quarantine"]),
+            member(self.0, "quarantine"),
+            self.mutation().and_then(|it| member(it, "quarantine")),
+        ];
+        let flags: Vec<bool> = said.into_iter().flatten().filter_map(flag).collect();
+        if flags.is_empty() { None } else { Some(flags.contains(&true)) }
     }
 
     fn mutation(self) -> Option<&'e Value> {

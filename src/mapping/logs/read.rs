@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 
 use super::spec::{LogColumn, LogKind, LogSpec};
-use crate::mapping::events::UnsureBounces;
+use crate::mapping::events::{Bounce, UnsureBounces, bounce};
 use crate::mapping::file_dates::read_instant;
 use crate::model::{DateForm, EmailEvent, EventKind, FileFormat};
 
@@ -150,14 +150,15 @@ impl LogReader {
         let channel = self.value(values, LogColumn::Channel).unwrap_or("0");
         let says =
             |words: &[&str], text: &str| words.iter().any(|word| word.eq_ignore_ascii_case(text));
-        says(&["true", "1", "yes"], proof) || !says(&["0", "email", "e-mail"], channel)
+        is_true(proof) || !says(&["0", "email", "e-mail"], channel)
     }
 
     /// Whether a failure is for good. A file without reasons tells of final
     /// failures only (Campaign sheet, 5.3).
     fn is_hard(&self, values: &[String]) -> bool {
         let reason = self.value(values, LogColumn::Reason);
-        reason.is_none_or(|reason| hard(reason, self.unsure))
+        let quarantined = self.value(values, LogColumn::Quarantine).map(is_true);
+        bounce(reason, quarantined, self.unsure) == Bounce::Hard
     }
 
     fn bad(&self, column: LogColumn, what: &str) -> LogRow {
@@ -169,6 +170,11 @@ impl LogReader {
 }
 
 const UNKNOWN_WORD: &str = "holds a word that the configuration gives no meaning; add it to the words of an event or to `ignored`";
+
+/// Booleans as exports write them.
+fn is_true(text: &str) -> bool {
+    ["true", "1", "yes"].iter().any(|word| word.eq_ignore_ascii_case(text))
+}
 
 /// A column's key in the configuration.
 fn key(column: LogColumn, log: LogKind) -> &'static str {
@@ -183,12 +189,8 @@ fn key(column: LogColumn, log: LogKind) -> &'static str {
         (LogColumn::Url, _) => "url",
         (LogColumn::MirrorPage, _) => "mirror_page",
         (LogColumn::Reason, _) => "reason",
+        (LogColumn::Quarantine, _) => "quarantine",
         (LogColumn::Proof, _) => "proof",
         (LogColumn::Channel, _) => "channel",
     }
-}
-
-/// Whether a bounce of this reason is for good. TODO-merge: events' own table.
-fn hard(_reason: &str, _unsure: UnsureBounces) -> bool {
-    true
 }

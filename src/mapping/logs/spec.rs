@@ -90,6 +90,8 @@ pub(crate) enum LogColumn {
     MirrorPage,
     /// Why it failed.
     Reason,
+    /// Whether the address is in quarantine.
+    Quarantine,
     /// Whether the recipient is a proof's or a seed.
     Proof,
     /// Which channel the message took.
@@ -106,6 +108,7 @@ impl LogColumn {
             | Self::Url
             | Self::MirrorPage
             | Self::Reason
+            | Self::Quarantine
             | Self::Proof
             | Self::Channel => false,
         }

@@ -15,18 +15,18 @@ use crate::model::Value;
 
 /// What a column holds; none where it is empty.
 #[derive(Clone, Debug)]
-enum Cell {
+pub(super) enum Cell {
     /// The n-th value of its type.
     Nth(i64),
     Word(String),
     Chosen(Vec<i64>),
 }
 
-type Cells = BTreeMap<&'static str, Option<Cell>>;
+pub(super) type Cells = BTreeMap<&'static str, Option<Cell>>;
 
 /// A rule as the evaluator reads it; places or words stand for operands.
 #[derive(Clone, Debug)]
-enum Tree {
+pub(super) enum Tree {
     All(Vec<Tree>),
     Any(Vec<Tree>),
     Leaf { column: &'static str, operator: Operator, places: Vec<i64>, words: Vec<String> },
@@ -45,7 +45,7 @@ fn a_word() -> impl Strategy<Value = String> {
     prop::sample::select(words).prop_map(str::to_owned)
 }
 
-fn cells() -> impl Strategy<Value = Cells> {
+pub(super) fn cells() -> impl Strategy<Value = Cells> {
     let nth = || prop::collection::vec(prop::option::weighted(0.8, 0_i64..4), 9);
     let text = prop::option::weighted(0.9, prop_oneof![9 => a_word(), 1 => Just(String::new())]);
     let chosen = prop::option::weighted(0.9, prop::sample::subsequence(CHOICES.to_vec(), 0..=3));
@@ -93,20 +93,20 @@ fn leaf() -> impl Strategy<Value = Tree> {
     )
 }
 
-fn tree() -> impl Strategy<Value = Tree> {
+pub(super) fn tree() -> impl Strategy<Value = Tree> {
     leaf().prop_recursive(3, 24, 4, |inner| {
         (any::<bool>(), prop::collection::vec(inner, 1..4))
             .prop_map(|(all, parts)| if all { Tree::All(parts) } else { Tree::Any(parts) })
     })
 }
 
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
 impl Tree {
     /// The answer, from the words of docs/configuration.md.
-    fn holds(&self, cells: &Cells) -> bool {
+    pub(super) fn holds(&self, cells: &Cells) -> bool {
         match self {
             Self::All(parts) => parts.iter().filter(|it| !it.holds(cells)).count() == 0,
             Self::Any(parts) => parts.iter().filter(|it| it.holds(cells)).count() > 0,
@@ -146,7 +146,7 @@ impl Tree {
         }
     }
 
-    fn rule(&self) -> Rule {
+    pub(super) fn rule(&self) -> Rule {
         let group = |all, parts: &[Self]| {
             Rule::Group(Group { all, rules: parts.iter().map(Self::rule).collect() })
         };
@@ -205,7 +205,7 @@ fn worded(operator: Operator, word: &str, wanted: &[String]) -> bool {
 }
 
 /// The n-th value of a column's type.
-fn value(column: &str, cell: Option<&Cell>) -> Value {
+pub(super) fn value(column: &str, cell: Option<&Cell>) -> Value {
     let place = match cell {
         None => return Value::Null,
         Some(Cell::Word(word)) => return Value::Text(word.clone()),
@@ -251,7 +251,7 @@ fn id(place: i64) -> Uuid {
     Uuid::from_u128(0xabcd_ef00 + u128::try_from(place).unwrap())
 }
 
-fn filtered(rule: Rule) -> TableMapping {
+pub(super) fn filtered(rule: Rule) -> TableMapping {
     let mut spec = mapping(vec![]);
     let group = Group { all: true, rules: vec![rule] };
     spec.filter = Some(Filter { delete_filtered_out: false, group });

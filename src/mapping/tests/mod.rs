@@ -1,5 +1,6 @@
 //! Tests of the mapping: the schemas and shorthands that they share.
 
+mod affected;
 mod convert;
 mod dates;
 mod filter;

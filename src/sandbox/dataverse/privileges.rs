@@ -137,7 +137,8 @@ pub(crate) fn of_user(
     names.sort();
     names.dedup();
     let one = |name: &String| {
-        json!({"Depth": "Global", "PrivilegeId": privilege_id(name).to_string(),
+        let depth = if db.local.contains(name) { "Local" } else { "Global" };
+        json!({"Depth": depth, "PrivilegeId": privilege_id(name).to_string(),
             "BusinessUnitId": db.fixed.unit.to_string(), "PrivilegeName": name})
     };
     let rows: Vec<Value> = names.iter().filter(|name| held(db, name)).map(one).collect();

@@ -157,6 +157,8 @@ pub(crate) struct Db {
     pub(crate) customizer: bool,
     /// Privileges that were taken from the application's role.
     pub(crate) denied: HashSet<String>,
+    /// Privileges that reach the application's business unit only.
+    pub(crate) local: HashSet<String>,
     /// Definitions that were changed and not published yet.
     pub(crate) unpublished: BTreeSet<String>,
     /// Tables and columns in solutions, by the solution's unique name.
@@ -197,6 +199,7 @@ impl Db {
             forbidden: HashSet::new(),
             customizer: true,
             denied: HashSet::new(),
+            local: HashSet::new(),
             unpublished: BTreeSet::new(),
             components: BTreeMap::new(),
             regarding_cascades: true,

@@ -63,7 +63,8 @@ impl Default for LogForm {
 
 type Row = Vec<(&'static str, String)>;
 
-fn time(at: i64, dates: LogDates) -> String {
+/// A point in time in one of the forms.
+pub(crate) fn time(at: i64, dates: LogDates) -> String {
     let text = moment::campaign_text(at);
     let (date, clock) = text.split_once(' ').unwrap_or((&text, ""));
     let clock = clock.trim_end_matches('Z');
@@ -169,7 +170,7 @@ pub(super) fn tracking_log(facts: &[MailFact], form: &LogForm) -> Vec<u8> {
 
 /// The bytes of a file with these rows; a file without rows is empty, as the
 /// option against header-only files has it.
-fn file(mut rows: Vec<Row>, form: &LogForm) -> Vec<u8> {
+pub(crate) fn file<N: AsRef<str>>(mut rows: Vec<Vec<(N, String)>>, form: &LogForm) -> Vec<u8> {
     if form.shuffle != 0 {
         let mut stream = Stream::new(form.shuffle);
         shuffle(&mut rows, &mut stream);
@@ -178,22 +179,26 @@ fn file(mut rows: Vec<Row>, form: &LogForm) -> Vec<u8> {
             shuffle(row, &mut Stream::new(order));
         }
     }
-    let quotes = if form.quoted { csv::QuoteStyle::Always } else { csv::QuoteStyle::Never };
-    let ends = if form.crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
-    let mut writer = csv::WriterBuilder::new()
-        .delimiter(form.separator)
-        .quote_style(quotes)
-        .terminator(ends)
-        .from_writer(Vec::new());
-    // Writing into memory cannot fail.
+    let mut text = String::new();
+    let mut line = |values: &mut dyn Iterator<Item = &str>| {
+        for (place, value) in values.enumerate() {
+            if place > 0 {
+                text.push(char::from(form.separator));
+            }
+            if form.quoted {
+                text.push_str(&format!("\"{}\"", value.replace('"', "\"\"")));
+            } else {
+                text.push_str(value);
+            }
+        }
+        text.push_str(if form.crlf { "\r\n" } else { "\n" });
+    };
     if let Some(first) = rows.first() {
-        let _ = writer.write_record(first.iter().map(|(name, _)| name));
+        line(&mut first.iter().map(|(name, _)| name.as_ref()));
     }
     for row in &rows {
-        let _ = writer.write_record(row.iter().map(|(_, value)| value));
+        line(&mut row.iter().map(|(_, value)| value.as_str()));
     }
-    let bytes = writer.into_inner().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
     let mut out = if form.bom { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
     if form.latin {
         out.extend_from_slice(&encoding_rs::WINDOWS_1252.encode(&text).0);

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Place, contact, record};
-use crate::model::{EmailEvent, EventKind, Flow, RecordId, TableName};
+use crate::model::{EmailEvent, EventKind, Flow, TableName};
+use crate::store::event::{EventBacklog, TakenEvents};
 use crate::store::{
-    EventBacklog, EventEnd, EventSource, EventStage, LeasedEvent, Mirror, MirrorState, NewEvent,
-    NewEventLetter, Store, StoreError, TakenEvents, Work,
+    EventEnd, EventSource, EventStage, LeasedEvent, Mirror, MirrorState, NewEvent, NewEventLetter,
+    StoreError, Work,
 };
 
 const HOUR_US: i64 = 3_600_000_000;

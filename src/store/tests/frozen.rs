@@ -12,7 +12,7 @@ use crate::model::{Flow, RowVersion};
 use crate::store::{
     Checkpoint, Counts, Fingerprint, Held, KnownField, KnownTable, LinkRow, Mirror, MirrorState,
     NewDeadLetter, NewResync, Note, Position, Purpose, ResyncPosition, RunOutcome, Scope, Step,
-    Store, StoreError, Work,
+    Store, StoreError, Told, Work,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -55,14 +55,18 @@ pub(super) async fn fill(store: &Store) {
             work.add_presence(&contact(), &[record(6)])?;
             work.set_shape(&contact(), &shape())?;
             {
-                let wanted = known.iter().map(|(name, print)| (name.clone(), [*print].into()));
+                let wanted =
+                    known.iter().map(|(name, print)| (name.clone(), Told::Any([*print].into())));
                 assert_eq!(work.remap_told(&contact(), &wanted.collect(), 9)?, 1);
             }
             work.note(&contact(), record(1), &Note::of(Step::Written, Some(RowVersion(7))));
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
             ask_repair(work, &known)?;
+            super::consent::fill(work)?;
             super::events::fill(work)?;
+            super::journal::fill(work)?;
+            super::log_files::fill(work)?;
             let run = work.start_run(Flow::Ingress)?;
             let counts = Counts { read: 2, written: 1, pending: 1, ..Counts::default() };
             work.finish_run(run, RunOutcome::Ok, &counts)

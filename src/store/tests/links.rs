@@ -109,6 +109,33 @@ async fn a_parents_deletion_waits_for_the_children_it_has_and_had() {
 }
 
 #[tokio::test]
+async fn of_very_many_children_only_some_are_counted_and_the_last_lets_go() {
+    story(|work, store| {
+        holds(work, &contact(), record(9));
+        for number in 20..60 {
+            put(work, &child(store, number, Action::Delete), &[link(9)], false);
+        }
+        decision(store, 9, Action::Delete, "").put(work).unwrap();
+        work.release_held(&vehicle()).unwrap();
+        work.release_held(&contact()).unwrap();
+        let waits = |work: &Work<'_>| {
+            let sql = "SELECT waits FROM outbox WHERE table_name = 'contact'";
+            work.sql.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(waits(work), 8);
+        for left in (0..40).rev() {
+            let leased = work.lease(Flow::Ingress, 1).unwrap().remove(0);
+            assert_eq!(leased.table, vehicle());
+            work.finish(&leased).unwrap();
+            work.child_settled(&leased, false, true).unwrap();
+            assert_eq!(waits(work), i64::min(left, 8));
+        }
+        assert_eq!(ready(work), [("contact".to_owned(), record(9))]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_child_that_is_taken_back_or_given_up_holds_nobody_up() {
     story(|work, store| {
         holds(work, &contact(), record(9));

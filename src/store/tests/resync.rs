@@ -1,7 +1,9 @@
 //! Requests for replays and comparisons.
 
+use std::collections::BTreeMap;
+
 use super::{Place, contact, record};
-use crate::store::{NewResync, Purpose, ResyncPosition, Scope, Store};
+use crate::store::{NewResync, Purpose, ResyncPosition, Scope, Store, Work};
 
 fn asked(purpose: Purpose, scope: Scope, ids: &[u8]) -> NewResync {
     let records = ids.iter().map(|id| record(*id)).collect();
@@ -41,7 +43,7 @@ async fn a_request_keeps_its_place_and_takes_its_records_with_it() {
     store
         .call(move |work| {
             let mut request = work.resyncs(&[Purpose::Repair], None)?.remove(0);
-            assert_eq!(request.position, ResyncPosition::List { next: None });
+            assert_eq!(request.position, ResyncPosition::List { next: None, restarts: 0 });
             request.position = ResyncPosition::Sweep { after: Some(u64::MAX) };
             request.done = 12;
             work.add_resync_records(id, &[record(3), record(4)])?;
@@ -61,6 +63,32 @@ async fn a_request_keeps_its_place_and_takes_its_records_with_it() {
             assert_eq!(work.resync_records(id, 9)?, [record(4)]);
             work.remove_resync(id)?;
             assert!(work.resync_records(id, 9)?.is_empty());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_long_listing_goes_in_parts() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (id, _) = ask(&store, asked(Purpose::Verify, Scope::All, &[])).await;
+    store
+        .call(move |work| {
+            for number in 0..12_000_u64 {
+                work.add_listed(id, number.to_be_bytes(), None, &BTreeMap::new())?;
+            }
+            let left = |work: &Work<'_>| {
+                work.sql
+                    .query_row("SELECT count(*) FROM resync_listed", [], |row| row.get::<_, i64>(0))
+            };
+            let mut parts = Vec::new();
+            while work.shed_listed(id)? {
+                parts.push(left(work)?);
+            }
+            assert_eq!(parts, [7000, 2000, 0]);
             Ok(())
         })
         .await

@@ -1,0 +1,301 @@
+//! The egress flow, read from log files: which files are complete, their rows
+//! in one transaction with how far each is taken, and what is done afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::campaign::sftp::{Entry, Listing, Session, Sftp};
+use crate::campaign::{Failure, Outcome};
+use crate::clock::Clock;
+use crate::mapping::logs::{LogFiles, LogSpec};
+use crate::model::{Flow, Tally};
+use crate::store::{FileState, KnownFile, Store, StoreError};
+use crate::telemetry::{FileNamesRefused, FileRefused, FilesLate};
+
+use super::events::EventRules;
+use super::file_look::{Look, LookRules, look};
+
+const FLOW: Flow = Flow::Egress;
+
+/// Between the two looks at a file that is new to us and looks old.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Longest wait before a server that cannot be reached is tried again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// For so many days the content of a file that is gone is remembered.
+const REMEMBER_DAYS: u32 = 90;
+
+/// What the reading of files needs.
+#[derive(Clone, Debug)]
+pub(crate) struct FileIntake {
+    /// The server.
+    pub(crate) sftp: Sftp,
+    /// Which files, and how they are written.
+    pub(crate) files: Arc<LogFiles>,
+    /// How events are named, and which are switched on.
+    pub(crate) rules: EventRules,
+    /// Takes events and how far each file is taken.
+    pub(crate) store: Store,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// The run's counts.
+    pub(crate) tally: Tally,
+    /// Told whenever there may be new work for delivery.
+    pub(crate) work_ready: Arc<Notify>,
+    /// Told whenever delivery has settled something; none in a dry run, which
+    /// never pauses and deletes nothing.
+    pub(crate) settled: Option<Arc<Notify>>,
+}
+
+/// How the reading of files ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileReport {
+    /// Why it could not go on, if it could not.
+    pub(crate) failure: Option<Failure>,
+    /// Files that are refused.
+    pub(crate) refused: BTreeSet<String>,
+    /// Files that may still be written to.
+    pub(crate) young: u64,
+}
+
+/// Why a round over the files ended early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The store would not.
+    Store(StoreError),
+    /// The server would not.
+    Remote(Failure),
+    /// Too much waits to be delivered; the next pass goes on.
+    NoRoom,
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Remote(failure)
+    }
+}
+
+/// A file of the directory, the log it belongs to, and what is known of it.
+pub(super) struct Found<'a> {
+    pub(super) entry: Entry,
+    pub(super) spec: &'a LogSpec,
+    pub(super) known: Option<KnownFile>,
+    pub(super) look: Look,
+}
+
+impl FileIntake {
+    /// Takes the rows of all complete files. A server that cannot be reached is
+    /// tried again until the caller loses patience.
+    pub(crate) async fn run(&self) -> Result<FileReport, StoreError> {
+        self.look_again().await?;
+        let report = self.patiently(None).await?;
+        if report.failure.is_none() {
+            self.watch_lateness().await?;
+        }
+        Ok(report)
+    }
+
+    /// Takes the events of a time that the journal lost from the files that can
+    /// hold them, and leaves the files as they are. True when all of them were
+    /// there: each log has a file that was written after the time's end.
+    pub(crate) async fn fill(
+        &self,
+        from: Option<Timestamp>,
+        to: Timestamp,
+    ) -> Result<(FileReport, bool), StoreError> {
+        let report = self.patiently(Some((from, to))).await?;
+        let whole = report.failure.is_none() && report.refused.is_empty() && report.young == 0;
+        Ok((report, whole))
+    }
+
+    async fn patiently(&self, span: Option<Span>) -> Result<FileReport, StoreError> {
+        let mut told = BTreeSet::new();
+        let mut tries = 0;
+        loop {
+            let mut report = FileReport::default();
+            let failure = match self.round(span, &mut report, &mut told).await {
+                Ok(()) => return Ok(report),
+                Err(Stop::NoRoom) => {
+                    return Ok(FileReport { young: report.young.max(1), ..report });
+                }
+                Err(Stop::Store(error)) => return Err(error),
+                Err(Stop::Remote(failure)) => failure,
+            };
+            let passing = matches!(
+                failure.outcome,
+                Outcome::NotSent | Outcome::Unknown | Outcome::Unavailable
+            );
+            self.sftp.note_outage(passing.then_some(&failure));
+            if !passing {
+                report.failure = Some(failure);
+                return Ok(report);
+            }
+            tries += 1;
+            let wait = Duration::from_millis(500 << tries.min(6)).min(LONGEST_WAIT);
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Looks at all files once and takes what is complete.
+    async fn round(
+        &self,
+        span: Option<Span>,
+        report: &mut FileReport,
+        told: &mut BTreeSet<String>,
+    ) -> Result<(), Stop> {
+        let session = self.sftp.connect().await?;
+        self.sftp.note_outage(None);
+        let listing = session.list(&self.files.directory).await?;
+        self.tell_names(&listing, told);
+        let mut found = self.look_at(&listing).await?;
+        if found.iter().any(|file| file.look == Look::AskAgain) {
+            self.clock.sleep(BETWEEN_LOOKS.min(self.files.settle)).await;
+            let again = session.list(&self.files.directory).await?;
+            found = self.look_at(&again).await?;
+        }
+        if let Some(span) = span
+            && !self.covers(&found, span)
+        {
+            report.young += 1;
+            session.close().await;
+            return Ok(());
+        }
+        for file in found {
+            match file.look {
+                Look::Young | Look::AskAgain => report.young += 1,
+                Look::Refused if span.is_none() => {
+                    let reason = file.known.and_then(|known| known.reason).unwrap_or_default();
+                    self.tell_refused(&file.entry.name, reason, report, told);
+                }
+                Look::Done if span.is_none() => self.clear_away(&session, &file).await?,
+                Look::Complete | Look::Done | Look::Refused => {
+                    if let Some(reason) = self.take_file(&session, &file, span).await? {
+                        self.tell_refused(&file.entry.name, reason, report, told);
+                    }
+                }
+            }
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    /// What each file of the listing is now; new ones are written down.
+    async fn look_at(&self, listing: &Listing) -> Result<Vec<Found<'_>>, StoreError> {
+        let mut known: BTreeMap<String, KnownFile> = self
+            .store
+            .call(|work| work.files(FLOW))
+            .await?
+            .into_iter()
+            .map(|file| (file.name.clone(), file))
+            .collect();
+        let now = self.clock.now();
+        let names: BTreeSet<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
+        let (mut found, mut seen) = (Vec::new(), Vec::new());
+        for entry in &listing.files {
+            let Some(spec) = self.files.logs.iter().find(|log| log.pattern.matches(&entry.name))
+            else {
+                continue;
+            };
+            let known = known.remove(&entry.name);
+            let marker = self.files.marker.as_ref();
+            let marker = marker.map(|end| names.contains(format!("{}{end}", entry.name).as_str()));
+            let rules = LookRules { settle: self.files.settle, marker, rules: self.digest(), now };
+            let look = look(known.as_ref(), entry.stat, &rules);
+            let changed = known.as_ref().is_none_or(|known| {
+                (known.size, known.changed_s) != (entry.stat.size, entry.stat.changed_s)
+            });
+            let known = if changed {
+                let fresh = fresh(entry, now);
+                seen.push(fresh.clone());
+                Some(fresh)
+            } else {
+                known
+            };
+            found.push(Found { entry: entry.clone(), spec, known, look });
+        }
+        let gone: Vec<String> = known.into_keys().collect();
+        self.store
+            .call(move |work| {
+                seen.iter().try_for_each(|file| work.put_file(FLOW, file))?;
+                work.forget_files(FLOW, &gone, REMEMBER_DAYS)
+            })
+            .await?;
+        Ok(found)
+    }
+
+    /// Of the rules by which files are read.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let LogFiles { logs, format, .. } = &*self.files;
+        *blake3::hash(format!("{logs:?} {format:?}").as_bytes()).as_bytes()
+    }
+
+    /// Whether each log has a file that was written after the span's end.
+    fn covers(&self, found: &[Found<'_>], (_, to): Span) -> bool {
+        self.files.logs.iter().all(|log| {
+            let mut files = found.iter().filter(|file| std::ptr::eq(file.spec, log));
+            files.any(|file| file.entry.stat.changed_s > to.as_second())
+        })
+    }
+
+    fn tell_refused(
+        &self,
+        file: &str,
+        reason: String,
+        report: &mut FileReport,
+        told: &mut BTreeSet<String>,
+    ) {
+        report.refused.insert(file.to_owned());
+        if told.insert(file.to_owned()) {
+            FileRefused { flow: FLOW, file: file.to_owned(), reason }.emit();
+        }
+    }
+
+    fn tell_names(&self, listing: &Listing, told: &mut BTreeSet<String>) {
+        let files = listing.unsafe_names.len() as u64;
+        if let Some(example) = listing.unsafe_names.first().cloned()
+            && told.insert("/".to_owned())
+        {
+            FileNamesRefused { flow: FLOW, files, example }.emit();
+        }
+    }
+
+    /// Tells somebody when no new file has come for too long.
+    async fn watch_lateness(&self) -> Result<(), StoreError> {
+        let Some(alarm) = self.files.alarm else { return Ok(()) };
+        let now = self.clock.now();
+        let late = self.store.call(move |work| work.files_late(FLOW, now, alarm)).await?;
+        if let Some(late) = late {
+            let directory = self.files.directory.clone();
+            FilesLate { flow: FLOW, directory, late_seconds: late.as_secs() }.emit();
+        }
+        Ok(())
+    }
+}
+
+/// A time whose events are wanted: after the first, before the second.
+pub(super) type Span = (Option<Timestamp>, Timestamp);
+
+/// A file that was never seen before, or has changed.
+pub(super) fn fresh(entry: &Entry, now: Timestamp) -> KnownFile {
+    KnownFile {
+        name: entry.name.clone(),
+        size: entry.stat.size,
+        changed_s: entry.stat.changed_s,
+        still: now,
+        state: FileState::Seen,
+        rows: 0,
+        digest: None,
+        reason: None,
+    }
+}

@@ -1,0 +1,142 @@
+//! Whatever comes between: each event is one activity in the end.
+
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, Variants};
+
+use crate::egress_world::{Post, on_batches, on_operations};
+use crate::support::status;
+
+const EVENTS: usize = 60;
+
+/// Small batches, so that several meet the fault.
+const SMALL: &str = "batch = 7";
+
+/// One pass through these faults that must end well.
+#[track_caller]
+fn survives(name: &str, rules: Vec<FaultRule>) -> Post {
+    let post = Post::new(3, SMALL);
+    post.tell(0, EVENTS, &post.world.contacts());
+    post.world.sandbox.set_faults(FaultPlan { seed: 3, rules });
+    let run = post.sync();
+    assert_eq!(run.code, 0, "{name}: {}", run.stderr);
+    assert_eq!(run.counts().written, EVENTS as u64, "{name}");
+    let faults = post.world.sandbox.requests().faults();
+    assert!(!faults.is_empty(), "{name} was not played");
+    post.has_each_once(EVENTS);
+    post
+}
+
+fn now_and_then(rule: FaultRule) -> FaultRule {
+    FaultRule { every: Some(3), times: Some(6), ..rule }
+}
+
+#[test]
+fn lost_answers_double_nothing() {
+    for fault in [Fault::CutAfter, Fault::CutBefore, Fault::CutIn] {
+        survives(fault.name(), vec![now_and_then(on_batches(fault.clone()))]);
+    }
+}
+
+#[test]
+fn answers_that_cannot_be_read_double_nothing() {
+    for fault in [Fault::Truncated, Fault::Foreign, Fault::WrongContent] {
+        survives(fault.name(), vec![now_and_then(on_batches(fault.clone()))]);
+    }
+}
+
+#[test]
+fn a_busy_or_broken_server_is_waited_for() {
+    for code in [500, 502, 503, 504] {
+        let rule = FaultRule { every: Some(4), times: Some(3), ..on_batches(status(code)) };
+        survives(&format!("HTTP {code}"), vec![rule]);
+    }
+}
+
+#[test]
+fn a_token_that_ends_in_between_is_renewed() {
+    // Not more: a request that is refused with two fresh tokens means a person.
+    let rule = FaultRule { every: Some(4), times: Some(2), ..on_batches(Fault::ExpiredToken) };
+    survives("expired token", vec![rule]);
+}
+
+#[test]
+fn a_request_that_is_throttled_waits_as_long_as_it_is_told() {
+    let rule = FaultRule { times: Some(1), ..on_batches(Fault::Throttle { retry_after: 1 }) };
+    survives("throttled", vec![rule]);
+}
+
+#[test]
+fn single_operations_that_fail_are_repeated_alone() {
+    for (name, fault) in [
+        ("500", status(500)),
+        ("503", status(503)),
+        ("lost", Fault::CutAfter),
+        ("cut", Fault::CutBefore),
+        ("401", status(401)),
+    ] {
+        let rule = FaultRule { every: Some(9), times: Some(6), ..on_operations(fault) };
+        survives(name, vec![rule]);
+    }
+}
+
+#[test]
+fn one_throttled_operation_holds_all_requests_up() {
+    let rule = FaultRule {
+        after: Some(10),
+        times: Some(1),
+        ..on_operations(Fault::Throttle { retry_after: 1 })
+    };
+    let post = Post::new(3, SMALL);
+    post.tell(0, EVENTS, &post.world.contacts());
+    post.world.play(rule);
+    let run = post.sync().ends(0);
+    assert_eq!(run.events("delivery.throttled").len(), 1);
+    post.has_each_once(EVENTS);
+}
+
+#[test]
+fn a_crowd_of_faults_at_once_leaves_each_event_with_one_activity() {
+    let some = |probability, rule: FaultRule| FaultRule { probability: Some(probability), ..rule };
+    let rules = vec![
+        some(0.05, on_batches(Fault::CutAfter)),
+        some(0.05, on_batches(Fault::Truncated)),
+        some(0.05, on_batches(status(503))),
+        some(0.02, on_operations(status(500))),
+        some(0.02, on_operations(Fault::CutAfter)),
+    ];
+    let variants = Variants {
+        journal_repeats: 3,
+        journal_shuffle: 20,
+        journal_batch: 30,
+        ..Variants::default()
+    };
+    let post = Post::with(5, "batch = 20\ncomplete_activities = true", variants);
+    post.tell(0, 1000, &post.world.contacts());
+    post.world.sandbox.set_faults(FaultPlan { seed: 11, rules });
+    assert_eq!(post.synced().written, 1000);
+    post.has_each_once(1000);
+    assert!(post.activities().values().all(|(_, row)| row["statecode"] == 1));
+}
+
+#[test]
+fn a_batch_that_is_refused_for_one_of_its_events_is_cut_until_that_one_is_alone() {
+    let post = Post::new(1, "batch = 16");
+    post.tell(0, 16, &post.world.contacts());
+    // As a proxy that does not like one word of a body: the whole is refused.
+    let refused = r#"{"error":{"code":"0x80040203","message":"Invalid argument."}}"#;
+    let body = Fault::Status { code: 400, body: refused.to_owned() };
+    post.world.play(FaultRule { times: Some(2), ..on_batches(body) });
+    assert_eq!(post.synced().written, 16);
+    post.has_each_once(16);
+}
+
+#[test]
+fn where_nothing_answers_the_command_gives_up_and_keeps_all() {
+    let post = Post::new(1, "");
+    post.tell(0, 8, &post.world.contacts());
+    post.world.play(on_batches(status(503)));
+    let run = post.world.run(&["sync", "egress", "--patience", "2"]).ends(4);
+    assert_eq!(run.counts().pending, 8);
+    post.world.calm();
+    assert_eq!(post.synced().written, 8);
+    post.has_each_once(8);
+}
