@@ -148,8 +148,8 @@ impl App {
         Ok(prepared)
     }
 
-    /// Both schemas of a mapping, the table's with these columns.
-    async fn schemas_with(
+    /// Both schemas of a mapping, with these columns.
+    async fn schemas(
         &self,
         spec: &TableMapping,
         columns: &BTreeSet<ColumnName>,
@@ -189,18 +189,11 @@ impl App {
         let mut wanted = spec.columns();
         wanted.extend(flags.iter().map(|pair| pair.column.clone()));
         let (schema, resource) = self
-            .schemas_with(spec, &wanted)
+            .schemas(spec, &wanted)
             .await
             .map_err(|failure| refused(failure, known.is_some()))?;
-        let compiled = compile(spec, &schema, &resource).map_err(|problems| {
-            let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
-            let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
-            if known.is_some_and(ran) {
-                TableError::Drift(texts)
-            } else {
-                TableError::Mapping(texts)
-            }
-        })?;
+        let compiled = compile(spec, &schema, &resource)
+            .map_err(|problems| does_not_fit(spec, &problems, known))?;
         if !schema.change_tracking && spec.tracking == Tracking::Changes {
             let possible = schema.change_tracking_possible;
             return Err(TableError::NotTracked { table: spec.dynamics.clone(), possible });
@@ -257,16 +250,27 @@ impl App {
     }
 }
 
-/// What is read of the table: what the mapping needs, and the flags of new
-/// records.
-fn columns(compiled: &Compiled, flags: &[BoundPair], schema: &TableSchema) -> Vec<Column> {
+/// What is read: the mapping's columns, and those of the opt-out flags.
+fn columns(compiled: &Compiled, opt_outs: &[BoundPair], schema: &TableSchema) -> Vec<Column> {
     let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
-    for column in flags.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
+    for column in opt_outs.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
         if columns.iter().all(|known| known.name != column.name) {
             columns.push(column.clone());
         }
     }
     columns
+}
+
+/// A mapping that ran as it is written now does not fit because a schema has
+/// changed.
+fn does_not_fit(
+    spec: &TableMapping,
+    problems: &[Problem],
+    known: Option<&KnownTable>,
+) -> TableError {
+    let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
+    let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
+    if known.is_some_and(ran) { TableError::Drift(texts) } else { TableError::Mapping(texts) }
 }
 
 /// What it means that the schemas cannot be had. A table that ran once does not
