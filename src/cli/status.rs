@@ -142,6 +142,13 @@ fn as_tables(status: &Status) -> String {
             ));
         }
     }
+    out.push_str(&what_is_lost(status));
+    out
+}
+
+/// What nobody will deliver by itself.
+fn what_is_lost(status: &Status) -> String {
+    let mut out = String::new();
     for gap in &status.gaps {
         let from = gap.from.map_or_else(|| "the beginning".to_owned(), |at| format!("{at:.0}"));
         out.push_str(&format!(
@@ -151,7 +158,7 @@ fn as_tables(status: &Status) -> String {
     }
     for (table, waiting) in &status.unmapped {
         out.push_str(&format!(
-            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or set [store] path to a new file",
+            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or `cdsync discard-table {table}`",
             count(*waiting)
         ));
     }

@@ -21,7 +21,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn reader(kind: LogKind, header: &str, kinds: &[EventKind]) -> Result<LogReader, String> {
-    let kinds = BTreeSet::from_iter(kinds.iter().copied());
+    let kinds: BTreeSet<_> = kinds.iter().copied().collect();
     let format = FileFormat::default();
     LogReader::new(&spec(kind), &format, (&kinds, UnsureBounces::Quarantined), &words(header))
         .map_err(|missing| missing.to_string())
