@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::optouts::Optouts;
 use crate::model::{Flow, RecordId};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
@@ -322,7 +323,7 @@ pub(super) struct Trace {
     pub(super) json: Json,
 }
 
-fn record_id(text: &str) -> Result<RecordId, String> {
+pub(super) fn record_id(text: &str) -> Result<RecordId, String> {
     RecordId::parse(text).map_err(|_| "this is not a GUID".to_owned())
 }
 
@@ -409,71 +410,4 @@ pub(super) struct DiscardTable {
 pub(super) struct ApproveDeletes {
     /// The Dynamics table
     pub(super) table: String,
-}
-
-/// `optouts`
-#[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(super) struct Optouts {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) action: OptoutAction,
-}
-
-/// `optouts …`
-#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum OptoutAction {
-    /// List every contact and flag of which anything was ever said
-    List {
-        /// Only flags in this state
-        #[arg(long, value_name = "STATE")]
-        state: Option<StateName>,
-        /// Print JSON
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Tell all that is known of a contact: each flag, and each decision with
-    /// its evidence, newest first
-    Show {
-        /// The contact's id in Dynamics
-        #[arg(value_parser = record_id)]
-        id: RecordId,
-        /// Print JSON
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Write the whole ledger, each flag with its last decision
-    Export {
-        /// CSV for spreadsheets, or JSON
-        #[arg(long, default_value = "csv", value_name = "FORMAT")]
-        format: ExportForm,
-        /// File to write, which must not exist yet [default: stdout]
-        #[arg(long, value_name = "FILE")]
-        #[serde(skip)]
-        output: Option<PathBuf>,
-    },
-}
-
-/// States of a flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum StateName {
-    // Both sides are as decided.
-    Settled,
-    // To be looked at.
-    Due,
-    // To be lifted, in a pass under way.
-    Clearing,
-    // Held by the clearing guard.
-    Held,
-    // Approved, to be lifted at the next pass.
-    Approved,
-}
-
-/// Forms of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum ExportForm {
-    Csv,
-    Json,
 }

@@ -13,11 +13,12 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, Json, LetterAction, Optouts,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
     Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
+use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
 use super::{discard, letters, optouts, remote, resync, status, sync, trace};
@@ -56,7 +57,7 @@ impl Request {
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
-            Self::ApproveOptouts => optouts::configured(config),
+            Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)

@@ -114,33 +114,32 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
         &store,
         Vec::new(),
     )?;
-    let (key, hosts) = (beside("sftp-key"), beside("known-hosts"));
-    private_file(&key, &sandbox.sftp().client_key())?;
-    private_file(&hosts, &sandbox.sftp().known_hosts())?;
-    let egress = egress(sandbox, &key, &hosts);
+    let egress = egress(sandbox, &beside("sftp-key"), &beside("known-hosts"))?;
     private_file(file, &format!("{text}\n{LINKED}\n{egress}"))
 }
 
-/// The flow of the sandbox's mail events.
-fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> String {
+/// The flow of the sandbox's mail events; writes the key and the known hosts.
+pub(super) fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> Result<String, End> {
     let files = sandbox.sftp();
+    private_file(key, &files.client_key())?;
+    private_file(hosts, &files.known_hosts())?;
     // A JSON text is a TOML text.
     let quoted = |path: &Path| serde_json::Value::from(path.display().to_string());
-    EGRESS
+    Ok(EGRESS
         .replace("{journal}", &sandbox.journal().url())
         .replace("{host}", &files.address().ip().to_string())
         .replace("{port}", &files.address().port().to_string())
         .replace("{user}", files.user())
         .replace("{key}", &quoted(key).to_string())
-        .replace("{hosts}", &quoted(hosts).to_string())
+        .replace("{hosts}", &quoted(hosts).to_string()))
 }
 
 /// What reads the sandbox's journal, and its log files where they are wanted.
 const EGRESS: &str = r#"# What became of the sandbox's mail. The journal and the log files tell the same
-# events under the same ids, so both may be read: source = ["journal", "sftp"].
+# events under the same ids, so that both may be read.
 [egress]
 schedule = "*/30 * * * * *"
-source = "journal"
+source = ["journal", "sftp"]
 events = ["send", "open", "click", "bounce"]
 
 [egress.journal]
@@ -149,8 +148,8 @@ pointers = { id = "/id" }
 
 [egress.sftp]
 directory = "exports"
-delivery_log = { pattern = "delivery_log_*.csv", columns = { id = "id", contact = "externalId", time = "eventDate", status = "status", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage", reason = "failureReason" } }
-tracking_log = { pattern = "tracking_log_*.csv", columns = { id = "id", contact = "externalId", time = "logDate", kind = "type", url = "urlSource", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage" } }
+delivery_log = { pattern = "delivery_log_*.csv", columns = { id = "id", contact = "externalId", time = "eventDate", status = "status", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage", reason = "failureReason", proof = "proof" } }
+tracking_log = { pattern = "tracking_log_*.csv", columns = { id = "id", contact = "externalId", time = "logDate", kind = "type", url = "urlSource", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage", proof = "proof" } }
 
 [campaign.sftp]
 host = "{host}"

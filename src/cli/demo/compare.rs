@@ -7,16 +7,21 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{EventIds, MailControl, MailKind, Sandbox};
 
 type Row = Map<String, Value>;
 
 /// What a comparison found.
+#[derive(Default)]
 pub(super) struct Comparison {
     /// Records in Dynamics.
     pub(super) records: u64,
     /// Contacts among them.
     pub(super) contacts: u64,
+    /// Vehicles and visits among them.
+    pub(super) others: u64,
+    /// Activities among them.
+    pub(super) activities: u64,
     /// Values compared.
     pub(super) values: u64,
     /// One text each; ids and field names only.
@@ -96,15 +101,30 @@ const CONTACT: &[Rule] = &[
 
 /// Compares all tables with all resources.
 pub(super) fn compare(sandbox: &Sandbox) -> Comparison {
-    let mut found = Comparison { records: 0, contacts: 0, values: 0, differences: Vec::new() };
+    let mut found = Comparison::default();
     for pair in PAIRS {
         let before = found.records;
         compare_pair(sandbox, pair, &mut found);
         if pair.table == "contact" {
             found.contacts = found.records - before;
+        } else {
+            found.others += found.records - before;
         }
     }
     found
+}
+
+/// Compares the activities in Dynamics with those that must come of the mail.
+pub(super) fn compare_timeline(sandbox: &Sandbox) -> Comparison {
+    let mail = sandbox.mail();
+    let activities = mail.expected(EventIds::Logs).len() as u64;
+    Comparison {
+        records: activities,
+        activities,
+        values: activities * MailControl::COMPARED,
+        differences: mail.differences(EventIds::Logs, &MailKind::ALL, "new"),
+        ..Comparison::default()
+    }
 }
 
 fn compare_pair(sandbox: &Sandbox, pair: &Pair, found: &mut Comparison) {

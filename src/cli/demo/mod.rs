@@ -20,8 +20,8 @@ use super::args::{self, Cli, Format, Global};
 use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json, say, table};
 use super::progress::Progress;
-use super::sandbox::{LINKED, configuration};
-use compare::{Comparison, compare};
+use super::sandbox::{LINKED, configuration, egress};
+use compare::{Comparison, compare, compare_timeline};
 
 /// Ends a pass that does not move.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,7 +72,7 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
         progress.step(act.name);
         (act.change)(&sandbox, arguments.seed)
             .map_err(|error| End::new(Exit::Incomplete, format!("{}: {error}", act.name)))?;
-        let pass = one_pass(&app, &store, &sandbox, &progress, act.name).await?;
+        let pass = one_pass(&app, &store, &sandbox, &progress, act).await?;
         passes.push(pass);
     }
     progress.end();
@@ -122,7 +122,8 @@ fn connect(sandbox: &Sandbox, scratch: &Scratch, clock: &Clock) -> Result<App, E
         &scratch.0.join("cdsync.db"),
         vec![story::MAPPING.to_owned(), LINKED.to_owned()],
     )?;
-    let mut config = load(&text)?;
+    let egress = egress(sandbox, &scratch.0.join("sftp-key"), &scratch.0.join("known-hosts"))?;
+    let mut config = load(&format!("{text}\n{egress}"))?;
     // The look-alikes have no gateway to respect.
     config.campaign.requests_per_second = 10_000;
     config.dynamics.requests_per_5_minutes = 100_000;
@@ -134,8 +135,9 @@ async fn one_pass(
     store: &Store,
     sandbox: &Sandbox,
     progress: &Progress,
-    name: &'static str,
+    act: &story::Act,
 ) -> Result<Pass, End> {
+    let name = act.name;
     let log = sandbox.requests();
     let before = calls(sandbox);
     let drawn = progress.clone();
@@ -147,7 +149,7 @@ async fn one_pass(
         again: false,
         asked: true,
     };
-    let report = sync(app, store, Flow::Ingress, options, &mut watch).await?;
+    let report = sync(app, store, act.flow, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}
@@ -160,7 +162,10 @@ async fn one_pass(
         }
     }
     progress.step("comparing both sides");
-    let comparison = compare(sandbox);
+    let comparison = match act.flow {
+        Flow::Ingress | Flow::Optout => compare(sandbox),
+        Flow::Egress => compare_timeline(sandbox),
+    };
     log.clear();
     Ok(Pass {
         name,
@@ -232,16 +237,19 @@ fn summary(passes: &[Pass]) -> Result<(), End> {
         })
         .collect();
     print(&table(&columns, &rows))?;
-    let Some(last) = passes.last() else { return Ok(()) };
+    let last = |wanted: fn(&Comparison) -> u64| {
+        passes.iter().map(|pass| wanted(&pass.comparison)).rfind(|count| *count > 0).unwrap_or(0)
+    };
     let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
     let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
     print(&format!(
-        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side at the end",
+        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side and {} activities on the timeline at the end",
         count(records),
         count(values),
         passes.len(),
-        count(last.comparison.contacts),
-        count(last.comparison.records - last.comparison.contacts),
+        count(last(|it| it.contacts)),
+        count(last(|it| it.others)),
+        count(last(|it| it.activities)),
     ))?;
     if differences(passes).next().is_none() {
         print("nothing differs")?;

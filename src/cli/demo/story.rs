@@ -1,9 +1,10 @@
-//! What happens in Dynamics between the passes of the demo.
+//! What happens in the two systems between the passes of the demo.
 
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::sandbox::{ControlError, Sandbox};
+use crate::model::Flow;
+use crate::sandbox::{ControlError, EventIds, LogForm, Mailing, Sandbox, Standing, Variants};
 
 /// The mapping of the demo's contacts: every type that one has.
 pub(super) const MAPPING: &str = r#"[[ingress.table]]
@@ -37,17 +38,22 @@ fields = [
 pub(super) struct Act {
     /// Its name in the summary.
     pub(super) name: &'static str,
-    /// What people do in Dynamics before it.
+    /// The flow that runs.
+    pub(super) flow: Flow,
+    /// What happens in the two systems before it.
     pub(super) change: fn(&Sandbox, u64) -> Result<(), ControlError>,
 }
 
 /// The passes.
 pub(super) const ACTS: &[Act] = &[
-    Act { name: "first load", change: |_, _| Ok(()) },
-    Act { name: "nothing new", change: |_, _| Ok(()) },
-    Act { name: "changes", change: people_work },
-    Act { name: "token lost", change: token_is_lost },
-    Act { name: "at rest", change: |_, _| Ok(()) },
+    Act { name: "first load", flow: Flow::Ingress, change: |_, _| Ok(()) },
+    Act { name: "nothing new", flow: Flow::Ingress, change: |_, _| Ok(()) },
+    Act { name: "changes", flow: Flow::Ingress, change: people_work },
+    Act { name: "token lost", flow: Flow::Ingress, change: token_is_lost },
+    Act { name: "at rest", flow: Flow::Ingress, change: |_, _| Ok(()) },
+    Act { name: "mail", flow: Flow::Egress, change: mail_goes_out },
+    Act { name: "late bounces", flow: Flow::Egress, change: mail_comes_back },
+    Act { name: "told again", flow: Flow::Egress, change: mail_is_told_again },
 ];
 
 /// Every `step`-th contact from `start` on, at most `most`.
@@ -160,5 +166,41 @@ fn token_is_lost(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
         )?;
     }
     dynamics.expire_tokens();
+    Ok(())
+}
+
+/// Campaign sends each contact an e-mail. The journal tells what came of it,
+/// some of it twice and out of order; the log files tell the same.
+fn mail_goes_out(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
+    let mail = sandbox.mail();
+    sandbox.set_variants(Variants {
+        journal_repeats: 10,
+        journal_shuffle: 50,
+        ..Variants::default()
+    });
+    let mut facts = mail.send(&Mailing { seed, ..Mailing::default() });
+    // What waits or is put aside would be no end that a demo can show.
+    facts.retain(|fact| {
+        !fact.late && !matches!(fact.standing, Standing::Stranger | Standing::Strange)
+    });
+    mail.publish(&facts, EventIds::Logs);
+    mail.export("1", &facts, &LogForm::default());
+    Ok(())
+}
+
+/// A day later some of the e-mails turn out to have bounced: the rows of the
+/// log change, and only the next export tells of it.
+fn mail_comes_back(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+    let mail = sandbox.mail();
+    let mut facts = mail.untold();
+    facts.retain(|fact| fact.late);
+    mail.export("2", &facts, &LogForm::default());
+    Ok(())
+}
+
+/// The journal tells all of it once more.
+fn mail_is_told_again(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+    let mail = sandbox.mail();
+    mail.publish(&mail.facts(), EventIds::Logs);
     Ok(())
 }

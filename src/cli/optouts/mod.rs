@@ -1,5 +1,6 @@
 //! `optouts` and `approve-optouts`: the opt-out ledger, page by page.
 
+mod arguments;
 mod cells;
 mod facts;
 #[cfg(test)]
@@ -9,19 +10,21 @@ mod words;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::model::{FieldName, RecordId};
 use crate::store::consent::{ConsentDecision, FlagState};
 use crate::store::{Mode, Store, StoreError};
 
-use super::args::{Cli, ExportForm, OptoutAction, Optouts, StateName};
+use super::args::Cli;
 use super::config::config;
 use super::desk::{Place, Request};
 use super::exit::{End, Exit};
 use super::output::{Spoken, count};
 use super::remote;
 use super::sink::Sink;
+use arguments::{ExportForm, OptoutAction, StateName};
 use facts::Fact;
+
+pub(super) use arguments::Optouts;
 
 /// Rows of the ledger that are in memory at one time, and set in columns
 /// together.
@@ -127,11 +130,10 @@ async fn all(
     }
     match (form, told) {
         (Form::Table, 0) => Ok(Spoken::out("the opt-out ledger has nothing of this kind")),
-        (Form::Table, _) => Ok(Spoken::out("")),
         (Form::Json, 0) => write(sink, "[]".to_owned()).await,
         (Form::Json, _) => write(sink, "]".to_owned()).await,
         (Form::Csv, 0) => write(sink, cells::csv_of(&[], true)).await,
-        (Form::Csv, _) => Ok(Spoken::out("")),
+        (Form::Table | Form::Csv, _) => Ok(Spoken::out("")),
     }
 }
 
@@ -201,17 +203,6 @@ async fn decisions(
     before: i64,
 ) -> Result<Vec<ConsentDecision>, StoreError> {
     store.call(move |work| work.decisions_before(contact, None, before, PAGE)).await
-}
-
-/// Whether there is a flow whose clearings could be approved.
-pub(super) fn configured(config: &Config) -> Result<(), End> {
-    if config.optout.is_some() {
-        return Ok(());
-    }
-    Err(End::new(
-        Exit::Usage,
-        "the flow `optout` is not configured; add `[optout]` with a `direction`",
-    ))
 }
 
 /// Answers `approve-optouts`.

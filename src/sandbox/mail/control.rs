@@ -2,7 +2,10 @@
 //!
 //! Owns: what was told by which source, and the comparison with Dynamics.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
 
 use super::expect::{self, EventIds, ExpectedActivity};
 use super::logs::{LogForm, delivery_log, tracking_log};
@@ -18,6 +21,8 @@ use crate::sandbox::variants::Variants;
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     facts: Vec<MailFact>,
+    /// What has happened, told or not.
+    happened: Vec<MailFact>,
     last: u64,
 }
 
@@ -34,6 +39,9 @@ pub struct MailControl {
 }
 
 impl MailControl {
+    /// Values that [`MailControl::differences`] compares of each activity.
+    pub const COMPARED: u64 = 8;
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,6 +52,7 @@ impl MailControl {
         let contacts = self.dynamics.ids("contact");
         let mut told = self.told();
         let facts = tell(mailing, &contacts, told.last, self.clock.now().as_millisecond());
+        told.happened.extend_from_slice(&facts);
         told.last = facts.iter().map(|fact| fact.log_id).max().unwrap_or(0).max(told.last);
         facts
     }
@@ -75,7 +84,7 @@ impl MailControl {
             self.sftp.put_at(&path, &tracking_log(facts, form), modified);
         }
         // Of a row that was sent and has failed only the failure is told.
-        let failed: std::collections::HashSet<u64> = facts
+        let failed: HashSet<u64> = facts
             .iter()
             .filter(|fact| fact.kind == MailKind::Bounce && fact.standing != Standing::Soft)
             .map(|fact| fact.broad_log)
@@ -87,6 +96,13 @@ impl MailControl {
             }
         });
         self.told().facts.extend(shown.cloned());
+    }
+
+    /// What has happened and nobody was told of yet.
+    pub fn untold(&self) -> Vec<MailFact> {
+        let told = self.told();
+        let known: HashSet<Uuid> = told.facts.iter().map(|fact| fact.event_id).collect();
+        told.happened.iter().filter(|fact| !known.contains(&fact.event_id)).cloned().collect()
     }
 
     /// Everything told so far, also what was told twice.
