@@ -11,17 +11,11 @@ use tokio::sync::Mutex;
 
 use crate::dynamics::activity_row::row;
 use crate::dynamics::batch::{Condition, Part};
+use crate::dynamics::blueprint::needed;
 use crate::dynamics::wire::{AttributeReply, CastReply, List, RelationReply, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
 use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, TableName};
-
-/// The ends of the column names; `<prefix>_` stands before each.
-const COLUMNS: [&str; 5] =
-    ["eventid", "eventdate", "campaignname", "deliveryname", "mirrorpageurl"];
-
-/// The column that only clicks need.
-const URL: &str = "trackingurl";
 
 /// The table of one kind of event. Clones share what was read of it.
 #[derive(Clone, Debug)]
@@ -195,8 +189,7 @@ impl ActivityTable {
     }
 
     fn needed(&self) -> Vec<String> {
-        let url = (self.kind == EventKind::Click).then_some(URL);
-        COLUMNS.into_iter().chain(url).map(|end| format!("{}_{end}", self.prefix)).collect()
+        needed(self.kind).map(|column| format!("{}_{}", self.prefix, column.end)).collect()
     }
 
     /// The navigation property of `regardingobjectid` that leads to contacts.
