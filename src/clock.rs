@@ -4,10 +4,10 @@
 //! number (`tests/tidy.rs` refuses both elsewhere). Knows nothing of the rest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A point on the monotonic clock, for deadlines and durations. Wall time is
 /// data, never control: a clock step must not end or lengthen a wait.
@@ -27,13 +27,32 @@ impl Monotonic {
     }
 }
 
+/// By how much a look-alike's wall clock is wrong; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shift(Arc<AtomicI64>);
+
+impl Shift {
+    /// Sets it, in milliseconds; positive is ahead.
+    pub(crate) fn set_ms(&self, ms: i64) {
+        self.0.store(ms, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// Wall time, monotonic time, sleeping and jitter.
 ///
 /// Cheap to clone; clones share one random stream. Under tokio's paused clock
 /// the monotonic part and `sleep` follow simulated time.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock {
+pub(crate) struct Clock(Arc<Works>);
+
+#[derive(Debug)]
+struct Works {
     random: Arc<AtomicU64>,
+    shift: Shift,
 }
 
 impl Clock {
@@ -47,17 +66,21 @@ impl Clock {
 
     /// The machine's clock with a repeatable jitter stream.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self { random: Arc::new(AtomicU64::new(seed)) }
+        let random = Arc::new(AtomicU64::new(seed));
+        Self(Arc::new(Works { random, shift: Shift::default() }))
+    }
+
+    /// The same clock, its wall time wrong by `shift`.
+    pub(crate) fn shifted(&self, shift: &Shift) -> Self {
+        let random = Arc::clone(&self.0.random);
+        Self(Arc::new(Works { random, shift: shift.clone() }))
     }
 
     /// Wall time. Data only: never decide the order of two things by it.
-    #[expect(
-        clippy::disallowed_methods,
-        clippy::unused_self,
-        reason = "this is the one place that asks, and whoever asks must hold a clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        now.checked_add(self.0.shift.get()).unwrap_or(now)
     }
 
     /// Monotonic time, for deadlines and durations.
@@ -83,7 +106,7 @@ impl Clock {
     /// The next number of the jitter stream (`SplitMix64`). Not for secrets.
     pub(crate) fn random(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        let mut z = self.0.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::app::activity_check::activity_findings;
 use crate::app::check_files::check_files;
+use crate::app::check_journal::check_journal;
 use crate::app::guardrails::row_findings;
 use crate::app::rights::right_findings;
 use crate::app::tables::{how_to_track, lookup};
@@ -74,6 +75,7 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
         table(app, index, spec, &mut findings).await;
     }
     findings.extend(row_findings(app, tables).await);
+    check_journal(app, &mut findings).await;
     findings.extend(activity_findings(app).await);
     findings.extend(right_findings(app, &who.user_id).await);
     findings

@@ -97,7 +97,7 @@ pub(crate) async fn plan_ingress(
     let before =
         store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
     let tally = Tally::default();
-    let mut patience = Patience::new(app, &tally, PATIENCE);
+    let mut patience = Patience::new(app, FLOW, &tally, PATIENCE);
     let intake = Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),
@@ -210,13 +210,23 @@ fn planned(leased: &crate::store::Leased, held: bool) -> Planned {
         let written = changed.iter().any(|it| it.name == field.name);
         Some((field.name.to_string(), why(field, known, held, (written, leased.payload.initial))?))
     });
-    Planned {
+    let opt_outs: Vec<String> = match (leased.action, known) {
+        (Action::Write, false) => leased.payload.opt_outs.iter().map(ToString::to_string).collect(),
+        (Action::Write | Action::Delete, _) => Vec::new(),
+    };
+    let mut planned = Planned {
         reasons: reasons.collect(),
         fields: changed.iter().map(|field| field.name.to_string()).collect(),
         values: changed.iter().map(|it| (it.name.to_string(), it.json.get().to_owned())).collect(),
         reason,
         ..Planned::of(FLOW, leased.table.clone(), leased.record, action)
+    };
+    for name in opt_outs {
+        planned.fields.push(name.clone());
+        planned.values.push((name.clone(), "true".to_owned()));
+        planned.reasons.push((name, "opted out in Dynamics"));
     }
+    planned
 }
 
 /// Why a field is written, or is not although it differs; none where there is

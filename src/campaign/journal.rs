@@ -78,6 +78,11 @@ impl Journal {
         self.path.clone()
     }
 
+    /// Where nothing is told yet: events that are written from now on.
+    pub(crate) fn end(&self) -> String {
+        format!("{}?latest=true", self.path)
+    }
+
     /// Where the events after a position are.
     pub(crate) fn since(&self, position: &str) -> String {
         let query: String = url::form_urlencoded::Serializer::new(String::new())

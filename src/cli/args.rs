@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::sandbox::Sandbox;
+use super::optouts::Optouts;
 use crate::model::{Flow, RecordId};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
@@ -119,6 +120,12 @@ pub(super) enum Command {
     ApproveDeletes(ApproveDeletes),
     /// Discard what is left of a table that is no longer mapped
     DiscardTable(DiscardTable),
+    /// Look into the opt-out ledger, or export it: who is opted out, who said
+    /// so, why it was decided so
+    Optouts(Optouts),
+    /// Release the opt-outs that would be lifted and that the clearing guard
+    /// holds
+    ApproveOptouts,
 }
 
 /// `--json`
@@ -288,7 +295,7 @@ pub(super) struct Trace {
     pub(super) json: Json,
 }
 
-fn record_id(text: &str) -> Result<RecordId, String> {
+pub(super) fn record_id(text: &str) -> Result<RecordId, String> {
     RecordId::parse(text).map_err(|_| "this is not a GUID".to_owned())
 }
 

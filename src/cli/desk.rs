@@ -13,13 +13,15 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, Json, LetterAction, Resync, Sync,
-    Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
+    Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
+use super::optouts::Optouts;
 use super::output::Spoken;
-use super::{discard, letters, remote, resync, status, sync, trace};
+use super::sink::Sink;
+use super::{discard, letters, optouts, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub(super) enum Request {
     DeadLetters(DeadLetters),
     ApproveDeletes(ApproveDeletes),
     DiscardTable(DiscardTable),
+    Optouts(Optouts),
+    ApproveOptouts,
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -53,17 +57,23 @@ impl Request {
             Self::ApproveDeletes(arguments) => letters::mapped(arguments, config).map(drop),
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
-            Self::Status(_) | Self::DeadLetters(_) | Self::Resync(_) | Self::Sync(_) => Ok(()),
+            Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
+            Self::Status(_)
+            | Self::DeadLetters(_)
+            | Self::Optouts(_)
+            | Self::Resync(_)
+            | Self::Sync(_) => Ok(()),
         }
     }
 
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
-            Self::Status(_) | Self::Trace(_) => Mode::Rehearsal,
+            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
+            | Self::ApproveOptouts
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -101,6 +111,10 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         Request::Pause(choice) => pause(place, choice.flow.into(), true).await,
         Request::Resume(choice) => pause(place, choice.flow.into(), false).await,
         Request::DiscardTable(arguments) => discard::answer(arguments, place).await,
+        Request::Optouts(arguments) => {
+            optouts::tell(arguments, place.store, &mut Sink::Stdout).await
+        }
+        Request::ApproveOptouts => optouts::approve(place).await,
         Request::Resync(_) | Request::Sync(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -151,6 +165,9 @@ async fn carry_out(
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
+        Request::Optouts(arguments) => {
+            optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
+        }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
@@ -160,6 +177,7 @@ async fn carry_out(
         Request::Resume(_)
         | Request::ApproveDeletes(_)
         | Request::DiscardTable(_)
+        | Request::ApproveOptouts
         | Request::DeadLetters(DeadLetters { action: LetterAction::Retry { .. } }) => {
             let said = answer(request, &place).await?;
             desk.wake().await;

@@ -12,6 +12,7 @@ mod exit;
 mod explore;
 mod init;
 mod letters;
+mod optouts;
 mod output;
 mod plan;
 mod progress;
@@ -20,6 +21,7 @@ mod remote;
 mod resync;
 mod run;
 mod sandbox;
+mod sink;
 mod status;
 mod sync;
 mod trace;
@@ -102,6 +104,8 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
+            Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
+            Command::ApproveOptouts => Request::ApproveOptouts,
         };
         desk::run(cli, request, &clock).await
     })

@@ -8,7 +8,8 @@ use tokio::net::UnixStream;
 
 use super::desk::Request;
 use super::exit::{End, Exit};
-use super::output::{print, say};
+use super::output::say;
+use super::sink::Sink;
 
 /// One line of an answer.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +25,15 @@ struct Line {
 /// Hands a request over, and prints what comes back. None where no daemon
 /// answers.
 pub(super) async fn ask(socket: &Path, request: &Request) -> Result<Option<Exit>, End> {
+    ask_into(socket, request, &mut Sink::Stdout).await
+}
+
+/// The same; the data go into `sink`.
+pub(super) async fn ask_into(
+    socket: &Path,
+    request: &Request,
+    sink: &mut Sink,
+) -> Result<Option<Exit>, End> {
     let Ok(stream) = UnixStream::connect(socket).await else { return Ok(None) };
     let lost = |_| lost();
     let (reader, mut writer) = stream.into_split();
@@ -35,7 +45,7 @@ pub(super) async fn ask(socket: &Path, request: &Request) -> Result<Option<Exit>
         let line: Line = serde_json::from_str(&line)
             .map_err(|_| End::new(Exit::Incomplete, "the daemon's answer is not understood; run the command with the daemon's version of cdsync"))?;
         if !line.out.is_empty() {
-            print(&line.out)?;
+            sink.write(line.out).await?;
         }
         if !line.say.is_empty() {
             say(&line.say);

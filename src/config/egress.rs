@@ -91,7 +91,7 @@ const BATCH: usize = 200;
 const MAX_KINDS: usize = 200;
 
 /// `[egress]`; without events nothing is switched on.
-pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
+pub(super) fn egress(node: &Node<'_>) -> Option<EgressSettings> {
     let keys = node.keys(EGRESS_KEYS)?;
     let schedule = keys.get("schedule").map(|node| schedule(&node));
     let zone = keys.get("time_zone").map(|node| time_zone(&node));
@@ -145,10 +145,10 @@ pub(super) fn egress(node: &Node<'_>) -> Option<Option<EgressSettings>> {
     };
     if settings.events.is_empty() {
         // The names of the tables still count: they can be provisioned before.
-        return Some(Some(settings));
+        return Some(settings);
     }
     required_sources(&keys, &settings, &sources)?;
-    Some(Some(settings))
+    Some(settings)
 }
 
 /// Each source that is named has its section.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::value::RawValue;
+
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
 use crate::model::{FieldType, TableName};
 use crate::store::{
-    Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, Place, SealKey,
+    Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, Place, SealKey, UNKNOWN,
 };
 
 use super::parents::{Call, Turns};
@@ -216,7 +218,9 @@ impl Errand<'_> {
     }
 
     async fn create(&self) -> Result<Delivered, Trouble> {
-        let all: Vec<&PayloadField> = self.leased.payload.fields.iter().collect();
+        let payload = &self.leased.payload;
+        let opt_outs: Vec<PayloadField> = payload.opt_outs.iter().map(opted_out).collect();
+        let all: Vec<&PayloadField> = payload.fields.iter().chain(&opt_outs).collect();
         if let Some(created) = self.send(Call::Create, &all).await?
             && let Some(path) = created.path
         {
@@ -260,6 +264,16 @@ impl Errand<'_> {
         let id = here.writer.delete(&address).await?;
         self.answered(id.as_ref());
         Ok(())
+    }
+}
+
+/// A flag that is set when a record is made, and in no other call.
+fn opted_out(name: &Arc<str>) -> PayloadField {
+    PayloadField {
+        name: name.clone(),
+        json: RawValue::TRUE.to_owned(),
+        fingerprint: UNKNOWN,
+        updates: false,
     }
 }
 

@@ -146,7 +146,8 @@ const UNREADABLE: &str = "a part of the answer to a batch is no HTTP answer";
 /// The HTTP message in a part: what follows its own headers.
 fn http_message(part: &[u8]) -> Result<&[u8], &'static str> {
     let mut at = 0;
-    let mut is_http = false;
+    // Without a type of its own it can be nothing else.
+    let mut is_http = true;
     for line in part.split_inclusive(|byte| *byte == b'\n') {
         at += line.len();
         let line = line.trim_ascii();

@@ -282,7 +282,8 @@ fn names(kind: EventKind) -> (Texts, Texts) {
 
 /// The request that publishes these tables.
 pub(crate) fn publish<'a>(tables: impl Iterator<Item = &'a TableName>) -> MetadataRequest {
-    let entities: String = tables.map(|table| format!("<entity>{table}</entity>")).collect();
+    let entities: Vec<String> = tables.map(|table| format!("<entity>{table}</entity>")).collect();
+    let entities = entities.concat();
     let xml = format!("<importexportxml><entities>{entities}</entities></importexportxml>");
     MetadataRequest {
         method: "POST",

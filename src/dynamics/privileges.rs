@@ -1,6 +1,6 @@
 //! What the caller's roles let it do, as far as the environment tells. The
-//! function is not in the fact sheet (general knowledge, "RetrieveUserPrivileges
-//! function"): where it is not there, nobody must conclude anything.
+//! function is not in the fact sheet (general knowledge,
+//! "`RetrieveUserPrivileges` function"): where it is not there, nobody must conclude anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 

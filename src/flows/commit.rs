@@ -280,7 +280,13 @@ impl Step<'_, '_> {
             out.tally.unchanged += 1;
             return self.withdraw(pending, out);
         }
-        let payload = Payload { key, initial: false, fields: Vec::new(), links: Vec::new() };
+        let payload = Payload {
+            key,
+            initial: false,
+            fields: Vec::new(),
+            links: Vec::new(),
+            opt_outs: Vec::new(),
+        };
         self.put(prepared, (Action::Delete, &payload), pending, out)
     }
 

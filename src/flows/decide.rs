@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn payload(initial: bool, fields: Vec<PayloadField>) -> Payload {
-        Payload { key: "k".into(), initial, fields, links: Vec::new() }
+        Payload { key: "k".into(), initial, fields, links: Vec::new(), opt_outs: Vec::new() }
     }
 
     fn mirror(state: MirrorState, fields: &[(&str, u8)]) -> Mirror {

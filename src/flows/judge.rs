@@ -163,6 +163,7 @@ mod tests {
             initial: false,
             fields: fields.iter().map(field).collect(),
             links: Vec::new(),
+            opt_outs: Vec::new(),
         }
     }
 

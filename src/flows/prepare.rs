@@ -12,8 +12,9 @@ use crate::mapping::spec::{DeleteGuard, MissingParent, Tracking};
 use crate::mapping::{
     Applied, Compiled, CompiledLink, MappedField, MappedRecord, Pointer, canonical, resolve_empty,
 };
+use crate::model::consent::BoundPair;
 use crate::model::{
-    Change, FieldName, RecordId, ResourceSchema, RowVersion, TableName, TargetValue,
+    Change, FieldName, RecordId, ResourceSchema, RowVersion, SourceRow, TableName, TargetValue,
 };
 use crate::store::{KnownTable, Payload, PayloadField, PayloadLink, SealKey};
 
@@ -54,6 +55,9 @@ pub(crate) struct Table {
     pub(crate) read_parents: BTreeSet<TableName>,
     /// What the mapping rests on, part by part.
     pub(crate) shape: Arc<KnownTable>,
+    /// The opt-out flags that a new record is made with, where Dynamics says
+    /// no: nobody may be mailed before the flow that owns them has run.
+    pub(crate) opt_outs: Arc<[BoundPair]>,
 }
 
 /// A change after the mapping.
@@ -99,7 +103,7 @@ impl Table {
             Change::Delete(id) => Prepared { id: *id, version: None, content: Content::Deleted },
             Change::Upsert(row) => {
                 let content = match self.mapping.apply(row) {
-                    Applied::Record(record) => self.content(&record, initial, key),
+                    Applied::Record(record) => self.content(row, &record, initial, key),
                     Applied::FilteredOut => Content::FilteredOut(self.mapping.key(row).ok()),
                     Applied::Failed(failures) => {
                         let reasons: Vec<String> = failures
@@ -132,8 +136,16 @@ impl Table {
         !self.mapping.links().is_empty()
     }
 
-    fn content(&self, record: &MappedRecord, initial: bool, key: &SealKey) -> Content {
+    fn content(
+        &self,
+        row: &SourceRow,
+        record: &MappedRecord,
+        initial: bool,
+        key: &SealKey,
+    ) -> Content {
         let mut payload = self.payload(record, initial, key);
+        let opt_outs = self.opt_outs.iter().filter(|pair| pair.opted_out(row) == Some(true));
+        payload.opt_outs = opt_outs.map(|pair| pair.wire.as_str().into()).collect();
         for (link, pointer) in self.mapping.links().iter().zip(&record.links) {
             match pointer {
                 Pointer::Absent => {}
@@ -200,7 +212,13 @@ impl Table {
                 updates: field.updates,
             })
         });
-        Payload { key: record.key.clone(), initial, fields: fields.collect(), links: Vec::new() }
+        Payload {
+            key: record.key.clone(),
+            initial,
+            fields: fields.collect(),
+            links: Vec::new(),
+            opt_outs: Vec::new(),
+        }
     }
 
     /// The fields whose values Campaign's listing is compared by.

@@ -49,7 +49,11 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Ch
             None => {
                 change.note(format!("new field {name}"), Some(name));
                 change.returned.insert(name.clone(), Told::But(field.empty));
-                change.ask(&[&field.filled]);
+                if field.clears {
+                    change.all("what Campaign holds in a new field is not known");
+                } else {
+                    change.ask(&[&field.filled]);
+                }
             }
             Some(old) => change.field(name, old, field),
         }
@@ -64,6 +68,14 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Ch
     if before.rest != now.rest {
         change.note("the key".to_owned(), None);
         change.all("every record has another key");
+    }
+    if before.opt_outs != now.opt_outs {
+        let part = "opt-out flags of new records".to_owned();
+        // Their columns are not in what Dynamics was asked for so far.
+        change.note(part, None);
+        if !now.opt_outs.is_empty() {
+            change.all("what waits may be made without the flags");
+        }
     }
     change
 }

@@ -175,12 +175,14 @@ fn a_changed_filter_reaches_who_comes_in_and_leaves_only_where_it_matters() {
 
 #[test]
 fn a_change_of_the_table_is_told_in_words() {
-    let known = table(field("open", &[]));
+    let clears = table(field("open", &[]));
+    let known = table(KnownField { clears: false, ..field("open", &[]) });
     let empty = KnownTable::default();
     let form = KnownTable { form: "Null".into(), ..known.clone() };
     let key = KnownTable { rest: "new".into(), ..known.clone() };
-    let cases: [(&KnownTable, &KnownTable, &str, Reach); 4] = [
+    let cases: [(&KnownTable, &KnownTable, &str, Reach); 5] = [
         (&empty, &known, "new field f", asks(&["c ne null"])),
+        (&empty, &clears, "new field f", all("what Campaign holds in a new field is not known")),
         (&known, &empty, "without field f", Reach::default()),
         (&known, &form, "how fields are emptied", Reach::default()),
         (&known, &key, "the key", all("every record has another key")),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::mapping::spec::{LinkMapping, MissingParent, TableMapping};
 use crate::mapping::{Compiled, Domain, FieldShape, Kind, Place, Sides, canonical, field_words};
+use crate::model::consent::BoundPair;
 use crate::model::{TableName, TableSchema, TargetValue};
 use crate::store::{KnownField, KnownKind, KnownTable, SealKey};
 
@@ -15,6 +16,7 @@ pub(crate) fn shape(
     schema: &TableSchema,
     compiled: &Compiled,
     form: &str,
+    opt_outs: &[BoundPair],
     key: &SealKey,
 ) -> KnownTable {
     let own_key = spec.key.canonical(schema);
@@ -59,6 +61,11 @@ pub(crate) fn shape(
         delete_filtered_out: spec.filter.as_ref().is_some_and(|it| it.delete_filtered_out),
         form: form.to_owned(),
         rest: digest(&own_key),
+        opt_outs: if opt_outs.is_empty() {
+            String::new()
+        } else {
+            digest(&format!("{opt_outs:?}"))
+        },
     }
 }
 

@@ -38,3 +38,5 @@ pub(crate) use failure::{Failure, Outcome, System};
 pub(crate) use gate::Limits;
 pub(crate) use message::{Request, Response};
 pub(crate) use origin::{Origin, RemoteUrl};
+#[cfg(test)]
+pub(crate) use test_support::scripted;

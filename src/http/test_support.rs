@@ -89,6 +89,24 @@ pub(super) fn dynamics(transport: Transport) -> Client {
     )
 }
 
+/// A Dynamics client over a remote that is `script`; tokens are granted.
+pub(crate) fn scripted(
+    script: impl Fn(&::http::Request<Bytes>) -> (u16, &'static str, String) + Send + Sync + 'static,
+) -> (Client, Origin) {
+    let transport = local(move |request: ::http::Request<Bytes>| {
+        let answer = if request.uri().path().ends_with("/token") {
+            granted("t", 3600)
+        } else {
+            let (status, content_type, body) = script(&request);
+            reply(status, &[("content-type", content_type)], &body)
+        };
+        std::future::ready(answer)
+    });
+    let client = dynamics(transport);
+    let origin = client.origin().clone();
+    (client, origin)
+}
+
 /// Records what was asked.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<String>>>);

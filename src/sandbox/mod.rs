@@ -10,7 +10,7 @@
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
 //! | `/events/organizations/…` | the journal of Campaign's events |
-//! | `/_sandbox/` | counts of what is held and was asked |
+//! | `/_sandbox/` | counts of what is held and was asked; `POST` to `clock`, `journal`, `optouts` acts as people would |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
 //! owns its rows, in memory, and must not know one line of the clients it
@@ -50,8 +50,10 @@
 //! `gzip_bomb` (`bytes`), `wrong_content`.
 
 mod campaign;
+mod clocks;
 mod dataverse;
 mod faults;
+mod hooks;
 mod identity;
 mod journal;
 mod limits;
@@ -59,6 +61,7 @@ mod listener;
 mod log;
 mod mail;
 mod moment;
+mod optouts;
 mod play;
 mod random;
 mod row;
@@ -81,6 +84,7 @@ use tokio::task::JoinHandle;
 
 pub use self::campaign::control::CampaignControl;
 pub use self::campaign::schema::{EnumValue, FieldType, FilterOperator};
+use self::clocks::Clocks;
 pub use self::dataverse::control::{ControlError, DynamicsControl};
 pub use self::dataverse::schema::{Behavior, Choice, ColumnType, LookupFlavour, Target};
 pub use self::faults::{Fault, FaultPlan, FaultRule};
@@ -92,6 +96,7 @@ pub use self::mail::{
     EventIds, ExpectedActivity, LogDates, LogForm, MailControl, MailFact, MailKind, Mailing,
     Standing,
 };
+pub use self::optouts::ExportForm;
 use self::server::Shared;
 pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
@@ -170,12 +175,18 @@ impl Sandbox {
             options.contacts,
             clock.now().as_millisecond(),
         );
+        let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
+        campaign.adopt(options.variants);
         let shared = Arc::new(Shared {
             identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
             dynamics: Arc::new(Mutex::new(dynamics)),
-            campaign: Arc::new(Mutex::new(campaign::store::Db::new(options.seed, clock.clone()))),
+            campaign: Arc::new(Mutex::new(campaign)),
             journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
             mail: Arc::default(),
+            clocks: Clocks::new(&clock),
+            exported: optouts::Exported::default(),
+            hooks: hooks::Hooks::default(),
+            sftp: sftp.control.clone(),
             clock,
             seed: options.seed,
             variants: Arc::new(Mutex::new(options.variants)),
@@ -228,7 +239,7 @@ impl Sandbox {
     pub fn dynamics(&self) -> DynamicsControl {
         DynamicsControl {
             db: Arc::clone(&self.shared.dynamics),
-            clock: self.shared.clock.clone(),
+            clock: self.shared.clocks.of(System::Dynamics).clone(),
             identity: self.shared.identity.clone(),
         }
     }
@@ -238,7 +249,7 @@ impl Sandbox {
         CampaignControl {
             db: Arc::clone(&self.shared.campaign),
             variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clock.clone(),
+            clock: self.shared.clocks.of(System::Campaign).clone(),
             identity: self.shared.identity.clone(),
         }
     }
@@ -248,7 +259,7 @@ impl Sandbox {
         JournalControl {
             journal: Arc::clone(&self.shared.journal),
             variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clock.clone(),
+            clock: self.shared.clocks.of(System::Journal).clone(),
             origin: self.shared.origin.clone(),
             seed: self.shared.seed,
         }
@@ -264,7 +275,7 @@ impl Sandbox {
         MailControl {
             told: Arc::clone(&self.shared.mail),
             variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clock.clone(),
+            clock: self.shared.clocks.of(System::Campaign).clone(),
             client: self.shared.identity.credentials.campaign_client_id.clone(),
             dynamics: self.dynamics(),
             journal: self.journal(),
@@ -288,6 +299,7 @@ impl Sandbox {
     pub fn set_variants(&self, variants: Variants) {
         *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
         self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
+        self.shared.campaign.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
     }
 
     /// Answers one request without a network, as the listener would: same

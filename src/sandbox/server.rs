@@ -14,14 +14,18 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::campaign;
+use super::clocks::{self, Clocks};
 use super::dataverse::{self, Surroundings, store::Db};
 use super::faults::{Fault, FaultEngine};
+use super::hooks::Hooks;
 use super::identity::{Audience, Identity, entra, ims};
 use super::journal::{self, JournalControl, store::Journal};
 use super::limits::Limits;
 use super::listener::Cut;
 use super::log::{LogEntry, RequestLog, System};
+use super::optouts::{self, Exported};
 use super::play::{self, LastRows};
+use super::sftp::SftpControl;
 use super::variants::Variants;
 use super::wire::{Call, Reply};
 use crate::clock::Clock;
@@ -33,6 +37,11 @@ const LARGEST_BODY: usize = 128 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
+    /// What each system takes for the time.
+    pub(crate) clocks: Clocks,
+    pub(crate) hooks: Hooks,
+    pub(crate) exported: Exported,
+    pub(crate) sftp: SftpControl,
     pub(crate) identity: Identity,
     pub(crate) dynamics: Arc<Mutex<Db>>,
     pub(crate) campaign: Arc<Mutex<campaign::store::Db>>,
@@ -204,9 +213,15 @@ impl Shared {
         } else {
             format!("{}?{}", call.path, call.raw_query)
         };
+        self.hooks.run(system, &method, &target);
         let verdict = self.faults.decide(system, &method, &target);
         let (sending, operations, inner) =
             self.play(system, call, verdict.fault.as_ref()).counted();
+        let sending = match sending {
+            Sending::Whole(reply) => Sending::Whole(self.clocks.dated(system, reply)),
+            Sending::Half(reply) => Sending::Half(self.clocks.dated(system, reply)),
+            Sending::Nothing | Sending::Lost(_) => sending,
+        };
         let slow = (verdict.slow_ms > 0).then_some("slow");
         let (status, rows) = match &sending {
             Sending::Whole(reply) | Sending::Half(reply) => (reply.status.as_u16(), reply.rows),
@@ -288,7 +303,7 @@ impl Shared {
             Err(wait) => return play::throttled(System::Dynamics, wait),
         };
         let around = Surroundings {
-            clock: &self.clock,
+            clock: self.clocks.of(System::Dynamics),
             variants,
             expired_delta,
             faults: &self.faults,
@@ -309,7 +324,7 @@ impl Shared {
         }
         let mut db = self.campaign.lock().unwrap_or_else(PoisonError::into_inner);
         let tenant = &self.identity.credentials.campaign_tenant;
-        campaign::answer(&mut db, call, tenant, variants, &self.clock)
+        campaign::answer(&mut db, call, tenant, variants, self.clocks.of(System::Campaign))
     }
 
     fn journal(&self, call: &Call, variants: Variants) -> Reply {
@@ -317,15 +332,20 @@ impl Shared {
             return *reply;
         }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal::answer(&mut journal, call, variants, &self.clock)
+        journal::answer(&mut journal, call, variants, self.clocks.of(System::Journal))
     }
 
-    /// What a person does to the journal: no credentials, as on its console.
+    /// What a person does to the systems: no credentials, as on a console.
     fn control(&self, call: &Call) -> Reply {
+        match call.path.trim_end_matches('/') {
+            "/_sandbox/clock" => return clocks::answer(&self.clocks, call),
+            "/_sandbox/optouts" => return optouts::answer(self, call),
+            _ => {}
+        }
         let control = JournalControl {
             journal: Arc::clone(&self.journal),
             variants: Arc::clone(&self.variants),
-            clock: self.clock.clone(),
+            clock: self.clocks.of(System::Journal).clone(),
             origin: self.origin.clone(),
             seed: self.seed,
         };

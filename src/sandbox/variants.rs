@@ -142,6 +142,12 @@ pub struct Variants {
     /// Whether writing an opt-out flag with an equal value moves its stamp
     /// (campaign sheet 15, point 11).
     pub equal_flag_bumps: bool,
+    /// Whether a flag's own stamp moves with it; with `false` only the one of
+    /// all flags does.
+    pub flags_have_stamps: bool,
+    /// Whether flags and stamps are called `denyList…` instead of `blackList…`
+    /// (campaign sheet 4).
+    pub deny_list_names: bool,
     /// Whether both systems' request limits are enforced.
     pub rate_limits: bool,
     /// Dataverse requests per window (Dynamics sheet 6.1).
@@ -199,6 +205,8 @@ impl Default for Variants {
             delete_takes_targets: false,
             big_table_rows: 100_000,
             equal_flag_bumps: true,
+            flags_have_stamps: true,
+            deny_list_names: false,
             rate_limits: false,
             dynamics_requests: 6000,
             dynamics_window_seconds: 300,

@@ -108,7 +108,13 @@ impl Work<'_> {
         self.add_content(leased.activity, EventSource::Event, &encode(&leased.event)?)?;
         // What is to be written stands in the content, not here.
         let key = leased.activity.to_string();
-        let empty = Payload { key, initial: true, fields: Vec::new(), links: Vec::new() };
+        let empty = Payload {
+            key,
+            initial: true,
+            fields: Vec::new(),
+            links: Vec::new(),
+            opt_outs: Vec::new(),
+        };
         self.add_dead_event(table.clone(), leased.activity, Some((Action::Write, empty)), end)
     }
 

@@ -20,7 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_explain.sql"),
     include_str!("../../migrations/0005_events.sql"),
     include_str!("../../migrations/0006_files.sql"),
-    include_str!("../../migrations/0008_consent.sql"),
+    include_str!("../../migrations/0007_consent.sql"),
 ];
 
 /// The schema of this program.

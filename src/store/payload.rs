@@ -24,6 +24,10 @@ pub(crate) struct Payload {
     /// The links that are set: what their fields hold is known when they are
     /// sent, because a `PKey` is never stored.
     pub(crate) links: Vec<PayloadLink>,
+    /// Opt-out flags, by Campaign's names, that a record is made with. They
+    /// belong to another flow: no record that is there already is told of them,
+    /// and what Campaign holds in them is not remembered.
+    pub(crate) opt_outs: Vec<Arc<str>>,
 }
 
 /// A link to a parent. In the store it is a list without names.
@@ -105,6 +109,8 @@ struct Written<'p> {
     values: Vec<&'p RawValue>,
     #[serde(skip_serializing_if = "slice_is_empty")]
     links: &'p [PayloadLink],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    opt_outs: Vec<&'p str>,
 }
 
 fn slice_is_empty(links: &&[PayloadLink]) -> bool {
@@ -130,6 +136,8 @@ struct Stored {
     fields: Vec<Named>,
     #[serde(default)]
     links: Vec<PayloadLink>,
+    #[serde(default)]
+    opt_outs: Vec<String>,
 }
 
 /// Name, value, fingerprint, `updates`.
@@ -157,6 +165,7 @@ impl Work<'_> {
             once: once.map(|(place, _)| place).collect(),
             values: fields.iter().map(|field| &*field.json).collect(),
             links: &payload.links,
+            opt_outs: payload.opt_outs.iter().map(|name| &**name).collect(),
         })
         .map_err(|error| StoreError::Statement(error.to_string()))
     }
@@ -164,10 +173,11 @@ impl Work<'_> {
     pub(super) fn decode(&self, payload: &str) -> Result<Payload, StoreError> {
         let stored: Stored = serde_json::from_str(payload)
             .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))?;
-        let Stored { key, initial, links, .. } = stored;
+        let Stored { key, initial, links, opt_outs, .. } = stored;
+        let opt_outs = opt_outs.into_iter().map(Arc::from).collect();
         let Some(layout) = stored.layout else {
             let fields = stored.fields.into_iter().map(PayloadField::from).collect();
-            return Ok(Payload { key, initial, fields, links });
+            return Ok(Payload { key, initial, fields, links, opt_outs });
         };
         let unfit = || StoreError::Corrupt("a payload does not fit its layout".into());
         let layout = self.layout_of(layout)?;
@@ -196,6 +206,6 @@ impl Work<'_> {
         for place in stored.once {
             fields.get_mut(place).ok_or_else(unfit)?.updates = false;
         }
-        Ok(Payload { key, initial, fields, links })
+        Ok(Payload { key, initial, fields, links, opt_outs })
     }
 }

@@ -246,10 +246,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// How many records are on that list.
+    /// How many records are to be read again: on that list, or, as writes of a
+    /// first load that were taken back, among those that are sent anew.
     pub(crate) fn remap_count(&self, table: &TableName) -> Result<u64, StoreError> {
         let count: i64 = self.sql.query_row(
-            "SELECT count(*) FROM remap WHERE table_name = ?1",
+            "SELECT count(*) FROM (SELECT record FROM remap WHERE table_name = ?1
+               UNION SELECT record FROM reread WHERE table_name = ?1)",
             [table.as_str()],
             |row| row.get(0),
         )?;

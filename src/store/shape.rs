@@ -83,6 +83,9 @@ pub(crate) struct KnownTable {
     pub(crate) form: String,
     /// Digest of what else decides which records are written.
     pub(crate) rest: String,
+    /// Digest of the opt-out flags that a record is made with; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) opt_outs: String,
 }
 
 impl Work<'_> {

@@ -77,6 +77,7 @@ fn payload(store: &Store, value: &str) -> Payload {
             updates: true,
         }],
         links: Vec::new(),
+        opt_outs: vec!["blackListEmail".into()],
     }
 }
 

@@ -33,6 +33,11 @@ const COMMANDS: &[&str] = &[
     "dead-letters discard",
     "approve-deletes",
     "discard-table",
+    "optouts",
+    "optouts list",
+    "optouts show",
+    "optouts export",
+    "approve-optouts",
 ];
 
 #[tokio::test]
@@ -125,6 +130,9 @@ async fn wrong_arguments_are_explained() {
         ("discard_mapped_table", &["discard-table", "contact"]),
         ("discard_unknown_table", &["discard-table", "new_nothing"]),
         ("letters_none", &["dead-letters", "list"]),
+        ("optouts_none", &["optouts", "list"]),
+        ("optouts_no_id", &["optouts", "show", "7"]),
+        ("optouts_not_configured", &["approve-optouts"]),
     ] {
         assert_snapshot!(name, said(&rig, &rig.run(arguments).await));
     }

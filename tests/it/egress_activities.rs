@@ -66,7 +66,7 @@ fn a_lost_store_finds_the_activities_there() {
 
 #[test]
 fn thousands_of_events_cost_a_request_for_each_hundred_at_most() {
-    const EVENTS: usize = 4000;
+    const EVENTS: usize = 2000;
     let post = Post::new(20, "");
     let contacts = post.world.contacts();
     post.tell(0, EVENTS, &contacts);
@@ -177,4 +177,18 @@ fn a_missing_privilege_ends_with_its_name() {
     assert_eq!(run.counts().pending, 8);
     dynamics.set_privilege("prvAppendToContact", true);
     assert_eq!(post.synced().written, 8);
+}
+
+#[test]
+fn trace_tells_the_story_of_an_activity() {
+    let post = Post::new(1, "");
+    let known = post.world.contacts()[0];
+    post.tell(0, 2, &[known, uuid::Uuid::from_u128(0x77)]);
+    post.synced();
+    let (_, row) = &post.activities()["e0"];
+    let id = row["activityid"].as_str().unwrap();
+    let told = post.world.run(&["trace", id]).ends(0).stdout;
+    assert!(told.contains("new_campaignemailsend") && told.contains("written"), "{told}");
+    let log = post.sync().ends(0);
+    assert_eq!(log.counts().pending, 1);
 }

@@ -210,6 +210,31 @@ fn children_whose_table_is_no_longer_mapped_hold_no_deletion_and_are_told_of() {
 }
 
 #[test]
+fn another_choice_for_missing_parents_looks_only_at_those_that_miss_one() {
+    let (world, _, child) = left_out("");
+    assert_eq!(world.sync().ends(0).counts().pending, 1);
+    let contacts = by_filter(&format!("apply_deletes = true\n{LEFT_OUT}"), FIELDS);
+    let given_up = |world: &World| world.status()["flows"]["ingress"]["dead_letters"] == 1;
+    for (choice, letter) in [("dead-letter", true), ("wait", false), ("dead-letter", true)] {
+        world.configure(&format!(
+            "{}{contacts}",
+            vehicles(&format!("missing_parent = \"{choice}\""))
+        ));
+        let plan = world.plan();
+        let line = plan.iter().find(|line| line["action"] == "re-evaluate").unwrap();
+        assert_eq!((&line["rows"], &line["read"]), (&json!(1), &json!("by-id")), "{choice}");
+        assert_eq!(line["reason"], "missing_parent of vehicleOwner");
+        world.forget();
+        let run = world.sync();
+        // What was taken back and what was read in its place.
+        assert!(run.counts().read <= 2, "{choice}: {:?}", run.counts());
+        assert_eq!(given_up(&world), letter, "{choice}");
+        assert!(world.writes().is_empty());
+    }
+    assert!(world.sandbox.campaign().count("cusVehicle") == 1, "{child} never came");
+}
+
+#[test]
 fn what_is_left_of_a_table_that_is_no_longer_mapped_is_discarded_when_asked() {
     let (world, outside, _) = left_out("");
     world.sync().ends(0);

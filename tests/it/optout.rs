@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::support::{Counts, Run, Setup, World};
 
-const CONTACT: &str = r#"schedule = "*/15 * * * * *"
+pub(crate) const CONTACT: &str = r#"schedule = "*/15 * * * * *"
 [[ingress.table]]
 dynamics = "contact"
 campaign = "profile"

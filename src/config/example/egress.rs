@@ -32,19 +32,19 @@ url = URL
 const FILES: &str = r#"
 # Delivery and tracking logs as files: a second source, or what fills the journal's gaps.
 # [campaign.sftp]
-#   host = "contoso.campaign.adobe.com"
-#   port = 22
-#   user = "contoso-mkt-stage1"
-#   private_key = { credential = "campaign-sftp-key" }     passphrase = { … }, if it has one
-#   known_hosts = "/etc/cdsync/known_hosts"                the server's key, from ssh-keyscan
+# host = "contoso.campaign.adobe.com"
+# port = 22
+# user = "contoso-mkt-stage1"
+# private_key = { credential = "campaign-sftp-key" }      # passphrase likewise, if it has one
+# known_hosts = "/etc/cdsync/known_hosts"     # with the server's key, from ssh-keyscan
 # [egress.sftp]
-#   directory = "exports"
-#   delivery_log = { pattern = "delivery_log_*.csv", columns = { id = "id", contact = "externalId", time = "eventDate", status = "status", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage" }, sent = ["Sent", "1"], bounced = ["Failed", "2"] }
-#   tracking_log = { pattern = "tracking_log_*.csv", columns = { id = "id", contact = "externalId", time = "logDate", kind = "type", url = "urlSource", campaign = "campaign", delivery = "delivery" }, open = ["Open", "2"], click = ["Email click", "1"] }
-#   format = { separator = ",", quote = "double", encoding = "utf-8", date_format = "xml", compression = "auto", time_zone = "UTC" }
-#   after = "keep"                   "delete": a file goes once all of its rows are taken
-#   settle_seconds = 60              a file is complete when it has not changed for so long
-#   file_alarm = "26h"               a warning when no new file comes
+# directory = "exports"
+# delivery_log = { pattern = "delivery_log_*.csv", columns = { id = "id", contact = "externalId", time = "eventDate", status = "status", campaign = "campaign", delivery = "delivery", mirror_page = "mirrorPage" }, sent = ["Sent", "1"], bounced = ["Failed", "2"] }
+# tracking_log = { pattern = "tracking_log_*.csv", columns = { id = "id", contact = "externalId", time = "logDate", kind = "type", url = "urlSource", campaign = "campaign", delivery = "delivery" }, open = ["Open", "2"], click = ["Email click", "1"] }
+# format = { separator = ",", quote = "double", encoding = "utf-8", date_format = "xml", compression = "auto", time_zone = "UTC" }
+# after = "keep"              # "delete": a file goes once all of its rows are taken
+# settle_seconds = 60         # a file is complete when it has not changed for so long
+# file_alarm = "26h"          # a warning when no new file comes
 "#;
 
 /// The section; without a journal, commented out.

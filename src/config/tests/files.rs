@@ -79,6 +79,23 @@ fn every_key_of_the_files_means_what_it_says() {
 }
 
 #[test]
+fn the_annotated_files_load_and_say_what_holds_without_them() {
+    let text = crate::config::annotated(&crate::config::Example::default());
+    let (_, files) = text.split_once("# [campaign.sftp]").unwrap();
+    let (files, _) = files.split_once("\n\n").unwrap();
+    let files =
+        files.replace("\n# ", "\n").replace("[egress.sftp]", &format!("{EGRESS}[egress.sftp]"));
+    let annotated = load(&format!("{BASE}[campaign.sftp]{files}\n"));
+    let annotated = annotated.unwrap_or_else(|problems| panic!("{problems}"));
+    let plain = loaded(LOGS);
+    let shown = |config: Config| {
+        let logs = config.egress.unwrap().files.unwrap();
+        format!("{:?} {:?} {:?}", logs.format, logs.settle, logs.alarm)
+    };
+    assert_eq!(shown(annotated), shown(plain));
+}
+
+#[test]
 fn the_formats_of_the_contract_are_all_known() {
     for (value, order) in [
         ("yyyymmdd", "YMD"),

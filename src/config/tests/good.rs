@@ -211,6 +211,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         .replace("# ] }", "] }");
     assert!(loaded(&filter).ingress.unwrap().tables[0].filter.is_some());
     let (before, reconcile) = text.split_once("# [reconcile]").unwrap();
+    let reconcile = reconcile.split("\n# [").next().unwrap();
     let keys = reconcile.lines().filter_map(|line| line.strip_prefix("#   "));
     let keys: Vec<&str> = keys.map(|line| line.split("  ").next().unwrap()).collect();
     let text = format!("{before}[reconcile]\n{}\n", keys.join("\n"));

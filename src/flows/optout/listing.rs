@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::endless;
 use super::{OptoutError, OptoutIntake};
-use crate::campaign::ListingPage;
+use crate::campaign::{Listed, ListingPage};
 use crate::flows::page_watch::PageWatch;
-use crate::model::TargetValue;
 use crate::model::consent::Direction;
+use crate::model::{FieldName, TargetValue};
 
 /// How far a reading goes back behind the youngest change it has seen: changes
 /// become visible in another order than their stamps say.
@@ -35,6 +35,23 @@ struct Changes {
     next: Option<String>,
     /// The youngest change seen in this reading.
     youngest: Timestamp,
+    /// When this reading began, in our clock.
+    began: Timestamp,
+}
+
+/// When a profile was changed last. Where Campaign does not say it, the
+/// youngest stamp of its flags does.
+fn changed(listed: &Listed, field: Option<&FieldName>) -> Option<Timestamp> {
+    let instant = |value: &TargetValue| match value {
+        TargetValue::Instant(stamp) => Some(*stamp),
+        TargetValue::Empty
+        | TargetValue::Bool(_)
+        | TargetValue::Number(_)
+        | TargetValue::Text(_)
+        | TargetValue::Date(_) => None,
+    };
+    let own = field.and_then(|field| listed.fields.get(field)).and_then(instant);
+    own.or_else(|| listed.fields.values().filter_map(instant).max())
 }
 
 impl OptoutIntake {
@@ -69,10 +86,14 @@ impl OptoutIntake {
     /// The profiles changed since the last reading.
     pub(super) async fn read_changed_profiles(&self) -> Result<(), OptoutError> {
         let begin = || {
-            let since = self.clock.now() - SignedDuration::from_hours(24);
-            Changes { since, next: None, youngest: since }
+            let began = self.clock.now();
+            let since = began - SignedDuration::from_hours(24);
+            Changes { since, next: None, youngest: since, began }
         };
         let mut at: Changes = self.cursor("rest").await?.unwrap_or_else(begin);
+        if at.next.is_none() {
+            at.began = self.clock.now();
+        }
         let mut watch = PageWatch::default();
         loop {
             let since = at.since.checked_sub(OVERLAP).unwrap_or(at.since);
@@ -81,21 +102,19 @@ impl OptoutIntake {
                 page => page?,
             };
             watch.rows(page.records.len()).map_err(endless)?;
-            let stamps = page.records.iter().flat_map(|listed| listed.fields.values());
-            let youngest = stamps.filter_map(|value| match value {
-                TargetValue::Instant(stamp) => Some(*stamp),
-                TargetValue::Empty
-                | TargetValue::Bool(_)
-                | TargetValue::Number(_)
-                | TargetValue::Text(_)
-                | TargetValue::Date(_) => None,
-            });
-            at.youngest = youngest.chain([at.youngest]).max().unwrap_or(at.youngest);
+            let times = page.records.iter();
+            let times = times.filter_map(|it| changed(it, self.source.changed.as_ref()));
+            at.youngest = times.chain([at.youngest]).max().unwrap_or(at.youngest);
             at.next = page.next.clone();
             match &page.next {
                 Some(link) => watch.link((0, 0), link).map_err(endless)?,
-                // The next reading begins where this one was.
-                None => at.since = at.youngest,
+                // The next reading begins where this one was, but never later
+                // than this one: a clock may be ahead and be set right, a stamp
+                // may be of any year.
+                None => {
+                    at.since = at.youngest.min(at.began);
+                    at.youngest = at.since;
+                }
             }
             let told = page.records.iter().map(|listed| self.profile(listed)).collect();
             self.commit("rest", &at, told).await?;

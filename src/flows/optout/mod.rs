@@ -8,8 +8,8 @@ mod listing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::campaign::{self, Listed};
 use crate::clock::Clock;
@@ -33,6 +33,8 @@ pub(crate) struct OptoutSource {
     pub(crate) resource: Arc<ResourceSchema>,
     /// The field that holds the key.
     pub(crate) key: FieldName,
+    /// When a profile was changed last, by Campaign's clock; where it has that.
+    pub(crate) changed: Option<FieldName>,
     /// The flags.
     pub(crate) pairs: Arc<[BoundPair]>,
     /// Which way they travel.
@@ -57,6 +59,7 @@ impl OptoutSource {
             fields.insert(pair.wire.clone());
             fields.extend(pair.stamp.clone());
         }
+        fields.extend(self.changed.clone());
         fields.into_iter().collect()
     }
 }
@@ -103,8 +106,11 @@ impl OptoutIntake {
     /// Reads all that is new: at first everything.
     pub(crate) async fn run(&self) -> Result<(), OptoutError> {
         self.begin_epoch().await?;
-        self.list_profiles().await?;
+        // Contacts first: a flag that is not in the ledger is then known to be
+        // off in Dynamics, and a profile's stamp begins no agreement that was
+        // none.
         self.read_contacts().await?;
+        self.list_profiles().await?;
         if self.source.rest.is_some() {
             self.read_changed_profiles().await?;
         }

@@ -221,7 +221,7 @@ impl CampaignControl {
     }
 }
 
-fn matching(db: &Db, resource: &str, field: &str, value: &str) -> Vec<u64> {
+pub(super) fn matching(db: &Db, resource: &str, field: &str, value: &str) -> Vec<u64> {
     let Some(data) = db.named(resource) else {
         return Vec::new();
     };

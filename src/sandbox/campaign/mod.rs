@@ -4,6 +4,7 @@
 //! first (`gateway.rs`); faults are nothing it knows of.
 
 pub(crate) mod builtin;
+mod consent;
 pub(crate) mod control;
 mod drift;
 pub(crate) mod error;

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::consent;
 use super::error::{self, Refusal};
 use super::pkey::Sealed;
 use super::schema::{Api, FieldType, Resource};
@@ -152,7 +153,7 @@ fn link(
 
 /// Writing an opt-out flag moves its stamps, also with an equal value.
 fn stamp(def: &Resource, fields: &mut Fields, before: &Fields, name: &str, scene: Scene) {
-    if def.name != "profile" || !(name.starts_with("blackList") || name == "ccpaOptOut") {
+    if def.name != "profile" || !consent::is_flag(name) {
         return;
     }
     let number = |name: &str| def.field(name).map(|field| field.number);
@@ -161,11 +162,9 @@ fn stamp(def: &Resource, fields: &mut Fields, before: &Fields, name: &str, scene
     if !scene.variants.equal_flag_bumps && value(before) == value(fields) {
         return;
     }
-    let mut stamps = vec![number(&format!("{name}LastModified"))];
-    if name.starts_with("blackList") {
-        stamps.push(number("blackListAllLastModified"));
-    }
-    for stamp in stamps.into_iter().flatten() {
+    let own = number(&format!("{name}LastModified")).filter(|_| scene.variants.flags_have_stamps);
+    let all = consent::stamp_of_all(name).and_then(|name| number(&name));
+    for stamp in [own, all].into_iter().flatten() {
         fields.insert(stamp, Cell::Time(scene.now));
     }
 }

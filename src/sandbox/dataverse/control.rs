@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -78,6 +79,19 @@ impl DynamicsControl {
     pub fn update(&self, table: &str, id: Uuid, changes: &Value) -> Result<(), ControlError> {
         let mut db = self.db();
         let actor = self.actor(&db);
+        Ok(write::update(&mut db, table, id, &body(changes)?, actor)?)
+    }
+
+    /// Changes a row as if it had happened at `at`.
+    pub fn update_at(
+        &self,
+        table: &str,
+        id: Uuid,
+        changes: &Value,
+        at: Timestamp,
+    ) -> Result<(), ControlError> {
+        let mut db = self.db();
+        let actor = Actor { now: at.as_millisecond(), ..self.actor(&db) };
         Ok(write::update(&mut db, table, id, &body(changes)?, actor)?)
     }
 

@@ -63,7 +63,8 @@ impl Default for LogForm {
 
 type Row = Vec<(&'static str, String)>;
 
-fn time(at: i64, dates: LogDates) -> String {
+/// A point in time in one of the forms.
+pub(crate) fn time(at: i64, dates: LogDates) -> String {
     let text = moment::campaign_text(at);
     let (date, clock) = text.split_once(' ').unwrap_or((&text, ""));
     let clock = clock.trim_end_matches('Z');
@@ -169,7 +170,7 @@ pub(super) fn tracking_log(facts: &[MailFact], form: &LogForm) -> Vec<u8> {
 
 /// The bytes of a file with these rows; a file without rows is empty, as the
 /// option against header-only files has it.
-fn file(mut rows: Vec<Row>, form: &LogForm) -> Vec<u8> {
+pub(crate) fn file<N: AsRef<str>>(mut rows: Vec<Vec<(N, String)>>, form: &LogForm) -> Vec<u8> {
     if form.shuffle != 0 {
         let mut stream = Stream::new(form.shuffle);
         shuffle(&mut rows, &mut stream);
@@ -193,7 +194,7 @@ fn file(mut rows: Vec<Row>, form: &LogForm) -> Vec<u8> {
         text.push_str(if form.crlf { "\r\n" } else { "\n" });
     };
     if let Some(first) = rows.first() {
-        line(&mut first.iter().map(|(name, _)| *name));
+        line(&mut first.iter().map(|(name, _)| name.as_ref()));
     }
     for row in &rows {
         line(&mut row.iter().map(|(_, value)| value.as_str()));

@@ -15,6 +15,7 @@ use uuid::Uuid;
 pub use self::control::MailControl;
 pub use self::expect::{EventIds, ExpectedActivity};
 pub use self::logs::{LogDates, LogForm};
+pub(super) use self::logs::{file, time};
 pub use self::story::Mailing;
 
 /// What happened to an e-mail.

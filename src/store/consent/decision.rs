@@ -199,14 +199,26 @@ impl Work<'_> {
         flag: Option<&FieldName>,
         limit: usize,
     ) -> Result<Vec<ConsentDecision>, StoreError> {
+        self.decisions_before(contact, flag, i64::MAX, limit)
+    }
+
+    /// The same, of those before the decision of this number.
+    pub(crate) fn decisions_before(
+        &self,
+        contact: RecordId,
+        flag: Option<&FieldName>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<ConsentDecision>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM consent_decision
-             WHERE contact = ?1 AND (?2 IS NULL OR flag = ?2) ORDER BY id DESC LIMIT ?3"
+             WHERE contact = ?1 AND (?2 IS NULL OR flag = ?2) AND id < ?3
+             ORDER BY id DESC LIMIT ?4"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let flag = flag.map(FieldName::as_str);
-        let mut rows = statement.query((contact.as_bytes().as_slice(), flag, limit))?;
+        let mut rows = statement.query((contact.as_bytes().as_slice(), flag, before, limit))?;
         let mut decisions = Vec::new();
         while let Some(row) = rows.next()? {
             decisions.push(self.decision(row)?);

@@ -3,7 +3,7 @@
 
 use super::{FlagRow, FlagState};
 use crate::model::consent::{Agreement, CampaignSide};
-use crate::model::{FieldName, RecordId};
+use crate::model::{FieldName, Flow, RecordId};
 use crate::store::{StoreError, Work};
 
 /// What became of a hint.
@@ -13,7 +13,7 @@ pub(crate) enum Hinted {
     Due,
     /// Nothing new, or both sides say the same.
     Same,
-    /// An older hint than one that was there already.
+    /// An older hint than one that was there already, of the same value.
     Stale,
 }
 
@@ -43,7 +43,7 @@ impl Work<'_> {
     }
 
     /// Campaign holds this. Of two hints with stamps the younger stands,
-    /// whatever order they come in.
+    /// whatever order they come in; where they differ Campaign is asked.
     pub(crate) fn hint_campaign(
         &mut self,
         contact: RecordId,
@@ -59,15 +59,16 @@ impl Work<'_> {
             return self.weigh(FlagRow { campaign: side, ..fresh });
         };
         if known.campaign == side {
-            return Ok(as_it_was(&known));
+            return self.seen_again(known, told_by);
         }
         if side.stamp < known.campaign.stamp {
-            // Without a stamp it cannot be placed: Campaign is to be asked.
-            if side.stamp.is_none() && side.opted_out != known.campaign.opted_out {
-                self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..known })?;
-                return Ok(Hinted::Due);
+            if side.opted_out == known.campaign.opted_out {
+                return Ok(Hinted::Stale);
             }
-            return Ok(Hinted::Stale);
+            // An old row, or a clock that was set back: Campaign is to be asked.
+            let told_by = told_by.to_owned();
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, told_by, ..known })?;
+            return Ok(Hinted::Due);
         }
         self.weigh(FlagRow { campaign: side, told_by: told_by.to_owned(), ..known })
     }
@@ -120,6 +121,26 @@ impl Work<'_> {
             None => FlagRow::unknown(contact, flag, told_by),
         };
         self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
+    }
+
+    /// Campaign holds what it held. A difference that was never settled, because
+    /// there was no profile, can be now; one that was given up waits for a
+    /// person.
+    fn seen_again(&mut self, known: FlagRow, told_by: &str) -> Result<Hinted, StoreError> {
+        let (dynamics, campaign) = (known.dynamics, known.campaign.opted_out);
+        let as_agreed = known
+            .agreement
+            .is_some_and(|it| (it.dynamics, it.campaign.opted_out) == (dynamics, campaign));
+        if known.state != FlagState::Settled || dynamics == campaign || as_agreed {
+            return Ok(as_it_was(&known));
+        }
+        let letters = self.dead_letters_of(known.contact)?;
+        if letters.iter().any(|letter| letter.flow == Flow::Optout) {
+            return Ok(Hinted::Same);
+        }
+        let told_by = told_by.to_owned();
+        self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, told_by, ..known })?;
+        Ok(Hinted::Due)
     }
 
     /// Both sides as they now seem: the same is an agreement, unless the flag

@@ -28,6 +28,45 @@ fn state(work: &Work<'_>) -> FlagState {
     work.flag(record(1), &email()).unwrap().unwrap().state
 }
 
+/// An opt-out that is about to be lifted.
+fn lifting() -> NewConsentDecision {
+    NewConsentDecision {
+        contact: record(1),
+        flag: email(),
+        dynamics: DynamicsSide {
+            opted_out: true,
+            modified: Some(at(1)),
+            version: Some(RowVersion(4)),
+        },
+        campaign: side(false, 60),
+        result: false,
+        reason: Reason::CampaignNewer,
+        lead: Some(SignedDuration::from_secs(58)),
+        skew: Skew::Measured {
+            offset: SignedDuration::from_millis(-1500),
+            spread: std::time::Duration::from_millis(20),
+        },
+        documented: None,
+        told_by: "rest".into(),
+        request_ids: vec!["a".into(), "b".into()],
+        outcome: Outcome::Intended,
+    }
+}
+
+fn sample(of: ClockOf, second: i64) -> StoredSample {
+    let (stamp, witness) = (at(second), Witness::Seconds);
+    StoredSample { of, own: true, sample: Sample { stamp, sent: stamp, received: stamp, witness } }
+}
+
+/// Something in each table of the ledger.
+pub(super) fn fill(work: &mut Work<'_>) -> Result<(), StoreError> {
+    work.hint_dynamics(record(1), &email(), true, "dynamics")?;
+    work.set_own_write(record(1), &OwnWrite { version: RowVersion(9), user_time: None })?;
+    work.add_decision(&lifting())?;
+    work.set_consent_cursor("epoch", "1")?;
+    work.add_clock_sample(&sample(ClockOf::Dynamics, 1))
+}
+
 /// Runs `test` in a transaction of a new store.
 async fn within(test: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static) {
     let place = Place::new();
@@ -75,10 +114,43 @@ async fn of_two_hints_the_one_with_the_younger_stamp_stands() {
     within(|work| {
         let flag = email();
         work.hint_campaign(record(1), &flag, side(true, 9), "file 2")?;
-        let stale = work.hint_campaign(record(1), &flag, side(false, 5), "file 1")?;
+        let stale = work.hint_campaign(record(1), &flag, side(true, 5), "file 1")?;
         assert_eq!(stale, Hinted::Stale);
         let known = work.flag(record(1), &flag)?.unwrap();
         assert_eq!((known.campaign, known.told_by.as_str()), (side(true, 9), "file 2"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_hint_of_another_value_is_looked_into() {
+    within(|work| {
+        let flag = email();
+        work.hint_campaign(record(1), &flag, side(false, 9), "rest")?;
+        assert_eq!(state(work), FlagState::Settled);
+        assert_eq!(work.hint_campaign(record(1), &flag, side(true, 5), "file 1")?, Hinted::Due);
+        assert_eq!(state(work), FlagState::Due);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        assert_eq!(known.campaign, side(false, 9), "the younger stands");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_difference_that_was_never_settled_is_looked_into_when_the_profile_is_there() {
+    within(|work| {
+        let (flag, off) = (email(), CampaignSide { opted_out: false, stamp: None });
+        work.hint_dynamics(record(1), &flag, true, "dynamics")?;
+        work.settle_contact_as_it_is(record(1))?;
+        assert_eq!(work.hint_dynamics(record(1), &flag, true, "dynamics")?, Hinted::Same);
+        assert_eq!(work.hint_campaign(record(1), &flag, off, "rest")?, Hinted::Due);
+        let known = work.flag(record(1), &flag)?.unwrap();
+        let agreement = Agreement { campaign: off, dynamics: true, own_campaign: None };
+        work.set_flag(&FlagRow { state: FlagState::Settled, agreement: Some(agreement), ..known })?;
+        let again = work.hint_campaign(record(1), &flag, off, "rest")?;
+        assert_eq!(again, Hinted::Same, "a difference that the direction leaves");
         Ok(())
     })
     .await;
@@ -149,27 +221,7 @@ async fn a_held_wave_moves_as_one_and_only_as_it_is() {
 #[tokio::test]
 async fn a_decision_keeps_all_its_evidence() {
     within(|work| {
-        let new = NewConsentDecision {
-            contact: record(1),
-            flag: email(),
-            dynamics: DynamicsSide {
-                opted_out: true,
-                modified: Some(at(1)),
-                version: Some(RowVersion(4)),
-            },
-            campaign: side(false, 60),
-            result: false,
-            reason: Reason::CampaignNewer,
-            lead: Some(SignedDuration::from_secs(58)),
-            skew: Skew::Measured {
-                offset: SignedDuration::from_millis(-1500),
-                spread: std::time::Duration::from_millis(20),
-            },
-            documented: None,
-            told_by: "rest".into(),
-            request_ids: vec!["a".into(), "b".into()],
-            outcome: Outcome::Intended,
-        };
+        let new = lifting();
         let id = work.add_decision(&new)?;
         assert!(work.has_intended(record(1))?);
         work.end_decision(id, Outcome::Done, &["c".to_owned()])?;
@@ -188,13 +240,7 @@ async fn only_the_newest_samples_of_a_clock_are_kept() {
     within(|work| {
         for second in 0..30 {
             for of in [ClockOf::Dynamics, ClockOf::Campaign] {
-                let sample = Sample {
-                    stamp: at(second),
-                    sent: at(second),
-                    received: at(second),
-                    witness: Witness::Seconds,
-                };
-                work.add_clock_sample(&StoredSample { of, own: true, sample })?;
+                work.add_clock_sample(&sample(of, second))?;
             }
         }
         let samples = work.clock_samples(ClockOf::Dynamics, true)?;

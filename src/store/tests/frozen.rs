@@ -63,6 +63,7 @@ pub(super) async fn fill(store: &Store) {
             work.set_retention_days(30)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
             ask_repair(work, &known)?;
+            super::consent::fill(work)?;
             super::events::fill(work)?;
             super::journal::fill(work)?;
             super::log_files::fill(work)?;
