@@ -1,6 +1,7 @@
 //! Arguments of every command.
 
-use std::net::SocketAddr;
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::sandbox::Sandbox;
 use super::optouts::Optouts;
 use crate::model::{Flow, RecordId};
 
@@ -146,36 +148,6 @@ pub(super) struct Demo {
     /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
-}
-
-/// `sandbox`
-#[derive(Debug, Args)]
-pub(super) struct Sandbox {
-    /// Address to listen on; loopback only
-    #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
-    pub(super) listen: SocketAddr,
-    /// Seed of the data
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Contacts to begin with; a vehicle for four, a service visit for two
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
-    pub(super) contacts: u32,
-    /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
-    #[arg(long, value_name = "FILE")]
-    pub(super) faults: Option<PathBuf>,
-    /// Write a configuration that points here, with its secrets beside it
-    #[arg(long, value_name = "FILE")]
-    pub(super) write_config: Option<PathBuf>,
-    /// E-mails to each contact, with what came of them in the journal and in log
-    /// files
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub(super) mailings: u32,
-    /// Address of the SFTP server; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub(super) listen_sftp: SocketAddr,
-    /// Leave out the activity tables of mail events, for `provision` to create
-    #[arg(long)]
-    pub(super) without_activity_tables: bool,
 }
 
 /// `init`
