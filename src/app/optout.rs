@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
@@ -16,20 +17,23 @@ use crate::flows::optout::{OptoutError, OptoutIntake, OptoutSource};
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
-use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
+use crate::model::consent::{BoundPair, ClearingGuard, FlagPair, Skew};
 use crate::model::{
     Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
     TableSchema, Tally, exceeded,
 };
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
+use crate::telemetry::{FlowStopped, OptoutClockSkew, OptoutsHeld, OptoutsReleased, TableFailed};
 
 const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
 const CONTACTS: usize = 16;
+
+/// Clocks that are further apart than this are worth a word.
+const FAR_APART: Duration = Duration::from_secs(30);
 
 /// Clearings that pass in any case.
 const ALWAYS: u64 = 50;
@@ -131,9 +135,23 @@ async fn work(
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;
+    tell_skew(delivery.skew().await?);
     done.delivery = delivery.stopped();
     done.stopped = stop.is_requested();
     Ok(done)
+}
+
+fn tell_skew(skew: Skew) {
+    if let Skew::Measured { offset, spread } = skew
+        && offset.unsigned_abs() > FAR_APART
+    {
+        OptoutClockSkew {
+            flow: FLOW,
+            offset_ms: i64::try_from(offset.as_millis()).unwrap_or(i64::MAX),
+            spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
+        }
+        .emit();
+    }
 }
 
 /// Whether more opt-outs would be lifted than pass unasked. Those that were

@@ -212,6 +212,7 @@ impl App {
                 return Err(TableError::Drift(drifted));
             }
         }
+        let read_parents = spec.links.iter().filter(|link| link.resource.is_none());
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -232,12 +233,7 @@ impl App {
             digest,
             clearing,
             is_parent: self.is_parent(&spec.dynamics),
-            read_parents: spec
-                .links
-                .iter()
-                .filter(|link| link.resource.is_none())
-                .map(|link| link.table.clone())
-                .collect(),
+            read_parents: read_parents.map(|link| link.table.clone()).collect(),
             shape: Arc::new(shape),
             opt_outs: opt_outs.into(),
             mapping: Arc::new(compiled),

@@ -12,7 +12,7 @@ use super::output::{Align, Spoken, age, count, table};
 
 /// Answers the command.
 pub(super) async fn answer(arguments: Json, place: &Place<'_>) -> Result<Spoken, End> {
-    let status = status(place.config, place.store, place.clock, place.daemon).await?;
+    let status = status(place.config, place.store, place.clock, place.daemon.clone()).await?;
     Ok(if arguments.json {
         Spoken::json(&as_json(&status))
     } else {

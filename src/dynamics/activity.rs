@@ -42,8 +42,19 @@ pub(crate) struct ActivityShape {
     pub(super) contact: String,
     /// The beginning of the names of the table's own columns.
     pub(super) prefix: String,
-    /// Most characters (UTF-16 units) of each text column, where it is known.
-    pub(super) lengths: BTreeMap<String, u32>,
+    /// Most characters (UTF-16 units) of each text column, where that was asked
+    /// and is told.
+    pub(super) lengths: Option<BTreeMap<String, u32>>,
+}
+
+/// How exactly a table must be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// As far as any row needs it: two requests. What is wrong with a column
+    /// shows when it is written.
+    Names,
+    /// With its columns and their lengths: one request more.
+    Lengths,
 }
 
 /// An event that cannot become a row.
@@ -69,12 +80,19 @@ impl ActivityTable {
     ///
     /// # Errors
     /// `Setup` where something is missing, with what to do about it.
-    pub(crate) async fn shape(&self) -> Result<Arc<ActivityShape>, Failure> {
+    pub(crate) async fn shape(&self, detail: Detail) -> Result<Arc<ActivityShape>, Failure> {
         let mut known = self.known.lock().await;
-        if let Some(shape) = &*known {
-            return Ok(shape.clone());
+        let mut shape = match &*known {
+            Some(shape) if detail == Detail::Names || shape.lengths.is_some() => {
+                return Ok(shape.clone());
+            }
+            Some(shape) => ActivityShape::clone(shape),
+            None => self.read_shape().await?,
+        };
+        if detail == Detail::Lengths {
+            shape.lengths = Some(self.text_columns().await?);
         }
-        let shape = Arc::new(self.read_shape().await?);
+        let shape = Arc::new(shape);
         *known = Some(shape.clone());
         Ok(shape)
     }
@@ -100,12 +118,11 @@ impl ActivityTable {
             .entity_set_name
             .filter(|set| ColumnName::new(set).is_ok())
             .ok_or_else(|| setup(format!("the metadata of table {table} has no data URL"), None))?;
-        let lengths = self.text_columns().await?;
         Ok(ActivityShape {
             entity_set,
             contact: self.contact_relation().await?,
             prefix: self.prefix.clone(),
-            lengths,
+            lengths: None,
         })
     }
 

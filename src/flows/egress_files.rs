@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::campaign::sftp::{Entry, Listing, Session, Sftp};
+use crate::campaign::sftp::{Entry, Listing, Sftp};
 use crate::campaign::{Failure, Outcome};
 use crate::clock::Clock;
 use crate::mapping::logs::{LogFiles, LogSpec};
@@ -157,7 +157,7 @@ impl FileIntake {
         let session = self.sftp.connect().await?;
         self.sftp.note_outage(None);
         let listing = session.list(&self.files.directory).await?;
-        self.tell_names(&listing, told);
+        tell_names(&listing, told);
         let mut found = self.look_at(&listing).await?;
         if found.iter().any(|file| file.look == Look::AskAgain) {
             self.clock.sleep(BETWEEN_LOOKS.min(self.files.settle)).await;
@@ -176,12 +176,12 @@ impl FileIntake {
                 Look::Young | Look::AskAgain => report.young += 1,
                 Look::Refused if span.is_none() => {
                     let reason = file.known.and_then(|known| known.reason).unwrap_or_default();
-                    self.tell_refused(&file.entry.name, reason, report, told);
+                    tell_refused(&file.entry.name, reason, report, told);
                 }
                 Look::Done if span.is_none() => self.clear_away(&session, &file).await?,
                 Look::Complete | Look::Done | Look::Refused => {
                     if let Some(reason) = self.take_file(&session, &file, span).await? {
-                        self.tell_refused(&file.entry.name, reason, report, told);
+                        tell_refused(&file.entry.name, reason, report, told);
                     }
                 }
             }
@@ -199,7 +199,7 @@ impl FileIntake {
             .into_iter()
             .map(|file| (file.name.clone(), file))
             .collect();
-        let now = self.clock.now();
+        let (now, digest) = (self.clock.now(), self.digest());
         let names: BTreeSet<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
         let (mut found, mut seen) = (Vec::new(), Vec::new());
         for entry in &listing.files {
@@ -210,7 +210,7 @@ impl FileIntake {
             let known = known.remove(&entry.name);
             let marker = self.files.marker.as_ref();
             let marker = marker.map(|end| names.contains(format!("{}{end}", entry.name).as_str()));
-            let rules = LookRules { settle: self.files.settle, marker, rules: self.digest(), now };
+            let rules = LookRules { settle: self.files.settle, marker, rules: digest, now };
             let look = look(known.as_ref(), entry.stat, &rules);
             let changed = known.as_ref().is_none_or(|known| {
                 (known.size, known.changed_s) != (entry.stat.size, entry.stat.changed_s)
@@ -248,28 +248,6 @@ impl FileIntake {
         })
     }
 
-    fn tell_refused(
-        &self,
-        file: &str,
-        reason: String,
-        report: &mut FileReport,
-        told: &mut BTreeSet<String>,
-    ) {
-        report.refused.insert(file.to_owned());
-        if told.insert(file.to_owned()) {
-            FileRefused { flow: FLOW, file: file.to_owned(), reason }.emit();
-        }
-    }
-
-    fn tell_names(&self, listing: &Listing, told: &mut BTreeSet<String>) {
-        let files = listing.unsafe_names.len() as u64;
-        if let Some(example) = listing.unsafe_names.first().cloned()
-            && told.insert("/".to_owned())
-        {
-            FileNamesRefused { flow: FLOW, files, example }.emit();
-        }
-    }
-
     /// Tells somebody when no new file has come for too long.
     async fn watch_lateness(&self) -> Result<(), StoreError> {
         let Some(alarm) = self.files.alarm else { return Ok(()) };
@@ -280,6 +258,22 @@ impl FileIntake {
             FilesLate { flow: FLOW, directory, late_seconds: late.as_secs() }.emit();
         }
         Ok(())
+    }
+}
+
+fn tell_refused(file: &str, reason: String, report: &mut FileReport, told: &mut BTreeSet<String>) {
+    report.refused.insert(file.to_owned());
+    if told.insert(file.to_owned()) {
+        FileRefused { flow: FLOW, file: file.to_owned(), reason }.emit();
+    }
+}
+
+fn tell_names(listing: &Listing, told: &mut BTreeSet<String>) {
+    let files = listing.unsafe_names.len() as u64;
+    if let Some(example) = listing.unsafe_names.first().cloned()
+        && told.insert("/".to_owned())
+    {
+        FileNamesRefused { flow: FLOW, files, example }.emit();
     }
 }
 

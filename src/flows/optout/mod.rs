@@ -8,8 +8,8 @@ mod listing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::campaign::{self, Listed};
 use crate::clock::Clock;
