@@ -13,7 +13,7 @@ use crate::campaign::Writer;
 use crate::config::OptoutSettings;
 use crate::delivery::consent::{ConsentDelivery, ConsentTarget, Round};
 use crate::dynamics::{Query, RecordWriter};
-use crate::flows::optout::{OptoutError, OptoutIntake, OptoutSource};
+use crate::flows::optout::{FileReport, FileSource, OptoutError, OptoutIntake, OptoutSource};
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
@@ -46,6 +46,7 @@ const BESIDE: [&str; 3] = ["modifiedon", "merged", "masterid"];
 #[derive(Debug, Default)]
 struct Work {
     read: Option<Failure>,
+    files_refused: bool,
     delivery: Option<Failure>,
     held: bool,
     stopped: bool,
@@ -114,13 +115,20 @@ async fn work(
         clock: app.clock.clone(),
         tally: tally.clone(),
         source,
+        files: app.flag_files(settings),
     };
     let read = tokio::select! {
         read = intake.run() => read,
-        () = stop.requested() => Ok(()),
+        () = stop.requested() => Ok(FileReport::default()),
     };
     match read {
-        Ok(()) => {}
+        Ok(report) => {
+            done.files_refused = !report.refused.is_empty();
+            if let Some(failure) = report.failure {
+                FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+                done.read = Some(failure);
+            }
+        }
         Err(OptoutError::Store(error)) => return Err(error),
         // What is known already is settled all the same.
         Err(OptoutError::Remote(failure)) => {
@@ -188,7 +196,7 @@ fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'stat
 
 fn of_work(work: Work) -> Ending {
     let mut ending = work.read.as_ref().map(of_failure).unwrap_or_default();
-    ending.failed |= work.read.is_some();
+    ending.failed |= work.read.is_some() || work.files_refused;
     ending.stopped_by = work.delivery;
     ending.stopped = work.stopped;
     ending.held = work.held;
@@ -196,10 +204,16 @@ fn of_work(work: Work) -> Ending {
 }
 
 fn of_failure(failure: &Failure) -> Ending {
-    let when = |outcome| (failure.outcome == outcome).then(|| failure.clone());
+    let when = |outcomes: &[Outcome]| outcomes.contains(&failure.outcome).then(|| failure.clone());
     Ending {
-        refused: when(Outcome::Refused),
-        kept_refusing: when(Outcome::ServerError),
+        refused: when(&[Outcome::Refused]),
+        // A file server that cannot be reached is tried a few times only.
+        kept_refusing: when(&[
+            Outcome::ServerError,
+            Outcome::NotSent,
+            Outcome::Unknown,
+            Outcome::Unavailable,
+        ]),
         ..Ending::default()
     }
 }
@@ -227,6 +241,11 @@ impl App {
     fn contact_mapping(&self) -> Option<&TableMapping> {
         let mut tables = self.config.ingress.iter().flat_map(|ingress| &ingress.tables);
         tables.find(|table| table.dynamics == contact())
+    }
+
+    /// The exports, where they are a source.
+    fn flag_files(&self, settings: &OptoutSettings) -> Option<FileSource> {
+        Some(FileSource { sftp: self.sftp.clone()?, files: Arc::new(settings.files.clone()?) })
     }
 
     /// What the flow reads and writes, from the configuration and both schemas.

@@ -17,7 +17,8 @@ use crate::store::{FileState, KnownFile, Store, StoreError};
 use crate::telemetry::{FileNamesRefused, FileRefused, FilesLate};
 
 use super::events::EventRules;
-use super::file_look::{Look, LookRules, look};
+use super::file_look::Look;
+use super::file_seen::{SeenFile, Wanted, look_at};
 
 const FLOW: Flow = Flow::Egress;
 
@@ -26,9 +27,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Longest wait before a server that cannot be reached is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// For so many days the content of a file that is gone is remembered.
-const REMEMBER_DAYS: u32 = 90;
 
 /// What the reading of files needs.
 #[derive(Clone, Debug)]
@@ -192,46 +190,21 @@ impl FileIntake {
 
     /// What each file of the listing is now; new ones are written down.
     async fn look_at(&self, listing: &Listing) -> Result<Vec<Found<'_>>, StoreError> {
-        let mut known: BTreeMap<String, KnownFile> = self
-            .store
-            .call(|work| work.files(FLOW))
-            .await?
-            .into_iter()
-            .map(|file| (file.name.clone(), file))
-            .collect();
-        let (now, digest) = (self.clock.now(), self.digest());
-        let names: BTreeSet<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
-        let (mut found, mut seen) = (Vec::new(), Vec::new());
-        for entry in &listing.files {
-            let Some(spec) = self.files.logs.iter().find(|log| log.pattern.matches(&entry.name))
-            else {
-                continue;
-            };
-            let known = known.remove(&entry.name);
-            let marker = self.files.marker.as_ref();
-            let marker = marker.map(|end| names.contains(format!("{}{end}", entry.name).as_str()));
-            let rules = LookRules { settle: self.files.settle, marker, rules: digest, now };
-            let look = look(known.as_ref(), entry.stat, &rules);
-            let changed = known.as_ref().is_none_or(|known| {
-                (known.size, known.changed_s) != (entry.stat.size, entry.stat.changed_s)
-            });
-            let known = if changed {
-                let fresh = fresh(entry, now);
-                seen.push(fresh.clone());
-                Some(fresh)
-            } else {
-                known
-            };
-            found.push(Found { entry: entry.clone(), spec, known, look });
-        }
-        let gone: Vec<String> = known.into_keys().collect();
-        self.store
-            .call(move |work| {
-                seen.iter().try_for_each(|file| work.put_file(FLOW, file))?;
-                work.forget_files(FLOW, &gone, REMEMBER_DAYS)
-            })
-            .await?;
-        Ok(found)
+        let logs = &self.files.logs;
+        let of = |name: &str| logs.iter().find(|log| log.pattern.matches(name));
+        let wanted = Wanted {
+            flow: FLOW,
+            matches: &|name| of(name).is_some(),
+            marker: self.files.marker.as_deref(),
+            settle: self.files.settle,
+            rules: self.digest(),
+        };
+        let seen = look_at(&self.store, self.clock.now(), listing, &wanted).await?;
+        let found = seen.into_iter().filter_map(|SeenFile { entry, known, look }| {
+            let spec = of(&entry.name)?;
+            Some(Found { entry, spec, known, look })
+        });
+        Ok(found.collect())
     }
 
     /// Of the rules by which files are read.
@@ -279,17 +252,3 @@ fn tell_names(listing: &Listing, told: &mut BTreeSet<String>) {
 
 /// A time whose events are wanted: after the first, before the second.
 pub(super) type Span = (Option<Timestamp>, Timestamp);
-
-/// A file that was never seen before, or has changed.
-pub(super) fn fresh(entry: &Entry, now: Timestamp) -> KnownFile {
-    KnownFile {
-        name: entry.name.clone(),
-        size: entry.stat.size,
-        changed_s: entry.stat.changed_s,
-        still: now,
-        state: FileState::Seen,
-        rows: 0,
-        digest: None,
-        reason: None,
-    }
-}

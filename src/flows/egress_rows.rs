@@ -7,14 +7,15 @@ use jiff::Timestamp;
 
 use crate::campaign::extract::Row;
 use crate::campaign::sftp::Session;
-use crate::mapping::logs::{LogKind, LogReader, LogRow, LogSpec};
+use crate::mapping::logs::{LogKind, LogReader, LogRow, LogSpec, MissingColumn};
 use crate::model::Flow;
 use crate::store::{EventSource, FileState, KnownFile, StoreError};
 use crate::telemetry::{FileKept, FileTaken};
 
-use super::egress_files::{FileIntake, Found, Span, Stop, fresh};
+use super::egress_files::{FileIntake, Found, Span, Stop};
 use super::events::{Decided, has_room, tell_letters};
-use super::log_file::{FileError, LogFile, Survey};
+use super::file_seen::fresh;
+use super::log_file::{FileError, FileOnServer, Survey};
 
 const FLOW: Flow = Flow::Egress;
 
@@ -39,13 +40,16 @@ impl FileIntake {
             return Ok(None);
         }
         let path = self.path(&found.entry.name);
-        let file = LogFile {
+        let header = |header: &[String]| match self.reader(found.spec, header) {
+            Ok(_) => Ok(()),
+            Err(missing) => Err(missing.to_string()),
+        };
+        let file = FileOnServer {
             session,
             path: &path,
             size: found.entry.stat.size,
-            spec: found.spec,
             format: &self.files.format,
-            rules: &self.rules,
+            header: &header,
         };
         let ended = match file.survey().await {
             Ok(survey) => self.take_surveyed(&file, found, survey, span).await,
@@ -70,7 +74,7 @@ impl FileIntake {
 
     async fn take_surveyed(
         &self,
-        file: &LogFile<'_>,
+        file: &FileOnServer<'_>,
         found: &Found<'_>,
         survey: Survey,
         span: Option<Span>,
@@ -97,7 +101,7 @@ impl FileIntake {
 
     async fn take_rows(
         &self,
-        file: &LogFile<'_>,
+        file: &FileOnServer<'_>,
         found: &Found<'_>,
         survey: Survey,
         span: Option<Span>,
@@ -114,7 +118,9 @@ impl FileIntake {
         while let Some(batch) = rows.next(ROWS).await? {
             let reader = match &reader {
                 Some(reader) => reader,
-                None => reader.insert(file.reader(rows.header()).map_err(FileError::from)?),
+                None => {
+                    reader.insert(self.reader(found.spec, rows.header()).map_err(FileError::from)?)
+                }
             };
             for batch in batch.chunks(ROWS) {
                 let behind = skip.min(batch.len() as u64);
@@ -259,9 +265,8 @@ impl FileIntake {
             let (mut header, values): (Vec<String>, Vec<String>) = told.into_iter().unzip();
             // What stood beyond the header does so again.
             header.retain(|name| !name.starts_with(BEYOND));
-            let recognition = &self.rules.recognition;
-            let kinds = (&recognition.events, recognition.unsure_bounces);
-            let row = LogReader::new(spec, &self.files.format, kinds, &header)
+            let row = self
+                .reader(spec, &header)
                 .map_or_else(|missing| LogRow::Bad(missing.to_string()), |it| it.read(&values));
             let mut decided = Decided::default();
             decided.add_row(&self.rules, letter.source, row, || letter.content.clone());
@@ -279,6 +284,13 @@ impl FileIntake {
             tell_letters(letter.source, letters);
         }
         Ok(())
+    }
+
+    /// The reader of a log's rows, once the header is known.
+    fn reader(&self, spec: &LogSpec, header: &[String]) -> Result<LogReader, MissingColumn> {
+        let recognition = &self.rules.recognition;
+        let kinds = (&recognition.events, recognition.unsure_bounces);
+        LogReader::new(spec, &self.files.format, kinds, header)
     }
 
     fn path(&self, name: &str) -> String {

@@ -1,13 +1,11 @@
-//! One log file: surveyed as a whole before any of its rows is taken, so that a
+//! One exported file: surveyed as a whole before any of its rows is taken, so that a
 //! file that was cut off is left alone; then taken row by row.
 
 use crate::campaign::extract::{Digest, Extract, ExtractError, Row};
 use crate::campaign::sftp::Session;
 use crate::campaign::{Failure, Outcome};
-use crate::mapping::logs::{LogReader, LogSpec, MissingColumn};
+use crate::mapping::logs::MissingColumn;
 use crate::model::FileFormat;
-
-use super::events::EventRules;
 
 /// A file of up to this size is kept in memory between survey and taking, in
 /// place of being fetched twice.
@@ -72,16 +70,16 @@ pub(super) struct Survey {
 
 /// A file on the server, and how it is to be read.
 #[derive(Clone, Copy)]
-pub(super) struct LogFile<'a> {
+pub(super) struct FileOnServer<'a> {
     pub(super) session: &'a Session,
     pub(super) path: &'a str,
     pub(super) size: u64,
-    pub(super) spec: &'a LogSpec,
     pub(super) format: &'a FileFormat,
-    pub(super) rules: &'a EventRules,
+    /// What a header lacks.
+    pub(super) header: &'a (dyn Fn(&[String]) -> Result<(), String> + Sync),
 }
 
-impl LogFile<'_> {
+impl FileOnServer<'_> {
     /// Reads the file to its end and keeps nothing but what it is.
     pub(super) async fn survey(&self) -> Result<Survey, FileError> {
         if self.size > MAX_BYTES {
@@ -121,17 +119,6 @@ impl LogFile<'_> {
         };
         Ok(Rows { pieces, extract: Extract::new(self.format), ready: Vec::new(), ended: None })
     }
-
-    /// The reader of its rows, once the header is known.
-    pub(super) fn reader(&self, header: &[String]) -> Result<LogReader, MissingColumn> {
-        let recognition = &self.rules.recognition;
-        LogReader::new(
-            self.spec,
-            self.format,
-            (&recognition.events, recognition.unsure_bounces),
-            header,
-        )
-    }
 }
 
 /// Counts rows, after a look at the header.
@@ -144,12 +131,12 @@ struct Counter {
 impl Counter {
     fn check(
         &mut self,
-        file: &LogFile<'_>,
+        file: &FileOnServer<'_>,
         extract: &Extract,
         batch: &mut Vec<Row>,
-    ) -> Result<(), MissingColumn> {
+    ) -> Result<(), FileError> {
         if let (Some(header), false) = (extract.header(), self.checked) {
-            file.reader(header)?;
+            (file.header)(header).map_err(FileError::Refused)?;
             self.checked = true;
         }
         self.count += batch.len() as u64;

@@ -11,6 +11,7 @@ pub(crate) mod egress_files;
 mod egress_rows;
 pub(crate) mod events;
 mod file_look;
+mod file_seen;
 mod follow;
 mod full_read;
 pub(crate) mod ingress;

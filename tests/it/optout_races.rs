@@ -62,7 +62,8 @@ fn an_edit_in_dynamics_during_the_pass_keeps_the_opt_out() {
 
 #[test]
 fn an_opt_out_in_campaign_during_the_pass_is_not_lifted() {
-    for skip in [0, 1] {
+    // Before the first look, before the second, and before the last.
+    for skip in [0, 1, 2] {
         let (world, ids) = both_ways(2);
         in_dynamics(&world, ids[0], true, ago(600));
         in_campaign(&world, ids[0], false, Some(ago(300)));

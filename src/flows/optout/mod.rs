@@ -3,7 +3,11 @@
 //! on both before anything is written.
 
 mod changes;
+mod files;
 mod listing;
+
+pub(crate) use self::files::FileSource;
+pub(crate) use crate::flows::egress_files::FileReport;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use crate::dynamics::{self, Query};
 use crate::flows::inventory::canonical_key;
 use crate::http::Failure;
 use crate::mapping::Compiled;
-use crate::model::consent::{BoundPair, Direction};
+use crate::model::consent::{BoundPair, CampaignSide, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
 use crate::store::consent::Hinted;
 use crate::store::{Store, StoreError, Work};
@@ -100,11 +104,13 @@ pub(crate) struct OptoutIntake {
     pub(crate) tally: Tally,
     /// What is read.
     pub(crate) source: OptoutSource,
+    /// Campaign's exports, where they are read.
+    pub(crate) files: Option<FileSource>,
 }
 
 impl OptoutIntake {
     /// Reads all that is new: at first everything.
-    pub(crate) async fn run(&self) -> Result<(), OptoutError> {
+    pub(crate) async fn run(&self) -> Result<FileReport, OptoutError> {
         self.begin_epoch().await?;
         // Contacts first: a flag that is not in the ledger is then known to be
         // off in Dynamics, and a profile's stamp begins no agreement that was
@@ -114,7 +120,10 @@ impl OptoutIntake {
         if self.source.rest.is_some() {
             self.read_changed_profiles().await?;
         }
-        Ok(())
+        match &self.files {
+            Some(files) => Ok(self.read_files(files).await?),
+            None => Ok(FileReport::default()),
+        }
     }
 
     /// With another direction or other pairs, old agreements would make things
@@ -170,15 +179,9 @@ impl OptoutIntake {
     }
 
     fn profile(&self, listed: &Listed) -> Told {
-        let Some(key) = listed.key.clone() else { return Told::Nobody };
         let sides =
-            self.source.pairs.iter().map(|pair| pair.campaign_side(&listed.fields)).collect();
-        // Where the key is the contact's id, nobody needs to be looked up.
-        let contact = match self.source.mapping.key_of_id(RecordId::from_bytes([0; 16])) {
-            Some(_) => RecordId::parse(&key).ok(),
-            None => None,
-        };
-        Told::Profile { contact, key, sides }
+            self.source.pairs.iter().map(|pair| Some(pair.campaign_side(&listed.fields))).collect();
+        self.profile_of(listed.key.clone(), sides)
     }
 }
 
@@ -189,11 +192,7 @@ pub(super) enum Told {
     /// A contact that was merged into another.
     Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>> },
     /// A profile of Campaign, by its key, with one side per pair.
-    Profile {
-        contact: Option<RecordId>,
-        key: String,
-        sides: Vec<crate::model::consent::CampaignSide>,
-    },
+    Profile { contact: Option<RecordId>, key: String, sides: Vec<Option<CampaignSide>> },
     /// Somebody the flow does not know.
     Nobody,
 }
@@ -248,6 +247,7 @@ fn take(
             let was_open = work.contact_open(contact)?;
             let mut due = false;
             for (pair, side) in pairs.iter().zip(sides) {
+                let Some(side) = side else { continue };
                 due |= work.hint_campaign(contact, &pair.pair.flag, side, source)? == Hinted::Due;
             }
             (contact, was_open, due)
