@@ -67,7 +67,7 @@ pub(super) async fn sync_optout(
         Driven::Ended(Ok(source)) => {
             let tally = frame.tally.clone();
             let work = work(app, store, &tally, (source, options.stop.clone()));
-            match frame.drive(work, None).await? {
+            match frame.drive(Box::pin(work), None).await? {
                 Driven::Ended(work) => of_work(work),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
             }

@@ -1,7 +1,7 @@
 //! The egress flow, read from log files: which files are complete, their rows
 //! in one transaction with how far each is taken, and what is done afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::campaign::{Failure, Outcome};
 use crate::clock::Clock;
 use crate::mapping::logs::{LogFiles, LogSpec};
 use crate::model::{Flow, Tally};
-use crate::store::{FileState, KnownFile, Store, StoreError};
+use crate::store::{KnownFile, Store, StoreError};
 use crate::telemetry::{FileNamesRefused, FileRefused, FilesLate};
 
 use super::events::EventRules;
