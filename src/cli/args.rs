@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::optouts::Optouts;
-use crate::model::{Flow, RecordId};
+use crate::model::RecordId;
+
+pub(super) use super::flow_name::FlowName;
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -333,28 +335,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
         "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
     })
-}
-
-/// The flows of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum FlowName {
-    // Dynamics tables to Campaign resources.
-    Ingress,
-    // Campaign's e-mail events to activities in Dynamics.
-    Egress,
-    // Opt-out flags, one way or both.
-    Optout,
-}
-
-impl From<FlowName> for Flow {
-    fn from(name: FlowName) -> Self {
-        match name {
-            FlowName::Ingress => Self::Ingress,
-            FlowName::Egress => Self::Egress,
-            FlowName::Optout => Self::Optout,
-        }
-    }
 }
 
 /// `dead-letters`
