@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::sandbox::Sandbox;
 use super::optouts::Optouts;
-use crate::model::{Flow, RecordId};
+use crate::model::RecordId;
+
+pub(super) use super::flow_name::FlowName;
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -305,28 +307,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
         "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
     })
-}
-
-/// The flows of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum FlowName {
-    // Dynamics tables to Campaign resources.
-    Ingress,
-    // Campaign's e-mail events to activities in Dynamics.
-    Egress,
-    // Opt-out flags, one way or both.
-    Optout,
-}
-
-impl From<FlowName> for Flow {
-    fn from(name: FlowName) -> Self {
-        match name {
-            FlowName::Ingress => Self::Ingress,
-            FlowName::Egress => Self::Egress,
-            FlowName::Optout => Self::Optout,
-        }
-    }
 }
 
 /// `dead-letters`
