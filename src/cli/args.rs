@@ -1,5 +1,6 @@
 //! Arguments of every command.
 
+mod letters;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use super::optouts::Optouts;
 use crate::model::RecordId;
 
 pub(super) use super::flow_name::FlowName;
+
+pub(super) use letters::{DeadLetters, DiscardTable, LetterAction};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -307,54 +310,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
         "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
     })
-}
-
-/// `dead-letters`
-#[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(super) struct DeadLetters {
-    /// What to do with them.
-    #[command(subcommand)]
-    pub(super) action: LetterAction,
-}
-
-/// `dead-letters …`
-#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum LetterAction {
-    /// List all of them
-    List(Json),
-    /// Show one in full
-    Show {
-        /// Its number
-        id: i64,
-        /// Print JSON
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Put them back to work, at the next pass
-    Retry {
-        /// Their numbers; all, if none is named
-        #[arg(value_name = "ID")]
-        ids: Vec<i64>,
-    },
-    /// Remove one for good; the record stays as it is in Campaign
-    Discard {
-        /// Its number
-        id: i64,
-    },
-}
-
-/// `discard-table`
-#[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(super) struct DiscardTable {
-    /// The Dynamics table; says what is left of it
-    pub(super) table: String,
-    /// Discard that for good; Campaign keeps what it holds
-    #[arg(long)]
-    pub(super) yes: bool,
-    /// Print JSON
-    #[command(flatten)]
-    pub(super) json: Json,
 }
 
 /// `approve-deletes`
