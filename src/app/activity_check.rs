@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
-use crate::dynamics::{ActivityTable, Lack, MetadataWriter, lacks, needed};
+use crate::dynamics::{ActivityTable, Detail, Lack, MetadataWriter, lacks, needed};
 use crate::model::{EventKind, TableName};
 
 /// Looks at the table of each kind of event that is switched on.
@@ -35,7 +35,7 @@ async fn look(
     if fits {
         // The relation to contacts, as a pass reads it.
         let activities = ActivityTable::new(app.dynamics.clone(), kind, table.clone(), prefix);
-        within(app, &place, activities.shape(), findings).await;
+        within(app, &place, activities.shape(Detail::Names), findings).await;
     }
 }
 

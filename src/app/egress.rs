@@ -97,7 +97,7 @@ pub(super) async fn sync_egress(
         Driven::Ended(Some(failure)) => Ending { refused: Some(failure), ..Ending::default() },
         Driven::Ended(None) => {
             let tally = frame.tally.clone();
-            match frame.drive(work(app, store, &tally, options), None).await? {
+            match frame.drive(Box::pin(work(app, store, &tally, options)), None).await? {
                 Driven::Ended(halves) => of_halves(halves),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
             }

@@ -38,7 +38,7 @@ pub(super) async fn sync_ingress(
             let before = of_tables(&prepared);
             let tally = frame.tally.clone();
             let work = work(app, store, &tally, (prepared, options));
-            match frame.drive(work, None).await? {
+            match Box::pin(frame.drive(work, None)).await? {
                 Driven::Ended(halves) => of_halves(before, halves),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..before },
             }

@@ -29,7 +29,7 @@ mod tables;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
-pub(crate) use pass::{PassEnd, PassOptions, Watch, sync};
+pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish};
 pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
@@ -16,20 +17,23 @@ use crate::flows::optout::{FileReport, FileSource, OptoutError, OptoutIntake, Op
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
-use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
+use crate::model::consent::{BoundPair, ClearingGuard, FlagPair, Skew};
 use crate::model::{
     Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
     TableSchema, Tally, exceeded,
 };
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
+use crate::telemetry::{FlowStopped, OptoutClockSkew, OptoutsHeld, OptoutsReleased, TableFailed};
 
 const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
 const CONTACTS: usize = 16;
+
+/// Clocks that are further apart than this are worth a word.
+const FAR_APART: Duration = Duration::from_secs(30);
 
 /// Clearings that pass in any case.
 const ALWAYS: u64 = 50;
@@ -63,7 +67,7 @@ pub(super) async fn sync_optout(
         Driven::Ended(Ok(source)) => {
             let tally = frame.tally.clone();
             let work = work(app, store, &tally, (source, options.stop.clone()));
-            match frame.drive(work, None).await? {
+            match frame.drive(Box::pin(work), None).await? {
                 Driven::Ended(work) => of_work(work),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
             }
@@ -139,9 +143,23 @@ async fn work(
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;
+    tell_skew(delivery.skew().await?);
     done.delivery = delivery.stopped();
     done.stopped = stop.is_requested();
     Ok(done)
+}
+
+fn tell_skew(skew: Skew) {
+    if let Skew::Measured { offset, spread } = skew
+        && offset.unsigned_abs() > FAR_APART
+    {
+        OptoutClockSkew {
+            flow: FLOW,
+            offset_ms: i64::try_from(offset.as_millis()).unwrap_or(i64::MAX),
+            spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
+        }
+        .emit();
+    }
 }
 
 /// Whether more opt-outs would be lifted than pass unasked. Those that were

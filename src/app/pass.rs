@@ -155,7 +155,7 @@ impl<'a> Frame<'a> {
             store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
         FlowStarted { flow, run, backlog: carried }.emit();
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
-        let patience = Patience::new(app, &tally, options.patience);
+        let patience = Patience::new(app, flow, &tally, options.patience);
         let again = options.again;
         let (shown, told) = (None, None);
         Ok(Self { app, store, tally, flow, run, began, calls, patience, again, watch, shown, told })

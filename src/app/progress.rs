@@ -21,6 +21,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Ends a pass in which nothing moves.
 pub(super) struct Patience {
     app: App,
+    flow: Flow,
     tally: Tally,
     limit: Duration,
     seen: (u64, TallyDelta),
@@ -28,18 +29,16 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(app: &App, tally: &Tally, limit: Duration) -> Self {
+    pub(super) fn new(app: &App, flow: Flow, tally: &Tally, limit: Duration) -> Self {
         let since = app.clock.monotonic();
         let seen = (0, TallyDelta::default());
-        Self { app: app.clone(), tally: tally.clone(), limit, seen, since }
+        Self { app: app.clone(), flow, tally: tally.clone(), limit, seen, since }
     }
 
     /// Returns when nothing has moved for the whole limit.
     pub(super) async fn run_out(&mut self) {
         loop {
-            let files = self.app.sftp.as_ref().map_or(0, Sftp::progress);
-            let requests = self.app.clients().map(Client::progress).sum::<u64>() + files;
-            let moved = (requests, self.tally.get());
+            let moved = (self.app.progress(self.flow), self.tally.get());
             let now = self.app.clock.monotonic();
             if moved != self.seen {
                 (self.seen, self.since) = (moved, now);
@@ -63,6 +62,20 @@ impl App {
     pub(crate) fn outage(&self) -> Option<String> {
         let files = || self.sftp.as_ref().and_then(Sftp::outage);
         self.clients().find_map(Client::outage).or_else(files)
+    }
+
+    /// Rises with what gets a flow further, or another one that needs the same
+    /// systems.
+    fn progress(&self, flow: Flow) -> u64 {
+        let dynamics = self.dynamics.client().progress();
+        let campaign = self.campaign.client().progress();
+        let journal = self.journal.as_ref().map_or(0, |journal| journal.client().progress());
+        let files = self.sftp.as_ref().map_or(0, Sftp::progress);
+        match flow {
+            Flow::Ingress => dynamics + campaign,
+            Flow::Egress => dynamics + journal + files,
+            Flow::Optout => dynamics + campaign + files,
+        }
     }
 
     /// The clients of all systems.

@@ -97,7 +97,7 @@ pub(crate) async fn plan_ingress(
     let before =
         store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
     let tally = Tally::default();
-    let mut patience = Patience::new(app, &tally, PATIENCE);
+    let mut patience = Patience::new(app, FLOW, &tally, PATIENCE);
     let intake = Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),

@@ -30,7 +30,7 @@ pub(crate) async fn plan_egress(
     let before =
         store.call(|work| Ok(work.dead_letters()?.last().map_or(0, |letter| letter.id))).await?;
     let tally = Tally::default();
-    let mut patience = Patience::new(app, &tally, PATIENCE);
+    let mut patience = Patience::new(app, FLOW, &tally, PATIENCE);
     let notices = (Arc::new(Notify::new()), None);
     let files = app.file_intake(settings, &store, &tally, notices.clone());
     let intake = app.event_intake(settings, &store, &tally, notices);

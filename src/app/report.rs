@@ -78,10 +78,10 @@ pub(crate) struct Status {
 }
 
 /// What a daemon says of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Daemon {
-    /// The flow whose pass runs.
-    pub(crate) running: Option<Flow>,
+    /// The flows whose passes run.
+    pub(crate) running: Vec<Flow>,
 }
 
 /// Reads the status; `daemon` is none without one.
@@ -104,8 +104,13 @@ pub(crate) async fn status(
                 let failed = last.is_some_and(|run| {
                     run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
                 });
-                let running = daemon.is_some_and(|daemon| daemon.running == Some(flow));
-                let state = state(on.contains(&flow), running, work.paused(flow)?, failed);
+                let running = daemon.as_ref().is_some_and(|daemon| daemon.running.contains(&flow));
+                let state = state([
+                    ("stopped", !on.contains(&flow)),
+                    ("running", running),
+                    ("paused", work.paused(flow)?),
+                    ("failed", failed),
+                ]);
                 flows.push(FlowStatus {
                     flow,
                     state,
@@ -148,15 +153,9 @@ pub(crate) async fn status(
         .await
 }
 
-/// The state of a flow, in one word.
-fn state(configured: bool, running: bool, paused: bool, failed: bool) -> &'static str {
-    match (configured, running, paused, failed) {
-        (false, ..) => "stopped",
-        (true, true, ..) => "running",
-        (true, false, true, _) => "paused",
-        (true, false, false, true) => "failed",
-        (true, false, false, false) => "idle",
-    }
+/// The state of a flow, in one word: of what is true of it, the first.
+fn state(truths: [(&'static str, bool); 4]) -> &'static str {
+    truths.into_iter().find(|(_, is)| *is).map_or("idle", |(word, _)| word)
 }
 
 fn age(now: Timestamp, since_us: Option<i64>) -> u64 {

@@ -16,7 +16,7 @@ use crate::app::tables::Prepared;
 use crate::campaign::Finder;
 use crate::flows::ingress::Intake;
 use crate::flows::requests::{Report, Requests, Slice};
-use crate::model::{RecordId, TableName, Tally};
+use crate::model::{Flow, RecordId, TableName, Tally};
 use crate::store::{Counts, NewResync, Purpose, Resync, Scope, Store, StoreError};
 
 /// What someone asks for.
@@ -119,7 +119,7 @@ pub(crate) async fn verify(
     forget_comparisons(store).await?;
     ask(store, wish).await?;
     let tally = Tally::default();
-    let mut patience = Patience::new(app, &tally, patience);
+    let mut patience = Patience::new(app, Flow::Ingress, &tally, patience);
     let comparing = compare(app, store, &tally, report);
     tokio::pin!(comparing);
     let ended = loop {

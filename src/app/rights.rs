@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::dynamics::{Held, Reach, TablePrivilege};
 use crate::mapping::spec::Tracking;
 use crate::model::TableName;
+use crate::model::consent::Direction;
 
 /// A right on a table, by its name in metadata (`PrivilegeType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,9 @@ const ON_ACTIVITIES: [Right; 4] = [Right::Create, Right::Read, Right::Write, Rig
 /// On contacts, which events are about.
 const ON_CONTACTS: [Right; 2] = [Right::Read, Right::AppendTo];
 
+/// On contacts, for opt-out flags that come from Campaign.
+const FOR_FLAGS: [Right; 2] = [Right::Read, Right::Write];
+
 /// One thing that must be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Need {
@@ -57,14 +61,21 @@ fn needs(config: &Config) -> Vec<Need> {
         let all_rows = spec.tracking == Tracking::Changes;
         needs.push(Need { table: spec.dynamics.clone(), right: Right::Read, all_rows });
     }
-    let Some(egress) = &config.egress else { return needs };
+    let Ok(contact) = TableName::new("contact") else { return needs };
     let need =
         |table: &TableName, right: Right| Need { table: table.clone(), right, all_rows: false };
-    for table in egress.events.iter().filter_map(|kind| egress.tables.get(kind)) {
-        needs.extend(ON_ACTIVITIES.map(|right| need(table, right)));
-    }
-    if let Ok(contact) = TableName::new("contact") {
+    if let Some(egress) = &config.egress {
+        for table in egress.events.iter().filter_map(|kind| egress.tables.get(kind)) {
+            needs.extend(ON_ACTIVITIES.map(|right| need(table, right)));
+        }
         needs.extend(ON_CONTACTS.map(|right| need(&contact, right)));
+    }
+    let into_dynamics = |direction: Direction| match direction {
+        Direction::DynamicsToCampaign => false,
+        Direction::CampaignToDynamics | Direction::Bidirectional => true,
+    };
+    if config.optout.as_ref().is_some_and(|optout| into_dynamics(optout.direction)) {
+        needs.extend(FOR_FLAGS.map(|right| need(&contact, right)));
     }
     needs
 }
@@ -205,6 +216,7 @@ mod tests {
         let mut running = set(&RUNNING);
         running.extend(ON_ACTIVITIES.map(|right| format!("prv{}Activity", right.as_str())));
         running.extend(ON_CONTACTS.map(|right| format!("prv{}Contact", right.as_str())));
+        running.extend(FOR_FLAGS.map(|right| format!("prv{}Contact", right.as_str())));
         running.insert("prvRead<Table>".to_owned());
         running.insert("prvReadUser".to_owned());
         running.insert("prvReadRole".to_owned());

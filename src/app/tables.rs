@@ -14,7 +14,7 @@ use crate::flows::shape::{drift, ran_before, shape, with_remedy};
 use crate::http::{Failure, Outcome};
 use crate::mapping::spec::{DeleteGuard, Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile, parents_first};
-use crate::model::consent::{Direction, FlagPair};
+use crate::model::consent::{BoundPair, Direction, FlagPair};
 use crate::model::{Column, ColumnName, Flow, ResourceSchema, TableName, TableSchema};
 use crate::store::{KnownTable, Store, StoreError};
 use crate::telemetry::{SchemaDrifted, TableFailed};
@@ -148,15 +148,8 @@ impl App {
         Ok(prepared)
     }
 
-    /// Both schemas of a mapping.
-    pub(crate) async fn schemas(
-        &self,
-        spec: &TableMapping,
-    ) -> Result<(TableSchema, ResourceSchema), Failure> {
-        self.schemas_with(spec, &spec.columns()).await
-    }
-
-    async fn schemas_with(
+    /// Both schemas of a mapping, with these columns.
+    async fn schemas(
         &self,
         spec: &TableMapping,
         columns: &BTreeSet<ColumnName>,
@@ -196,18 +189,11 @@ impl App {
         let mut wanted = spec.columns();
         wanted.extend(flags.iter().map(|pair| pair.column.clone()));
         let (schema, resource) = self
-            .schemas_with(spec, &wanted)
+            .schemas(spec, &wanted)
             .await
             .map_err(|failure| refused(failure, known.is_some()))?;
-        let compiled = compile(spec, &schema, &resource).map_err(|problems| {
-            let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
-            let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
-            if known.is_some_and(ran) {
-                TableError::Drift(texts)
-            } else {
-                TableError::Mapping(texts)
-            }
-        })?;
+        let compiled = compile(spec, &schema, &resource)
+            .map_err(|problems| does_not_fit(spec, &problems, known))?;
         if !schema.change_tracking && spec.tracking == Tracking::Changes {
             let possible = schema.change_tracking_possible;
             return Err(TableError::NotTracked { table: spec.dynamics.clone(), possible });
@@ -216,12 +202,7 @@ impl App {
         let clearing =
             if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
         let opt_outs = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?;
-        let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
-        for column in opt_outs.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
-            if columns.iter().all(|known| known.name != column.name) {
-                columns.push(column.clone());
-            }
-        }
+        let columns = columns(&compiled, &opt_outs, &schema);
         let digest = digest(spec, &schema, &compiled, clearing);
         let form = format!("{clearing:?}");
         let shape = shape(spec, &schema, &compiled, &form, &opt_outs, store.key());
@@ -231,6 +212,7 @@ impl App {
                 return Err(TableError::Drift(drifted));
             }
         }
+        let read_parents = spec.links.iter().filter(|link| link.resource.is_none());
         let table = Table {
             name: spec.dynamics.clone(),
             query: Arc::new(Query {
@@ -251,12 +233,7 @@ impl App {
             digest,
             clearing,
             is_parent: self.is_parent(&spec.dynamics),
-            read_parents: spec
-                .links
-                .iter()
-                .filter(|link| link.resource.is_none())
-                .map(|link| link.table.clone())
-                .collect(),
+            read_parents: read_parents.map(|link| link.table.clone()).collect(),
             shape: Arc::new(shape),
             opt_outs: opt_outs.into(),
             mapping: Arc::new(compiled),
@@ -271,6 +248,29 @@ impl App {
         let (has_links, is_parent) = (table.has_links(), table.is_parent);
         Ok((table, Target { writer, has_links, is_parent }))
     }
+}
+
+/// What is read: the mapping's columns, and those of the opt-out flags.
+fn columns(compiled: &Compiled, opt_outs: &[BoundPair], schema: &TableSchema) -> Vec<Column> {
+    let mut columns: Vec<Column> = compiled.columns().into_iter().cloned().collect();
+    for column in opt_outs.iter().filter_map(|pair| schema.columns.get(&pair.pair.column)) {
+        if columns.iter().all(|known| known.name != column.name) {
+            columns.push(column.clone());
+        }
+    }
+    columns
+}
+
+/// A mapping that ran as it is written now does not fit because a schema has
+/// changed.
+fn does_not_fit(
+    spec: &TableMapping,
+    problems: &[Problem],
+    known: Option<&KnownTable>,
+) -> TableError {
+    let texts = problems.iter().map(|problem| in_words(spec, problem)).collect();
+    let ran = |known| problems.iter().all(|it| ran_before(known, spec, &it.place));
+    if known.is_some_and(ran) { TableError::Drift(texts) } else { TableError::Mapping(texts) }
 }
 
 /// What it means that the schemas cannot be had. A table that ran once does not

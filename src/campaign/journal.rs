@@ -231,7 +231,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_header_makes_reading_links_panic(text in "[<>;,=\"'a/ \\\\é]{0,40}") {
-            let _ = links(&text).iter().map(|link| link.is("next")).count();
+            let _ = links(&text).iter().filter(|link| link.is("next")).count();
         }
     }
 }

@@ -65,7 +65,7 @@ impl Reader {
                 .await?
             }
         };
-        self.listing_page(schema, key, fields, response)
+        self.listing_page(schema, key, fields, &response)
     }
 
     fn listing_page(
@@ -73,14 +73,14 @@ impl Reader {
         schema: &ResourceSchema,
         key: &FieldName,
         fields: &[FieldName],
-        response: Response,
+        response: &Response,
     ) -> Result<ListingPage, Failure> {
         let list: ListReply<'_> = serde_json::from_slice(&response.body)
-            .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
+            .map_err(|_| garbled(response, "the answer is not a list of records"))?;
         let records = list
             .content
             .iter()
-            .map(|record| self.listed(record, schema, key, fields, &response))
+            .map(|record| self.listed(record, schema, key, fields, response))
             .collect::<Result<_, _>>()?;
         let next = list.next.map(|next| self.storable(&next.href)).transpose()?;
         Ok(ListingPage { records, next })
@@ -106,7 +106,7 @@ impl Reader {
             segment(parameter),
             segment(&since),
         );
-        self.listing_page(schema, key, fields, self.get(&path).await?)
+        self.listing_page(schema, key, fields, &self.get(&path).await?)
     }
 
     pub(super) fn listed(
@@ -167,7 +167,7 @@ impl Reader {
             return self.storable(href).map(Some);
         }
         let Some(pkey) = pkey.filter(|pkey| !pkey.is_empty()) else { return Ok(None) };
-        let path = format!("campaign/{}/{}/{}", schema.root.as_str(), schema.name, segment(pkey),);
+        let path = format!("campaign/{}/{}/{}", schema.root.as_str(), schema.name, segment(pkey));
         let url = self.origin.own(&path).map_err(|e| super::reader::foreign(&e.to_string()))?;
         Ok(Some(url.path_and_query().to_owned()))
     }

@@ -1,6 +1,8 @@
 //! Arguments of every command.
 
-use std::net::SocketAddr;
+mod letters;
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,8 +11,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::sandbox::Sandbox;
 use super::optouts::Optouts;
-use crate::model::{Flow, RecordId};
+use crate::model::RecordId;
+
+pub(super) use super::flow_name::FlowName;
+
+pub(super) use letters::{DeadLetters, DiscardTable, LetterAction};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -146,36 +153,6 @@ pub(super) struct Demo {
     /// Print JSON
     #[command(flatten)]
     pub(super) json: Json,
-}
-
-/// `sandbox`
-#[derive(Debug, Args)]
-pub(super) struct Sandbox {
-    /// Address to listen on; loopback only
-    #[arg(long, default_value = "127.0.0.1:8700", value_name = "ADDRESS")]
-    pub(super) listen: SocketAddr,
-    /// Seed of the data
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Contacts to begin with; a vehicle for four, a service visit for two
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
-    pub(super) contacts: u32,
-    /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
-    #[arg(long, value_name = "FILE")]
-    pub(super) faults: Option<PathBuf>,
-    /// Write a configuration that points here, with its secrets beside it
-    #[arg(long, value_name = "FILE")]
-    pub(super) write_config: Option<PathBuf>,
-    /// E-mails to each contact, with what came of them in the journal and in log
-    /// files
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub(super) mailings: u32,
-    /// Address of the SFTP server; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub(super) listen_sftp: SocketAddr,
-    /// Leave out the activity tables of mail events, for `provision` to create
-    #[arg(long)]
-    pub(super) without_activity_tables: bool,
 }
 
 /// `init`
@@ -333,76 +310,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
         "this is neither a time with its zone, as in 2026-03-01T06:00:00Z, nor a date".to_owned()
     })
-}
-
-/// The flows of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum FlowName {
-    // Dynamics tables to Campaign resources.
-    Ingress,
-    // Campaign's e-mail events to activities in Dynamics.
-    Egress,
-    // Opt-out flags, one way or both.
-    Optout,
-}
-
-impl From<FlowName> for Flow {
-    fn from(name: FlowName) -> Self {
-        match name {
-            FlowName::Ingress => Self::Ingress,
-            FlowName::Egress => Self::Egress,
-            FlowName::Optout => Self::Optout,
-        }
-    }
-}
-
-/// `dead-letters`
-#[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(super) struct DeadLetters {
-    /// What to do with them.
-    #[command(subcommand)]
-    pub(super) action: LetterAction,
-}
-
-/// `dead-letters …`
-#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum LetterAction {
-    /// List all of them
-    List(Json),
-    /// Show one in full
-    Show {
-        /// Its number
-        id: i64,
-        /// Print JSON
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Put them back to work, at the next pass
-    Retry {
-        /// Their numbers; all, if none is named
-        #[arg(value_name = "ID")]
-        ids: Vec<i64>,
-    },
-    /// Remove one for good; the record stays as it is in Campaign
-    Discard {
-        /// Its number
-        id: i64,
-    },
-}
-
-/// `discard-table`
-#[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(super) struct DiscardTable {
-    /// The Dynamics table; says what is left of it
-    pub(super) table: String,
-    /// Discard that for good; Campaign keeps what it holds
-    #[arg(long)]
-    pub(super) yes: bool,
-    /// Print JSON
-    #[command(flatten)]
-    pub(super) json: Json,
 }
 
 /// `approve-deletes`

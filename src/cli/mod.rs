@@ -10,6 +10,7 @@ mod discard;
 mod drift;
 mod exit;
 mod explore;
+mod flow_name;
 mod init;
 mod letters;
 mod optouts;

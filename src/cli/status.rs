@@ -12,7 +12,7 @@ use super::output::{Align, Spoken, age, count, table};
 
 /// Answers the command.
 pub(super) async fn answer(arguments: Json, place: &Place<'_>) -> Result<Spoken, End> {
-    let status = status(place.config, place.store, place.clock, place.daemon).await?;
+    let status = status(place.config, place.store, place.clock, place.daemon.clone()).await?;
     Ok(if arguments.json {
         Spoken::json(&as_json(&status))
     } else {
@@ -120,42 +120,48 @@ fn as_tables(status: &Status) -> String {
             if status.daemon { "the daemon" } else { "the next `cdsync resync` or `cdsync sync`" },
         ));
     }
-    for table in &status.tables {
-        if table.held.held > 0 || table.empty_read {
-            out.push_str(&format!(
-                "\n\n{} waits for a person: `cdsync approve-deletes {}`",
-                table.table, table.table
-            ));
-        }
-        if table.waiting_for_parent > 0 {
-            out.push_str(&format!(
-                "\n\n{}: {} of its records wait until their parent is in Campaign",
-                table.table,
-                count(table.waiting_for_parent)
-            ));
-        }
-        if table.waiting_for_children > 0 {
-            out.push_str(&format!(
-                "\n\n{}: {} of its deletions wait until the records that link to them have been written or deleted",
-                table.table,
-                count(table.waiting_for_children)
-            ));
-        }
-    }
-    for gap in &status.gaps {
-        let from = gap.from.map_or_else(|| "the beginning".to_owned(), |at| format!("{at:.0}"));
-        out.push_str(&format!(
-            "\n\nevents from {from} to {:.0} are lost to the journal: they expired before they were read",
-            gap.to
-        ));
-    }
+    status.tables.iter().for_each(|table| who_waits(table, &mut out));
+    status.gaps.iter().for_each(|gap| lost(gap, &mut out));
     for (table, waiting) in &status.unmapped {
         out.push_str(&format!(
-            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or set [store] path to a new file",
+            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or `cdsync discard-table {table}`",
             count(*waiting)
         ));
     }
     out
+}
+
+/// What of a table waits for a person or for other records.
+fn who_waits(table: &TableStatus, out: &mut String) {
+    if table.held.held > 0 || table.empty_read {
+        out.push_str(&format!(
+            "\n\n{} waits for a person: `cdsync approve-deletes {}`",
+            table.table, table.table
+        ));
+    }
+    if table.waiting_for_parent > 0 {
+        out.push_str(&format!(
+            "\n\n{}: {} of its records wait until their parent is in Campaign",
+            table.table,
+            count(table.waiting_for_parent)
+        ));
+    }
+    if table.waiting_for_children > 0 {
+        out.push_str(&format!(
+            "\n\n{}: {} of its deletions wait until the records that link to them have been written or deleted",
+            table.table,
+            count(table.waiting_for_children)
+        ));
+    }
+}
+
+/// What the journal lost.
+fn lost(gap: &Gap, out: &mut String) {
+    let from = gap.from.map_or_else(|| "the beginning".to_owned(), |at| format!("{at:.0}"));
+    out.push_str(&format!(
+        "\n\nevents from {from} to {:.0} are lost to the journal: they expired before they were read",
+        gap.to
+    ));
 }
 
 fn flow_row(flow: &FlowStatus) -> Vec<String> {

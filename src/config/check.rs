@@ -86,7 +86,8 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let ingress = keys.get("ingress").map(|node| ingress::ingress(&node));
     let reconcile = keys.get("reconcile").map(|node| ingress::reconcile(&node));
     let egress = keys.get("egress").map(|node| egress::egress(&node));
-    let optout = keys.get("optout").map(|node| optout::optout(&node, keys.get("ingress").as_ref()));
+    let optout =
+        keys.get("optout").and_then(|node| optout::optout(&node, keys.get("ingress").as_ref()));
     keys.get("metrics").inspect(later::metrics);
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
@@ -94,7 +95,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     };
     let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
     let egress_files = egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files));
-    let optout_files = matches!(&optout, Some(Some(Some(optout))) if optout.files.is_some());
+    let optout_files = optout.as_ref().is_some_and(|optout| optout.files.is_some());
     let reader = match (egress_files, optout_files) {
         (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
         (false, true) => Some(("[optout]", "write `source = \"rest\"` there")),
@@ -126,10 +127,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
             Some(reconcile) => Some(reconcile?),
             None => None,
         },
-        optout: match optout {
-            Some(optout) => optout?,
-            None => None,
-        },
+        optout,
         activity_tables: ActivityTables::of(egress.as_ref()),
         egress: egress.filter(|settings| !settings.events.is_empty()),
     })

@@ -71,6 +71,9 @@ const LONGEST_ALARM: Duration = Duration::from_hours(24 * 90);
 /// Words in a list.
 const MAX_WORDS: usize = 100;
 
+/// A problem has been recorded.
+struct Reported;
+
 /// `[egress.sftp]`
 pub(super) fn egress_sftp(node: &Node<'_>) -> Option<LogFiles> {
     let keys = node.keys(EGRESS_SFTP_KEYS)?;
@@ -190,12 +193,12 @@ fn log(node: &Node<'_>, kind: LogKind) -> Option<LogSpec> {
     if let Some(columns) = columns? {
         override_columns(&mut spec, columns);
     }
-    for (slot, words) in spec.words.iter_mut().zip([first?, second?]) {
+    for (slot, words) in spec.words.iter_mut().zip([first.ok()?, second.ok()?]) {
         if let Some(words) = words {
             *slot = words;
         }
     }
-    spec.ignored.extend(ignored?.unwrap_or_default());
+    spec.ignored.extend(ignored.ok()?.unwrap_or_default());
     refuse_shared_words(&keys, &spec, words)?;
     // A word that is given a meaning is not ignored by default.
     let [sent, bounced] = &spec.words;
@@ -265,19 +268,19 @@ pub(super) fn header_name(node: &Node<'_>) -> Option<String> {
 }
 
 /// A list of words; none where the key is absent.
-fn word_list(keys: &Keys<'_>, key: &str) -> Option<Option<Vec<String>>> {
-    let Some(node) = keys.get(key) else { return Some(None) };
-    let list = node.list()?;
+fn word_list(keys: &Keys<'_>, key: &str) -> Result<Option<Vec<String>>, Reported> {
+    let Some(node) = keys.get(key) else { return Ok(None) };
+    let list = node.list().ok_or(Reported)?;
     if list.is_empty() && key != "ignored" || list.len() > MAX_WORDS {
         node.problem(
             "this list names no word, or more than 100",
             format!("the texts that the file has for it, as in `{key} = [\"Sent\", \"1\"]`, or remove the key"),
         );
-        return None;
+        return Err(Reported);
     }
     let words: Vec<_> =
         list.iter().map(|node| node.text().map(|text| text.trim().to_owned())).collect();
-    words.into_iter().collect::<Option<_>>().map(Some)
+    words.into_iter().collect::<Option<_>>().map(Some).ok_or(Reported)
 }
 
 /// `format`, of whichever flow.
@@ -291,7 +294,7 @@ pub(super) fn format(node: &Node<'_>) -> Option<FileFormat> {
     let compression = keys.get("compression").map(|node| node.word(COMPRESSIONS));
     let zone = keys.get("time_zone").map(|node| time_zone(&node));
     let (separator, quote) =
-        (separator.unwrap_or(Some(usual.separator))?, quote.unwrap_or(Some(usual.quote))?);
+        (separator.unwrap_or(Some(usual.separator))?, quote.unwrap_or(Ok(usual.quote)).ok()?);
     if quote == Some(separator) {
         keys.problem("`separator` and `quote` are the same character", "change one of the two");
         return None;
@@ -328,17 +331,17 @@ fn separator(node: &Node<'_>) -> Option<u8> {
 }
 
 /// A character, or none.
-fn quote(node: &Node<'_>) -> Option<Option<u8>> {
-    match node.text()? {
-        "none" | "" => Some(None),
-        "\"" | "double" => Some(Some(b'"')),
-        "'" | "single" => Some(Some(b'\'')),
+fn quote(node: &Node<'_>) -> Result<Option<u8>, Reported> {
+    match node.text().ok_or(Reported)? {
+        "none" | "" => Ok(None),
+        "\"" | "double" => Ok(Some(b'"')),
+        "'" | "single" => Ok(Some(b'\'')),
         _ => {
             node.problem(
                 "this is not a quote",
                 "`double` (`\"`, the default), `single` (`'`) or `none`",
             );
-            None
+            Err(Reported)
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
     BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
-    JournalSettings, OptoutSettings,
+    OptoutSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

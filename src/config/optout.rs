@@ -66,11 +66,9 @@ enum Source {
     Rest,
 }
 
-/// `[optout]`; the inner none: it is disabled. `ingress` is that section.
-pub(super) fn optout(
-    node: &Node<'_>,
-    ingress: Option<&Node<'_>>,
-) -> Option<Option<OptoutSettings>> {
+/// `[optout]`; none: it is disabled, or a problem has been recorded. `ingress` is
+/// that section.
+pub(super) fn optout(node: &Node<'_>, ingress: Option<&Node<'_>>) -> Option<OptoutSettings> {
     let keys = node.keys(OPTOUT_KEYS)?;
     let direction = match keys.get("direction") {
         Some(node) => node.word(DIRECTIONS),
@@ -91,7 +89,7 @@ pub(super) fn optout(
     });
     let rest = keys.get("rest").map(|node| rest(&node));
     let files = optout_files::files(keys.get("sftp").as_ref());
-    let Some(direction) = direction? else { return Some(None) };
+    let direction = direction??;
     let pair_nodes = pair_nodes?;
     refuse_twice(&pair_nodes, direction);
     let by_ingress = against_ingress(&keys, &pair_nodes, direction, ingress);
@@ -108,7 +106,7 @@ pub(super) fn optout(
     pairs.retain(|pair| !by_ingress.contains(pair.flag.as_str()));
     let mut files = files?;
     files.columns.retain(|columns| pairs.iter().any(|pair| pair.flag == columns.flag));
-    Some(Some(OptoutSettings {
+    Some(OptoutSettings {
         direction,
         mode: mode?,
         schedule: match schedule {
@@ -123,7 +121,7 @@ pub(super) fn optout(
             None => None,
         },
         files: wanted(Source::Sftp).then_some(files),
-    }))
+    })
 }
 
 /// One word or a list of them; where there is no such key, the sections that

@@ -40,8 +40,8 @@ pub(crate) struct Turn {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) app: RwLock<App>,
-    /// The flow whose pass runs.
-    pub(super) running: Mutex<Option<Flow>>,
+    /// The flows whose passes run.
+    pub(super) running: Mutex<Vec<Flow>>,
 }
 
 /// Where a command is answered.
@@ -63,9 +63,9 @@ impl Desk {
         &self.store
     }
 
-    /// The flow whose pass runs.
-    pub(crate) fn running(&self) -> Option<Flow> {
-        *self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The flows whose passes run.
+    pub(crate) fn running(&self) -> Vec<Flow> {
+        self.shared.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks for a pass of every flow soon, unless it is paused.

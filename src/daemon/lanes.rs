@@ -26,8 +26,6 @@ pub(super) struct Lane {
     failed: u64,
     /// What waited at the end of the last pass.
     pub(super) backlog: u64,
-    /// What the service manager is told of it.
-    said: String,
 }
 
 /// All flows that are configured, in the order in which they run.
@@ -48,7 +46,6 @@ impl Lanes {
             waiters: Vec::new(),
             failed: 0,
             backlog: 0,
-            said: String::new(),
         };
         Ok(Self(plans.into_iter().map(lane).collect()))
     }
@@ -66,22 +63,27 @@ impl Lanes {
         Ok(())
     }
 
-    /// When the first of them is due.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        next_due(self.0.iter().map(|lane| &lane.timer), now)
+    /// When the first of them is due that may begin beside what runs.
+    pub(super) fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
+        next_due(self.free(running).map(|lane| &lane.timer), now)
     }
 
-    /// The flow that has something to do now: one that somebody waits for
-    /// before one that is due.
-    pub(super) fn wanted(&self, now: Timestamp) -> Option<Flow> {
-        let asked = self.0.iter().find(|lane| lane.is_asked());
+    /// The flow that is to begin now: one that somebody waits for before one
+    /// that is due.
+    pub(super) fn wanted(&self, now: Timestamp, running: &[Flow]) -> Option<Flow> {
+        let asked = self.free(running).find(|lane| lane.is_asked());
         let due = || {
-            let mut due: Vec<_> = self.0.iter().filter_map(|lane| lane.wanted_since(now)).collect();
+            let free = self.free(running);
+            let mut due: Vec<_> = free.filter_map(|lane| lane.wanted_since(now)).collect();
             // Whoever has waited longest: a busy flow must not keep another out.
             due.sort_by_key(|(since, _)| *since);
             due.first().map(|(_, flow)| *flow)
         };
         asked.map(|lane| lane.flow).or_else(due)
+    }
+
+    fn free(&self, running: &[Flow]) -> impl Iterator<Item = &Lane> {
+        self.0.iter().filter(|lane| running.iter().all(|other| may_overlap(lane.flow, *other)))
     }
 
     pub(super) fn get(&mut self, flow: Flow) -> Option<&mut Lane> {
@@ -99,12 +101,14 @@ impl Lanes {
             lane.waiters.push(waiter);
         }
     }
+}
 
-    /// What the service manager is told, in one line.
-    pub(super) fn status(&self) -> String {
-        let said = self.0.iter().map(|lane| lane.said.as_str()).filter(|said| !said.is_empty());
-        said.collect::<Vec<_>>().join("; ")
-    }
+/// Whether passes of two flows may run at one time. Ingress and opt-outs write
+/// to the same profiles, and no two writes to one record may be on their way
+/// together.
+pub(super) fn may_overlap(one: Flow, other: Flow) -> bool {
+    let own = |flow| matches!(flow, Flow::Egress);
+    one != other && (own(one) || own(other))
 }
 
 impl Lane {
@@ -126,29 +130,46 @@ impl Lane {
         std::mem::take(&mut self.waiters)
     }
 
-    pub(super) fn say(&mut self, what: &str) {
-        self.said = format!("{} {what}", self.flow);
-    }
-
     /// Tells when passes begin to fail, and when they work again. `outage`: what
-    /// stands in the way of a pass in which nothing moved.
-    pub(super) fn judge(&mut self, end: &PassEnd, outage: Option<String>) {
+    /// stands in the way of a pass in which nothing moved. In words for the
+    /// service manager.
+    pub(super) fn judge(&mut self, end: &PassEnd, outage: Option<String>) -> String {
         let backlog = self.backlog;
         let flow = self.flow;
         if let Some(reason) = end.failure() {
             self.failed += 1;
             let outage = outage.filter(|_| matches!(end, PassEnd::GaveUp));
             let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
-            self.say(&format!("failed, {backlog} waiting: {reason}"));
+            let said = format!("failed, {backlog} waiting: {reason}");
             if self.failed == 1 {
                 FlowFailing { flow, reason }.emit();
             }
-            return;
+            return said;
         }
-        self.say(&format!("idle, {backlog} waiting"));
         if self.failed > 0 && !matches!(end, PassEnd::Stopped) {
             FlowRecovered { flow, failed: self.failed }.emit();
             self.failed = 0;
+        }
+        format!("idle, {backlog} waiting")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_writes_to_other_records_runs_beside_a_flow() {
+        let cases = [
+            (Flow::Ingress, Flow::Egress, true),
+            (Flow::Egress, Flow::Optout, true),
+            (Flow::Ingress, Flow::Optout, false),
+            (Flow::Ingress, Flow::Ingress, false),
+            (Flow::Egress, Flow::Egress, false),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(may_overlap(one, other), expected, "{one} {other}");
+            assert_eq!(may_overlap(other, one), expected, "{other} {one}");
         }
     }
 }

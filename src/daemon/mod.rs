@@ -8,6 +8,7 @@ mod control;
 mod desk;
 mod lanes;
 mod notify;
+mod passes;
 mod signals;
 mod tasks;
 mod work;

@@ -1,5 +1,5 @@
-//! The loop: waits for the schedule or for someone who asks, runs one pass at a
-//! time, and ends with what is under way settled.
+//! The loop: waits for the schedule or for someone who asks, begins passes, and
+//! ends with what is under way settled.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -8,20 +8,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{App, PassOptions, Requests, Watch, sync};
+use crate::app::App;
 use crate::clock::Monotonic;
 use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
-use crate::daemon::lanes::{Lanes, Waiter};
+use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
 use crate::daemon::notify::Notify;
-use crate::model::{Flow, Stop};
+use crate::daemon::passes::{Board, Ended, Passes};
+use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
 use crate::telemetry::{ConfigRefused, ConfigReloaded, DaemonStopping};
-
-/// A pass in which nothing moves for so long has failed; the schedule tries
-/// again.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long what is under way may take to settle. Below the 90 s after which
 /// systemd kills.
@@ -48,16 +45,17 @@ impl Timers {
         Ok(Self { lanes, reconcile })
     }
 
-    fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lanes.due(now).into_iter().chain(next_due(&self.reconcile, now)).min()
+    fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
+        let slice = next_due(&self.reconcile, now).filter(|_| slice_may_begin(running));
+        self.lanes.due(now, running).into_iter().chain(slice).min()
     }
 
     /// The flow that has something to do; a slice of the comparison goes with a
     /// pass of `ingress`.
-    fn wanted(&self, now: Timestamp) -> Option<Flow> {
+    fn wanted(&self, now: Timestamp, running: &[Flow]) -> Option<Flow> {
         let slice = self.reconcile.as_ref().and_then(|slice| slice.due(now));
-        let slice = slice.filter(|due| *due <= now).map(|_| Flow::Ingress);
-        self.lanes.wanted(now).or(slice)
+        let slice = slice.filter(|due| *due <= now && slice_may_begin(running));
+        self.lanes.wanted(now, running).or(slice.map(|_| Flow::Ingress))
     }
 
     /// A pass begins; the slice that is due goes with it.
@@ -72,6 +70,10 @@ impl Timers {
     }
 }
 
+fn slice_may_begin(running: &[Flow]) -> bool {
+    running.iter().all(|other| may_overlap(Flow::Ingress, *other))
+}
+
 /// The loop's state.
 pub(super) struct Worker {
     app: App,
@@ -79,7 +81,8 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     events: mpsc::Receiver<Event>,
     timers: Timers,
-    notify: Notify,
+    passes: Passes,
+    board: Board,
     reload: Reload,
     turns: Vec<oneshot::Sender<Turn>>,
     reload_wanted: bool,
@@ -103,7 +106,8 @@ impl Worker {
             shared,
             events,
             timers,
-            notify,
+            passes: Passes::default(),
+            board: Board::new(notify),
             reload,
             turns: Vec::new(),
             reload_wanted: false,
@@ -114,30 +118,55 @@ impl Worker {
 
     /// Runs until a signal; gives whether all was settled.
     pub(super) async fn run(mut self) -> Result<bool, DaemonError> {
-        let mut settled = true;
-        while self.stopping.is_none() {
-            self.notify.alive();
-            if std::mem::take(&mut self.reload_wanted) {
-                self.reload();
+        loop {
+            self.board.alive();
+            match self.stopping {
+                Some(_) if self.passes.is_empty() => return Ok(true),
+                Some(since) if self.at_once || self.is_late(since) => return Ok(false),
+                Some(_) => {}
+                None => self.begin().await?,
             }
-            if let Some(turn) = self.turns.pop() {
-                self.lend(turn).await?;
-                continue;
-            }
-            let now = self.app.clock.now();
-            match self.timers.wanted(now) {
-                Some(flow) if self.may_run(flow).await? => settled = self.pass(flow, now).await?,
-                Some(flow) => {
-                    self.timers.begun(flow, now);
-                    self.say(flow, "paused");
-                }
-                None => {
-                    let due = self.timers.due(now);
-                    self.wait(now, due).await?;
-                }
+            self.turn().await?;
+        }
+    }
+
+    fn is_late(&self, since: Monotonic) -> bool {
+        self.app.clock.monotonic().since(since) >= SETTLE_WITHIN
+    }
+
+    /// Begins what there is to do. Whoever wants the systems for himself comes
+    /// before a new pass.
+    async fn begin(&mut self) -> Result<(), DaemonError> {
+        if std::mem::take(&mut self.reload_wanted) {
+            self.reload();
+        }
+        while self.passes.is_empty()
+            && self.stopping.is_none()
+            && let Some(turn) = self.turns.pop()
+        {
+            self.lend(turn).await?;
+        }
+        let now = self.app.clock.now();
+        while self.turns.is_empty()
+            && self.stopping.is_none()
+            && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
+        {
+            let may_run = self.may_run(flow).await?;
+            let waiters = self.timers.begun(flow, now);
+            if may_run {
+                let parts = (self.app.clone(), self.store.clone(), self.board.clone());
+                self.passes.start(flow, waiters, parts);
+            } else {
+                self.board.say(flow, "paused");
             }
         }
-        Ok(settled)
+        self.show_running();
+        Ok(())
+    }
+
+    fn show_running(&self) {
+        let mut shown = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = self.passes.flows();
     }
 
     /// A paused flow runs only for who asks.
@@ -146,24 +175,35 @@ impl Worker {
         Ok(asked || !self.store.call(move |work| work.paused(flow)).await?)
     }
 
-    /// Tells the service manager what a flow does.
-    fn say(&mut self, flow: Flow, what: &str) {
-        if let Some(lane) = self.timers.lanes.get(flow) {
-            lane.say(what);
-        }
-        self.notify.status(&self.timers.lanes.status());
-    }
-
-    /// Waits for the next thing to do.
-    async fn wait(&mut self, now: Timestamp, due: Option<Timestamp>) -> Result<(), DaemonError> {
-        let until = due.map_or(LOOK_EVERY, |due| {
+    /// Waits for what comes first: the end of a pass, an event, or a time.
+    async fn turn(&mut self) -> Result<(), DaemonError> {
+        let now = self.app.clock.now();
+        let due = self.timers.due(now, &self.passes.flows()).filter(|_| self.turns.is_empty());
+        let until = due.filter(|_| self.stopping.is_none()).map_or(LOOK_EVERY, |due| {
             Duration::try_from(due.duration_since(now)).unwrap_or_default().min(LOOK_EVERY)
         });
         let clock = self.app.clock.clone();
         tokio::select! {
+            Some(ended) = self.passes.next() => self.ended(ended),
             Some(event) = self.events.recv() => self.take(event),
             () = clock.sleep(until) => Ok(()),
         }
+    }
+
+    /// Notes how a pass ended, and tells who waited for it.
+    fn ended(&mut self, ended: Ended) -> Result<(), DaemonError> {
+        self.show_running();
+        let report = ended.report?;
+        if let Some(lane) = self.timers.lanes.get(ended.flow) {
+            lane.backlog = report.counts.pending;
+            let said = lane.judge(&report.end, self.app.outage());
+            self.board.say(ended.flow, &said);
+        }
+        for (_, reply) in ended.waiters {
+            // Who asked may have gone.
+            let _ = reply.send(report.end.clone());
+        }
+        Ok(())
     }
 
     /// Notes an event.
@@ -174,13 +214,14 @@ impl Worker {
                     self.at_once = true;
                 } else {
                     DaemonStopping { signal }.emit();
-                    self.notify.stopping();
+                    self.board.stopping();
                     self.stopping = Some(self.app.clock.monotonic());
+                    self.passes.stop_all();
                 }
             }
             Event::Reload => self.reload_wanted = true,
             Event::Wake => self.timers.lanes.wake(),
-            Event::Paused(_) => {}
+            Event::Paused(flow) => self.passes.stop(flow),
             Event::Pass(flow, patience, reply) => {
                 self.timers.lanes.wait_for(flow, (patience, reply));
             }
@@ -188,74 +229,6 @@ impl Worker {
             Event::Ended(name) => return Err(DaemonError::Task(name)),
         }
         Ok(())
-    }
-
-    /// One pass. False, where it was left before all was settled.
-    async fn pass(&mut self, flow: Flow, now: Timestamp) -> Result<bool, DaemonError> {
-        let waiters = self.timers.begun(flow, now);
-        let patience = waiters.first().map_or(PATIENCE, |(patience, _)| *patience);
-        let stop = Stop::default();
-        let options = PassOptions {
-            patience,
-            requests: Requests::default(),
-            stop: stop.clone(),
-            again: true,
-            asked: !waiters.is_empty(),
-        };
-        let (app, store, notify) = (self.app.clone(), self.store.clone(), self.notify.clone());
-        self.say(flow, "running");
-        let others = self.timers.lanes.status();
-        let mut watch = |watch: Watch| {
-            notify.alive();
-            let running = format!("{flow} running");
-            notify.status(
-                &others.replace(&running, &format!("{running}, {} waiting", watch.backlog)),
-            );
-        };
-        self.set_running(Some(flow));
-        let pass = sync(&app, &store, flow, options, &mut watch);
-        tokio::pin!(pass);
-        let report = loop {
-            let deadline = self.stopping.map(|since| since.plus(SETTLE_WITHIN));
-            let late = async {
-                match deadline {
-                    Some(deadline) => app.clock.sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                report = &mut pass => break Some(report?),
-                Some(event) = self.events.recv() => {
-                    if matches!(event, Event::Paused(paused) if paused == flow) {
-                        stop.request();
-                    }
-                    self.take(event)?;
-                    if self.stopping.is_some() {
-                        stop.request();
-                    }
-                    if self.at_once {
-                        break None;
-                    }
-                }
-                () = late => break None,
-            }
-        };
-        self.set_running(None);
-        let Some(report) = report else { return Ok(false) };
-        if let Some(lane) = self.timers.lanes.get(flow) {
-            lane.backlog = report.counts.pending;
-            lane.judge(&report.end, self.app.outage());
-        }
-        self.notify.status(&self.timers.lanes.status());
-        for (_, reply) in waiters {
-            // Who asked may have gone.
-            let _ = reply.send(report.end.clone());
-        }
-        Ok(true)
-    }
-
-    fn set_running(&self, flow: Option<Flow>) {
-        *self.shared.running.lock().unwrap_or_else(PoisonError::into_inner) = flow;
     }
 
     /// Lets someone else have the systems until he is done.
@@ -266,7 +239,7 @@ impl Worker {
         }
         let clock = self.app.clock.clone();
         while self.stopping.is_none() {
-            self.notify.alive();
+            self.board.alive();
             tokio::select! {
                 _ = &mut back => return Ok(()),
                 Some(event) = self.events.recv() => self.take(event)?,

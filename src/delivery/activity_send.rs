@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::dynamics::{
-    ActivityShape, ActivityTable, Failure, MOST_BYTES, Part, PartEnd, Writer, split,
+    ActivityShape, ActivityTable, Detail, Failure, MOST_BYTES, Part, PartEnd, Writer, detail, split,
 };
 use crate::model::{EventKind, RecordId};
 use crate::store::{EventStage, LeasedEvent};
@@ -90,13 +90,18 @@ async fn shapes(
     targets: &ActivityTargets,
     items: &[Item],
 ) -> HashMap<EventKind, Result<Arc<ActivityShape>, Failure>> {
-    let mut shapes = HashMap::new();
+    let mut wanted: HashMap<EventKind, Detail> = HashMap::new();
     for item in items {
-        let kind = item.leased.event.kind;
-        if !shapes.contains_key(&kind)
-            && let Some(table) = targets.tables.get(&kind)
-        {
-            shapes.insert(kind, table.shape().await);
+        let event = &item.leased.event;
+        let wanted = wanted.entry(event.kind).or_insert(Detail::Names);
+        if *wanted == Detail::Names {
+            *wanted = detail(event);
+        }
+    }
+    let mut shapes = HashMap::new();
+    for (kind, detail) in wanted {
+        if let Some(table) = targets.tables.get(&kind) {
+            shapes.insert(kind, table.shape(detail).await);
         }
     }
     shapes

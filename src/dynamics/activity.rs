@@ -11,17 +11,11 @@ use tokio::sync::Mutex;
 
 use crate::dynamics::activity_row::row;
 use crate::dynamics::batch::{Condition, Part};
+use crate::dynamics::blueprint::needed;
 use crate::dynamics::wire::{AttributeReply, CastReply, List, RelationReply, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
 use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, TableName};
-
-/// The ends of the column names; `<prefix>_` stands before each.
-const COLUMNS: [&str; 5] =
-    ["eventid", "eventdate", "campaignname", "deliveryname", "mirrorpageurl"];
-
-/// The column that only clicks need.
-const URL: &str = "trackingurl";
 
 /// The table of one kind of event. Clones share what was read of it.
 #[derive(Clone, Debug)]
@@ -42,8 +36,19 @@ pub(crate) struct ActivityShape {
     pub(super) contact: String,
     /// The beginning of the names of the table's own columns.
     pub(super) prefix: String,
-    /// Most characters (UTF-16 units) of each text column, where it is known.
-    pub(super) lengths: BTreeMap<String, u32>,
+    /// Most characters (UTF-16 units) of each text column, where that was asked
+    /// and is told.
+    pub(super) lengths: Option<BTreeMap<String, u32>>,
+}
+
+/// How exactly a table must be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// As far as any row needs it: two requests. What is wrong with a column
+    /// shows when it is written.
+    Names,
+    /// With its columns and their lengths: one request more.
+    Lengths,
 }
 
 /// An event that cannot become a row.
@@ -69,12 +74,19 @@ impl ActivityTable {
     ///
     /// # Errors
     /// `Setup` where something is missing, with what to do about it.
-    pub(crate) async fn shape(&self) -> Result<Arc<ActivityShape>, Failure> {
+    pub(crate) async fn shape(&self, detail: Detail) -> Result<Arc<ActivityShape>, Failure> {
         let mut known = self.known.lock().await;
-        if let Some(shape) = &*known {
-            return Ok(shape.clone());
+        let mut shape = match &*known {
+            Some(shape) if detail == Detail::Names || shape.lengths.is_some() => {
+                return Ok(shape.clone());
+            }
+            Some(shape) => ActivityShape::clone(shape),
+            None => self.read_shape().await?,
+        };
+        if detail == Detail::Lengths {
+            shape.lengths = Some(self.text_columns().await?);
         }
-        let shape = Arc::new(self.read_shape().await?);
+        let shape = Arc::new(shape);
         *known = Some(shape.clone());
         Ok(shape)
     }
@@ -100,12 +112,11 @@ impl ActivityTable {
             .entity_set_name
             .filter(|set| ColumnName::new(set).is_ok())
             .ok_or_else(|| setup(format!("the metadata of table {table} has no data URL"), None))?;
-        let lengths = self.text_columns().await?;
         Ok(ActivityShape {
             entity_set,
             contact: self.contact_relation().await?,
             prefix: self.prefix.clone(),
-            lengths,
+            lengths: None,
         })
     }
 
@@ -178,8 +189,7 @@ impl ActivityTable {
     }
 
     fn needed(&self) -> Vec<String> {
-        let url = (self.kind == EventKind::Click).then_some(URL);
-        COLUMNS.into_iter().chain(url).map(|end| format!("{}_{end}", self.prefix)).collect()
+        needed(self.kind).map(|column| format!("{}_{}", self.prefix, column.end)).collect()
     }
 
     /// The navigation property of `regardingobjectid` that leads to contacts.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::dynamics::activity::{ActivityShape, Misfit};
+use crate::dynamics::activity::{ActivityShape, Detail, Misfit};
 use crate::model::{EmailEvent, EventKind, RecordId};
 
 /// Most characters of a subject where metadata does not tell (Dynamics sheet,
@@ -13,6 +13,20 @@ const SUBJECT: u32 = 200;
 /// harm where Dynamics shows it as something to click on.
 const SCHEMES: [&str; 4] = ["http", "https", "mailto", "tel"];
 
+/// Texts up to this fit any column that is made for them: it is what Dynamics
+/// gives a text column where nobody says another length.
+const FITS: u64 = 100;
+
+/// How exactly the table must be known to write this event.
+pub(crate) fn detail(event: &EmailEvent) -> Detail {
+    let EmailEvent { kind: _, id, contact: _, time: _, campaign, delivery, url, mirror_page } =
+        event;
+    let texts =
+        [Some(id), campaign.as_ref(), delivery.as_ref(), url.as_ref(), mirror_page.as_ref()];
+    let is_long = texts.into_iter().flatten().any(|text| units(text) > FITS);
+    if is_long { Detail::Lengths } else { Detail::Names }
+}
+
 /// The columns of the activity. `contact` is who it regards.
 pub(super) fn row(
     shape: &ActivityShape,
@@ -20,7 +34,8 @@ pub(super) fn row(
     contact: RecordId,
 ) -> Result<Map<String, Json>, Misfit> {
     let mut columns = Map::new();
-    let most = shape.lengths.get("subject").copied().unwrap_or(SUBJECT);
+    let length = |column: &str| shape.lengths.as_ref()?.get(column).copied();
+    let most = length("subject").unwrap_or(SUBJECT);
     columns.insert("subject".into(), subject(event, most).into());
     columns.insert(format!("{}@odata.bind", shape.contact), format!("/contacts({contact})").into());
     let time = event.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -39,8 +54,8 @@ pub(super) fn row(
             let reason = format!("the text for `{column}` is not a web address");
             return Err(Misfit { reason });
         }
-        if let Some(most) = shape.lengths.get(&column)
-            && units(text) > u64::from(*most)
+        if let Some(most) = length(&column)
+            && units(text) > u64::from(most)
         {
             let reason = format!(
                 "the text for `{column}` is longer than the {most} characters that the column holds"
@@ -128,7 +143,7 @@ mod tests {
             entity_set: "new_campaignemailclicks".into(),
             contact: "regardingobjectid_contact_new_CampaignEmailClick".into(),
             prefix: "new".into(),
-            lengths: lengths.iter().map(|(name, most)| ((*name).to_owned(), *most)).collect(),
+            lengths: Some(lengths.iter().map(|(name, most)| ((*name).to_owned(), *most)).collect()),
         }
     }
 
@@ -176,6 +191,20 @@ mod tests {
                 ..event(EventKind::Send)
             };
             assert_eq!(super::subject(&event, 200), subject);
+        }
+    }
+
+    #[test]
+    fn only_long_texts_make_us_ask_for_lengths() {
+        let long = || Some("x".repeat(101));
+        let short = event(EventKind::Click);
+        assert_eq!(detail(&short), Detail::Names);
+        for event in [
+            EmailEvent { campaign: long(), ..short.clone() },
+            EmailEvent { url: long(), ..short.clone() },
+            EmailEvent { id: "x".repeat(101), ..short },
+        ] {
+            assert_eq!(detail(&event), Detail::Lengths);
         }
     }
 

@@ -21,7 +21,8 @@ mod solution;
 mod wire;
 mod writer;
 
-pub(crate) use activity::{ActivityShape, ActivityTable};
+pub(crate) use activity::{ActivityShape, ActivityTable, Detail};
+pub(crate) use activity_row::detail;
 pub(crate) use batch::{MOST_BYTES, Part, split};
 pub(crate) use blueprint::{Lack, MAIL_COLUMNS, Standing, Style, lacks, needed, publish};
 pub(crate) use changes::{Page, Query, not_tracked};

@@ -155,7 +155,7 @@ impl FileIntake {
         let session = self.sftp.connect().await?;
         self.sftp.note_outage(None);
         let listing = session.list(&self.files.directory).await?;
-        self.tell_names(&listing, told);
+        tell_names(&listing, told);
         let mut found = self.look_at(&listing).await?;
         if found.iter().any(|file| file.look == Look::AskAgain) {
             self.clock.sleep(BETWEEN_LOOKS.min(self.files.settle)).await;
@@ -174,12 +174,12 @@ impl FileIntake {
                 Look::Young | Look::AskAgain => report.young += 1,
                 Look::Refused if span.is_none() => {
                     let reason = file.known.and_then(|known| known.reason).unwrap_or_default();
-                    self.tell_refused(&file.entry.name, reason, report, told);
+                    tell_refused(&file.entry.name, reason, report, told);
                 }
                 Look::Done if span.is_none() => self.clear_away(&session, &file).await?,
                 Look::Complete | Look::Done | Look::Refused => {
                     if let Some(reason) = self.take_file(&session, &file, span).await? {
-                        self.tell_refused(&file.entry.name, reason, report, told);
+                        tell_refused(&file.entry.name, reason, report, told);
                     }
                 }
             }
@@ -221,28 +221,6 @@ impl FileIntake {
         })
     }
 
-    fn tell_refused(
-        &self,
-        file: &str,
-        reason: String,
-        report: &mut FileReport,
-        told: &mut BTreeSet<String>,
-    ) {
-        report.refused.insert(file.to_owned());
-        if told.insert(file.to_owned()) {
-            FileRefused { flow: FLOW, file: file.to_owned(), reason }.emit();
-        }
-    }
-
-    fn tell_names(&self, listing: &Listing, told: &mut BTreeSet<String>) {
-        let files = listing.unsafe_names.len() as u64;
-        if let Some(example) = listing.unsafe_names.first().cloned()
-            && told.insert("/".to_owned())
-        {
-            FileNamesRefused { flow: FLOW, files, example }.emit();
-        }
-    }
-
     /// Tells somebody when no new file has come for too long.
     async fn watch_lateness(&self) -> Result<(), StoreError> {
         let Some(alarm) = self.files.alarm else { return Ok(()) };
@@ -253,6 +231,22 @@ impl FileIntake {
             FilesLate { flow: FLOW, directory, late_seconds: late.as_secs() }.emit();
         }
         Ok(())
+    }
+}
+
+fn tell_refused(file: &str, reason: String, report: &mut FileReport, told: &mut BTreeSet<String>) {
+    report.refused.insert(file.to_owned());
+    if told.insert(file.to_owned()) {
+        FileRefused { flow: FLOW, file: file.to_owned(), reason }.emit();
+    }
+}
+
+fn tell_names(listing: &Listing, told: &mut BTreeSet<String>) {
+    let files = listing.unsafe_names.len() as u64;
+    if let Some(example) = listing.unsafe_names.first().cloned()
+        && told.insert("/".to_owned())
+    {
+        FileNamesRefused { flow: FLOW, files, example }.emit();
     }
 }
 

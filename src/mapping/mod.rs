@@ -54,7 +54,6 @@ mod tests;
 pub(crate) use affected::{Ask, Sides};
 pub(crate) use apply::{Applied, Compiled, MappedField, MappedRecord};
 pub(crate) use compile::compile;
-pub(crate) use file_dates::read_instant;
 pub(crate) use links::{CompiledLink, Pointer};
 pub(crate) use matrix::{column_words, field_words};
 pub(crate) use optout::{FlagColumns, OptoutFiles};

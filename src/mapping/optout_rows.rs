@@ -131,7 +131,7 @@ mod tests {
             columns: flags().iter().map(FlagColumns::usual).collect(),
             format: FileFormat::default(),
             delete: false,
-            settle: Duration::from_secs(60),
+            settle: Duration::from_mins(1),
             marker: None,
             alarm: None,
         }

@@ -68,23 +68,28 @@ pub(crate) struct KnownFile {
 
 /// Columns as they stand there.
 struct Raw {
-    file: (String, i64, i64, i64, String, i64, Option<Vec<u8>>, Option<String>),
+    name: String,
+    size: i64,
+    changed_s: i64,
+    still_us: i64,
+    state: String,
+    rows: i64,
+    digest: Option<Vec<u8>>,
+    reason: Option<String>,
     seal: Vec<u8>,
 }
 
 impl Raw {
     fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         Ok(Self {
-            file: (
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-            ),
+            name: row.get(0)?,
+            size: row.get(1)?,
+            changed_s: row.get(2)?,
+            still_us: row.get(3)?,
+            state: row.get(4)?,
+            rows: row.get(5)?,
+            digest: row.get(6)?,
+            reason: row.get(7)?,
             seal: row.get(8)?,
         })
     }
@@ -103,20 +108,19 @@ impl Work<'_> {
 
     fn known_file(&self, flow: Flow, raw: Raw) -> Result<KnownFile, StoreError> {
         let damaged = || StoreError::Corrupt("a row of `file` does not match its checksum".into());
-        let (name, size, changed_s, still_us, state, rows, digest, reason) = raw.file;
-        let digest = match digest {
+        let digest = match raw.digest {
             Some(digest) => Some(digest.try_into().map_err(|_| damaged())?),
             None => None,
         };
         let file = KnownFile {
-            name,
-            size: u64::try_from(size).map_err(|_| damaged())?,
-            changed_s,
-            still: Timestamp::from_microsecond(still_us).map_err(|_| damaged())?,
-            state: FileState::parse(&state)?,
-            rows: u64::try_from(rows).map_err(|_| damaged())?,
+            name: raw.name,
+            size: u64::try_from(raw.size).map_err(|_| damaged())?,
+            changed_s: raw.changed_s,
+            still: Timestamp::from_microsecond(raw.still_us).map_err(|_| damaged())?,
+            state: FileState::parse(&raw.state)?,
+            rows: u64::try_from(raw.rows).map_err(|_| damaged())?,
             digest,
-            reason,
+            reason: raw.reason,
         };
         if self.file_seal(flow, &file).as_slice() == raw.seal { Ok(file) } else { Err(damaged()) }
     }

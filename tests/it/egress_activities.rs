@@ -66,7 +66,7 @@ fn a_lost_store_finds_the_activities_there() {
 
 #[test]
 fn thousands_of_events_cost_a_request_for_each_hundred_at_most() {
-    const EVENTS: usize = 4000;
+    const EVENTS: usize = 2000;
     let post = Post::new(20, "");
     let contacts = post.world.contacts();
     post.tell(0, EVENTS, &contacts);

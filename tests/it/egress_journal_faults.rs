@@ -206,6 +206,25 @@ async fn the_daemon_reads_the_journal_by_its_schedule_and_obeys_its_wait() {
     assert_eq!(daemon.end().code, Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_is_silent_does_not_hold_ingress_up() {
+    let rig = Rig::usual(4).await;
+    let text = rig.text(crate::rig::CONTACTS).replace("*/15 * * * * *", "* * * * * *");
+    let text = text + &crate::egress_journal::egress(&rig.sandbox, "");
+    std::fs::write(rig.path("config.toml"), text).unwrap();
+    play(&rig, on_journal(Fault::CutBefore));
+    let daemon = Running::start(rig.command(&["run", "--log-format", "json"]));
+    for _ in 0..2 {
+        let line = daemon.wait_for("flow.finished");
+        assert!(line.contains("\"ingress\""), "{line}");
+    }
+    let status = rig.run(&["status", "--json"]).await.json();
+    assert_eq!(status["flows"]["egress"]["state"], "running", "it still waits: {status}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end().code, Some(0));
+    rig.assert_equal("beside a silent journal");
+}
+
 #[tokio::test]
 async fn a_check_reads_the_journal_and_changes_nothing() {
     let rig = rig(1, Variants::default(), "").await;

@@ -142,6 +142,10 @@ fn private_key(server: &Server) -> Result<PrivateKey, String> {
         Some(load) => Some(load().map_err(|reason| format!("campaign.sftp.passphrase: {reason}"))?),
         None => None,
     };
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "this layer may not name the type of a secret"
+    )]
     let passphrase = passphrase.as_ref().map(|secret| secret.expose());
     let key = decode_secret_key(text.expose(), passphrase).map_err(|error| {
         place(match (error, passphrase) {

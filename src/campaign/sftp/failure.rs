@@ -43,9 +43,10 @@ pub(super) fn not_connected(server: &str, problem: &Problem) -> Failure {
             ),
         ),
         Problem::Ssh(error) => {
-            let reason = match error {
-                russh::Error::IO(error) => in_words(error.kind()),
-                _ => "broke the connection off",
+            let reason = if let russh::Error::IO(error) = error {
+                in_words(error.kind())
+            } else {
+                "broke the connection off"
             };
             failure(
                 server,
@@ -59,17 +60,16 @@ pub(super) fn not_connected(server: &str, problem: &Problem) -> Failure {
 }
 
 fn in_words(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::ConnectionRefused => "nobody listens there",
-        io::ErrorKind::TimedOut => "no answer in time",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
-            "it broke the connection off"
-        }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "there is no way to it"
-        }
-        _ => "its name cannot be resolved, or the network is down",
-    }
+    const KNOWN: [(io::ErrorKind, &str); 6] = [
+        (io::ErrorKind::ConnectionRefused, "nobody listens there"),
+        (io::ErrorKind::TimedOut, "no answer in time"),
+        (io::ErrorKind::ConnectionReset, "it broke the connection off"),
+        (io::ErrorKind::UnexpectedEof, "it broke the connection off"),
+        (io::ErrorKind::HostUnreachable, "there is no way to it"),
+        (io::ErrorKind::NetworkUnreachable, "there is no way to it"),
+    ];
+    let known = KNOWN.iter().find(|(known, _)| *known == kind);
+    known.map_or("its name cannot be resolved, or the network is down", |(_, words)| words)
 }
 
 /// A connection was lost in the middle of something.

@@ -1,5 +1,5 @@
 //! Whether the server is the one that the operator knows: `known_hosts`, in the
-//! form of OpenSSH (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). russh's own reader
+//! form of OpenSSH (the chapter on its format in `sshd(8)`). russh's own reader
 //! leaves out revoked keys, wildcards and negation.
 //!
 //! There is no first use to be trusted: a key that is not in the file is

@@ -100,7 +100,9 @@ impl Session {
             if seen > MAX_ENTRIES {
                 break;
             }
-            page.into_iter().for_each(|file| listing.add(file.filename, &file.attrs));
+            for file in page {
+                listing.add(file.filename, &file.attrs);
+            }
         }
         let _ = self.files.close(handle).await;
         Err(failure(

@@ -163,6 +163,7 @@ async fn one_pass(
     }
     progress.step("comparing both sides");
     let comparison = match act.flow {
+        // No act runs the opt-outs yet.
         Flow::Ingress | Flow::Optout => compare(sandbox),
         Flow::Egress => compare_timeline(sandbox),
     };

@@ -51,9 +51,30 @@ pub(super) const ACTS: &[Act] = &[
     Act { name: "changes", flow: Flow::Ingress, change: people_work },
     Act { name: "token lost", flow: Flow::Ingress, change: token_is_lost },
     Act { name: "at rest", flow: Flow::Ingress, change: |_, _| Ok(()) },
-    Act { name: "mail", flow: Flow::Egress, change: mail_goes_out },
-    Act { name: "late bounces", flow: Flow::Egress, change: mail_comes_back },
-    Act { name: "told again", flow: Flow::Egress, change: mail_is_told_again },
+    Act {
+        name: "mail",
+        flow: Flow::Egress,
+        change: |sandbox, seed| {
+            mail_goes_out(sandbox, seed);
+            Ok(())
+        },
+    },
+    Act {
+        name: "late bounces",
+        flow: Flow::Egress,
+        change: |sandbox, _| {
+            mail_comes_back(sandbox);
+            Ok(())
+        },
+    },
+    Act {
+        name: "told again",
+        flow: Flow::Egress,
+        change: |sandbox, _| {
+            mail_is_told_again(sandbox);
+            Ok(())
+        },
+    },
 ];
 
 /// Every `step`-th contact from `start` on, at most `most`.
@@ -171,7 +192,7 @@ fn token_is_lost(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
 
 /// Campaign sends each contact an e-mail. The journal tells what came of it,
 /// some of it twice and out of order; the log files tell the same.
-fn mail_goes_out(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
+fn mail_goes_out(sandbox: &Sandbox, seed: u64) {
     let mail = sandbox.mail();
     sandbox.set_variants(Variants {
         journal_repeats: 10,
@@ -185,22 +206,19 @@ fn mail_goes_out(sandbox: &Sandbox, seed: u64) -> Result<(), ControlError> {
     });
     mail.publish(&facts, EventIds::Logs);
     mail.export("1", &facts, &LogForm::default());
-    Ok(())
 }
 
 /// A day later some of the e-mails turn out to have bounced: the rows of the
 /// log change, and only the next export tells of it.
-fn mail_comes_back(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+fn mail_comes_back(sandbox: &Sandbox) {
     let mail = sandbox.mail();
     let mut facts = mail.untold();
     facts.retain(|fact| fact.late);
     mail.export("2", &facts, &LogForm::default());
-    Ok(())
 }
 
 /// The journal tells all of it once more.
-fn mail_is_told_again(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+fn mail_is_told_again(sandbox: &Sandbox) {
     let mail = sandbox.mail();
     mail.publish(&mail.facts(), EventIds::Logs);
-    Ok(())
 }

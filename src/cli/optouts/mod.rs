@@ -130,11 +130,10 @@ async fn all(
     }
     match (form, told) {
         (Form::Table, 0) => Ok(Spoken::out("the opt-out ledger has nothing of this kind")),
-        (Form::Table, _) => Ok(Spoken::out("")),
         (Form::Json, 0) => write(sink, "[]".to_owned()).await,
         (Form::Json, _) => write(sink, "]".to_owned()).await,
         (Form::Csv, 0) => write(sink, cells::csv_of(&[], true)).await,
-        (Form::Csv, _) => Ok(Spoken::out("")),
+        (Form::Table | Form::Csv, _) => Ok(Spoken::out("")),
     }
 }
 

@@ -278,7 +278,7 @@ async fn the_list_names_who_said_it_and_why() {
 #[tokio::test]
 async fn a_ledger_of_many_pages_is_told_whole_and_a_state_alone() {
     let many = |work: &mut Work<'_>| {
-        for number in 0..(2 * PAGE + 1) {
+        for number in 0..=2 * PAGE {
             let mut bytes = [0x22; 16];
             bytes[8..].copy_from_slice(&(number as u64).to_be_bytes());
             let held = number % 2 == 0;

@@ -166,7 +166,7 @@ impl Shared {
 
     /// How far the clocks are apart: by our own writes, or else by what the
     /// answers say.
-    async fn skew(&self) -> Result<Skew, StoreError> {
+    pub(super) async fn skew(&self) -> Result<Skew, StoreError> {
         let (dynamics, campaign) = self
             .store
             .call(|work| {

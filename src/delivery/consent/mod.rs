@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::dynamics::{Query, Reader, RecordWriter};
 use crate::http::{Failure, Outcome};
 use crate::mapping::Compiled;
-use crate::model::consent::{BoundPair, Direction, Mode};
+use crate::model::consent::{BoundPair, Direction, Mode, Skew};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
 use crate::store::{NewDeadLetter, Store, StoreError};
@@ -122,6 +122,11 @@ impl ConsentDelivery {
     /// What ended the flow, if something did.
     pub(crate) fn stopped(&self) -> Option<Failure> {
         self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the clocks are apart, as far as is known by now.
+    pub(crate) async fn skew(&self) -> Result<Skew, StoreError> {
+        self.0.skew().await
     }
 
     /// Settles every contact of the round once.

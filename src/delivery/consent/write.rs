@@ -30,8 +30,7 @@ impl Shared {
         ruled: Vec<Ruled<'_>>,
         round: Round,
     ) -> Result<Result<Settled, Failure>, StoreError> {
-        let (clearing, mut free): (Vec<_>, Vec<_>) =
-            ruled.into_iter().partition(|ruled| ruled.clears());
+        let (clearing, mut free): (Vec<_>, Vec<_>) = ruled.into_iter().partition(Ruled::clears);
         if round == Round::Due {
             self.note_clearing(clearing.into_iter().map(|ruled| ruled.row).collect()).await?;
         } else {
@@ -182,7 +181,7 @@ impl Shared {
         });
         let mut ends = Vec::with_capacity(ruled.len());
         for (ruled, intended) in ruled.iter().zip(intended) {
-            let row = self.row_after(ruled, &left);
+            let row = row_after(ruled, &left);
             let same = row.state == FlagState::Settled;
             let wrote_it = ruled.decision.dynamics != ruled.case.dynamics.opted_out
                 || ruled.decision.campaign != ruled.case.campaign.opted_out;
@@ -218,33 +217,33 @@ impl Shared {
             .await?;
         Ok(if wrote { Settled::Written } else { Settled::AsItWas })
     }
+}
 
-    /// What is known of the flag now.
-    fn row_after(&self, ruled: &Ruled<'_>, left: &Left) -> FlagRow {
-        let dynamics = left
-            .dynamics
-            .as_ref()
-            .and_then(|told| ruled.pair.opted_out(told.row.as_ref()?))
-            .unwrap_or(ruled.decision.dynamics);
-        let told = left.campaign.as_ref().map(|it| ruled.pair.campaign_side(&it.fields));
-        let campaign = told
-            .unwrap_or(CampaignSide { opted_out: ruled.decision.campaign, ..ruled.case.campaign });
-        let as_decided =
-            dynamics == ruled.decision.dynamics && campaign.opted_out == ruled.decision.campaign;
-        let wrote_campaign = ruled.decision.campaign != ruled.case.campaign.opted_out;
-        let before = ruled.row.agreement.and_then(|agreement| agreement.own_campaign);
-        let own_campaign = if wrote_campaign { Some(campaign) } else { before };
-        FlagRow {
-            dynamics,
-            campaign,
-            agreement: Some(Agreement { campaign, dynamics, own_campaign }),
-            merged: ruled.row.merged && !as_decided,
-            // Somebody was faster than the read-back: look again.
-            state: if as_decided { FlagState::Settled } else { FlagState::Due },
-            attempts: 0,
-            updated: Timestamp::UNIX_EPOCH,
-            ..ruled.row.clone()
-        }
+/// What is known of the flag now.
+fn row_after(ruled: &Ruled<'_>, left: &Left) -> FlagRow {
+    let dynamics = left
+        .dynamics
+        .as_ref()
+        .and_then(|told| ruled.pair.opted_out(told.row.as_ref()?))
+        .unwrap_or(ruled.decision.dynamics);
+    let told = left.campaign.as_ref().map(|it| ruled.pair.campaign_side(&it.fields));
+    let campaign =
+        told.unwrap_or(CampaignSide { opted_out: ruled.decision.campaign, ..ruled.case.campaign });
+    let as_decided =
+        dynamics == ruled.decision.dynamics && campaign.opted_out == ruled.decision.campaign;
+    let wrote_campaign = ruled.decision.campaign != ruled.case.campaign.opted_out;
+    let before = ruled.row.agreement.and_then(|agreement| agreement.own_campaign);
+    let own_campaign = if wrote_campaign { Some(campaign) } else { before };
+    FlagRow {
+        dynamics,
+        campaign,
+        agreement: Some(Agreement { campaign, dynamics, own_campaign }),
+        merged: ruled.row.merged && !as_decided,
+        // Somebody was faster than the read-back: look again.
+        state: if as_decided { FlagState::Settled } else { FlagState::Due },
+        attempts: 0,
+        updated: Timestamp::UNIX_EPOCH,
+        ..ruled.row.clone()
     }
 }
 

@@ -37,10 +37,10 @@ impl OptoutIntake {
                 }
                 page => page?,
             };
-            watch.rows(page.changes.len()).map_err(endless)?;
+            watch.rows(page.changes.len()).map_err(|text| endless(&text))?;
             let (next, done) = self.behind(&position, &page);
             if let Some(link) = &page.next {
-                watch.link((0, 0), link).map_err(endless)?;
+                watch.link((0, 0), link).map_err(|text| endless(&text))?;
             }
             let told = page.changes.iter().map(|change| self.contact(change)).collect();
             self.commit(SOURCE, &next, told).await?;
@@ -126,6 +126,6 @@ fn merged_into(row: &SourceRow) -> Option<RecordId> {
     }
 }
 
-pub(super) fn endless(text: String) -> Failure {
-    Failure::new(System::Dynamics, Outcome::Garbled, &text)
+pub(super) fn endless(text: &str) -> Failure {
+    Failure::new(System::Dynamics, Outcome::Garbled, text)
 }

@@ -69,10 +69,10 @@ impl OptoutIntake {
                 Err(_) if next.is_some() => self.listing_page(None, None).await?,
                 page => page?,
             };
-            watch.rows(page.records.len()).map_err(endless)?;
+            watch.rows(page.records.len()).map_err(|text| endless(&text))?;
             position = match &page.next {
                 Some(link) => {
-                    watch.link((0, 0), link).map_err(endless)?;
+                    watch.link((0, 0), link).map_err(|text| endless(&text))?;
                     Listing::At { next: Some(link.clone()) }
                 }
                 None => Listing::Done,
@@ -101,13 +101,13 @@ impl OptoutIntake {
                 Err(_) if at.next.is_some() => self.listing_page(Some(since), None).await?,
                 page => page?,
             };
-            watch.rows(page.records.len()).map_err(endless)?;
+            watch.rows(page.records.len()).map_err(|text| endless(&text))?;
             let times = page.records.iter();
             let times = times.filter_map(|it| changed(it, self.source.changed.as_ref()));
             at.youngest = times.chain([at.youngest]).max().unwrap_or(at.youngest);
             at.next = page.next.clone();
             match &page.next {
-                Some(link) => watch.link((0, 0), link).map_err(endless)?,
+                Some(link) => watch.link((0, 0), link).map_err(|text| endless(&text))?,
                 // The next reading begins where this one was, but never later
                 // than this one: a clock may be ahead and be set right, a stamp
                 // may be of any year.

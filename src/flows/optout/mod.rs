@@ -12,8 +12,8 @@ pub(crate) use crate::flows::egress_files::FileReport;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::campaign::{self, Listed};
 use crate::clock::Clock;

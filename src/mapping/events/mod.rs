@@ -11,4 +11,4 @@ mod xdm;
 
 pub(crate) use recognise::Recognised;
 pub(crate) use spec::{KindWord, Pointer, Pointers, Recognition, UnsureBounces};
-pub(crate) use words::{Bounce, bounce, kind_word, time_of};
+pub(crate) use words::{Bounce, bounce};

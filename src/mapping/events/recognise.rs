@@ -15,7 +15,7 @@ const MAX_ID_BYTES: usize = 512;
 /// Longest name or URL, in bytes.
 const MAX_TEXT_BYTES: usize = 8192;
 
-/// Where the id of an event is, if nobody says: CloudEvents, then the older
+/// Where the id of an event is, if nobody says: `CloudEvents`, then the older
 /// forms (Campaign sheet, 9.2 and 9.5).
 const IDS: [&str; 5] = ["/eventid", "/event_id", "/id", "/@id", "/header/msgId"];
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::words::{kind_word, time_of};
 use super::*;
 use crate::model::{EmailEvent, EventKind};
 

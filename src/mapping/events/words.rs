@@ -14,7 +14,7 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// The kind that a word usually names: `Sent`, `email-open`,
 /// `com.example.campaign.email.clicked`. Looks at the last word only.
-pub(crate) fn kind_word(text: &str) -> Option<EventKind> {
+pub(super) fn kind_word(text: &str) -> Option<EventKind> {
     let last = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty())?;
     match last.to_ascii_lowercase().as_str() {
         "send" | "sends" | "sent" | "emailsend" | "emailsent" => Some(EventKind::Send),
@@ -130,7 +130,7 @@ pub(crate) fn bounce(
 fn by_flag(quarantined: Option<bool>, unsure: UnsureBounces) -> Bounce {
     match (unsure, quarantined) {
         (UnsureBounces::Hard, _) | (UnsureBounces::Quarantined, Some(true)) => Bounce::Hard,
-        (UnsureBounces::Soft, _) | (UnsureBounces::Quarantined, _) => Bounce::Soft,
+        (UnsureBounces::Soft | UnsureBounces::Quarantined, _) => Bounce::Soft,
     }
 }
 
@@ -142,7 +142,7 @@ fn plain(text: &str) -> String {
 
 /// A time as text: ISO 8601 with an offset, Campaign's `2018-05-17
 /// 08:44:49.366Z`, or digits since 1970. Without an offset it is in UTC.
-pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
+pub(super) fn time_of(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         return time_of_number(number);
@@ -157,7 +157,7 @@ pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
 }
 
 /// Seconds or milliseconds since 1970; none before that.
-pub(crate) fn time_of_number(number: i64) -> Option<Timestamp> {
+pub(super) fn time_of_number(number: i64) -> Option<Timestamp> {
     if number < 0 {
         return None;
     }

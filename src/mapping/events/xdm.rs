@@ -116,8 +116,8 @@ impl<'e> Body<'e> {
     pub(super) fn mirror_page(self) -> Option<&'e Value> {
         let names = ["mirrorPage", "mirrorPageURL", "mirrorPageUrl"];
         let parts = ["message", "delivery", "link"];
-        let named = parts.iter().find_map(|part| self.named(part, &names));
-        named.or_else(|| names.iter().find_map(|name| member(self.0, name)))
+        let within = parts.iter().find_map(|part| self.named(part, &names));
+        within.or_else(|| names.iter().find_map(|name| member(self.0, name)))
     }
 
     /// Why it came back: a word or a number.

@@ -3,6 +3,8 @@
 
 mod read;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use read::{LogReader, LogRow, MissingColumn};
 pub(crate) use spec::{LogColumn, LogFiles, LogKind, LogSpec};

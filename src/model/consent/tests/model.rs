@@ -54,6 +54,12 @@ struct Daemon {
 const OURS: Daemon =
     Daemon { mode: Mode::Safe { margin: Duration::from_secs(1) }, guarded: true, skew_known: true };
 
+/// Value, time and version.
+type Contact = (bool, i64, i64);
+
+/// Value and stamp.
+type Profile = (bool, Option<i64>);
+
 /// Both systems, the daemon's store and what the model alone knows.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct World {
@@ -61,7 +67,7 @@ struct World {
     dynamics: (bool, i64, i64),
     campaign: (bool, Option<i64>),
     file: Option<(bool, Option<i64>)>,
-    read: Option<((bool, i64, i64), (bool, Option<i64>))>,
+    read: Option<(Contact, Profile)>,
     agreement: Option<(bool, (bool, Option<i64>))>,
     own_campaign: Option<(bool, Option<i64>)>,
     own_write: Option<(i64, i64)>,

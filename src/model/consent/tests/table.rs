@@ -203,7 +203,7 @@ fn towards_dynamics_only_a_change_in_campaign_is_taken() {
         ),
     ];
     for (what, campaign, agreement, dynamics, expected) in cells {
-        let case = Case { agreement, campaign, ..case(dynamics, campaign.opted_out, None) };
+        let case = Case { campaign, agreement, ..case(dynamics, campaign.opted_out, None) };
         let decision = case.decide(Direction::CampaignToDynamics, SAFE);
         assert_eq!(decision.dynamics, expected, "{what}");
         assert_eq!(decision.campaign, campaign.opted_out, "{what}: Campaign is never written");
