@@ -132,9 +132,9 @@ fn a_file_that_is_still_written_to_waits_and_one_that_was_cut_off_is_told() {
     for id in &ids {
         in_campaign(&world, *id, true, Some(ago(60)));
     }
-    export(&world, "optout_1", &all());
-    let whole = world.sandbox.sftp().read(&format!("{DIRECTORY}/optout_1.csv")).unwrap();
     let form = LogForm { quoted: false, ..LogForm::default() };
+    export(&world, "optout_1", &ExportForm { form: form.clone(), ..all() });
+    let whole = world.sandbox.sftp().read(&format!("{DIRECTORY}/optout_1.csv")).unwrap();
     let lengths = [whole.len() / 2, whole.len() - 60, 30];
     for (day, cut_at) in lengths.into_iter().enumerate() {
         let cut = ExportForm { cut_at: Some(cut_at), form: form.clone(), ..all() };
@@ -260,7 +260,12 @@ fn a_crash_while_files_are_taken_loses_no_opt_out() {
         let crashed = output.status.code().is_none();
         hits += usize::from(crashed);
         settle(&world);
-        assert_eq!(email(&world, ids[0]), (value, value), "committed:{n}");
+        assert_eq!(
+            email(&world, ids[0]),
+            (value, value),
+            "committed:{n} {:?}",
+            decided(&world, ids[0])
+        );
         if !crashed {
             break;
         }

@@ -8,7 +8,8 @@ use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
 use crate::http::{DateSample, Failure, Outcome, System};
 use crate::model::consent::{
-    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Sample, Skew, Witness, measure,
+    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Reason, Sample, Skew, Witness,
+    measure,
 };
 use crate::model::{Flow, RecordId};
 use crate::store::StoreError;
@@ -22,6 +23,9 @@ pub(super) enum Settled {
     /// There was nothing to write.
     AsItWas,
 }
+
+/// How often both sides are read while their clocks are not known.
+const LOOKS: u32 = 4;
 
 /// What the ledger knows of a contact.
 struct Known {
@@ -69,32 +73,53 @@ impl Shared {
         if !known.flags.iter().any(open) {
             return Ok(Ok(Settled::AsItWas));
         }
-        let now = match self.now(contact).await {
-            Ok(Ok(now)) => now,
-            // No profile yet, and none expected: nobody can be mailed, and one
-            // that is made brings the flags along.
-            Ok(Err(Absent::Profile)) if known.expected => return Ok(Ok(Settled::AsItWas)),
-            Ok(Err(Absent::Profile | Absent::Contact)) => {
-                self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
-                return Ok(Ok(Settled::AsItWas));
+        let mut looks = 0;
+        let (now, ruled) = loop {
+            looks += 1;
+            let now = match self.now(contact).await {
+                Ok(Ok(now)) => now,
+                // No profile yet, and none expected: nobody can be mailed, and
+                // one that is made brings the flags along.
+                Ok(Err(Absent::Profile)) if known.expected => return Ok(Ok(Settled::AsItWas)),
+                Ok(Err(Absent::Profile | Absent::Contact)) => {
+                    self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
+                    return Ok(Ok(Settled::AsItWas));
+                }
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let ruled = self.rule_all(&known, &now, round).await?;
+            // Each look tells both clocks once more; after a few of them they
+            // are known, or will not be.
+            let unknown = ruled.iter().any(|it| it.decision.reason == Reason::ClocksUnknown);
+            if !unknown || looks >= LOOKS {
+                break (now, ruled);
             }
-            Err(failure) => return Ok(Err(failure)),
         };
-        let Some(row) = &now.dynamics.row else { return Ok(Ok(Settled::AsItWas)) };
-        let skew = self.skew().await?;
-        let mut rows: HashMap<_, _> =
-            known.flags.into_iter().map(|row| (row.flag.clone(), row)).collect();
-        let mut ruled = Vec::new();
-        for pair in self.target.pairs.iter() {
-            let Some(flag) = rows.remove(&pair.pair.flag).filter(open) else { continue };
-            let Some(dynamics) = pair.dynamics_side(row) else { continue };
-            let campaign = pair.campaign_side(&now.profile.fields);
-            ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
-        }
         if known.intended {
             self.end_intended(contact, &ruled).await?;
         }
         self.carry_out(now, ruled, round).await
+    }
+
+    /// What the rule says of the flags that are open in this round.
+    async fn rule_all<'p>(
+        &'p self,
+        known: &Known,
+        now: &Now,
+        round: Round,
+    ) -> Result<Vec<Ruled<'p>>, StoreError> {
+        let Some(row) = &now.dynamics.row else { return Ok(Vec::new()) };
+        let skew = self.skew().await?;
+        let open = known.flags.iter().filter(|row| row.state == round.state());
+        let mut rows: HashMap<_, _> = open.map(|row| (row.flag.clone(), row.clone())).collect();
+        let mut ruled = Vec::new();
+        for pair in self.target.pairs.iter() {
+            let Some(flag) = rows.remove(&pair.pair.flag) else { continue };
+            let Some(dynamics) = pair.dynamics_side(row) else { continue };
+            let campaign = pair.campaign_side(&now.profile.fields);
+            ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
+        }
+        Ok(ruled)
     }
 
     /// What became of liftings that were sent and not answered shows now.
