@@ -296,7 +296,6 @@ impl App {
             source.profile_fields(),
         );
         let target = ConsentTarget {
-            dynamics: self.dynamics.clone(),
             writer: RecordWriter::new(&self.dynamics),
             campaign,
             query,

@@ -35,6 +35,12 @@ impl Reader {
         &self.client
     }
 
+    /// A listing whose pages lead nowhere.
+    #[expect(clippy::unused_self, reason = "whoever says so has read")]
+    pub(crate) fn endless(&self, text: &str) -> Failure {
+        Failure::new(System::Campaign, Outcome::Garbled, text)
+    }
+
     /// GET of a path below `/campaign/`.
     pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
         let url = self

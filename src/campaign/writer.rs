@@ -11,7 +11,8 @@ use bytes::Bytes;
 use crate::campaign::reader::foreign;
 use crate::campaign::wire::{ListReply, Record, Written, garbled};
 use crate::campaign::{Failure, Listed, Outcome, Reader};
-use crate::http::{Client, RemoteUrl, Request, Response, System};
+use crate::http::{RemoteUrl, Request, Response, System};
+use crate::model::consent::Sample;
 use crate::model::{FieldName, ResourceSchema};
 
 /// How the record with a key is found.
@@ -84,9 +85,10 @@ impl Writer {
         Self { reader, schema, key, lookup, fields: fields.into(), collection: Arc::default() }
     }
 
-    /// The client's counters and clock.
-    pub(crate) fn client(&self) -> &Client {
-        &self.reader.client
+    /// What Campaign's clock showed in its newest answers.
+    pub(crate) fn clock_samples(&self) -> Vec<Sample> {
+        let dates = self.reader.client.dates().into_iter();
+        dates.map(|it| Sample::of_date(it.date, it.sent, it.received)).collect()
     }
 
     /// The resource's metadata.

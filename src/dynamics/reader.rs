@@ -75,6 +75,12 @@ impl Reader {
         self.url(path).map(|url| url.path_and_query().to_owned())
     }
 
+    /// A read whose pages lead nowhere.
+    #[expect(clippy::unused_self, reason = "whoever says so has read")]
+    pub(crate) fn endless(&self, text: &str) -> Failure {
+        Failure::new(System::Dynamics, Outcome::Garbled, text)
+    }
+
     /// The cheapest call: are we known, and as whom?
     pub(crate) async fn who_am_i(&self) -> Result<WhoAmI, Failure> {
         let reply: WhoAmIReply = parse(&self.get("WhoAmI").await?)?;

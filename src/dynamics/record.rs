@@ -5,6 +5,7 @@ use crate::dynamics::rows::{Row, source_row};
 use crate::dynamics::wire::garbled;
 use crate::dynamics::{Failure, Outcome, Query, Reader};
 use crate::http::{Request, Response};
+use crate::model::consent::Sample;
 use crate::model::{Column, ColumnName, RecordId, RowVersion, SourceRow};
 
 /// An answer about one row.
@@ -21,11 +22,18 @@ pub(crate) struct Told {
 #[derive(Clone, Debug)]
 pub(crate) struct RecordWriter(Reader);
 
-impl Reader {
-    /// One row as it is now, with the id of the exchange.
+impl RecordWriter {
+    /// What Dynamics' clock showed in its newest answers.
+    pub(crate) fn clock_samples(&self) -> Vec<Sample> {
+        let dates = self.0.client().dates().into_iter();
+        dates.map(|it| Sample::of_date(it.date, it.sent, it.received)).collect()
+    }
+
+    /// One row as it is now, with the id of the exchange: what a write of it
+    /// rests on.
     pub(crate) async fn fresh_row(&self, query: &Query, id: RecordId) -> Result<Told, Failure> {
         let path = format!("{}({id})?$select={}", query.table.entity_set, query.select());
-        match self.get(&path).await {
+        match self.0.get(&path).await {
             Ok(response) => told(query, &response),
             Err(failure) if failure.outcome == Outcome::Missing => {
                 Ok(Told { row: None, request_id: failure.request_id })

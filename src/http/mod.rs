@@ -33,7 +33,6 @@ mod transport;
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
 pub(crate) use classify::classify;
 pub(crate) use client::Client;
-pub(crate) use dates::DateSample;
 pub(crate) use failure::{Failure, Outcome, System};
 pub(crate) use gate::Limits;
 pub(crate) use message::{Request, Response};

@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use super::{Round, Shared};
 use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
-use crate::http::{DateSample, Failure, Outcome, System};
+use crate::http::{Failure, Outcome, System};
 use crate::model::consent::{
-    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Reason, Sample, Skew, Witness,
-    measure,
+    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Reason, Skew, measure,
 };
 use crate::model::{Flow, RecordId};
 use crate::store::StoreError;
@@ -171,7 +170,7 @@ impl Shared {
 
     /// Reads both sides.
     async fn now(&self, contact: RecordId) -> Result<Result<Now, Absent>, Failure> {
-        let dynamics = self.target.dynamics.fresh_row(&self.target.query, contact).await?;
+        let dynamics = self.target.writer.fresh_row(&self.target.query, contact).await?;
         let Some(row) = &dynamics.row else { return Ok(Err(Absent::Contact)) };
         let key = self.target.mapping.key(row).map_err(|failure| {
             let text = format!("the key column {}: {}", failure.column, failure.reason);
@@ -205,17 +204,8 @@ impl Shared {
         if own != Skew::Unknown {
             return Ok(own);
         }
-        let dates = |dates: Vec<DateSample>| -> Vec<Sample> {
-            let sample = |it: DateSample| Sample {
-                stamp: it.date,
-                sent: it.sent,
-                received: it.received,
-                witness: Witness::Seconds,
-            };
-            dates.into_iter().map(sample).collect()
-        };
-        let dynamics = dates(self.target.dynamics.client().dates());
-        Ok(measure(&dynamics, &dates(self.target.campaign.client().dates())))
+        let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
+        Ok(measure(&dynamics.clock_samples(), &campaign.clock_samples()))
     }
 
     /// Lifts nothing yet: the opt-outs that would be are noted, so that their

@@ -15,7 +15,7 @@ use super::consent::contact::Settled;
 use super::policy::{Evidence, Verdict, verdict};
 use crate::campaign;
 use crate::clock::Clock;
-use crate::dynamics::{Query, Reader, RecordWriter};
+use crate::dynamics::{Query, RecordWriter};
 use crate::http::{Failure, Outcome};
 use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, Direction, Mode, Skew};
@@ -33,9 +33,7 @@ const OUTAGE_CONTACTS: usize = 5;
 /// Where flags are written, and by which rule.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsentTarget {
-    /// Reads contacts.
-    pub(crate) dynamics: Reader,
-    /// Writes them.
+    /// Reads and writes contacts.
     pub(crate) writer: RecordWriter,
     /// Finds and writes profiles; a look-up brings flags and stamps along.
     pub(crate) campaign: campaign::Writer,

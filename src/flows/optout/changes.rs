@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{OptoutError, OptoutIntake, Told};
-use crate::dynamics::Page;
+use crate::dynamics::{Failure, Outcome, Page};
 use crate::flows::page_watch::PageWatch;
 use crate::flows::steps::link_refused;
-use crate::http::{Failure, Outcome, System};
 use crate::model::{Change, Flow, RecordId, SourceRow, Value};
 use crate::telemetry::CursorExpired;
 
@@ -37,10 +36,10 @@ impl OptoutIntake {
                 }
                 page => page?,
             };
-            watch.rows(page.changes.len()).map_err(|text| endless(&text))?;
+            watch.rows(page.changes.len()).map_err(|text| self.dynamics.endless(&text))?;
             let (next, done) = self.behind(&position, &page);
             if let Some(link) = &page.next {
-                watch.link((0, 0), link).map_err(|text| endless(&text))?;
+                watch.link((0, 0), link).map_err(|text| self.dynamics.endless(&text))?;
             }
             let told = page.changes.iter().map(|change| self.contact(change)).collect();
             self.commit(SOURCE, &next, told).await?;
@@ -124,8 +123,4 @@ fn merged_into(row: &SourceRow) -> Option<RecordId> {
         Some(Value::Guid(master)) if merged && *master != Uuid::nil() => Some((*master).into()),
         Some(_) | None => None,
     }
-}
-
-pub(super) fn endless(text: &str) -> Failure {
-    Failure::new(System::Dynamics, Outcome::Garbled, text)
 }

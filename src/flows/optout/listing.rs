@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::changes::endless;
 use super::{OptoutError, OptoutIntake};
+use crate::campaign::Failure;
 use crate::campaign::{Listed, ListingPage};
 use crate::flows::page_watch::PageWatch;
 use crate::model::consent::Direction;
@@ -69,10 +69,10 @@ impl OptoutIntake {
                 Err(_) if next.is_some() => self.listing_page(None, None).await?,
                 page => page?,
             };
-            watch.rows(page.records.len()).map_err(|text| endless(&text))?;
+            watch.rows(page.records.len()).map_err(|text| self.campaign.endless(&text))?;
             position = match &page.next {
                 Some(link) => {
-                    watch.link((0, 0), link).map_err(|text| endless(&text))?;
+                    watch.link((0, 0), link).map_err(|text| self.campaign.endless(&text))?;
                     Listing::At { next: Some(link.clone()) }
                 }
                 None => Listing::Done,
@@ -101,13 +101,15 @@ impl OptoutIntake {
                 Err(_) if at.next.is_some() => self.listing_page(Some(since), None).await?,
                 page => page?,
             };
-            watch.rows(page.records.len()).map_err(|text| endless(&text))?;
+            watch.rows(page.records.len()).map_err(|text| self.campaign.endless(&text))?;
             let times = page.records.iter();
             let times = times.filter_map(|it| changed(it, self.source.changed.as_ref()));
             at.youngest = times.chain([at.youngest]).max().unwrap_or(at.youngest);
             at.next = page.next.clone();
             match &page.next {
-                Some(link) => watch.link((0, 0), link).map_err(|text| endless(&text))?,
+                Some(link) => {
+                    watch.link((0, 0), link).map_err(|text| self.campaign.endless(&text))?
+                }
                 // The next reading begins where this one was, but never later
                 // than this one: a clock may be ahead and be set right, a stamp
                 // may be of any year.
@@ -128,7 +130,7 @@ impl OptoutIntake {
         &self,
         since: Option<Timestamp>,
         next: Option<&str>,
-    ) -> Result<ListingPage, crate::http::Failure> {
+    ) -> Result<ListingPage, Failure> {
         let source = &self.source;
         let filter = since.and_then(|since| {
             let (filter, parameter) = source.rest.as_ref()?;

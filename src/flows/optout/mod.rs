@@ -15,11 +15,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::campaign::{self, Listed};
+use crate::campaign::{self, Failure, Listed};
 use crate::clock::Clock;
 use crate::dynamics::{self, Query};
 use crate::flows::inventory::canonical_key;
-use crate::http::Failure;
 use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, CampaignSide, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};

@@ -54,6 +54,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// The `Date` of an answer.
+    pub(crate) fn of_date(date: Timestamp, sent: Timestamp, received: Timestamp) -> Self {
+        Self { stamp: date, sent, received, witness: Witness::Seconds }
+    }
+
     /// The system's clock minus ours, and how far it may be from the truth.
     fn reading(&self) -> Option<(SignedDuration, SignedDuration)> {
         let took = self.received.duration_since(self.sent);
