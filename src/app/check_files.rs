@@ -5,20 +5,38 @@ use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
 use crate::campaign::sftp::{Listing, Sftp};
 use crate::http::Failure;
-use crate::mapping::logs::LogFiles;
+use crate::model::Pattern;
+
+/// Files that somebody wants: the directory, and what is meant by which names.
+struct Wanted<'a> {
+    directory: &'a str,
+    names: Vec<(&'static str, &'a Pattern)>,
+}
 
 /// Looks at the server, where anything is read from it.
 pub(super) async fn check_files(app: &App, findings: &mut Vec<Finding>) {
-    let files = app.config.egress.as_ref().and_then(|egress| egress.files.as_ref());
-    let (Some(sftp), Some(files)) = (&app.sftp, files) else { return };
-    let before = findings.len();
-    match within(app, "sftp", list(sftp, &files.directory), findings).await {
-        Some(listing) => findings.extend(of_listing(files, &listing)),
-        None => {
-            for finding in findings.iter_mut().skip(before) {
-                "the message names the place and what to do".clone_into(&mut finding.hint);
-            }
+    let Some(sftp) = &app.sftp else { return };
+    let logs = app.config.egress.as_ref().and_then(|egress| egress.files.as_ref());
+    let flags = app.config.optout.as_ref().and_then(|optout| optout.files.as_ref());
+    let logs = logs.map(|files| Wanted {
+        directory: &files.directory,
+        names: files.logs.iter().map(|log| (log.kind.as_str(), &log.pattern)).collect(),
+    });
+    let flags = flags.map(|files| Wanted {
+        directory: &files.directory,
+        names: vec![("opt-outs", &files.pattern)],
+    });
+    for wanted in logs.into_iter().chain(flags) {
+        let before = findings.len();
+        if let Some(listing) = within(app, "sftp", list(sftp, wanted.directory), findings).await {
+            findings.extend(of_listing(&wanted, &listing));
+            continue;
         }
+        for finding in findings.iter_mut().skip(before) {
+            "the message names the place and what to do".clone_into(&mut finding.hint);
+        }
+        // The other directory is behind the same door.
+        return;
     }
 }
 
@@ -29,9 +47,9 @@ async fn list(sftp: &Sftp, directory: &str) -> Result<Listing, Failure> {
     Ok(listing)
 }
 
-/// How many files there are of each log.
-fn of_listing(files: &LogFiles, listing: &Listing) -> Vec<Finding> {
-    let place = format!("sftp {}", files.directory);
+/// How many files there are of each kind.
+fn of_listing(wanted: &Wanted<'_>, listing: &Listing) -> Vec<Finding> {
+    let place = format!("sftp {}", wanted.directory);
     let finding = |problem: String, hint: &str, kind| Finding {
         place: place.clone(),
         problem,
@@ -39,9 +57,9 @@ fn of_listing(files: &LogFiles, listing: &Listing) -> Vec<Finding> {
         kind,
     };
     let mut findings = Vec::new();
-    for log in &files.logs {
-        let (name, pattern) = (log.kind.as_str(), log.pattern.as_str());
-        let count = listing.files.iter().filter(|file| log.pattern.matches(&file.name)).count();
+    for (name, pattern) in &wanted.names {
+        let count = listing.files.iter().filter(|file| pattern.matches(&file.name)).count();
+        let pattern = pattern.as_str();
         findings.push(match count {
             0 => finding(
                 format!("no file has a name like `{pattern}` ({name})"),

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::app::activity_check::activity_findings;
 use crate::app::check_files::check_files;
 use crate::app::check_journal::check_journal;
+use crate::app::check_optout::check_optout;
 use crate::app::guardrails::row_findings;
 use crate::app::rights::right_findings;
 use crate::app::tables::{how_to_track, lookup};
@@ -76,6 +77,7 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
     }
     findings.extend(row_findings(app, tables).await);
     check_journal(app, &mut findings).await;
+    check_optout(app, &mut findings).await;
     findings.extend(activity_findings(app).await);
     findings.extend(right_findings(app, &who.user_id).await);
     findings

@@ -5,6 +5,7 @@ mod activities;
 mod activity_check;
 mod check_files;
 mod check_journal;
+mod check_optout;
 mod connect;
 mod egress;
 mod explore;

@@ -9,8 +9,8 @@ use crate::rig::{CONTACTS, Rig};
 async fn rig(variants: Variants, extra: &str) -> Rig {
     let rig = Rig::start(1, variants).await;
     let egress = format!(
-        "[egress]\nevents = [\"send\", \"open\", \"click\", \"bounce\"]\n{extra}\n[egress.journal]\nurl = \"{}/events/organizations/1/integrations/2/3\"\n",
-        rig.sandbox.origin()
+        "[egress]\nevents = [\"send\", \"open\", \"click\", \"bounce\"]\n{extra}\n[egress.journal]\nurl = \"{}\"\n",
+        rig.sandbox.journal().url()
     );
     std::fs::write(rig.path("config.toml"), format!("{}\n{egress}", rig.text(CONTACTS))).unwrap();
     rig

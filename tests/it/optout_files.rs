@@ -273,3 +273,27 @@ fn a_crash_while_files_are_taken_loses_no_opt_out() {
     assert!(hits > 5, "{hits}: the plan does not work");
     silent(&world, "after crashes");
 }
+
+#[test]
+fn check_says_what_the_flow_lacks() {
+    let (world, _) = by_files("", 2);
+    let findings = |expected: i32| {
+        let run = world.run(&["check", "--json"]).ends(expected);
+        let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        told["problems"].to_string()
+    };
+    let told = world.run(&["check"]).stdout;
+    assert!(told.contains("no file has a name like `optout_*.csv` (opt-outs)"), "{told}");
+    let rest = "source = \"rest\"\nrest = { filter = \"byNothing\", parameter = \"x_parameter\" }";
+    world.configure(&sections("bidirectional", &format!("{rest}\n{BULK}")));
+    let told = findings(1);
+    assert!(told.contains("optout.rest"), "{told}");
+    let pairs = "pairs = [ { dynamics = \"new_points\", campaign = \"blackListEmail\" } ]";
+    world.configure(&sections("bidirectional", &format!("{}{pairs}", crate::optout_rig::REST)));
+    let told = findings(1);
+    assert!(told.contains("optout.pairs") && told.contains("new_points"), "{told}");
+    world.configure(&sections("bidirectional", &format!("{}{BULK}", crate::optout_rig::REST)));
+    world.sandbox.set_clock_offset(cdsync::sandbox::System::Campaign, 3_600_000);
+    let told = world.run(&["check"]).stdout;
+    assert!(told.contains("Campaign's clock minus that of Dynamics is 3"), "{told}");
+}
