@@ -4,6 +4,7 @@
 //! Monotonic time, and with it the life of tokens, is the same for all.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Sandbox;
@@ -57,6 +58,11 @@ impl Clocks {
 }
 
 impl Sandbox {
+    /// What a system's clock shows.
+    pub fn now(&self, system: System) -> Timestamp {
+        self.shared.clocks.of(system).now()
+    }
+
     /// Makes a system's clock wrong by so many milliseconds, positive is ahead:
     /// what it stamps from now on and the `Date` of its answers.
     pub fn set_clock_offset(&self, system: System, offset_ms: i64) {

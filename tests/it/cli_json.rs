@@ -199,7 +199,7 @@ async fn a_held_wave_ends_with_1_and_goes_after_approval() {
 async fn the_demo_compares_everything_and_ends_with_0() {
     let demo = finish(bare(&["demo", "--contacts", "60", "--json"])).await;
     let passes = demo.expect(0).json()["passes"].as_array().unwrap().clone();
-    assert_eq!(passes.len(), 8);
+    assert_eq!(passes.len(), 11);
     for pass in &passes {
         assert_eq!(pass["differences"], json!([]));
         assert_eq!(pass["counts"]["dead_lettered"], 0);
@@ -207,6 +207,8 @@ async fn the_demo_compares_everything_and_ends_with_0() {
     let named = |name: &str| passes.iter().find(|pass| pass["pass"] == name).unwrap();
     let written = |name: &str| named(name)["counts"]["written"].as_u64().unwrap();
     assert!(written("mail") > 50 && written("late bounces") > 0 && written("told again") == 0);
+    assert!(written("opt-outs") == 10 && written("second thoughts") > 0);
+    assert_eq!(written("agreed"), 0);
     assert!(named("mail")["counts"]["filtered"].as_u64().unwrap() > 0);
     let words = finish(bare(&["demo", "--contacts", "20"])).await;
     assert!(words.expect(0).out.ends_with("nothing differs\n"), "{words:#?}");

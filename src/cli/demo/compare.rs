@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
+use super::story::Voice;
 use crate::sandbox::{EventIds, MailControl, MailKind, Sandbox};
 
 type Row = Map<String, Value>;
@@ -22,6 +24,8 @@ pub(super) struct Comparison {
     pub(super) others: u64,
     /// Activities among them.
     pub(super) activities: u64,
+    /// Contacts that are opted out on both sides.
+    pub(super) opt_outs: u64,
     /// Values compared.
     pub(super) values: u64,
     /// One text each; ids and field names only.
@@ -125,6 +129,48 @@ pub(super) fn compare_timeline(sandbox: &Sandbox) -> Comparison {
         differences: mail.differences(EventIds::Logs, &MailKind::ALL, "new"),
         ..Comparison::default()
     }
+}
+
+/// Compares the flags of every contact, and those of which the story tells with
+/// what must come of them: at first everybody who said no is out; once people
+/// have thought again, only who subscribed later is back.
+pub(super) fn compare_optouts(
+    sandbox: &Sandbox,
+    voices: &[(Uuid, Voice)],
+    thought_again: bool,
+) -> Comparison {
+    let (dynamics, campaign) = (sandbox.dynamics(), sandbox.campaign());
+    let mut found = Comparison::default();
+    let on = |row: Option<&Row>, name: &str| {
+        row.and_then(|row| row.get(name)).and_then(Value::as_bool).unwrap_or(false)
+    };
+    let profiles: HashMap<String, Row> = campaign
+        .rows("profile")
+        .into_iter()
+        .filter_map(|row| Some((row.get("externalId")?.as_str()?.to_owned(), row)))
+        .collect();
+    for id in dynamics.ids("contact") {
+        let (row, profile) = (dynamics.get("contact", id), profiles.get(&id.to_string()));
+        found.records += 1;
+        found.contacts += 1;
+        for (column, field) in
+            [("donotpostalmail", "blackListPostalMail"), ("donotfax", "blackListFax")]
+        {
+            found.values += 1;
+            let (out, listed) = (on(row.as_ref(), column), on(profile, field));
+            found.opt_outs += u64::from(out && listed);
+            if out != listed {
+                found.differences.push(format!("{id}: {column} and {field} disagree"));
+            }
+        }
+    }
+    for (id, voice) in voices {
+        let expected = voice.out() || !thought_again;
+        if on(dynamics.get("contact", *id).as_ref(), "donotpostalmail") != expected {
+            found.differences.push(format!("{id}: {voice:?} came to the wrong end"));
+        }
+    }
+    found
 }
 
 fn compare_pair(sandbox: &Sandbox, pair: &Pair, found: &mut Comparison) {

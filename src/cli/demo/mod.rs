@@ -21,7 +21,7 @@ use super::exit::{End, Exit};
 use super::output::{Align, count, print, print_json, say, table};
 use super::progress::Progress;
 use super::sandbox::{LINKED, configuration, egress};
-use compare::{Comparison, compare, compare_timeline};
+use compare::{Comparison, compare, compare_optouts, compare_timeline};
 
 /// Ends a pass that does not move.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -123,7 +123,7 @@ fn connect(sandbox: &Sandbox, scratch: &Scratch, clock: &Clock) -> Result<App, E
         vec![story::MAPPING.to_owned(), LINKED.to_owned()],
     )?;
     let egress = egress(sandbox, &scratch.0.join("sftp-key"), &scratch.0.join("known-hosts"))?;
-    let mut config = load(&format!("{text}\n{egress}"))?;
+    let mut config = load(&format!("{text}\n{egress}\n{}", story::OPTOUTS))?;
     // The look-alikes have no gateway to respect.
     config.campaign.requests_per_second = 10_000;
     config.dynamics.requests_per_5_minutes = 100_000;
@@ -163,8 +163,8 @@ async fn one_pass(
     }
     progress.step("comparing both sides");
     let comparison = match act.flow {
-        // No act runs the opt-outs yet.
-        Flow::Ingress | Flow::Optout => compare(sandbox),
+        Flow::Ingress => compare(sandbox),
+        Flow::Optout => compare_optouts(sandbox, &story::voices(sandbox), act.name != "opt-outs"),
         Flow::Egress => compare_timeline(sandbox),
     };
     log.clear();
@@ -244,13 +244,14 @@ fn summary(passes: &[Pass]) -> Result<(), End> {
     let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
     let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
     print(&format!(
-        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side and {} activities on the timeline at the end",
+        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side, {} activities on the timeline and {} opt-outs agreed on at the end",
         count(records),
         count(values),
         passes.len(),
         count(last(|it| it.contacts)),
         count(last(|it| it.others)),
         count(last(|it| it.activities)),
+        count(last(|it| it.opt_outs)),
     ))?;
     if differences(passes).next().is_none() {
         print("nothing differs")?;

@@ -1,10 +1,13 @@
 //! What happens in the two systems between the passes of the demo.
 
+use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::model::Flow;
-use crate::sandbox::{ControlError, EventIds, LogForm, Mailing, Sandbox, Standing, Variants};
+use crate::sandbox::{
+    ControlError, EventIds, LogForm, Mailing, Sandbox, Standing, System, Variants,
+};
 
 /// The mapping of the demo's contacts: every type that one has.
 pub(super) const MAPPING: &str = r#"[[ingress.table]]
@@ -75,7 +78,78 @@ pub(super) const ACTS: &[Act] = &[
             Ok(())
         },
     },
+    Act { name: "opt-outs", flow: Flow::Optout, change: people_say_no },
+    Act { name: "second thoughts", flow: Flow::Optout, change: people_think_again },
+    Act { name: "agreed", flow: Flow::Optout, change: |_, _| Ok(()) },
 ];
+
+/// How the opt-outs of the demo travel.
+pub(super) const OPTOUTS: &str = r#"[optout]
+direction = "bidirectional"
+schedule = "0 */5 * * * *"
+source = "rest"
+pairs = [ { dynamics = "donotpostalmail", campaign = "blackListPostalMail" }, { dynamics = "donotfax", campaign = "blackListFax" } ]
+[optout.rest]
+filter = "byModifiedSince"
+parameter = "since_parameter"
+"#;
+
+/// Contacts whose opt-outs the story tells of; the others say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// Says no in Dynamics.
+    InDynamics,
+    /// Says no in Campaign.
+    InCampaign,
+    /// Says no in Dynamics, and Campaign's flag was cleared before that.
+    Earlier,
+    /// Says no in Dynamics, and subscribes in Campaign later.
+    Later,
+}
+
+impl Voice {
+    /// Whether the person is opted out in the end.
+    pub(super) fn out(self) -> bool {
+        self != Self::Later
+    }
+}
+
+/// Who says what.
+pub(super) fn voices(sandbox: &Sandbox) -> Vec<(Uuid, Voice)> {
+    const VOICES: [Voice; 4] = [Voice::InDynamics, Voice::InCampaign, Voice::Earlier, Voice::Later];
+    let contacts = some(sandbox, 0, 6, 100);
+    contacts.into_iter().zip(VOICES.into_iter().cycle()).collect()
+}
+
+/// People say no: some to the one side, some to the other.
+fn people_say_no(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+    for (id, voice) in voices(sandbox) {
+        if voice == Voice::InCampaign {
+            let fields = json!({ "blackListPostalMail": true });
+            sandbox.campaign().update("profile", "externalId", &id.to_string(), &fields)?;
+        } else {
+            sandbox.dynamics().update("contact", id, &json!({ "donotpostalmail": true }))?;
+        }
+    }
+    Ok(())
+}
+
+/// What both agreed on is contradicted in Campaign: once with a time before the
+/// person said no, once with a later one.
+fn people_think_again(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
+    for (id, voice) in voices(sandbox) {
+        let minutes = match voice {
+            Voice::InDynamics | Voice::InCampaign => continue,
+            Voice::Earlier => -60,
+            Voice::Later => 2,
+        };
+        let stamp =
+            sandbox.now(System::Campaign).checked_add(SignedDuration::from_mins(minutes)).ok();
+        let id = id.to_string();
+        sandbox.campaign().set_flag_at(&id, "blackListPostalMail", false, stamp)?;
+    }
+    Ok(())
+}
 
 /// Every `step`-th contact from `start` on, at most `most`.
 fn some(sandbox: &Sandbox, start: usize, step: usize, most: usize) -> Vec<Uuid> {
