@@ -108,7 +108,7 @@ impl OptoutIntake {
             at.next = page.next.clone();
             match &page.next {
                 Some(link) => {
-                    watch.link((0, 0), link).map_err(|text| self.campaign.endless(&text))?
+                    watch.link((0, 0), link).map_err(|text| self.campaign.endless(&text))?;
                 }
                 // The next reading begins where this one was, but never later
                 // than this one: a clock may be ahead and be set right, a stamp
