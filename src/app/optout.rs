@@ -139,7 +139,8 @@ async fn work(
     let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
     delivery.run(Round::Due).await?;
     done.held = guard(store, settings).await?;
-    if !done.held {
+    // How many opt-outs would be lifted is known only when all was read.
+    if !done.held && done.read.is_none() && !done.files_refused {
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;

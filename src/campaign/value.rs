@@ -43,7 +43,7 @@ pub(crate) fn decode(raw: &RawValue, kind: &FieldType) -> Option<TargetValue> {
         return Some(TargetValue::Empty);
     }
     match kind {
-        FieldType::Boolean => serde_json::from_str(raw.get()).ok().map(TargetValue::Bool),
+        FieldType::Boolean => boolean(raw),
         FieldType::Integer { .. } | FieldType::Float | FieldType::Double => number(raw),
         FieldType::Text { .. } | FieldType::Enumeration(_) => {
             let text: String = serde_json::from_str(raw.get()).ok()?;
@@ -55,6 +55,18 @@ pub(crate) fn decode(raw: &RawValue, kind: &FieldType) -> Option<TargetValue> {
         }),
         FieldType::Link { .. } | FieldType::Collection | FieldType::Other(_) => None,
     }
+}
+
+/// True or false, also as text or number; anything else is kept as it stands,
+/// because it is not "false".
+fn boolean(raw: &RawValue) -> Option<TargetValue> {
+    let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+    Some(match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => TargetValue::Bool(true),
+        "false" | "0" => TargetValue::Bool(false),
+        "" => TargetValue::Empty,
+        _ => TargetValue::Text(text),
+    })
 }
 
 /// A number, also where it stands as text; `""` is unset.
@@ -107,6 +119,24 @@ mod tests {
             assert_eq!(decode(&raw, &kind), Some(value));
         }
         assert_eq!(encode(&TargetValue::Empty, Clearing::Null).get(), "null");
+    }
+
+    #[test]
+    fn a_boolean_may_stand_as_text_or_number_and_nothing_else_is_false() {
+        for (json, value) in [
+            ("true", TargetValue::Bool(true)),
+            ("false", TargetValue::Bool(false)),
+            ("\"true\"", TargetValue::Bool(true)),
+            ("\"0\"", TargetValue::Bool(false)),
+            ("1", TargetValue::Bool(true)),
+            ("\"\"", TargetValue::Empty),
+            ("null", TargetValue::Empty),
+            ("\"yes\"", TargetValue::Text("yes".into())),
+            ("{}", TargetValue::Text("{}".into())),
+        ] {
+            let raw = RawValue::from_string(json.into()).unwrap();
+            assert_eq!(decode(&raw, &FieldType::Boolean), Some(value), "{json}");
+        }
     }
 
     #[test]

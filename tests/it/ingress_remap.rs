@@ -182,7 +182,7 @@ fn what_waits_is_decided_anew_under_the_new_mapping() {
 }
 
 #[test]
-fn a_new_field_asks_for_the_rows_that_fill_it_and_a_moved_one_for_old_and_new() {
+fn a_new_field_looks_at_all_unless_nothing_clears_it_and_a_moved_one_at_old_and_new() {
     let world = World::new(Setup { contacts: 0, tables: tables(""), ..Setup::default() });
     let mut ids = Vec::new();
     for number in 0..40 {
@@ -196,8 +196,13 @@ fn a_new_field_asks_for_the_rows_that_fill_it_and_a_moved_one_for_old_and_new() 
     }
     world.synced();
     let from = |column: &str| format!("{{ from = \"{column}\", to = \"cusNote\" }}");
-    let counts = under(&world, &from("jobtitle"));
+    let kept = "{ from = \"jobtitle\", to = \"fax\", on_null = \"keep\" }";
+    let counts = under(&world, kept);
     assert_eq!((counts.read, counts.written, full_reads(&world)), (4, 4, 0), "{counts:?}");
+    under(&world, "");
+    // Campaign may hold anything where the column is empty.
+    let counts = under(&world, &from("jobtitle"));
+    assert_eq!((counts.read, counts.written, full_reads(&world)), (40, 40, 1), "{counts:?}");
     let counts = under(&world, &from("firstname"));
     assert_eq!((counts.read, counts.written, full_reads(&world)), (8, 8, 0), "{counts:?}");
     assert_eq!((count(&world, "cusNote", "Sales"), count(&world, "cusNote", "Chief")), (4, 0));

@@ -57,6 +57,7 @@ mod ingress_tokens;
 mod optout;
 mod optout_clocks;
 mod optout_crash;
+mod optout_doubt;
 mod optout_files;
 mod optout_guard;
 mod optout_people;

@@ -8,7 +8,8 @@ use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
 use crate::http::{Failure, Outcome, System};
 use crate::model::consent::{
-    BoundPair, CampaignSide, Case, Decision, DynamicsSide, OwnWrite, Reason, Skew, measure,
+    BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
+    agreed, measure, recent,
 };
 use crate::model::{Flow, RecordId};
 use crate::store::StoreError;
@@ -114,8 +115,13 @@ impl Shared {
         let mut ruled = Vec::new();
         for pair in self.target.pairs.iter() {
             let Some(flag) = rows.remove(&pair.pair.flag) else { continue };
-            let Some(dynamics) = pair.dynamics_side(row) else { continue };
             let campaign = pair.campaign_side(&now.profile.fields);
+            let dynamics = pair.dynamics_side(row).unwrap_or_else(|| {
+                // A column that says nothing takes what Campaign says, and
+                // never lifts an opt-out there.
+                let one_way = self.target.direction == Direction::DynamicsToCampaign;
+                pair.silent(row, one_way && campaign.opted_out)
+            });
             ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
         }
         Ok(ruled)
@@ -147,7 +153,7 @@ impl Shared {
     ) -> Ruled<'p> {
         let case = Case { dynamics, campaign, agreement: row.agreement, own_write, skew };
         let decision = if row.merged {
-            case.opt_out_of_merged()
+            case.opt_out_of_merged(self.target.direction)
         } else {
             case.decide(self.target.direction, self.target.mode)
         };
@@ -200,12 +206,10 @@ impl Shared {
                 ))
             })
             .await?;
-        let own = measure(&dynamics, &campaign);
-        if own != Skew::Unknown {
-            return Ok(own);
-        }
+        let now = self.clock.now();
+        let own = measure(&recent(dynamics, now), &recent(campaign, now));
         let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
-        Ok(measure(&dynamics.clock_samples(), &campaign.clock_samples()))
+        Ok(agreed(own, measure(&dynamics.clock_samples(), &campaign.clock_samples())))
     }
 
     /// Lifts nothing yet: the opt-outs that would be are noted, so that their

@@ -8,6 +8,7 @@ use super::{Round, Shared};
 use crate::campaign::{Address, Found};
 use crate::dynamics::Told;
 use crate::http::{Failure, Outcome as Remote, System};
+use crate::model::Flow;
 use crate::model::consent::{Agreement, CampaignSide, OwnWrite, Sample, Witness, modified};
 use crate::store::StoreError;
 use crate::store::consent::{
@@ -111,7 +112,11 @@ impl Shared {
             let told = target.writer.set(&target.query, now.contact, version, &columns).await?;
             let received = self.clock.now();
             left.request_ids.extend(told.request_id.clone());
-            if let Some(stamp) = told.row.as_ref().and_then(modified) {
+            // A time that did not move is not that of our write.
+            let before = now.dynamics.row.as_ref().and_then(modified);
+            if let Some(stamp) = told.row.as_ref().and_then(modified)
+                && Some(stamp) != before
+            {
                 let sample = Sample { stamp, sent, received, witness: Witness::Seconds };
                 left.samples.push(StoredSample { of: ClockOf::Dynamics, own: true, sample });
             }
@@ -155,7 +160,11 @@ impl Shared {
         left.request_ids.extend(request_id);
         // What our write left there, to know it again when it comes back.
         if let Found::One(profile) = self.target.campaign.find(&now.key).await? {
-            let stamp = fields.iter().find_map(|it| it.pair.campaign_side(&profile.fields).stamp);
+            let stamp = fields.iter().find_map(|it| {
+                let side = it.pair.campaign_side(&profile.fields);
+                let moved = side.stamp != it.case.campaign.stamp;
+                side.stamp.filter(|_| moved && side.opted_out == it.decision.campaign)
+            });
             if let Some(stamp) = stamp {
                 let sample = Sample { stamp, sent, received, witness: Witness::Millis };
                 left.samples.push(StoredSample { of: ClockOf::Campaign, own: true, sample });
@@ -187,15 +196,16 @@ impl Shared {
                 || ruled.decision.campaign != ruled.case.campaign.opted_out;
             let outcome = if wrote_it { Outcome::Done } else { Outcome::Kept };
             let new = decision(&now, ruled, outcome);
-            // That both said the same all along is no decision.
-            let told = (wrote_it || !same_sides(ruled)).then_some(new);
+            // That both said the same all along is no decision; that a merge
+            // has counted is.
+            let told = (wrote_it || ruled.row.merged || !same_sides(ruled)).then_some(new);
             ends.push((row, intended, told));
             if same {
                 self.report(now.contact, ruled, wrote_it, &left.request_ids);
             }
         }
         let Left { samples, request_ids, .. } = left;
-        let contact = now.contact;
+        let (contact, table) = (now.contact, self.target.table().clone());
         self.store
             .call(move |work| {
                 for (row, intended, told) in ends {
@@ -212,6 +222,7 @@ impl Shared {
                 if let Some(own) = own {
                     work.set_own_write(contact, &own)?;
                 }
+                work.supersede_dead_letter(Flow::Optout, &table, contact)?;
                 samples.iter().try_for_each(|sample| work.add_clock_sample(sample))
             })
             .await?;

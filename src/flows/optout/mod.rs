@@ -114,15 +114,19 @@ impl OptoutIntake {
         // Contacts first: a flag that is not in the ledger is then known to be
         // off in Dynamics, and a profile's stamp begins no agreement that was
         // none.
-        self.read_contacts().await?;
-        self.list_profiles().await?;
-        if self.source.rest.is_some() {
-            self.read_changed_profiles().await?;
-        }
-        match &self.files {
-            Some(files) => Ok(self.read_files(files).await?),
-            None => Ok(FileReport::default()),
-        }
+        let contacts = remote(self.read_contacts().await)?;
+        // What one source cannot tell another may.
+        let listed = remote(self.list_profiles().await)?;
+        let changed = match self.source.rest {
+            Some(_) => remote(self.read_changed_profiles().await)?,
+            None => None,
+        };
+        let mut report = match &self.files {
+            Some(files) => self.read_files(files).await?,
+            None => FileReport::default(),
+        };
+        report.failure = contacts.or(listed).or(changed).or(report.failure);
+        Ok(report)
     }
 
     /// With another direction or other pairs, old agreements would make things
@@ -184,6 +188,15 @@ impl OptoutIntake {
     }
 }
 
+/// A system's failure ends the reading of one source, the store's all of it.
+fn remote(read: Result<(), OptoutError>) -> Result<Option<Failure>, OptoutError> {
+    match read {
+        Ok(()) => Ok(None),
+        Err(OptoutError::Remote(failure)) => Ok(Some(failure)),
+        Err(error @ OptoutError::Store(_)) => Err(error),
+    }
+}
+
 /// What one row of a source says.
 pub(super) enum Told {
     /// A contact of Dynamics, with one value per pair where the row has it.
@@ -227,8 +240,9 @@ fn take(
                 let known = work.flag(contact, &pair.pair.flag)?;
                 let said_no = value == Some(true)
                     || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
-                if said_no {
-                    work.hint_merged(into, &pair.pair.flag, &format!("merge of {contact}"))?;
+                if said_no
+                    && work.merge_flag(contact, into, &pair.pair.flag, value == Some(true))?
+                {
                     due = true;
                 }
             }

@@ -45,9 +45,24 @@ impl BoundPair {
         Some(DynamicsSide { opted_out, modified: modified(row), version: row.version })
     }
 
+    /// The side of a row that says nothing of the flag, taken as this.
+    pub(crate) fn silent(&self, row: &SourceRow, opted_out: bool) -> DynamicsSide {
+        DynamicsSide { opted_out, modified: modified(row), version: row.version }
+    }
+
     /// What a profile says of the flag. One that does not show it has it unset.
     pub(crate) fn campaign_side(&self, fields: &BTreeMap<FieldName, TargetValue>) -> CampaignSide {
-        let opted_out = matches!(fields.get(&self.wire), Some(TargetValue::Bool(true)));
+        let opted_out = match fields.get(&self.wire) {
+            None | Some(TargetValue::Empty) => false,
+            Some(TargetValue::Bool(value)) => *value,
+            // What cannot be read is no proof that nobody said no.
+            Some(
+                TargetValue::Number(_)
+                | TargetValue::Text(_)
+                | TargetValue::Date(_)
+                | TargetValue::Instant(_),
+            ) => true,
+        };
         let stamp = self.stamp.as_ref().and_then(|stamp| match fields.get(stamp)? {
             TargetValue::Instant(stamp) => Some(*stamp),
             TargetValue::Empty

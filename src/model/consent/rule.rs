@@ -196,7 +196,7 @@ impl Case {
         }
         match direction {
             Direction::DynamicsToCampaign => self.both(dynamics, Reason::Direction, None),
-            Direction::CampaignToDynamics if self.campaign_changed() => {
+            Direction::CampaignToDynamics if self.campaign_changed(mode) => {
                 self.both(campaign, Reason::Direction, None)
             }
             // A value that somebody set in Dynamics since stays.
@@ -207,10 +207,20 @@ impl Case {
         }
     }
 
-    /// Opted out on both sides, whatever they hold: a contact that was merged
-    /// into this one had said no, and the merge keeps the survivor's values.
-    pub(crate) fn opt_out_of_merged(&self) -> Decision {
-        self.both(true, Reason::Merged, None)
+    /// Opted out wherever flags travel to, whatever is held there: a contact
+    /// that was merged into this one had said no, and the merge keeps the
+    /// survivor's values.
+    pub(crate) fn opt_out_of_merged(&self, direction: Direction) -> Decision {
+        let decision = self.both(true, Reason::Merged, None);
+        match direction {
+            Direction::DynamicsToCampaign => {
+                Decision { dynamics: self.dynamics.opted_out, ..decision }
+            }
+            Direction::CampaignToDynamics => {
+                Decision { campaign: self.campaign.opted_out, ..decision }
+            }
+            Direction::Bidirectional => decision,
+        }
     }
 
     /// The two sides differ.
@@ -277,11 +287,17 @@ impl Case {
     }
 
     /// As [`Case::stamp_is_new`]; a flag without a stamp has changed if its
-    /// value has. At first sight everything that was ever touched is a change,
-    /// and so is an opt-out.
-    fn campaign_changed(&self) -> bool {
+    /// value has. At first sight an opt-out is a change, and a cleared flag is
+    /// one where it was provably cleared after the contact was changed.
+    fn campaign_changed(&self, mode: Mode) -> bool {
         match self.agreement {
-            None => self.campaign.opted_out || self.campaign.stamp.is_some(),
+            None => {
+                let newer = || match mode {
+                    Mode::Documented => self.documented().0,
+                    Mode::Safe { margin } => self.safe(margin).0,
+                };
+                self.campaign.opted_out || newer() == Reason::CampaignNewer
+            }
             Some(agreement) => {
                 agreement.own_campaign != Some(self.campaign) && self.campaign != agreement.campaign
             }

@@ -88,6 +88,29 @@ pub(crate) fn measure(dynamics: &[Sample], campaign: &[Sample]) -> Skew {
     }
 }
 
+/// What our own writes say, as far as the dates of the answers bear it out.
+/// Stamps of writes lie further back, and the two systems' not at one time: a
+/// clock that was set since makes them wrong.
+pub(crate) fn agreed(own: Skew, dates: Skew) -> Skew {
+    let (Skew::Measured { offset, spread }, Skew::Measured { offset: by_dates, spread: about }) =
+        (own, dates)
+    else {
+        return if own == Skew::Unknown { dates } else { own };
+    };
+    let apart = (offset - by_dates).unsigned_abs();
+    if apart <= spread.saturating_add(about).saturating_add(Duration::from_secs(2)) {
+        own
+    } else {
+        Skew::Unknown
+    }
+}
+
+/// Those of the last day: a clock may have been set since the others.
+pub(crate) fn recent(samples: Vec<Sample>, now: Timestamp) -> Vec<Sample> {
+    let day = SignedDuration::from_hours(24);
+    samples.into_iter().filter(|it| now.duration_since(it.received).abs() <= day).collect()
+}
+
 /// Median, and how far it may be from the truth: as far as the samples lie
 /// apart, and as far as a usual one is in doubt.
 fn summary(samples: &[Sample]) -> Option<(SignedDuration, SignedDuration)> {

@@ -180,6 +180,22 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether a decision rests on this.
+    pub(super) fn has_decision(
+        &self,
+        contact: RecordId,
+        flag: &FieldName,
+        told_by: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM consent_decision
+                   WHERE contact = ?1 AND flag = ?2 AND told_by = ?3)",
+            )?
+            .query_row((contact.as_bytes().as_slice(), flag.as_str(), told_by), |row| row.get(0))?)
+    }
+
     /// Whether such a one is left of a contact.
     pub(crate) fn has_intended(&self, contact: RecordId) -> Result<bool, StoreError> {
         Ok(self

@@ -109,18 +109,36 @@ impl Work<'_> {
         Ok(!rows.is_empty())
     }
 
-    /// A contact that said no was merged into this one.
-    pub(crate) fn hint_merged(
+    /// `loser`, who said no, was merged into `contact`. That counts once, and
+    /// again only if the loser's flag in Dynamics is set anew. False if it has
+    /// counted.
+    pub(crate) fn merge_flag(
         &mut self,
+        loser: RecordId,
         contact: RecordId,
         flag: &FieldName,
-        told_by: &str,
-    ) -> Result<(), StoreError> {
+        set: bool,
+    ) -> Result<bool, StoreError> {
+        let told_by = format!("merge of {loser}");
+        let gone = self.flag(loser, flag)?;
+        let anew = set && gone.as_ref().is_some_and(|row| !row.dynamics);
+        match gone {
+            Some(row) if row.dynamics != set => self.set_flag(&FlagRow { dynamics: set, ..row })?,
+            None if set => {
+                let row = FlagRow::unknown(loser, flag, &told_by);
+                self.set_flag(&FlagRow { dynamics: true, ..row })?;
+            }
+            Some(_) | None => {}
+        }
+        if !anew && self.has_decision(contact, flag, &told_by)? {
+            return Ok(false);
+        }
         let row = match self.flag(contact, flag)? {
-            Some(row) => FlagRow { told_by: told_by.to_owned(), ..row },
-            None => FlagRow::unknown(contact, flag, told_by),
+            Some(row) => FlagRow { told_by, ..row },
+            None => FlagRow::unknown(contact, flag, &told_by),
         };
-        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
+        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })?;
+        Ok(true)
     }
 
     /// Campaign holds what it held. A difference that was never settled, because

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::consent::{Sample, Skew, Witness, measure};
+use crate::model::consent::{Sample, Skew, Witness, agreed, measure, recent};
 
 /// A sample of a system whose clock is `ahead` of the truth, while ours is
 /// `ours` ahead; the request began at `start` and took two seconds.
@@ -50,6 +50,22 @@ fn samples_far_apart_widen_the_margin_and_then_prove_nothing() {
     assert_eq!(spread, Duration::from_secs(22));
     campaign.push(sample(70, 70, 0));
     assert_eq!(measure(&samples(5, 0, 0), &campaign), Skew::Unknown);
+}
+
+#[test]
+fn stamps_of_our_writes_count_only_as_far_as_the_dates_of_answers_bear_them_out() {
+    let skew = |seconds, spread| Skew::Measured {
+        offset: SignedDuration::from_secs(seconds),
+        spread: Duration::from_secs(spread),
+    };
+    assert_eq!(agreed(skew(0, 1), skew(3, 1)), skew(0, 1), "within what both leave open");
+    assert_eq!(agreed(skew(0, 1), skew(5, 1)), Skew::Unknown, "a clock was set since");
+    assert_eq!(agreed(skew(-3601, 1), skew(0, 2)), Skew::Unknown);
+    assert_eq!(agreed(Skew::Unknown, skew(7, 1)), skew(7, 1));
+    assert_eq!(agreed(skew(7, 1), Skew::Unknown), skew(7, 1), "answers without a date");
+    let now = sample(0, 0, 0).received;
+    let kept = |hours| recent(samples(1, 0, 0), now + SignedDuration::from_hours(hours)).len();
+    assert_eq!((kept(0), kept(23), kept(25), kept(-25)), (1, 1, 0, 0));
 }
 
 #[test]

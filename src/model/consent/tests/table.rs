@@ -176,7 +176,8 @@ fn towards_dynamics_only_a_change_in_campaign_is_taken() {
     // Campaign now, agreement, value of Dynamics, expected in Dynamics
     let cells = [
         ("first sight of an opt-out", side(true, None), None, false, true),
-        ("first sight of a flag that was cleared once", side(false, at(5)), None, true, false),
+        ("first sight of a flag that was cleared before", side(false, at(5)), None, true, true),
+        ("first sight of a flag that was cleared since", side(false, at(200)), None, true, false),
         ("first sight of a flag nobody ever touched", side(false, None), None, true, true),
         ("opted out since", side(true, at(9)), agreement(side(false, at(5)), None), false, true),
         ("cleared since", side(false, at(9)), agreement(side(true, at(5)), None), true, false),
@@ -207,6 +208,20 @@ fn towards_dynamics_only_a_change_in_campaign_is_taken() {
         let decision = case.decide(Direction::CampaignToDynamics, SAFE);
         assert_eq!(decision.dynamics, expected, "{what}");
         assert_eq!(decision.campaign, campaign.opted_out, "{what}: Campaign is never written");
+    }
+}
+
+#[test]
+fn a_merged_no_goes_only_where_flags_travel_to() {
+    let case = case(false, false, at(50));
+    for (direction, ends) in [
+        (Direction::DynamicsToCampaign, (false, true)),
+        (Direction::CampaignToDynamics, (true, false)),
+        (Direction::Bidirectional, (true, true)),
+    ] {
+        let decision = case.opt_out_of_merged(direction);
+        assert_eq!((decision.dynamics, decision.campaign), ends, "{direction:?}");
+        assert!(!decision.clears(&case));
     }
 }
 

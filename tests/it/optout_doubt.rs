@@ -1,0 +1,98 @@
+//! What a system says badly, or not at all, never lifts an opt-out and never
+//! keeps one from travelling.
+
+use cdsync::sandbox::{FaultRule, System};
+use serde_json::json;
+
+use crate::optout_rig::{
+    BULK, REST, ago, begun, both_ways, email, in_campaign, in_dynamics, passed, settle, silent,
+};
+use crate::support::status;
+
+#[test]
+fn a_column_that_says_nothing_takes_an_opt_out_from_campaign() {
+    let (world, ids) = both_ways(3);
+    world.change(ids[0], &json!({ "donotbulkemail": null }));
+    in_campaign(&world, ids[0], true, Some(ago(5)));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    silent(&world, "after it");
+}
+
+#[test]
+fn a_column_that_says_nothing_lifts_no_opt_out_in_campaign() {
+    let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{BULK}"), 3);
+    in_dynamics(&world, ids[0], true, ago(60));
+    settle(&world);
+    world.change(ids[0], &json!({ "donotbulkemail": null }));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, true));
+    silent(&world, "after it");
+}
+
+#[test]
+fn a_pair_more_lifts_nothing_that_was_said_in_dynamics_since() {
+    let (world, ids) = begun("campaign-to-dynamics", &format!("{REST}{BULK}"), 3);
+    for out in [true, false] {
+        in_campaign(&world, ids[0], out, Some(ago(if out { 300 } else { 200 })));
+        settle(&world);
+    }
+    in_dynamics(&world, ids[0], true, ago(100));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, false), "an edit in Dynamics stays");
+    let pairs =
+        BULK.replace(" ]", ", { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]");
+    world
+        .configure(&crate::optout_rig::sections("campaign-to-dynamics", &format!("{REST}{pairs}")));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, false), "and stays with another pair beside it");
+}
+
+#[test]
+fn a_merge_counts_once_however_often_the_loser_is_read() {
+    let (world, ids) = both_ways(3);
+    in_dynamics(&world, ids[1], true, ago(600));
+    settle(&world);
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    in_campaign(&world, ids[0], false, Some(ago(-60)));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, false), "subscribed again, provably later");
+    world.change(ids[1], &json!({ "lastname": "Edited" }));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, false), "the merge has counted");
+}
+
+#[test]
+fn a_filter_that_fails_keeps_no_other_source_from_telling() {
+    let (world, ids) = both_ways(3);
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        path: Some("byModifiedSince".to_owned()),
+        ..FaultRule::always(status(404))
+    });
+    in_dynamics(&world, ids[0], true, ago(5));
+    assert_ne!(passed(&world).code, 0);
+    assert_eq!(email(&world, ids[0]), (true, true));
+}
+
+#[test]
+fn what_is_settled_later_takes_its_dead_letter_away() {
+    let (world, ids) = both_ways(3);
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(status(400))
+    });
+    in_dynamics(&world, ids[0], true, ago(60));
+    assert_eq!(passed(&world).code, 1);
+    assert_eq!(world.dead_letters().len(), 1);
+    world.calm();
+    in_dynamics(&world, ids[0], false, ago(40));
+    settle(&world);
+    in_dynamics(&world, ids[0], true, ago(20));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    assert_eq!(world.dead_letters().len(), 0);
+}
