@@ -207,7 +207,7 @@ async fn the_demo_compares_everything_and_ends_with_0() {
     let named = |name: &str| passes.iter().find(|pass| pass["pass"] == name).unwrap();
     let written = |name: &str| named(name)["counts"]["written"].as_u64().unwrap();
     assert!(written("mail") > 50 && written("late bounces") > 0 && written("told again") == 0);
-    assert!(written("opt-outs") == 10 && written("second thoughts") > 0);
+    assert!(written("opt-outs") > 5 && written("second thoughts") > 0);
     assert_eq!(written("agreed"), 0);
     assert!(named("mail")["counts"]["filtered"].as_u64().unwrap() > 0);
     let words = finish(bare(&["demo", "--contacts", "20"])).await;

@@ -17,6 +17,9 @@ pub(crate) enum Hinted {
     Stale,
 }
 
+/// The position of a listing that is over.
+const ALL_SEEN: &str = "\"done\"";
+
 /// Rows that are looked at in one round.
 const ROUND: usize = 500;
 
@@ -33,13 +36,27 @@ impl Work<'_> {
             if !value {
                 return Ok(Hinted::Same);
             }
-            let fresh = FlagRow::unknown(contact, flag, told_by);
+            let fresh = self.never_touched(contact, flag, told_by)?;
             return self.weigh(FlagRow { dynamics: true, ..fresh });
         };
         if known.dynamics == value {
             return Ok(as_it_was(&known));
         }
         self.weigh(FlagRow { dynamics: value, told_by: told_by.to_owned(), ..known })
+    }
+
+    /// A flag of which nothing was said so far. Once all profiles were seen that
+    /// is an agreement, too: off on both sides.
+    fn never_touched(
+        &self,
+        contact: RecordId,
+        flag: &FieldName,
+        told_by: &str,
+    ) -> Result<FlagRow, StoreError> {
+        let row = FlagRow::unknown(contact, flag, told_by);
+        let seen_all = self.consent_cursor("listing")?.as_deref() == Some(ALL_SEEN);
+        let agreement = Agreement { campaign: row.campaign, dynamics: false, own_campaign: None };
+        Ok(FlagRow { agreement: seen_all.then_some(agreement), ..row })
     }
 
     /// Campaign holds this. Of two hints with stamps the younger stands,
@@ -55,7 +72,7 @@ impl Work<'_> {
             if !side.opted_out && side.stamp.is_none() {
                 return Ok(Hinted::Same);
             }
-            let fresh = FlagRow::unknown(contact, flag, told_by);
+            let fresh = self.never_touched(contact, flag, told_by)?;
             return self.weigh(FlagRow { campaign: side, ..fresh });
         };
         if known.campaign == side {
