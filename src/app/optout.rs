@@ -30,7 +30,7 @@ const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
-const CONTACTS: usize = 16;
+pub(super) const CONTACTS: usize = 16;
 
 /// Clocks that are further apart than this are worth a word.
 const FAR_APART: Duration = Duration::from_secs(30);
@@ -108,15 +108,7 @@ async fn work(
     let (Some((source, target)), Some(settings)) = (found, &app.config.optout) else {
         return Ok(done);
     };
-    let intake = OptoutIntake {
-        dynamics: app.dynamics.clone(),
-        campaign: app.campaign.clone(),
-        store: store.clone(),
-        clock: app.clock.clone(),
-        tally: tally.clone(),
-        source,
-        files: app.flag_files(settings),
-    };
+    let intake = app.optout_intake(settings, (store, tally), source);
     let read = tokio::select! {
         read = intake.run() => read,
         () = stop.requested() => Ok(FileReport::default()),
@@ -247,6 +239,24 @@ impl App {
     /// The exports, where they are a source.
     fn flag_files(&self, settings: &OptoutSettings) -> Option<FileSource> {
         Some(FileSource { sftp: self.sftp.clone()?, files: Arc::new(settings.files.clone()?) })
+    }
+
+    /// What reads both systems into the ledger.
+    pub(super) fn optout_intake(
+        &self,
+        settings: &OptoutSettings,
+        (store, tally): (&Store, &Tally),
+        source: OptoutSource,
+    ) -> OptoutIntake {
+        OptoutIntake {
+            dynamics: self.dynamics.clone(),
+            campaign: self.campaign.clone(),
+            store: store.clone(),
+            clock: self.clock.clone(),
+            tally: tally.clone(),
+            source,
+            files: self.flag_files(settings),
+        }
     }
 
     /// What the flow reads and writes, from the configuration and both schemas.

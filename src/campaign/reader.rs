@@ -35,6 +35,12 @@ impl Reader {
         &self.client
     }
 
+    /// A configuration that does not fit what the systems have.
+    #[expect(clippy::unused_self, reason = "whoever says so has read")]
+    pub(crate) fn unfit(&self, text: String) -> Failure {
+        Failure::ours(System::Campaign, Outcome::Setup, text)
+    }
+
     /// A listing whose pages lead nowhere.
     #[expect(clippy::unused_self, reason = "whoever says so has read")]
     pub(crate) fn endless(&self, text: &str) -> Failure {

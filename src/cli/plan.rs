@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{Look, Planned, Rehearsal, plan_egress, plan_ingress};
+use crate::app::{Look, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
 use crate::clock::Clock;
 use crate::model::Flow;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
         rehearsals.push(match flow {
             Flow::Ingress => plan_ingress(&app, visit.clone()).await,
             Flow::Egress => plan_egress(&app, visit.clone()).await,
-            Flow::Optout => continue,
+            Flow::Optout => plan_optout(&app, visit.clone()).await,
         });
     }
     drop(visit);

@@ -127,3 +127,31 @@ fn towards_dynamics_a_change_in_campaign_is_taken_and_an_edit_in_dynamics_stays(
     settle(&world);
     assert_eq!(flags(&world, contacts[1]), [[false, true], [false, false]]);
 }
+
+#[test]
+fn a_plan_names_what_would_be_written_and_why_and_writes_nothing() {
+    let (world, contacts) = begun("bidirectional");
+    world.change(contacts[0], &json!({ "donotbulkemail": true }));
+    set_profile(&world, contacts[1], &json!({ "blackListPhone": true }));
+    world.forget();
+    let run = world.run(&["plan", "optout", "--json"]).ends(0);
+    let mut lines: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line["fields"].to_string());
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["id"].clone(), line["action"].clone(), line["fields"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(contacts[0]), json!("opt-out"), json!(["blackListEmail"])),
+            (json!(contacts[1]), json!("opt-out"), json!(["donotphone"])),
+        ]
+    );
+    let mut entries = world.sandbox.requests().entries();
+    entries.retain(|entry| entry.method == "PATCH");
+    assert!(entries.is_empty(), "{entries:?}");
+    assert_eq!(flags(&world, contacts[0]), [[true, false], [false, false]]);
+    assert_eq!(settle(&world).written, 2, "the plan took nothing away");
+}

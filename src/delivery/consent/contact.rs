@@ -11,7 +11,7 @@ use crate::model::consent::{
     BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
     agreed, measure, recent,
 };
-use crate::model::{Flow, RecordId};
+use crate::model::{ColumnName, FieldName, Flow, RecordId};
 use crate::store::StoreError;
 use crate::store::consent::{ClockOf, FlagRow, FlagState};
 
@@ -53,7 +53,36 @@ pub(super) struct Ruled<'p> {
     pub(super) decision: Decision,
 }
 
+/// What a pass would do about a flag.
+#[derive(Clone, Debug)]
+pub(crate) struct Foreseen {
+    /// Whose.
+    pub(crate) contact: RecordId,
+    /// The column that would be written, and its value.
+    pub(crate) dynamics: Option<(ColumnName, bool)>,
+    /// The field that would be written, and its value.
+    pub(crate) campaign: Option<(FieldName, bool)>,
+    /// Whether an opt-out would be lifted.
+    pub(crate) clears: bool,
+    /// Why.
+    pub(crate) reason: Reason,
+}
+
 impl Ruled<'_> {
+    fn foreseen(&self, contact: RecordId) -> Foreseen {
+        let Decision { dynamics, campaign, reason, .. } = self.decision;
+        let pair = self.pair;
+        let column = || (pair.pair.column.clone(), pair.pair.column_value(dynamics));
+        Foreseen {
+            contact,
+            dynamics: (dynamics != self.case.dynamics.opted_out).then(column),
+            campaign: (campaign != self.case.campaign.opted_out)
+                .then(|| (pair.wire.clone(), campaign)),
+            clears: self.clears(),
+            reason,
+        }
+    }
+
     /// Whether it would lift an opt-out.
     pub(super) fn clears(&self) -> bool {
         self.decision.clears(&self.case)
@@ -69,36 +98,63 @@ impl Shared {
         round: Round,
     ) -> Result<Result<Settled, Failure>, StoreError> {
         let known = self.known(contact).await?;
-        let open = |row: &FlagRow| row.state == round.state();
-        if !known.flags.iter().any(open) {
+        if !known.flags.iter().any(|row| row.state == round.state()) {
             return Ok(Ok(Settled::AsItWas));
         }
+        match self.look(contact, &known, round).await? {
+            Ok(Ok((now, ruled))) => {
+                if known.intended {
+                    self.end_intended(contact, &ruled).await?;
+                }
+                self.carry_out(now, ruled, round).await
+            }
+            // No profile yet, and none expected: nobody can be mailed, and one
+            // that is made brings the flags along.
+            Ok(Err(Absent::Profile)) if known.expected => Ok(Ok(Settled::AsItWas)),
+            Ok(Err(Absent::Profile | Absent::Contact)) => {
+                self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
+                Ok(Ok(Settled::AsItWas))
+            }
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// What would be decided about a contact whose sides seem to differ, and
+    /// written: nothing is.
+    pub(super) async fn foresee(
+        &self,
+        contact: RecordId,
+    ) -> Result<Result<Vec<Foreseen>, Failure>, StoreError> {
+        let known = self.known(contact).await?;
+        Ok(self.look(contact, &known, Round::Due).await?.map(|seen| {
+            let ruled = seen.map(|(_, ruled)| ruled).unwrap_or_default();
+            ruled.iter().map(|it| it.foreseen(contact)).collect()
+        }))
+    }
+
+    /// Both sides as they are now, and what the rule says of them.
+    async fn look<'p>(
+        &'p self,
+        contact: RecordId,
+        known: &Known,
+        round: Round,
+    ) -> Result<Result<Result<(Now, Vec<Ruled<'p>>), Absent>, Failure>, StoreError> {
         let mut looks = 0;
-        let (now, ruled) = loop {
+        loop {
             looks += 1;
             let now = match self.now(contact).await {
                 Ok(Ok(now)) => now,
-                // No profile yet, and none expected: nobody can be mailed, and
-                // one that is made brings the flags along.
-                Ok(Err(Absent::Profile)) if known.expected => return Ok(Ok(Settled::AsItWas)),
-                Ok(Err(Absent::Profile | Absent::Contact)) => {
-                    self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
-                    return Ok(Ok(Settled::AsItWas));
-                }
+                Ok(Err(absent)) => return Ok(Ok(Err(absent))),
                 Err(failure) => return Ok(Err(failure)),
             };
-            let ruled = self.rule_all(&known, &now, round).await?;
+            let ruled = self.rule_all(known, &now, round).await?;
             // Each look tells both clocks once more; after a few of them they
             // are known, or will not be.
             let unknown = ruled.iter().any(|it| it.decision.reason == Reason::ClocksUnknown);
             if !unknown || looks >= LOOKS {
-                break (now, ruled);
+                return Ok(Ok(Ok((now, ruled))));
             }
-        };
-        if known.intended {
-            self.end_intended(contact, &ruled).await?;
         }
-        self.carry_out(now, ruled, round).await
     }
 
     /// What the rule says of the flags that are open in this round.

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
+pub(crate) use contact::Foreseen;
+
 use super::consent::contact::Settled;
 use super::policy::{Evidence, Verdict, verdict};
 use crate::campaign;
@@ -154,6 +156,30 @@ impl ConsentDelivery {
             joined(Some(result))?;
         }
         Ok(())
+    }
+
+    /// What a pass would do about every flag whose sides seem to differ; of a
+    /// contact that cannot be looked at, the failure. For a dry run.
+    pub(crate) async fn foresee(
+        &self,
+        mut visit: impl FnMut(RecordId, Result<Foreseen, Failure>),
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let contacts = self
+                .0
+                .store
+                .call(move |work| work.contacts_with(FlagState::Due, after, ROUND))
+                .await?;
+            let Some(last) = contacts.last() else { return Ok(()) };
+            after = Some(*last);
+            for contact in contacts {
+                match self.0.foresee(contact).await? {
+                    Ok(seen) => seen.into_iter().for_each(|one| visit(contact, Ok(one))),
+                    Err(failure) => visit(contact, Err(failure)),
+                }
+            }
+        }
     }
 
     fn ends(&self) -> bool {
