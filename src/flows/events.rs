@@ -49,14 +49,23 @@ pub(crate) fn decide(rules: &EventRules, source: EventSource, told: &[Value]) ->
             Recognised::Filtered(_) => decided.filtered += 1,
             Recognised::Unrecognised(reason) => {
                 let content = event.to_string();
-                let digest = || blake3::hash(content.as_bytes()).to_hex().to_string();
-                let identity = rules.recognition.told_id(event).unwrap_or_else(digest);
+                let named = rules.recognition.told_name(event);
+                let identity = named.unwrap_or_else(|| digest_of(event));
                 let letter = letter_id(&rules.name_space, source.as_str(), &identity);
                 decided.letters.push(NewEventLetter { letter, source, content, reason });
             }
         }
     }
     decided
+}
+
+/// Of the content, without the members that differ with whom it is told to.
+fn digest_of(event: &Value) -> String {
+    let mut event = event.clone();
+    if let Value::Object(members) = &mut event {
+        members.retain(|name, _| !name.starts_with("recipient"));
+    }
+    blake3::hash(event.to_string().as_bytes()).to_hex().to_string()
 }
 
 impl EventRules {
@@ -204,7 +213,29 @@ mod tests {
             |event: Value| decide(&rules(), EventSource::Journal, &[event]).letters[0].letter;
         assert_eq!(letter(json!({ "a": 1 })), letter(json!({ "a": 1 })));
         assert_ne!(letter(json!({ "a": 1 })), letter(json!({ "a": 2 })));
-        let with_id = |extra: u32| letter(json!({ "eventid": "e", "told": extra }));
-        assert_eq!(with_id(1), with_id(2), "its id says which it is");
+        let to = |client: &str| letter(json!({ "eventid": "e", "recipient_client_id": client }));
+        assert_eq!(to("1"), to("2"), "told to another client");
+    }
+
+    #[test]
+    fn events_of_one_id_that_are_not_recognised_are_a_letter_each() {
+        let pointer = |text: &str| crate::mapping::events::Pointer::new(text);
+        let with = |kind: Option<&str>, event: &Value| {
+            let mut recognition = Recognition::default();
+            recognition.pointers.id = pointer("/log");
+            recognition.pointers.kind = kind.and_then(pointer);
+            recognition.kinds = [("x".to_owned(), crate::mapping::events::KindWord::Ignore)].into();
+            let rules =
+                EventRules { recognition: Arc::new(recognition), name_space: String::new() };
+            decide(&rules, EventSource::Journal, std::slice::from_ref(event)).letters[0].letter
+        };
+        let told = |kind: &str, extra: u32| json!({ "log": 7, "what": kind, "told": extra });
+        for kind in [Some("/what"), Some("/nowhere"), None] {
+            assert_ne!(with(kind, &told("send", 1)), with(kind, &told("bounce", 1)), "{kind:?}");
+        }
+        let named = |extra| with(Some("/what"), &told("send", extra));
+        assert_eq!(named(1), named(2), "its id and its kind say which it is");
+        let xdm = |kind: &str| json!({ "log": 7, "type": "t", "data": { "directMarketing": { kind: { "value": 1 } } } });
+        assert_ne!(with(None, &xdm("opens")), with(None, &xdm("clicks")));
     }
 }
