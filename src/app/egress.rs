@@ -227,6 +227,10 @@ impl App {
                 recognition: Arc::new(recognition),
                 name_space: settings.name_space.clone(),
             },
+            ids_shared: settings
+                .journal
+                .as_ref()
+                .is_some_and(|journal| journal.recognition.pointers.id.is_some()),
             store: store.clone(),
             clock: self.clock.clone(),
             tally: tally.clone(),

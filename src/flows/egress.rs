@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
@@ -146,12 +145,10 @@ impl EventIntake {
                 next => next.filter(|next| empty || next != at),
             },
             last: page.last.or_else(|| before.last.clone().filter(|_| !place.expired)),
-            told: later(before.told, decided.times().map(|(_, last)| last)).map(|at| at.min(now)),
+            told: before.told.max(decided.latest()).map(|at| at.min(now)),
         };
-        let gap = std::mem::take(&mut place.expired).then(|| {
-            let to = decided.times().map_or(now, |(first, _)| first);
-            (before.told, to.max(before.told.unwrap_or(to)))
-        });
+        let gap = std::mem::take(&mut place.expired)
+            .then(|| self.rules.lost(before.told, decided.latest(), now));
         if gap.is_none() && empty && position == before {
             return Ok(position);
         }
@@ -214,8 +211,4 @@ impl Place {
     fn follow(&mut self, at: &str) -> Result<(), Failure> {
         self.watch.link((0, 0), at).map_err(|text| crate::campaign::misled(&text))
     }
-}
-
-fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).max()
 }

@@ -157,7 +157,8 @@ impl FileIntake {
             let told = reader.read(&row.values);
             let outside = match (&told, span) {
                 (LogRow::Event(event), Some((from, to))) => {
-                    event.time >= to || from.is_some_and(|from| event.time <= from)
+                    (event.time >= to && !self.ids_shared)
+                        || from.is_some_and(|from| event.time <= from)
                 }
                 // What is no event belongs to no time.
                 (LogRow::Filtered | LogRow::Bad(_), Some(_)) => true,

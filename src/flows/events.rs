@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -21,6 +21,9 @@ const MAX_READY: u64 = 20_000;
 
 /// How long delivery may settle nothing before reading ends.
 const STUCK: Duration = Duration::from_secs(30);
+
+/// How much later than others of its time an event may be told.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How the events of a source are recognised and named.
 #[derive(Clone, Debug)]
@@ -73,6 +76,29 @@ impl EventRules {
     pub(crate) fn named(&self, event: EmailEvent) -> NewEvent {
         NewEvent { activity: event.activity(&self.name_space), event }
     }
+
+    /// Whether the source names events by an id that other sources may have
+    /// too, so that what both tell is one activity.
+    pub(crate) fn ids_shared(&self) -> bool {
+        self.recognition.pointers.id.is_some()
+    }
+
+    /// From when to when a source may have lost events whose position expired:
+    /// `told` is the latest event that it told of before, `latest` that of the
+    /// first page after it. Nothing is told in order, so neither is a bound:
+    /// a late event on that page says nothing of the end, and before `told`
+    /// something may not have been told either. Reading too much again is
+    /// harmless only where ids are shared.
+    pub(super) fn lost(
+        &self,
+        told: Option<Timestamp>,
+        latest: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Option<Timestamp>, Timestamp) {
+        let to = latest.filter(|latest| Some(*latest) > told).unwrap_or(now).min(now);
+        let margin = if self.ids_shared() { LATE } else { SignedDuration::ZERO };
+        (told.map(|told| told.saturating_sub(margin).unwrap_or(told)), to)
+    }
 }
 
 impl Decided {
@@ -97,10 +123,9 @@ impl Decided {
         }
     }
 
-    /// When the earliest and the latest of the events happened.
-    pub(crate) fn times(&self) -> Option<(Timestamp, Timestamp)> {
-        let times = || self.events.iter().map(|new| new.event.time);
-        Some((times().min()?, times().max()?))
+    /// When the latest of the events happened.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.events.iter().map(|new| new.event.time).max()
     }
 
     /// The dead letter keeps its id, however it was made.
@@ -205,6 +230,29 @@ mod tests {
         assert_eq!(ids, ["1", "2"]);
         let [letter] = decided.letters.as_slice() else { panic!("one letter") };
         assert_eq!(letter.content, told[2].to_string());
+    }
+
+    #[test]
+    fn what_is_lost_is_not_bounded_by_events_that_are_told_late() {
+        let at = |hours: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+        let mut recognition = Recognition::default();
+        recognition.pointers.id = crate::mapping::events::Pointer::new("/id");
+        let shared = EventRules { recognition: Arc::new(recognition), ..rules() };
+        let (told, now) = (Some(at(100)), at(900));
+        let cases = [
+            (Some(at(500)), at(500)),
+            // All of the page is late: the end is not known.
+            (Some(at(90)), now),
+            (Some(at(100)), now),
+            (None, now),
+            // A clock that is ahead.
+            (Some(at(901)), now),
+        ];
+        for (latest, to) in cases {
+            assert_eq!(shared.lost(told, latest, now), (Some(at(76)), to), "{latest:?}");
+            assert_eq!(rules().lost(told, latest, now), (told, to), "{latest:?}");
+        }
+        assert_eq!(shared.lost(None, Some(at(5)), now), (None, at(5)));
     }
 
     #[test]
