@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
 use crate::clock::Clock;
-use crate::model::{Flow, RecordId, Tally, TallyDelta};
+use crate::model::{Flow, RecordId, Tally};
 use crate::store::{EventSource, JournalPosition, Store, StoreError};
 use crate::telemetry::CursorExpired;
 
@@ -75,9 +75,14 @@ impl EventIntake {
         let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
         let mut at = self.next_of(&place.position);
         loop {
-            if !self.has_room().await? {
-                return Ok(EventReport::default());
-            }
+            has_room(
+                &self.store,
+                &self.clock,
+                &self.rules,
+                self.settled.as_deref(),
+                &self.work_ready,
+            )
+            .await?;
             match self.journal.page(&at).await {
                 Ok(page) => {
                     let (quiet, more) = (page.quiet, !page.events.is_empty());
@@ -153,22 +158,24 @@ impl EventIntake {
             return Ok(position);
         }
         let (source, stored) = (self.source.clone(), position.clone());
-        let taken = self
+        let tally = self.tally.clone();
+        let letters = self
             .store
             .call(move |work| {
-                let taken = decided.take(work, now)?;
+                let (delta, letters) = decided.take(work, now)?;
                 if let Some((from, to)) = gap {
                     work.add_gap(&source, from, to)?;
                 }
                 work.set_journal_position(&source, &stored)?;
-                Ok(taken)
+                tally.add(delta);
+                Ok(letters)
             })
             .await?;
         if let Some((from, to)) = gap {
             let from = from.map(|at| at.to_string());
             CursorExpired { flow: FLOW, table: None, from, to: to.to_string() }.emit();
         }
-        self.tell(taken.0, taken.1);
+        self.tell(letters);
         Ok(position)
     }
 
@@ -180,29 +187,25 @@ impl EventIntake {
             let told = serde_json::from_str(&letter.content).unwrap_or_default();
             let mut decided = decide(&rules, EventSource::Journal, &[told]);
             decided.keep_letter(letter.letter, &letter.content);
-            let (delta, letters) = self
+            let tally = self.tally.clone();
+            let letters = self
                 .store
                 .call(move |work| {
                     work.end_event_again(letter.letter)?;
-                    decided.take(work, now)
+                    let (delta, letters) = decided.take(work, now)?;
+                    tally.add(delta);
+                    Ok(letters)
                 })
                 .await?;
-            self.tell(delta, letters);
+            self.tell(letters);
         }
         Ok(())
     }
 
     /// Tells what a transaction that lasts has done.
-    fn tell(&self, delta: TallyDelta, letters: Vec<(RecordId, String)>) {
-        self.tally.add(delta);
+    fn tell(&self, letters: Vec<(RecordId, String)>) {
         self.work_ready.notify_one();
         tell_letters(EventSource::Journal, letters);
-    }
-
-    /// Waits while too much is waiting to be delivered. False where nothing is
-    /// settled meanwhile: the journal keeps the rest for the next pass.
-    async fn has_room(&self) -> Result<bool, StoreError> {
-        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 

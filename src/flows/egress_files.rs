@@ -71,8 +71,6 @@ pub(super) enum Stop {
     Store(StoreError),
     /// The server would not.
     Remote(Failure),
-    /// Too much waits to be delivered; the next pass goes on.
-    NoRoom,
 }
 
 impl From<StoreError> for Stop {
@@ -129,9 +127,6 @@ impl FileIntake {
             let mut report = FileReport::default();
             let failure = match self.round(span, &mut report, &mut told).await {
                 Ok(()) => return Ok(report),
-                Err(Stop::NoRoom) => {
-                    return Ok(FileReport { young: report.young.max(1), ..report });
-                }
                 Err(Stop::Store(error)) => return Err(error),
                 Err(Stop::Remote(failure)) => failure,
             };

@@ -179,21 +179,19 @@ impl FileIntake {
         progress: Option<KnownFile>,
     ) -> Result<(), Stop> {
         let settled = self.settled.as_deref();
-        if !has_room(&self.store, &self.clock, settled, &self.work_ready).await? {
-            return Err(Stop::NoRoom);
-        }
-        let now = self.clock.now();
-        let (delta, letters) = self
+        has_room(&self.store, &self.clock, &self.rules, settled, &self.work_ready).await?;
+        let (now, tally) = (self.clock.now(), self.tally.clone());
+        let letters = self
             .store
             .call(move |work| {
-                let taken = decided.take(work, now)?;
+                let (delta, letters) = decided.take(work, now)?;
                 if let Some(progress) = progress {
                     work.put_file(FLOW, &progress)?;
                 }
-                Ok(taken)
+                tally.add(delta);
+                Ok(letters)
             })
             .await?;
-        self.tally.add(delta);
         self.work_ready.notify_one();
         tell_letters(source, letters);
         Ok(())
@@ -272,15 +270,16 @@ impl FileIntake {
             let mut decided = Decided::default();
             decided.add_row(&self.rules, letter.source, row, || letter.content.clone());
             decided.keep_letter(letter.letter, &letter.content);
-            let now = self.clock.now();
-            let (delta, letters) = self
+            let (now, tally) = (self.clock.now(), self.tally.clone());
+            let letters = self
                 .store
                 .call(move |work| {
                     work.end_event_again(letter.letter)?;
-                    decided.take(work, now)
+                    let (delta, letters) = decided.take(work, now)?;
+                    tally.add(delta);
+                    Ok(letters)
                 })
                 .await?;
-            self.tally.add(delta);
             self.work_ready.notify_one();
             tell_letters(letter.source, letters);
         }

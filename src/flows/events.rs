@@ -19,8 +19,9 @@ use crate::telemetry::RecordDeadLettered;
 /// while Dynamics is slower than the source.
 const MAX_READY: u64 = 20_000;
 
-/// How long delivery may settle nothing before reading ends.
-const STUCK: Duration = Duration::from_secs(30);
+/// How often a reader that waits for room looks again by itself: two of them
+/// share the notices of delivery.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How much later than others of its time an event may be told.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
@@ -181,24 +182,34 @@ pub(super) fn tell_letters(source: EventSource, letters: Vec<(RecordId, String)>
 }
 
 /// Waits while too much is waiting to be delivered; not in a dry run, which has
-/// no delivery. False where nothing is settled meanwhile: the source keeps the
-/// rest for the next pass.
+/// no delivery. However long that takes: what is not read by the end of a pass
+/// must not look as if it were, and patience and stop end this wait too.
 pub(super) async fn has_room(
     store: &Store,
     clock: &Clock,
+    rules: &EventRules,
     settled: Option<&Notify>,
     work_ready: &Notify,
-) -> Result<bool, StoreError> {
-    let Some(settled) = settled else { return Ok(true) };
+) -> Result<(), StoreError> {
+    let Some(settled) = settled else { return Ok(()) };
     loop {
         let waiting = settled.notified();
-        if store.call(|work| work.event_backlog()).await?.ready < MAX_READY {
-            return Ok(true);
+        // Nobody delivers kinds that are switched off.
+        let kinds = rules.recognition.events.clone();
+        let ready = store
+            .call(move |work| {
+                kinds.into_iter().try_fold(0, |sum, kind| {
+                    Ok::<_, StoreError>(sum + work.event_backlog_of(kind)?.ready)
+                })
+            })
+            .await?;
+        if ready < MAX_READY {
+            return Ok(());
         }
         work_ready.notify_one();
         tokio::select! {
             () = waiting => {}
-            () = clock.sleep(STUCK) => return Ok(false),
+            () = clock.sleep(LOOK) => {}
         }
     }
 }
@@ -230,6 +241,36 @@ mod tests {
         assert_eq!(ids, ["1", "2"]);
         let [letter] = decided.letters.as_slice() else { panic!("one letter") };
         assert_eq!(letter.content, told[2].to_string());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_waits_for_room_however_long_delivery_settles_nothing() {
+        let clock = Clock::seeded(1);
+        let path = std::path::Path::new("/nowhere/store.db");
+        let store = Store::open(path, crate::store::Mode::Rehearsal, &clock).await.unwrap();
+        let told: Vec<Value> = (0..MAX_READY).map(|id| open(&id.to_string())).collect();
+        let decided = decide(&rules(), EventSource::Journal, &told);
+        store.call(move |work| decided.take(work, Timestamp::UNIX_EPOCH)).await.unwrap();
+        let (settled, work_ready) = (Notify::new(), Notify::new());
+        let (rules, same) = (rules(), store.clone());
+        let reading = has_room(&same, &clock, &rules, Some(&settled), &work_ready);
+        tokio::pin!(reading);
+        for looked in 0..100 {
+            tokio::select! {
+                ended = &mut reading => panic!("after {looked} looks: {ended:?}"),
+                () = work_ready.notified() => {}
+            }
+        }
+        let one = |work: &mut Work<'_>| {
+            let leased = work.lease_events(EventKind::Open, 1, Timestamp::MAX)?;
+            leased.iter().try_for_each(|leased| work.event_done(leased, Timestamp::UNIX_EPOCH))
+        };
+        store.call(one).await.unwrap();
+        settled.notify_one();
+        reading.await.unwrap();
+        // What is switched off is in nobody's way.
+        let none = EventRules { recognition: Arc::default(), name_space: String::new() };
+        has_room(&store, &clock, &none, Some(&settled), &work_ready).await.unwrap();
     }
 
     #[test]
