@@ -10,16 +10,13 @@ use tokio::sync::Notify;
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
 use crate::clock::Clock;
 use crate::model::{Flow, RecordId, Tally};
-use crate::store::{EventSource, JournalPosition, Store, StoreError};
+use crate::store::{EventSource, JournalPosition, Store, StoreError, Work};
 use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide, has_room, tell_letters};
+use super::events::{EventRules, MAX_AGAIN, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
-
-/// Dead letters that a pass looks at again.
-const MAX_AGAIN: u32 = 10_000;
 
 /// What the reading of a pass needs.
 #[derive(Clone, Debug)]
@@ -182,8 +179,8 @@ impl EventIntake {
     /// What a person wants looked at again, by the rules as they are now.
     async fn look_again(&self) -> Result<(), StoreError> {
         let (rules, now) = (self.rules.clone(), self.clock.now());
-        let again = self.store.call(|work| work.events_again(MAX_AGAIN)).await?;
-        for letter in again.into_iter().filter(|letter| letter.source == EventSource::Journal) {
+        let asked = |work: &mut Work<'_>| work.events_again(EventSource::Journal, MAX_AGAIN);
+        for letter in self.store.call(asked).await? {
             let told = serde_json::from_str(&letter.content).unwrap_or_default();
             let mut decided = decide(&rules, EventSource::Journal, &[told]);
             decided.keep_letter(letter.letter, &letter.content);

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::mapping::events::{Recognised, Recognition};
 use crate::mapping::logs::LogRow;
-use crate::model::{EmailEvent, Flow, RecordId, TableName, TallyDelta, letter_id};
+use crate::model::{EmailEvent, Flow, RecordId, TableName, Tally, TallyDelta, letter_id};
 use crate::store::{EventSource, NewEvent, NewEventLetter, Store, StoreError, Work};
 use crate::telemetry::RecordDeadLettered;
 
@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How much later than others of its time an event may be told.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Dead letters of a source that a pass looks at again.
+pub(super) const MAX_AGAIN: u32 = 10_000;
 
 /// How the events of a source are recognised and named.
 #[derive(Clone, Debug)]
@@ -179,6 +182,41 @@ pub(super) fn tell_letters(source: EventSource, letters: Vec<(RecordId, String)>
         }
         .emit();
     }
+}
+
+/// Makes dead letters again of what a person wants looked at again, but is in
+/// the words of a source that nothing reads by now.
+pub(crate) async fn return_unread(
+    store: &Store,
+    tally: &Tally,
+    read: &[EventSource],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let unread = |source: &EventSource| *source != EventSource::Event && !read.contains(source);
+    for source in EventSource::ALL.into_iter().filter(unread) {
+        let tally = tally.clone();
+        let letters = store
+            .call(move |work| {
+                let again = work.events_again(source, MAX_AGAIN)?;
+                let mut decided = Decided { told: again.len() as u64, ..Decided::default() };
+                for told in again {
+                    let (letter, content) = (told.letter, told.content);
+                    work.end_event_again(letter)?;
+                    let reason = format!(
+                        "nothing reads what is in the words of `{}` now: configure that source in \
+                         [egress] before it is tried again, or discard it",
+                        source.as_str()
+                    );
+                    decided.letters.push(NewEventLetter { letter, source, content, reason });
+                }
+                let (delta, letters) = decided.take(work, now)?;
+                tally.add(delta);
+                Ok(letters)
+            })
+            .await?;
+        tell_letters(source, letters);
+    }
+    Ok(())
 }
 
 /// Waits while too much is waiting to be delivered; not in a dry run, which has
