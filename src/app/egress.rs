@@ -14,11 +14,11 @@ use crate::config::EgressSettings;
 use crate::delivery::DrainReport;
 use crate::flows::egress::EventIntake;
 use crate::flows::egress_files::{FileIntake, FileReport};
-use crate::flows::events::EventRules;
+use crate::flows::events::{EventRules, return_unread};
 use crate::http::{Failure, Outcome};
 use crate::mapping::events::Recognition;
 use crate::model::{Flow, Tally};
-use crate::store::{Store, StoreError};
+use crate::store::{EventSource, Store, StoreError};
 use crate::telemetry::{FlowStopped, GapFilled};
 
 const FLOW: Flow = Flow::Egress;
@@ -121,6 +121,8 @@ async fn work(
     let notices = (delivery.work_ready(), Some(delivery.settled()));
     let files = app.file_intake(settings, store, tally, notices.clone());
     let intake = app.event_intake(settings, store, tally, notices);
+    let read_from = sources(intake.as_ref(), files.as_ref());
+    return_unread(store, tally, &read_from, app.clock.now()).await?;
     let intake = intake.filter(|_| options.asked || !app.quiet.lasts(&app.clock));
     let all_read = AtomicBool::new(false);
     let reading = async {
@@ -155,6 +157,10 @@ pub(super) async fn read(
     files: Option<FileIntake>,
 ) -> Result<ReadReport, StoreError> {
     let mut report = ReadReport::default();
+    if let Some(files) = files.as_ref().filter(|_| !app.reads_files()) {
+        // They only fill gaps; what a person asks for is looked at all the same.
+        files.look_again().await?;
+    }
     let source = files.as_ref().filter(|_| app.reads_files());
     let (told, taken) = tokio::try_join!(
         async {
@@ -180,6 +186,12 @@ pub(super) async fn read(
         fill_gaps(files, &mut report).await?;
     }
     Ok(report)
+}
+
+/// In whose words events are understood.
+fn sources(intake: Option<&EventIntake>, files: Option<&FileIntake>) -> Vec<EventSource> {
+    let journal = intake.map(|_| EventSource::Journal);
+    journal.into_iter().chain(files.into_iter().flat_map(FileIntake::sources)).collect()
 }
 
 /// Takes from the files what the journal lost.
@@ -227,6 +239,10 @@ impl App {
                 recognition: Arc::new(recognition),
                 name_space: settings.name_space.clone(),
             },
+            ids_shared: settings
+                .journal
+                .as_ref()
+                .is_some_and(|journal| journal.recognition.pointers.id.is_some()),
             store: store.clone(),
             clock: self.clock.clone(),
             tally: tally.clone(),

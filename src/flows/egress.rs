@@ -5,22 +5,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Journal, JournalPage, Outcome};
 use crate::clock::Clock;
-use crate::model::{Flow, RecordId, Tally, TallyDelta};
-use crate::store::{EventSource, JournalPosition, Store, StoreError};
+use crate::model::{Flow, RecordId, Tally};
+use crate::store::{EventSource, JournalPosition, Store, StoreError, Work};
 use crate::telemetry::CursorExpired;
 
-use super::events::{EventRules, decide, has_room, tell_letters};
+use super::events::{EventRules, MAX_AGAIN, decide, has_room, tell_letters};
 use super::page_watch::PageWatch;
 
 const FLOW: Flow = Flow::Egress;
-
-/// Dead letters that a pass looks at again.
-const MAX_AGAIN: u32 = 10_000;
 
 /// What the reading of a pass needs.
 #[derive(Clone, Debug)]
@@ -76,9 +72,14 @@ impl EventIntake {
         let mut place = Place { position: stored.unwrap_or_default(), ..Place::default() };
         let mut at = self.next_of(&place.position);
         loop {
-            if !self.has_room().await? {
-                return Ok(EventReport::default());
-            }
+            has_room(
+                &self.store,
+                &self.clock,
+                &self.rules,
+                self.settled.as_deref(),
+                &self.work_ready,
+            )
+            .await?;
             match self.journal.page(&at).await {
                 Ok(page) => {
                     let (quiet, more) = (page.quiet, !page.events.is_empty());
@@ -146,66 +147,62 @@ impl EventIntake {
                 next => next.filter(|next| empty || next != at),
             },
             last: page.last.or_else(|| before.last.clone().filter(|_| !place.expired)),
-            told: later(before.told, decided.times().map(|(_, last)| last)).map(|at| at.min(now)),
+            told: before.told.max(decided.latest()).map(|at| at.min(now)),
         };
-        let gap = std::mem::take(&mut place.expired).then(|| {
-            let to = decided.times().map_or(now, |(first, _)| first);
-            (before.told, to.max(before.told.unwrap_or(to)))
-        });
+        let gap = std::mem::take(&mut place.expired)
+            .then(|| self.rules.lost(before.told, decided.latest(), now));
         if gap.is_none() && empty && position == before {
             return Ok(position);
         }
         let (source, stored) = (self.source.clone(), position.clone());
-        let taken = self
+        let tally = self.tally.clone();
+        let letters = self
             .store
             .call(move |work| {
-                let taken = decided.take(work, now)?;
+                let (delta, letters) = decided.take(work, now)?;
                 if let Some((from, to)) = gap {
                     work.add_gap(&source, from, to)?;
                 }
                 work.set_journal_position(&source, &stored)?;
-                Ok(taken)
+                tally.add(delta);
+                Ok(letters)
             })
             .await?;
         if let Some((from, to)) = gap {
             let from = from.map(|at| at.to_string());
             CursorExpired { flow: FLOW, table: None, from, to: to.to_string() }.emit();
         }
-        self.tell(taken.0, taken.1);
+        self.tell(letters);
         Ok(position)
     }
 
     /// What a person wants looked at again, by the rules as they are now.
     async fn look_again(&self) -> Result<(), StoreError> {
         let (rules, now) = (self.rules.clone(), self.clock.now());
-        let again = self.store.call(|work| work.events_again(MAX_AGAIN)).await?;
-        for letter in again.into_iter().filter(|letter| letter.source == EventSource::Journal) {
+        let asked = |work: &mut Work<'_>| work.events_again(EventSource::Journal, MAX_AGAIN);
+        for letter in self.store.call(asked).await? {
             let told = serde_json::from_str(&letter.content).unwrap_or_default();
             let mut decided = decide(&rules, EventSource::Journal, &[told]);
             decided.keep_letter(letter.letter, &letter.content);
-            let (delta, letters) = self
+            let tally = self.tally.clone();
+            let letters = self
                 .store
                 .call(move |work| {
                     work.end_event_again(letter.letter)?;
-                    decided.take(work, now)
+                    let (delta, letters) = decided.take(work, now)?;
+                    tally.add(delta);
+                    Ok(letters)
                 })
                 .await?;
-            self.tell(delta, letters);
+            self.tell(letters);
         }
         Ok(())
     }
 
     /// Tells what a transaction that lasts has done.
-    fn tell(&self, delta: TallyDelta, letters: Vec<(RecordId, String)>) {
-        self.tally.add(delta);
+    fn tell(&self, letters: Vec<(RecordId, String)>) {
         self.work_ready.notify_one();
         tell_letters(EventSource::Journal, letters);
-    }
-
-    /// Waits while too much is waiting to be delivered. False where nothing is
-    /// settled meanwhile: the journal keeps the rest for the next pass.
-    async fn has_room(&self) -> Result<bool, StoreError> {
-        has_room(&self.store, &self.clock, self.settled.as_deref(), &self.work_ready).await
     }
 }
 
@@ -214,8 +211,4 @@ impl Place {
     fn follow(&mut self, at: &str) -> Result<(), Failure> {
         self.watch.link((0, 0), at).map_err(|text| crate::campaign::misled(&text))
     }
-}
-
-fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).max()
 }

@@ -37,6 +37,9 @@ pub(crate) struct FileIntake {
     pub(crate) files: Arc<LogFiles>,
     /// How events are named, and which are switched on.
     pub(crate) rules: EventRules,
+    /// Whether the journal names events by the ids of the logs, so that what
+    /// both tell is one activity.
+    pub(crate) ids_shared: bool,
     /// Takes events and how far each file is taken.
     pub(crate) store: Store,
     /// Time.
@@ -68,8 +71,6 @@ pub(super) enum Stop {
     Store(StoreError),
     /// The server would not.
     Remote(Failure),
-    /// Too much waits to be delivered; the next pass goes on.
-    NoRoom,
 }
 
 impl From<StoreError> for Stop {
@@ -105,8 +106,10 @@ impl FileIntake {
     }
 
     /// Takes the events of a time that the journal lost from the files that can
-    /// hold them, and leaves the files as they are. True when all of them were
-    /// there: each log has a file that was written after the time's end.
+    /// hold them, and later ones where that doubles nothing: the journal keeps
+    /// no order, so the end is not certain. Leaves the files as they are. True
+    /// when all of them were there: each log that tells of a kind that is
+    /// switched on has a file that was written after the time's end.
     pub(crate) async fn fill(
         &self,
         from: Option<Timestamp>,
@@ -124,9 +127,6 @@ impl FileIntake {
             let mut report = FileReport::default();
             let failure = match self.round(span, &mut report, &mut told).await {
                 Ok(()) => return Ok(report),
-                Err(Stop::NoRoom) => {
-                    return Ok(FileReport { young: report.young.max(1), ..report });
-                }
                 Err(Stop::Store(error)) => return Err(error),
                 Err(Stop::Remote(failure)) => failure,
             };
@@ -213,12 +213,17 @@ impl FileIntake {
         *blake3::hash(format!("{logs:?} {format:?}").as_bytes()).as_bytes()
     }
 
-    /// Whether each log has a file that was written after the span's end.
+    /// Whether each log that tells of a kind that is switched on has a file that
+    /// was written after the span's end; false where none does.
     fn covers(&self, found: &[Found<'_>], (_, to): Span) -> bool {
-        self.files.logs.iter().all(|log| {
-            let mut files = found.iter().filter(|file| std::ptr::eq(file.spec, log));
-            files.any(|file| file.entry.stat.changed_s > to.as_second())
-        })
+        let on = &self.rules.recognition.events;
+        let asked = |log: &&LogSpec| log.kind.events().iter().any(|kind| on.contains(kind));
+        let mut logs = self.files.logs.iter().filter(asked).peekable();
+        logs.peek().is_some()
+            && logs.all(|log| {
+                let mut files = found.iter().filter(|file| std::ptr::eq(file.spec, log));
+                files.any(|file| file.entry.stat.changed_s > to.as_second())
+            })
     }
 
     /// Tells somebody when no new file has come for too long.

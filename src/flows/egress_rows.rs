@@ -13,7 +13,7 @@ use crate::store::{EventSource, FileState, KnownFile, StoreError};
 use crate::telemetry::{FileKept, FileTaken};
 
 use super::egress_files::{FileIntake, Found, Span, Stop};
-use super::events::{Decided, has_room, tell_letters};
+use super::events::{Decided, MAX_AGAIN, has_room, tell_letters};
 use super::file_seen::fresh;
 use super::log_file::{FileError, FileOnServer, Survey};
 
@@ -21,9 +21,6 @@ const FLOW: Flow = Flow::Egress;
 
 /// Rows of a transaction.
 const ROWS: usize = 1000;
-
-/// Dead letters that a pass looks at again.
-const MAX_AGAIN: u32 = 10_000;
 
 impl FileIntake {
     /// Takes a file's rows. Gives the reason why it is refused, if it is.
@@ -157,7 +154,8 @@ impl FileIntake {
             let told = reader.read(&row.values);
             let outside = match (&told, span) {
                 (LogRow::Event(event), Some((from, to))) => {
-                    event.time >= to || from.is_some_and(|from| event.time <= from)
+                    (event.time >= to && !self.ids_shared)
+                        || from.is_some_and(|from| event.time <= from)
                 }
                 // What is no event belongs to no time.
                 (LogRow::Filtered | LogRow::Bad(_), Some(_)) => true,
@@ -178,21 +176,19 @@ impl FileIntake {
         progress: Option<KnownFile>,
     ) -> Result<(), Stop> {
         let settled = self.settled.as_deref();
-        if !has_room(&self.store, &self.clock, settled, &self.work_ready).await? {
-            return Err(Stop::NoRoom);
-        }
-        let now = self.clock.now();
-        let (delta, letters) = self
+        has_room(&self.store, &self.clock, &self.rules, settled, &self.work_ready).await?;
+        let (now, tally) = (self.clock.now(), self.tally.clone());
+        let letters = self
             .store
             .call(move |work| {
-                let taken = decided.take(work, now)?;
+                let (delta, letters) = decided.take(work, now)?;
                 if let Some(progress) = progress {
                     work.put_file(FLOW, &progress)?;
                 }
-                Ok(taken)
+                tally.add(delta);
+                Ok(letters)
             })
             .await?;
-        self.tally.add(delta);
         self.work_ready.notify_one();
         tell_letters(source, letters);
         Ok(())
@@ -253,13 +249,22 @@ impl FileIntake {
     }
 
     /// What a person wants looked at again, by the rules as they are now.
-    pub(super) async fn look_again(&self) -> Result<(), StoreError> {
-        let again = self.store.call(|work| work.events_again(MAX_AGAIN)).await?;
+    pub(crate) async fn look_again(&self) -> Result<(), StoreError> {
+        for spec in &self.files.logs {
+            self.look_again_at(spec).await?;
+        }
+        Ok(())
+    }
+
+    /// The logs that are read.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = EventSource> {
+        self.files.logs.iter().map(|log| source(log.kind))
+    }
+
+    async fn look_again_at(&self, spec: &LogSpec) -> Result<(), StoreError> {
+        let source = source(spec.kind);
+        let again = self.store.call(move |work| work.events_again(source, MAX_AGAIN)).await?;
         for letter in again {
-            let Some(spec) = self.files.logs.iter().find(|log| source(log.kind) == letter.source)
-            else {
-                continue;
-            };
             let told: BTreeMap<String, String> =
                 serde_json::from_str(&letter.content).unwrap_or_default();
             let (mut header, values): (Vec<String>, Vec<String>) = told.into_iter().unzip();
@@ -271,15 +276,16 @@ impl FileIntake {
             let mut decided = Decided::default();
             decided.add_row(&self.rules, letter.source, row, || letter.content.clone());
             decided.keep_letter(letter.letter, &letter.content);
-            let now = self.clock.now();
-            let (delta, letters) = self
+            let (now, tally) = (self.clock.now(), self.tally.clone());
+            let letters = self
                 .store
                 .call(move |work| {
                     work.end_event_again(letter.letter)?;
-                    decided.take(work, now)
+                    let (delta, letters) = decided.take(work, now)?;
+                    tally.add(delta);
+                    Ok(letters)
                 })
                 .await?;
-            self.tally.add(delta);
             self.work_ready.notify_one();
             tell_letters(letter.source, letters);
         }

@@ -24,7 +24,9 @@ pub(crate) enum EventSource {
 }
 
 impl EventSource {
-    const ALL: [Self; 4] = [Self::Journal, Self::DeliveryLog, Self::TrackingLog, Self::Event];
+    /// All, as they stand in the store.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Journal, Self::DeliveryLog, Self::TrackingLog, Self::Event];
 
     /// The word in the store; for what was not recognised, in place of a table.
     pub(crate) fn as_str(self) -> &'static str {
@@ -183,13 +185,17 @@ impl Work<'_> {
         self.know_activity(letter, now)
     }
 
-    /// Up to `limit` letters that are to be looked at again.
-    pub(crate) fn events_again(&self, limit: u32) -> Result<Vec<EventAgain>, StoreError> {
+    /// Up to `limit` letters of a source that are to be looked at again.
+    pub(crate) fn events_again(
+        &self,
+        source: EventSource,
+        limit: u32,
+    ) -> Result<Vec<EventAgain>, StoreError> {
         let letters: Vec<Vec<u8>> = {
-            let mut statement = self
-                .sql
-                .prepare_cached("SELECT letter FROM event_letter WHERE again = 1 LIMIT ?1")?;
-            let rows = statement.query_map([limit], |row| row.get(0))?;
+            let mut statement = self.sql.prepare_cached(
+                "SELECT letter FROM event_letter WHERE again = 1 AND source = ?1 LIMIT ?2",
+            )?;
+            let rows = statement.query_map((source.as_str(), limit), |row| row.get(0))?;
             rows.collect::<Result<_, _>>()?
         };
         let mut found = Vec::with_capacity(letters.len());

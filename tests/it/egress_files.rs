@@ -265,6 +265,66 @@ async fn a_row_that_both_sources_tell_becomes_one_activity() {
 }
 
 #[tokio::test]
+async fn an_event_told_late_after_a_gap_hides_nothing_that_was_lost() {
+    let rig = rig(30).await;
+    let url = rig.sandbox.journal().url();
+    let journal = format!(
+        "source = \"journal\"\n[egress.journal]\nurl = \"{url}\"\npointers = {{ id = \"/id\" }}"
+    );
+    configure(&rig, &journal, "");
+    let (mail, journal) = (rig.sandbox.mail(), rig.sandbox.journal());
+    let mut facts = mailing(&rig, false);
+    facts.sort_by_key(|fact| fact.at);
+    let (early, rest) = facts.split_at(facts.len() / 3);
+    let (lost, last) = rest.split_at(rest.len() / 2);
+    // What happened first is told last, after what is lost.
+    let (late, early) = early.split_at(3);
+    mail.publish(early, EventIds::Logs);
+    sync(&rig).await.expect(0);
+    mail.publish(lost, EventIds::Logs);
+    journal.expire_oldest(journal.count());
+    mail.publish(late, EventIds::Logs);
+    mail.publish(last, EventIds::Logs);
+    assert_eq!(sync(&rig).await.expect(0).events("cursor.expired").len(), 1);
+    let sent: Vec<MailFact> =
+        facts.iter().filter(|fact| fact.kind == MailKind::Send).cloned().collect();
+    mail.export("before", &sent, &LogForm::default());
+    mail.export("after", &facts, &LogForm::default());
+    let ended = sync(&rig).await;
+    assert_eq!(ended.expect(0).events("gap.filled").len(), 1, "{ended:#?}");
+    assert_timeline(&rig);
+}
+
+#[tokio::test]
+async fn a_gap_is_filled_without_the_log_of_kinds_that_are_off() {
+    let rig = rig(10).await;
+    let url = rig.sandbox.journal().url();
+    let journal = format!(
+        "source = \"journal\"\n[egress.journal]\nurl = \"{url}\"\npointers = {{ id = \"/id\" }}"
+    );
+    configure(&rig, &journal, "");
+    let text = std::fs::read_to_string(rig.path("config.toml")).unwrap();
+    let all = "events = [\"send\", \"open\", \"click\", \"bounce\"]";
+    std::fs::write(rig.path("config.toml"), text.replace(all, "events = [\"send\"]")).unwrap();
+    let (mail, journal) = (rig.sandbox.mail(), rig.sandbox.journal());
+    let facts = mailing(&rig, false);
+    let sent: Vec<MailFact> =
+        facts.iter().filter(|fact| fact.kind == MailKind::Send).cloned().collect();
+    let (early, rest) = sent.split_at(2);
+    let (lost, late) = rest.split_at(rest.len() / 2);
+    mail.publish(early, EventIds::Logs);
+    sync(&rig).await.expect(0);
+    mail.publish(lost, EventIds::Logs);
+    journal.expire_oldest(journal.count());
+    mail.publish(late, EventIds::Logs);
+    sync(&rig).await.expect(0);
+    mail.export("1", &sent, &LogForm::default());
+    let ended = sync(&rig).await;
+    assert_eq!(ended.expect(0).events("gap.filled").len(), 1, "{ended:#?}");
+    assert_eq!(rig.sandbox.dynamics().count("new_campaignemailsend"), sent.len());
+}
+
+#[tokio::test]
 async fn what_the_journal_lost_is_taken_from_the_files_and_nothing_else() {
     let rig = rig(30).await;
     let url = rig.sandbox.journal().url();

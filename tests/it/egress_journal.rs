@@ -181,6 +181,30 @@ async fn a_dead_letter_that_is_tried_again_is_recognised_by_the_rules_of_then() 
 }
 
 #[tokio::test]
+async fn a_dead_letter_of_a_source_that_nothing_reads_now_stays_one() {
+    let rig = rig(5, Variants::default(), "").await;
+    rig.sandbox.journal().add(&[json!({ "eventid": "e-1", "type": "com.example.strange" })]);
+    sync(&rig).await.expect(1);
+    crate::egress_files::configure(&rig, "source = \"sftp\"", "");
+    rig.run(&["dead-letters", "retry"]).await.expect(0);
+    sync(&rig).await.expect(1);
+    let letters = rig.run(&["dead-letters", "list", "--json"]).await.json();
+    assert_eq!(letters.as_array().unwrap().len(), 1);
+    assert_eq!(letters[0]["table"], "journal");
+    assert!(letters[0]["reason"].as_str().unwrap().contains("configure that source"), "{letters}");
+    sync(&rig).await.expect(0);
+    only_egress(&rig, "");
+    let text = std::fs::read_to_string(rig.path("config.toml")).unwrap();
+    std::fs::write(
+        rig.path("config.toml"),
+        text + "kinds = { \"com.example.strange\" = \"ignore\" }\n",
+    )
+    .unwrap();
+    rig.run(&["dead-letters", "retry"]).await.expect(0);
+    assert_eq!(finished(sync(&rig).await.expect(0))["filtered"], 1);
+}
+
+#[tokio::test]
 async fn a_wrong_journal_is_refused_with_its_reason_and_delivery_goes_on() {
     let rig = rig(5, Variants::default(), "").await;
     let text = std::fs::read_to_string(rig.path("config.toml")).unwrap();

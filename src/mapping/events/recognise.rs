@@ -148,9 +148,19 @@ impl Recognition {
         found.ok_or_else(|| missing("id", &IDS))
     }
 
-    /// An event's id as far as it is told, for what is not recognised.
-    pub(crate) fn told_id(&self, event: &Value) -> Option<String> {
-        self.id_of(event).and_then(id).ok()
+    /// What tells an event that is not recognised from any other: its id and
+    /// its kind, as far as both are told where they are sure to be. One id may
+    /// be that of all that became of a message.
+    pub(crate) fn told_name(&self, event: &Value) -> Option<String> {
+        let id = self.id_of(event).and_then(id).ok()?;
+        let kind = match &self.pointers.kind {
+            Some(pointer) => event.pointer(pointer.as_str()).and_then(word)?,
+            None => match Body::of(event).kind(self.unsure_bounces) {
+                Told::Kind(kind) => kind.as_str().to_owned(),
+                Told::Filtered(_) | Told::Nothing => return None,
+            },
+        };
+        Some(format!("{}:{kind}:{id}", kind.len()))
     }
 
     fn contact(&self, event: &Value, body: Body<'_>) -> Result<(String, String), Stop> {

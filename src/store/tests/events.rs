@@ -247,14 +247,15 @@ async fn what_no_rule_recognised_is_one_letter_and_looked_at_again_when_asked() 
     with(|work| {
         assert!(work.add_event_letter(&unrecognised(3))?);
         assert!(!work.add_event_letter(&unrecognised(3))?, "told again");
-        assert!(work.events_again(9)?.is_empty(), "nobody asked");
+        assert!(work.events_again(EventSource::Journal, 9)?.is_empty(), "nobody asked");
         let letter = work.dead_letters()?.remove(0);
         assert_eq!((letter.table.as_str(), &*letter.action), ("journal", "map"));
         assert!(!format!("{letter:?}").contains("unheard-of"));
         assert!(work.retry_dead_letter(letter.id)?);
-        let asked = work.events_again(9)?;
+        let asked = work.events_again(EventSource::Journal, 9)?;
         assert_eq!((asked.len(), asked[0].letter), (1, record(3)));
         assert_eq!(asked[0].content, unrecognised(3).content);
+        assert!(work.events_again(EventSource::TrackingLog, 9)?.is_empty(), "of another source");
         assert!(!work.add_event_letter(&unrecognised(3))?, "it is on its way");
         work.end_event_again(record(3))?;
         assert!(work.add_event_letter(&unrecognised(3))?, "still not recognised");
