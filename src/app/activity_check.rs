@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
-use crate::dynamics::{ActivityTable, Detail, Lack, MetadataWriter, lacks, needed};
+use crate::dynamics::{ActivityTable, Detail, Lack, MetadataWriter, lacks, named, needed};
 use crate::model::{EventKind, TableName};
 
 /// Looks at the table of each kind of event that is switched on.
@@ -26,9 +26,9 @@ async fn look(
 ) {
     let place = format!("dynamics {table}");
     let writer = MetadataWriter::new(app.dynamics.clone());
-    let Some(standing) = within(app, &place, writer.standing(table), findings).await else {
-        return;
-    };
+    let wanted = named(prefix, needed(kind));
+    let standing = within(app, &place, writer.standing(table, &wanted), findings).await;
+    let Some(standing) = standing else { return };
     let lacking = lacks(standing.as_ref(), prefix, needed(kind));
     let fits = lacking.iter().all(|lack| matches!(lack, Lack::Short { .. }));
     findings.extend(lacking.into_iter().map(|lack| finding(&place, prefix, lack)));

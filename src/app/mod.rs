@@ -33,7 +33,7 @@ pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
-pub(crate) use provision_mail::{MailPlan, MailWish};
+pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
 pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use rehearsal_optout::plan_optout;

@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::app::App;
 use crate::dynamics::{
     Failure, Lack, MAIL_COLUMNS, MetadataRequest, MetadataWriter, Outcome, Publisher, Standing,
-    Style, finish_new, lacks, make_publisher, make_solution, publish, publisher_id,
+    Style, finish_new, lacks, make_publisher, make_solution, named, publish, publisher_id,
+    solution_id,
 };
 use crate::http::System;
 use crate::model::{EventKind, TableName};
@@ -38,7 +41,32 @@ pub(crate) struct Step {
     pub(crate) request: MetadataRequest,
     /// Nothing depends on it: an environment may refuse it.
     optional: bool,
+    /// The row that it makes, which later requests point to.
+    makes: Option<MadeRow>,
 }
+
+/// A row that a step makes, by its unique name.
+#[derive(Clone, Debug)]
+enum MadeRow {
+    Publisher(String),
+    Solution(String),
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// It was done.
+    Done,
+    /// It turned out to be done.
+    There,
+    /// The environment does not take it, and nothing depends on it.
+    Refused,
+}
+
+/// Rows that a server gave ids of its own: the id that a request gave, and the
+/// one that holds.
+#[derive(Debug, Default)]
+pub(crate) struct OwnIds(Vec<(Uuid, Uuid)>);
 
 /// What is there, what is missing and what is wrong.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +83,11 @@ pub(crate) struct MailPlan {
 
 impl MailPlan {
     fn step(&mut self, what: impl Into<String>, request: MetadataRequest) {
-        self.steps.push(Step { what: what.into(), request, optional: false });
+        self.steps.push(Step { what: what.into(), request, optional: false, makes: None });
+    }
+
+    fn making(&mut self, what: String, request: MetadataRequest, row: MadeRow) {
+        self.steps.push(Step { what, request, optional: false, makes: Some(row) });
     }
 }
 
@@ -66,9 +98,10 @@ impl App {
         let mut plan = MailPlan::default();
         let unfinished = self.plan_solution(wish, &mut plan).await?;
         let writer = MetadataWriter::new(self.dynamics.clone());
+        let columns = named(&wanted.prefix, MAIL_COLUMNS.into_iter());
         let mut tables = Vec::new();
         for (kind, table) in &wanted.tables {
-            tables.push((*kind, table, writer.standing(table).await?));
+            tables.push((*kind, table, writer.standing(table, &columns).await?));
         }
         let style = Style {
             language: self.dynamics.base_language().await?,
@@ -90,7 +123,7 @@ impl App {
                 plan.step("publish the tables", publish(touched.into_iter()));
             }
             let what = format!("mark solution {} as finished", wish.solution);
-            plan.steps.push(Step { what, request: finish, optional: true });
+            plan.steps.push(Step { what, request: finish, optional: true, makes: None });
         } else if !touched.is_empty() {
             plan.step("publish the tables", publish(touched.into_iter()));
         }
@@ -119,20 +152,28 @@ impl App {
                 publisher.id
             }
             None => {
-                let request = make_publisher(name, prefix);
-                plan.step(format!("make publisher {name} with prefix {prefix}"), request);
+                let what = format!("make publisher {name} with prefix {prefix}");
+                let row = MadeRow::Publisher(name.to_owned());
+                plan.making(what, make_publisher(name, prefix), row);
                 publisher_id(name)
             }
         };
-        plan.step(format!("make solution {solution}"), make_solution(solution, publisher));
+        let row = MadeRow::Solution(solution.clone());
+        plan.making(format!("make solution {solution}"), make_solution(solution, publisher), row);
         Ok(Some(finish_new(solution)))
     }
 
-    /// Sends one request of a plan; false where it turned out to be done.
-    pub(crate) async fn provision_step(&self, step: &Step) -> Result<bool, Failure> {
-        match self.change_metadata(&step.request).await {
-            Ok(()) => Ok(true),
-            Err(failure) if is_there(&failure) => Ok(false),
+    /// Sends one request of a plan. `ids` goes from step to step.
+    pub(crate) async fn provision_step(
+        &self,
+        step: &Step,
+        ids: &mut OwnIds,
+    ) -> Result<Stepped, Failure> {
+        let given = step.request.clone();
+        let request = ids.0.iter().fold(given, |it, (ours, theirs)| it.readdressed(*ours, *theirs));
+        let stepped = match self.change_metadata(&request).await {
+            Ok(()) => Stepped::Done,
+            Err(failure) if is_there(&failure) => Stepped::There,
             Err(failure)
                 if step.optional
                     && matches!(
@@ -140,10 +181,32 @@ impl App {
                         Outcome::Missing | Outcome::Setup | Outcome::BadRecord
                     ) =>
             {
-                Ok(false)
+                Stepped::Refused
             }
-            Err(failure) => Err(failure),
+            Err(failure) => return Err(failure),
+        };
+        if let Some(row) = &step.makes {
+            ids.0.extend(self.own_id(row).await?);
         }
+        Ok(stepped)
+    }
+
+    /// The id of a row that was just made, where it is not the one given. It is
+    /// looked up and not taken from the answer, which may have been lost.
+    async fn own_id(&self, row: &MadeRow) -> Result<Option<(Uuid, Uuid)>, Failure> {
+        let (ours, theirs) = match row {
+            MadeRow::Publisher(name) => {
+                let prefix = &self.config.activity_tables.prefix;
+                let known = self.dynamics.publishers(prefix, name).await?;
+                let found = known.iter().find(|one| one.name.eq_ignore_ascii_case(name));
+                (publisher_id(name), found.map(|one| one.id))
+            }
+            MadeRow::Solution(name) => {
+                let found = self.dynamics.solution(name).await?;
+                (solution_id(name), found.map(|one| one.id()))
+            }
+        };
+        Ok(theirs.filter(|theirs| *theirs != ours).map(|theirs| (ours, theirs)))
     }
 
     /// Looks until everything shows itself; what is still missing.

@@ -16,6 +16,10 @@ use super::output::Spoken;
 use super::progress::{Progress, report_failure};
 use super::remote;
 
+/// How long an interrupted pass may take to settle what is on its way; a second
+/// signal ends it at once.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
@@ -25,40 +29,64 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
     let app = app(&cli.global, clock)?;
     let flows = flows(&app.config, &arguments.flows)?;
     let store = app.open_store(Mode::Durable).await?;
-    let passes = passes(&app, &store, &flows, (arguments.patience, &progress));
-    let ended = tokio::select! {
-        ended = passes => ended,
-        () = interrupted() => {
-            progress.end();
-            return Err(End::new(
-                Exit::Incomplete,
-                "interrupted; the next run goes on where this one stopped",
-            ));
-        }
-    };
+    let stop = Stop::default();
+    let passes = passes(&app, &store, &flows, (arguments.patience, &progress), &stop);
+    let ended = until_interrupted(passes, &stop, clock).await;
     progress.end();
+    let Some(ended) = ended else { return Err(broken_off()) };
     let ended = match ended {
         Ok(ended) => ended,
         Err(error @ StoreError::CommitUnknown(_)) => end_process(&error),
         Err(error) => return Err(error.into()),
     };
     store.close().await;
+    if stop.is_requested() && !matches!(ended, PassEnd::Done) {
+        return Err(broken_off());
+    }
     exit_of(ended, arguments.patience)
 }
 
-/// One pass of each flow, one after the other; what came of the worst.
+/// Waits for the end of the passes; none where they were broken off. An
+/// interruption asks them to end, a second one does not wait.
+async fn until_interrupted<T>(
+    passes: impl Future<Output = T>,
+    stop: &Stop,
+    clock: &Clock,
+) -> Option<T> {
+    tokio::pin!(passes);
+    tokio::select! {
+        ended = &mut passes => return Some(ended),
+        () = interrupted() => stop.request(),
+    }
+    tokio::select! {
+        ended = &mut passes => Some(ended),
+        () = interrupted() => None,
+        () = clock.sleep(SETTLE_WITHIN) => None,
+    }
+}
+
+fn broken_off() -> End {
+    End::new(Exit::Incomplete, "interrupted; the next run goes on where this one stopped")
+}
+
+/// One pass of each flow, one after the other, none after the wish to stop; what
+/// came of the worst.
 async fn passes(
     app: &App,
     store: &Store,
     flows: &[Flow],
     (patience, progress): (u64, &Progress),
+    stop: &Stop,
 ) -> Result<PassEnd, StoreError> {
     let mut worst = PassEnd::Done;
     for flow in flows {
+        if stop.is_requested() {
+            return Ok(worse(worst, PassEnd::Stopped));
+        }
         let options = PassOptions {
             patience: Duration::from_secs(patience),
             requests: Requests::default(),
-            stop: Stop::default(),
+            stop: stop.clone(),
             again: false,
             asked: true,
         };

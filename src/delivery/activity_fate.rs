@@ -13,8 +13,8 @@ use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, verdict, wait};
 /// of Dynamics sheet 8.3.
 const ROW_REFUSED: &str = "0x80048306";
 
-/// "Error identified in Payload": all rows have the same columns and types, so
-/// what is wrong with one is wrong with all.
+/// "Error identified in Payload": rows have the same columns and types, so what
+/// is wrong with one is wrong with all, unless others were taken beside it.
 const PAYLOAD: &str = "0x80048d19";
 
 /// How often a request without a clear answer is repeated whole before it is
@@ -96,13 +96,21 @@ fn good(case: &Case<'_>, found: bool, request_id: Option<String>) -> Fate {
 
 fn failed(case: &Case<'_>, failure: Failure) -> Fate {
     match failure.outcome {
-        Outcome::Missing if case.stage == EventStage::New && !is_of_table(&failure, case.table) => {
+        Outcome::Missing if case.stage == EventStage::New && !is_of_table(&failure, case) => {
             no_contact(case, Some(failure))
         }
+        // The activity was deleted before it could be completed.
+        Outcome::Missing if case.neighbours_fine && !is_of_table(&failure, case) => {
+            give_up(case, failure)
+        }
         Outcome::Missing | Outcome::Setup => Fate::StopTable(unfit(case, failure)),
-        Outcome::BadRecord if failure.code.as_deref() == Some(PAYLOAD) => {
+        Outcome::BadRecord
+            if failure.code.as_deref() == Some(PAYLOAD)
+                && !(case.neighbours_fine && is_of_row(&failure)) =>
+        {
             Fate::StopTable(unfit(case, failure))
         }
+        Outcome::BadRecord if failure.code.as_deref() == Some(PAYLOAD) => give_up(case, failure),
         Outcome::Refused
             if failure.code.as_deref() == Some(ROW_REFUSED) && case.neighbours_fine =>
         {
@@ -199,11 +207,22 @@ fn give_up(case: &Case<'_>, failure: Failure) -> Fate {
 }
 
 /// Whether "does not exist" is said of the table, not of a row that the new one
-/// points to: the words of the metadata cache, or the table's name.
-fn is_of_table(failure: &Failure, table: &TableName) -> bool {
+/// points to: the words of the metadata cache, or the table's name where no
+/// other row of it was taken.
+fn is_of_table(failure: &Failure, case: &Case<'_>) -> bool {
     let message = failure.message.to_ascii_lowercase();
     message.contains("metadatacache")
-        || message.contains(table.as_str()) && !message.contains("contact")
+        || !case.neighbours_fine
+            && message.contains(case.table.as_str())
+            && !message.contains("contact")
+}
+
+/// Whether what is said of a payload can concern one row alone: not every row
+/// has every column, and one that the table lacks is missing for all that have
+/// it.
+fn is_of_row(failure: &Failure) -> bool {
+    let message = failure.message.to_ascii_lowercase();
+    !message.contains("undeclared property") && !message.contains("does not exist on type")
 }
 
 /// What becomes of a request that failed as a whole.

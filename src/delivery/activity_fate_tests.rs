@@ -112,6 +112,33 @@ fn a_row_that_is_not_understood_stops_its_table_and_says_what_to_do() {
 }
 
 #[test]
+fn what_others_of_the_table_do_not_meet_is_the_row_s_own() {
+    let table = table();
+    let payload = |message: &str| {
+        let code = Some(PAYLOAD.to_owned());
+        Answer::Part(PartEnd::Failed(Failure { code, ..failure(Outcome::BadRecord, message) }))
+    };
+    let missing = |message: &str| Answer::Part(PartEnd::Failed(failure(Outcome::Missing, message)));
+    let gone = "new_campaignemailsend With Id = 0101 Does Not Exist";
+    let undeclared = "An undeclared property 'new_trackingurl' which only has annotations";
+    for (stage, neighbours_fine, answer, expected) in [
+        (EventStage::New, false, payload("in Payload"), "stop the table"),
+        (EventStage::New, true, payload("in Payload"), "give up"),
+        (EventStage::New, true, payload(undeclared), "stop the table"),
+        (EventStage::New, false, missing(gone), "stop the table"),
+        (EventStage::New, true, missing(gone), "waits"),
+        (EventStage::New, true, missing("was not found in the MetadataCache"), "stop the table"),
+        (EventStage::Made, false, missing(gone), "stop the table"),
+        (EventStage::Made, true, missing(gone), "give up"),
+        (EventStage::Made, true, missing("was not found in the MetadataCache"), "stop the table"),
+    ] {
+        let told = format!("{stage:?} {neighbours_fine} {answer:?}");
+        let case = Case { stage, neighbours_fine, ..case(&table) };
+        assert_eq!(word(&fate(&case, answer)), expected, "{told}");
+    }
+}
+
+#[test]
 fn an_activity_is_done_when_it_is_made_or_once_it_is_completed() {
     let table = table();
     let answers = || {

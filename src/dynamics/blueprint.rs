@@ -2,7 +2,7 @@
 //! one lacks, and the requests that make up for it (Dynamics sheet, 7.4 to
 //! 7.7). Pure: it asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -154,6 +154,14 @@ pub(crate) fn lacks(
 /// The columns that events of this kind are written to.
 pub(crate) fn needed(kind: EventKind) -> impl Iterator<Item = MailColumn> {
     MAIL_COLUMNS.into_iter().filter(move |column| kind == EventKind::Click || !column.clicks_only)
+}
+
+/// Their logical names.
+pub(crate) fn named(
+    prefix: &str,
+    columns: impl Iterator<Item = MailColumn>,
+) -> BTreeSet<ColumnName> {
+    columns.filter_map(|column| ColumnName::new(&format!("{prefix}_{}", column.end)).ok()).collect()
 }
 
 /// How requests are made: in which language, into which solution.

@@ -2,6 +2,8 @@
 //! ("Update a table definition", Dynamics sheet 7.7 and 7.8). For setting up
 //! only; the flows never change metadata.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -11,7 +13,7 @@ use crate::dynamics::link::encode;
 use crate::dynamics::wire::{List, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Request, System};
-use crate::model::TableName;
+use crate::model::{ColumnName, TableName};
 
 /// `EntityMetadata`, with every member that the server gave: one that is left
 /// out when it is written back is reset.
@@ -79,6 +81,21 @@ pub(crate) struct MetadataRequest {
     pub(crate) body: Json,
 }
 
+impl MetadataRequest {
+    /// The same of another row: `ours` in its address and in what it is bound
+    /// to becomes `theirs`.
+    pub(crate) fn readdressed(mut self, ours: uuid::Uuid, theirs: uuid::Uuid) -> Self {
+        let change = |text: &str| text.replace(&ours.to_string(), &theirs.to_string());
+        self.path = change(&self.path);
+        for (name, value) in self.body.as_object_mut().into_iter().flatten() {
+            if let (true, Json::String(text)) = (name.ends_with("@odata.bind"), value) {
+                *text = change(text);
+            }
+        }
+        self
+    }
+}
+
 /// Whether a table is one of activities.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -112,8 +129,13 @@ impl MetadataWriter {
         Definition::read(table, parse(&response)?)
     }
 
-    /// What metadata says of an activity table; none: there is no such table.
-    pub(crate) async fn standing(&self, table: &TableName) -> Result<Option<Standing>, Failure> {
+    /// What metadata says of an activity table, of the `wanted` columns with
+    /// their lengths; none: there is no such table.
+    pub(crate) async fn standing(
+        &self,
+        table: &TableName,
+        wanted: &BTreeSet<ColumnName>,
+    ) -> Result<Option<Standing>, Failure> {
         // A table that is not there gives an empty list, whatever else a server
         // may answer to its address (Dynamics sheet, 7.1).
         let filter = encode(&format!("LogicalName eq '{table}'"));
@@ -124,7 +146,7 @@ impl MetadataWriter {
             return Ok(None);
         };
         let is_activity = kind.is_activity;
-        let columns = self.reader.table_schema(table, None).await?.columns;
+        let columns = self.reader.table_schema(table, Some(wanted)).await?.columns;
         Ok(Some(Standing { is_activity, columns }))
     }
 

@@ -24,7 +24,7 @@ mod writer;
 pub(crate) use activity::{ActivityShape, ActivityTable, Detail};
 pub(crate) use activity_row::detail;
 pub(crate) use batch::{MOST_BYTES, Part, split};
-pub(crate) use blueprint::{Lack, MAIL_COLUMNS, Standing, Style, lacks, needed, publish};
+pub(crate) use blueprint::{Lack, MAIL_COLUMNS, Standing, Style, lacks, named, needed, publish};
 pub(crate) use changes::{Page, Query, not_tracked};
 pub(crate) use definition::{Definition, MetadataRequest, MetadataWriter};
 pub(crate) use keys::{KeyIndex, make_key};
@@ -32,7 +32,9 @@ pub(crate) use link::askable;
 pub(crate) use privileges::{Held, Reach, TablePrivilege};
 pub(crate) use reader::Reader;
 pub(crate) use record::{RecordWriter, Told};
-pub(crate) use solution::{Publisher, finish_new, make_publisher, make_solution, publisher_id};
+pub(crate) use solution::{
+    Publisher, finish_new, make_publisher, make_solution, publisher_id, solution_id,
+};
 pub(crate) use writer::{PartEnd, Writer};
 
 /// What a read can end with; made by the transport, passed on as it is.

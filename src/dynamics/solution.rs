@@ -18,7 +18,8 @@ const UNFINISHED: &str = "0.9.0.0";
 const FINISHED: &str = "1.0.0.0";
 
 /// The name space of the ids that are given to publishers and solutions: a
-/// request that is repeated then makes no second one.
+/// request that is repeated then makes no second one. A server may give ids of
+/// its own all the same.
 const IDS: Uuid = Uuid::from_u128(0x2b6f_0f5e_1c1b_4f53_9d57_b0b1_3a5e_64c8);
 
 /// A publisher that is there.
@@ -51,6 +52,11 @@ struct LanguageRow {
 }
 
 impl Solution {
+    /// Its id.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Whether an earlier run ended before it had published its tables.
     pub(crate) fn unfinished(&self) -> bool {
         self.version.as_deref() == Some(UNFINISHED)
@@ -117,6 +123,11 @@ pub(crate) fn publisher_id(name: &str) -> Uuid {
     id_of("publisher", name)
 }
 
+/// The id that [`make_solution`] gives.
+pub(crate) fn solution_id(name: &str) -> Uuid {
+    id_of("solution", name)
+}
+
 /// The request that makes a publisher.
 pub(crate) fn make_publisher(name: &str, prefix: &str) -> MetadataRequest {
     // 10000 to 99999; options of one's own, of which there are none, would
@@ -142,7 +153,7 @@ pub(crate) fn make_solution(name: &str, publisher: Uuid) -> MetadataRequest {
         path: "solutions".to_owned(),
         header: None,
         body: json!({
-            "solutionid": id_of("solution", name), "uniquename": name,
+            "solutionid": solution_id(name), "uniquename": name,
             "friendlyname": "Campaign email events (cdsync)",
             "description": "Made by cdsync provision", "version": UNFINISHED,
             "publisherid@odata.bind": format!("publishers({publisher})"),
@@ -152,7 +163,7 @@ pub(crate) fn make_solution(name: &str, publisher: Uuid) -> MetadataRequest {
 
 /// The request that says that all of a solution made here is published.
 pub(crate) fn finish_new(name: &str) -> MetadataRequest {
-    finish(id_of("solution", name))
+    finish(solution_id(name))
 }
 
 fn finish(id: Uuid) -> MetadataRequest {

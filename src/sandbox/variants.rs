@@ -102,6 +102,9 @@ pub struct Variants {
     pub regarding_delete: ParentDelete,
     /// Whether closed activities refuse changes (Dynamics sheet 4.7).
     pub closed_is_read_only: bool,
+    /// Whether publishers and solutions get ids of the server's own, whatever a
+    /// request gives; the sheet has no word of given ones (Dynamics sheet 7.4).
+    pub own_solution_ids: bool,
     /// Whether a user's privileges can be read; not in the Dynamics sheet.
     pub privileges_can_be_read: bool,
     /// Reads of a new alternate key until its index is built (Dynamics sheet
@@ -189,6 +192,7 @@ impl Default for Variants {
             navigation_by_schema_name: false,
             regarding_delete: ParentDelete::Cascade,
             closed_is_read_only: true,
+            own_solution_ids: false,
             privileges_can_be_read: true,
             key_pending_reads: 1,
             batch_operations: 1000,

@@ -1,6 +1,6 @@
 //! `check` of the activity tables and of the application user's role.
 
-use cdsync::sandbox::{Behavior, ColumnType, Variants};
+use cdsync::sandbox::{Behavior, ColumnType, Fault, FaultPlan, FaultRule, Variants};
 use serde_json::Value;
 
 use crate::rig::{CONTACTS, Rig};
@@ -123,4 +123,19 @@ async fn privileges_that_cannot_be_read_are_a_note() {
     rig.sandbox.dynamics().set_privilege("prvCreateActivity", false);
     let notes = found(&rig, 0, "notes").await;
     assert!(notes.iter().any(|one| one.contains("cannot be read")), "{notes:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_of_columns_that_events_do_not_use_is_not_asked() {
+    let rig = rig(Variants::default(), "").await;
+    let refused = |cast: &str| FaultRule {
+        path: Some(format!(
+            "new_campaignemailsend')/Attributes/Microsoft.Dynamics.CRM.{cast}AttributeMetadata"
+        )),
+        ..FaultRule::always(Fault::Status { code: 404, body: "{}".to_owned() })
+    };
+    let casts = ["Memo", "Picklist", "State", "Status", "Boolean", "Lookup"];
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: casts.map(refused).into() });
+    assert_eq!(found(&rig, 0, "problems").await, [] as [String; 0]);
+    rig.run(&["provision"]).await.expect(0);
 }

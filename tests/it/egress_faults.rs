@@ -3,6 +3,7 @@
 use cdsync::sandbox::{Fault, FaultPlan, FaultRule, Variants};
 
 use crate::egress_world::{Post, on_batches, on_operations};
+use crate::rig::Running;
 use crate::support::status;
 
 const EVENTS: usize = 60;
@@ -140,4 +141,46 @@ fn where_nothing_answers_the_command_gives_up_and_keeps_all() {
     post.world.calm();
     assert_eq!(post.synced().written, 8);
     post.has_each_once(8);
+}
+
+#[test]
+fn one_row_that_is_not_understood_does_not_hold_its_table_up() {
+    let post = Post::new(1, "");
+    post.tell(0, 16, &post.world.contacts());
+    let body = r#"{"error":{"code":"0x80048d19","message":"Error identified in Payload provided by the user for Entity :'', For more information on this error please follow this help link"}}"#;
+    let fault = Fault::Status { code: 400, body: body.to_owned() };
+    post.world.play(FaultRule { after: Some(5), times: Some(1), ..on_operations(fault) });
+    let counts = post.sync().ends(1).counts();
+    assert_eq!((counts.written, counts.dead_lettered, counts.pending), (15, 1, 0));
+    post.world.calm();
+    let letters = post.world.dead_letters();
+    assert_eq!(letters.len(), 1, "{letters:#?}");
+    assert_eq!(post.activities().len(), 15);
+}
+
+#[test]
+fn an_interrupted_pass_settles_what_is_on_its_way_and_says_how_it_ended() {
+    for signal in ["TERM", "INT"] {
+        let post = Post::new(3, SMALL);
+        post.tell(0, EVENTS, &post.world.contacts());
+        post.world.play(on_batches(Fault::Slow { ms: 700 }));
+        let running = Running::start(post.world.command(&["sync", "egress"]));
+        running.wait_for("flow.started");
+        while post.batches() == 0 {
+            std::thread::yield_now();
+        }
+        running.signal(signal);
+        let ended = running.end();
+        assert_eq!((ended.code, ended.signal), (Some(1), None), "{ended:#?}");
+        assert!(ended.err.contains("interrupted; the next run goes on"), "{ended:#?}");
+        let finished = ended.adds_up().events("flow.finished");
+        assert_eq!(finished.len(), 1, "{ended:#?}");
+        assert_eq!(finished[0]["outcome"], "incomplete", "{ended:#?}");
+        let written = finished[0]["written"].as_u64().unwrap();
+        assert!(written > 0 && written < EVENTS as u64, "{ended:#?}");
+        assert_eq!(post.activities().len() as u64, written);
+        post.world.calm();
+        post.synced();
+        post.has_each_once(EVENTS);
+    }
 }

@@ -1,6 +1,6 @@
 //! `provision` of the activity tables: what is made, once, and what is left alone.
 
-use cdsync::sandbox::{Behavior, ColumnType, Fault, FaultPlan, FaultRule, System};
+use cdsync::sandbox::{Behavior, ColumnType, Fault, FaultPlan, FaultRule, System, Variants};
 use serde_json::json;
 
 use crate::rig::Rig;
@@ -10,7 +10,11 @@ const TABLES: [&str; 4] =
 
 /// Look-alikes without the tables; `egress` stands in the configuration.
 async fn bare(egress: &str) -> Rig {
-    let rig = Rig::usual(1).await;
+    bare_with(egress, Variants::default()).await
+}
+
+async fn bare_with(egress: &str, variants: Variants) -> Rig {
+    let rig = Rig::start(1, variants).await;
     rig.sandbox.dynamics().remove_mail_tables();
     configure(&rig, egress);
     rig
@@ -246,6 +250,22 @@ async fn an_environment_that_tells_less_is_no_obstacle() {
         ..FaultRule::always(Fault::Status { code: 405, body: String::new() })
     };
     rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
-    rig.run(&["provision"]).await.expect(0);
+    let made = rig.run(&["provision"]).await;
+    assert!(made.expect(0).err.contains("not taken, and not needed: mark solution"), "{made:#?}");
     assert_eq!(rig.sandbox.dynamics().components("cdsyncMailEvents").len(), 28);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_gives_ids_of_its_own_is_set_up_once() {
+    let variants = Variants { own_solution_ids: true, ..Variants::default() };
+    let rig = bare_with("[egress]\nprefix = \"acme\"\n", variants).await;
+    let made = rig.run(&["provision"]).await;
+    assert!(made.expect(0).err.contains("done: mark solution"), "{made:#?}");
+    let dynamics = rig.sandbox.dynamics();
+    assert_eq!(dynamics.count("publisher"), 2);
+    let shown = rig.run(&["provision", "--dry-run"]).await;
+    assert!(shown.expect(0).err.contains("nothing to do"), "{shown:#?}");
+    rig.sandbox.requests().clear();
+    rig.run(&["provision"]).await.expect(0);
+    assert_eq!(changes(&rig), []);
 }

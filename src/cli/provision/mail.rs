@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, MailPlan, MailWish};
+use crate::app::{App, MailPlan, MailWish, OwnIds, Stepped};
 use crate::cli::args::{Cli, Provision};
 use crate::cli::config::app;
 use crate::cli::exit::{End, Exit};
@@ -86,14 +86,16 @@ fn dry_run(plan: &MailPlan, json: bool) -> Result<Exit, End> {
 /// Sends the requests; how many there were.
 async fn make(app: &App, plan: &MailPlan, progress: &Progress, quiet: bool) -> Result<usize, End> {
     let count = plan.steps.len();
+    let mut ids = OwnIds::default();
     for (at, step) in plan.steps.iter().enumerate() {
         progress.step(&format!("{} of {count}: {}", at + 1, step.what));
-        let sent = app.provision_step(step).await;
+        let sent = app.provision_step(step, &mut ids).await;
         progress.end();
         match sent {
             Ok(_) if quiet => {}
-            Ok(true) => say(&format!("done: {}", step.what)),
-            Ok(false) => say(&format!("was there: {}", step.what)),
+            Ok(Stepped::Done) => say(&format!("done: {}", step.what)),
+            Ok(Stepped::There) => say(&format!("was there: {}", step.what)),
+            Ok(Stepped::Refused) => say(&format!("not taken, and not needed: {}", step.what)),
             Err(failure) => {
                 say(&format!(
                     "stopped at: {}; what was made stays, and the next run goes on from there",

@@ -63,6 +63,7 @@ impl DynamicsControl {
             now: self.clock.now().as_millisecond(),
             empty_is_null: true,
             closed_is_read_only: false,
+            own_solution_ids: false,
             person: true,
         }
     }

@@ -183,6 +183,7 @@ fn route(
         now: around.clock.now().as_millisecond(),
         empty_is_null: around.variants.empty_text_is_null,
         closed_is_read_only: around.variants.closed_is_read_only,
+        own_solution_ids: around.variants.own_solution_ids,
         person: false,
     };
     let context = read::Context {

@@ -29,6 +29,8 @@ pub(crate) struct Actor {
     pub(crate) empty_is_null: bool,
     /// Whether a closed activity refuses changes.
     pub(crate) closed_is_read_only: bool,
+    /// Whether publishers and solutions never get the id that a request gives.
+    pub(crate) own_solution_ids: bool,
     /// A person's client may create a row in any state.
     pub(crate) person: bool,
 }
@@ -201,7 +203,8 @@ pub(crate) fn create(
     if change.back_dated.is_some() && !actor.person {
         privileges::require_named(db, "prvOverrideCreatedOnCreatedBy")?;
     }
-    let id = change.id.or(id).unwrap_or(fresh);
+    let own = actor.own_solution_ids && matches!(table, "publisher" | "solution");
+    let id = change.id.or(id).filter(|_| !own).unwrap_or(fresh);
     if db.holds(table, id) {
         return Err(refuse(412, "0x80040237", "A record with matching key values already exists."));
     }
