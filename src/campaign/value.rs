@@ -43,7 +43,7 @@ pub(crate) fn decode(raw: &RawValue, kind: &FieldType) -> Option<TargetValue> {
         return Some(TargetValue::Empty);
     }
     match kind {
-        FieldType::Boolean => boolean(raw),
+        FieldType::Boolean => Some(boolean(raw)),
         FieldType::Integer { .. } | FieldType::Float | FieldType::Double => number(raw),
         FieldType::Text { .. } | FieldType::Enumeration(_) => {
             let text: String = serde_json::from_str(raw.get()).ok()?;
@@ -59,14 +59,14 @@ pub(crate) fn decode(raw: &RawValue, kind: &FieldType) -> Option<TargetValue> {
 
 /// True or false, also as text or number; anything else is kept as it stands,
 /// because it is not "false".
-fn boolean(raw: &RawValue) -> Option<TargetValue> {
+fn boolean(raw: &RawValue) -> TargetValue {
     let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
-    Some(match text.trim().to_ascii_lowercase().as_str() {
+    match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" => TargetValue::Bool(true),
         "false" | "0" => TargetValue::Bool(false),
         "" => TargetValue::Empty,
         _ => TargetValue::Text(text),
-    })
+    }
 }
 
 /// A number, also where it stands as text; `""` is unset.

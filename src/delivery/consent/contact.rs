@@ -176,7 +176,7 @@ impl Shared {
                 // A column that says nothing takes what Campaign says, and
                 // never lifts an opt-out there.
                 let one_way = self.target.direction == Direction::DynamicsToCampaign;
-                pair.silent(row, one_way && campaign.opted_out)
+                BoundPair::silent(row, one_way && campaign.opted_out)
             });
             ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
         }

@@ -46,7 +46,7 @@ impl BoundPair {
     }
 
     /// The side of a row that says nothing of the flag, taken as this.
-    pub(crate) fn silent(&self, row: &SourceRow, opted_out: bool) -> DynamicsSide {
+    pub(crate) fn silent(row: &SourceRow, opted_out: bool) -> DynamicsSide {
         DynamicsSide { opted_out, modified: modified(row), version: row.version }
     }
 
