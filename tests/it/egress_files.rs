@@ -276,7 +276,7 @@ async fn an_event_told_late_after_a_gap_hides_nothing_that_was_lost() {
     let mut facts = mailing(&rig, false);
     facts.sort_by_key(|fact| fact.at);
     let (early, rest) = facts.split_at(facts.len() / 3);
-    let (lost, last) = rest.split_at(rest.len() / 2);
+    let (lost, newest) = rest.split_at(rest.len() / 2);
     // What happened first is told last, after what is lost.
     let (late, early) = early.split_at(3);
     mail.publish(early, EventIds::Logs);
@@ -284,7 +284,7 @@ async fn an_event_told_late_after_a_gap_hides_nothing_that_was_lost() {
     mail.publish(lost, EventIds::Logs);
     journal.expire_oldest(journal.count());
     mail.publish(late, EventIds::Logs);
-    mail.publish(last, EventIds::Logs);
+    mail.publish(newest, EventIds::Logs);
     assert_eq!(sync(&rig).await.expect(0).events("cursor.expired").len(), 1);
     let sent: Vec<MailFact> =
         facts.iter().filter(|fact| fact.kind == MailKind::Send).cloned().collect();
