@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::dynamics::activity_row::row;
 use crate::dynamics::batch::{Condition, Part};
 use crate::dynamics::blueprint::needed;
-use crate::dynamics::wire::{AttributeReply, CastReply, List, RelationReply, parse};
+use crate::dynamics::wire::{AttributeReply, CastReply, List, RelatedReply, RelationReply, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
 use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, TableName};
@@ -44,7 +44,8 @@ pub(crate) struct ActivityShape {
 /// How exactly a table must be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// As far as any row needs it: two requests. What is wrong with a column
+    /// As far as any row needs it: one request, or a few where the server does not
+    /// take that one. What is wrong with a column
     /// shows when it is written.
     Names,
     /// With its columns and their lengths: one request more.
@@ -97,6 +98,9 @@ impl ActivityTable {
     }
 
     async fn read_shape(&self) -> Result<ActivityShape, Failure> {
+        if let Some(shape) = self.read_at_once().await? {
+            return Ok(shape);
+        }
         let table = &self.name;
         let entity = self.reader.entity(table).await.map_err(|failure| {
             if failure.outcome != Outcome::Setup {
@@ -118,6 +122,45 @@ impl ActivityTable {
             prefix: self.prefix.clone(),
             lengths: None,
         })
+    }
+
+    /// All by one request (Dynamics sheet, 7.1); none where the server does not
+    /// take it, or does not tell enough.
+    async fn read_at_once(&self) -> Result<Option<ActivityShape>, Failure> {
+        let path = format!(
+            "EntityDefinitions(LogicalName='{}')?$select=LogicalName,EntitySetName\
+             &$expand=ManyToOneRelationships($select=SchemaName,ReferencedEntity,\
+             ReferencingAttribute,ReferencingEntityNavigationPropertyName)",
+            self.name
+        );
+        let reply: RelatedReply = match self.reader.get(&path).await.and_then(|it| parse(&it)) {
+            Ok(reply) => reply,
+            Err(failure)
+                if matches!(
+                    failure.outcome,
+                    Outcome::Setup
+                        | Outcome::Missing
+                        | Outcome::BadRecord
+                        | Outcome::ServerError
+                        | Outcome::Garbled
+                        | Outcome::TooLarge
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let entity_set = reply.entity_set_name.filter(|set| ColumnName::new(set).is_ok());
+        // The answer is not filtered, so the attribute must be told.
+        let mut relations = reply.many_to_one_relationships.unwrap_or_default();
+        relations.retain(|one| one.referencing_attribute.is_some());
+        let shape = |(entity_set, contact)| ActivityShape {
+            entity_set,
+            contact,
+            prefix: self.prefix.clone(),
+            lengths: None,
+        };
+        Ok(entity_set.zip(to_contact(relations)).map(shape))
     }
 
     /// The text columns with their lengths. All that are needed must be there.
@@ -201,23 +244,27 @@ impl ActivityTable {
              &$filter=ReferencingAttribute%20eq%20'regardingobjectid'"
         );
         let list: List<RelationReply> = parse(&self.reader.get(&path).await?)?;
-        list.value
-            .into_iter()
-            .filter(|one| {
-                let attribute = one.referencing_attribute.as_deref();
-                attribute.is_none_or(|name| name == "regardingobjectid")
-            })
-            .find(|one| one.referenced_entity.as_deref() == Some("contact"))
-            .and_then(|one| one.referencing_entity_navigation_property_name)
-            .filter(|name| ColumnName::new(name).is_ok())
-            .ok_or_else(|| {
-                let text = format!(
-                    "table {table} has no `regardingobjectid` that leads to contacts, so it is no \
+        to_contact(list.value).ok_or_else(|| {
+            let text = format!(
+                "table {table} has no `regardingobjectid` that leads to contacts, so it is no \
                      activity table; `cdsync provision` creates one"
-                );
-                setup(text, None)
-            })
+            );
+            setup(text, None)
+        })
     }
+}
+
+/// The navigation property of `regardingobjectid` that leads to contacts.
+fn to_contact(relations: Vec<RelationReply>) -> Option<String> {
+    relations
+        .into_iter()
+        .filter(|one| {
+            let attribute = one.referencing_attribute.as_deref();
+            attribute.is_none_or(|name| name == "regardingobjectid")
+        })
+        .find(|one| one.referenced_entity.as_deref() == Some("contact"))
+        .and_then(|one| one.referencing_entity_navigation_property_name)
+        .filter(|name| ColumnName::new(name).is_ok())
 }
 
 impl ActivityShape {

@@ -90,6 +90,16 @@ pub(super) struct AttributeReply {
     pub(super) is_valid_for_read: Option<bool>,
 }
 
+/// A table's definition with its relations, where the server expands them.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RelatedReply {
+    #[serde(default)]
+    pub(super) entity_set_name: Option<String>,
+    #[serde(default)]
+    pub(super) many_to_one_relationships: Option<Vec<RelationReply>>,
+}
+
 /// `OneToManyRelationshipMetadata`, the selected part.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -56,10 +56,10 @@ fn a_crash_of_egress_after_any_commit_is_made_good() {
 
 #[test]
 fn a_crash_of_egress_before_any_request_is_made_good() {
-    sweep("request", 15);
+    sweep("request", 10);
 }
 
 #[test]
 fn a_crash_of_egress_after_any_answer_is_made_good() {
-    sweep("answered", 15);
+    sweep("answered", 10);
 }

@@ -184,3 +184,22 @@ fn an_interrupted_pass_settles_what_is_on_its_way_and_says_how_it_ended() {
         post.has_each_once(EVENTS);
     }
 }
+
+#[test]
+fn what_is_read_of_a_table_takes_one_request_where_the_server_expands_relations() {
+    let refused = r#"{"error":{"code":"0x80060888","message":"$expand is not supported"}}"#;
+    for (code, most) in [(None, 1), (Some(400), 3), (Some(404), 3), (Some(501), 9)] {
+        let post = Post::new(1, "");
+        post.tell(0, 4, &post.world.contacts());
+        if let Some(code) = code {
+            let fault = Fault::Status { code, body: refused.to_owned() };
+            post.world
+                .play(FaultRule { path: Some("expand=".to_owned()), ..FaultRule::always(fault) });
+        }
+        assert_eq!(post.synced().written, 4, "{code:?}");
+        post.has_each_once(4);
+        let mut asked = post.world.asked(cdsync::sandbox::System::Dynamics);
+        asked.retain(|entry| entry.path.contains("new_campaignemailsend'"));
+        assert!((1..=most).contains(&asked.len()), "{code:?}: {asked:#?}");
+    }
+}

@@ -86,7 +86,7 @@ fn ten_thousand_events_through_faults_and_crashes_become_one_activity_each() {
     let mut crashes = 0_u32;
     for (turn, point) in points.into_iter().cycle().enumerate().take(40) {
         let mut command = world.command(&["sync", "egress", "--patience", "60"]);
-        command.env("CDSYNC_CRASH", format!("{point}:{}", 20 + 2 * turn));
+        command.env("CDSYNC_CRASH", format!("{point}:{}", 8 + 2 * turn));
         let ended = command.output().unwrap().status;
         if ended.success() {
             break;
