@@ -1,6 +1,8 @@
 //! The bare client: reads the same pages and sends the same bodies, with no
 //! store, no decisions and no retries. The least that any program needs.
 
+pub(crate) mod timeline;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,9 @@ pub(crate) struct Access {
     dynamics: String,
     campaign: String,
     api_key: String,
+    organization: String,
+    origin: String,
+    journal: String,
     first_page: String,
     post: String,
 }
@@ -77,6 +82,9 @@ impl Access {
             dynamics,
             campaign,
             api_key: text("campaign", "client_id"),
+            organization: text("campaign", "organization_id"),
+            origin: origin.clone(),
+            journal: config["egress"]["journal"]["url"].as_str().unwrap_or_default().to_owned(),
             first_page: format!("{origin}/api/data/v9.2/contacts?$select={COLUMNS}"),
             post: format!("{}/campaign/profileAndServicesExt/profile", text("campaign", "url")),
             http,

@@ -142,6 +142,17 @@ impl Sandbox {
         configuration(&written, key, max_in_flight, &self.directory.path().join("config.toml"))
     }
 
+    /// The written configuration with the journal as the only source of mail.
+    pub(crate) fn journal_alone(&self) -> Result<PathBuf> {
+        let written = std::fs::read_to_string(self.directory.path().join("written.toml"))?;
+        let text = written
+            .replace("source = [\"journal\", \"sftp\"]", "source = \"journal\"")
+            .replace("# requests_per_5_minutes = 6000", "requests_per_5_minutes = 100000");
+        let file = self.directory.path().join("config.toml");
+        std::fs::write(&file, text)?;
+        Ok(file)
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
