@@ -96,3 +96,34 @@ fn what_is_settled_later_takes_its_dead_letter_away() {
     assert_eq!(email(&world, ids[0]), (true, true));
     assert_eq!(world.dead_letters().len(), 0);
 }
+
+#[test]
+fn a_merged_no_stays_with_who_is_not_in_campaign_yet() {
+    let (world, ids) = both_ways(3);
+    in_dynamics(&world, ids[1], true, ago(600));
+    settle(&world);
+    world.sandbox.campaign().delete("profile", "externalId", &ids[0].to_string());
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    let contact = world.sandbox.dynamics().get("contact", ids[0]).unwrap();
+    assert_eq!(contact["donotbulkemail"], true);
+    silent(&world, "merged without a profile");
+}
+
+#[test]
+fn a_contact_that_may_not_be_written_holds_up_nobody_else() {
+    let (world, ids) = both_ways(4);
+    for id in &ids {
+        in_campaign(&world, *id, true, Some(ago(60)));
+    }
+    world.play(FaultRule {
+        system: Some(System::Dynamics),
+        method: Some("PATCH".to_owned()),
+        path: Some(ids[3].to_string()),
+        ..FaultRule::always(status(403))
+    });
+    assert_eq!(passed(&world).code, 1);
+    let out = |id: &&uuid::Uuid| email(&world, **id) == (true, true);
+    assert_eq!(ids.iter().filter(out).count(), 3, "all others");
+    assert_eq!(world.dead_letters().len(), 1);
+}

@@ -111,12 +111,58 @@ impl Shared {
             // No profile yet, and none expected: nobody can be mailed, and one
             // that is made brings the flags along.
             Ok(Err(Absent::Profile)) if known.expected => Ok(Ok(Settled::AsItWas)),
+            Ok(Err(Absent::Profile)) if known.flags.iter().any(|row| row.merged) => {
+                self.merged_without_profile(contact, &known).await
+            }
             Ok(Err(Absent::Profile | Absent::Contact)) => {
                 self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
                 Ok(Ok(Settled::AsItWas))
             }
             Err(failure) => Ok(Err(failure)),
         }
+    }
+
+    /// A contact that was merged into this one had said no, and this one is not
+    /// in Campaign: Dynamics is to say so, and a profile that is made brings it
+    /// along.
+    async fn merged_without_profile(
+        &self,
+        contact: RecordId,
+        known: &Known,
+    ) -> Result<Result<Settled, Failure>, StoreError> {
+        let merged = |pair: &&BoundPair| {
+            known.flags.iter().any(|row| row.merged && row.flag == pair.pair.flag)
+        };
+        let written: Vec<_> = self.target.pairs.iter().filter(merged).collect();
+        let columns: Vec<_> = written
+            .iter()
+            .map(|pair| (pair.pair.column.clone(), pair.pair.column_value(true)))
+            .collect();
+        let one_way = self.target.direction == Direction::DynamicsToCampaign;
+        if !one_way
+            && let Err(failure) =
+                self.target.writer.set(&self.target.query, contact, None, &columns).await
+        {
+            return Ok(Err(failure));
+        }
+        let rows: Vec<FlagRow> = known
+            .flags
+            .iter()
+            .filter(|row| row.merged)
+            .map(|row| FlagRow {
+                dynamics: row.dynamics || !one_way,
+                merged: false,
+                state: FlagState::Settled,
+                ..row.clone()
+            })
+            .collect();
+        self.store
+            .call(move |work| {
+                work.settle_contact_as_it_is(contact)?;
+                rows.iter().try_for_each(|row| work.set_flag(row))
+            })
+            .await?;
+        Ok(Ok(if one_way { Settled::AsItWas } else { Settled::Written }))
     }
 
     /// What would be decided about a contact whose sides seem to differ, and

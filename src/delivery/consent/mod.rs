@@ -94,6 +94,8 @@ struct Shared {
     failing: Mutex<HashSet<RecordId>>,
     successes: AtomicU64,
     stopped: Mutex<Option<Failure>>,
+    /// Contacts that we may not write, as it seems.
+    refused: Mutex<Vec<(RecordId, Failure)>>,
 }
 
 impl ConsentDelivery {
@@ -116,6 +118,7 @@ impl ConsentDelivery {
             failing: Mutex::default(),
             successes: AtomicU64::new(0),
             stopped: Mutex::default(),
+            refused: Mutex::default(),
         }))
     }
 
@@ -155,7 +158,7 @@ impl ConsentDelivery {
         while let Some(result) = active.join_next().await {
             joined(Some(result))?;
         }
-        Ok(())
+        self.0.judge_refused().await
     }
 
     /// What a pass would do about every flag whose sides seem to differ; of a
@@ -214,6 +217,15 @@ impl Shared {
             let outage = self.failed(contact);
             let others_succeed = self.successes.load(Ordering::Relaxed) > before;
             let evidence = Evidence { outage, others_succeed };
+            // Whether it is this contact that we may not write, or all of them,
+            // the others tell: it holds nobody else's opt-out up.
+            if failure.status == Some(403) && !outage {
+                self.refused
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push((contact, failure));
+                return Ok(());
+            }
             match verdict(failure.outcome, attempts, false, evidence) {
                 Verdict::Retry { attempts: counted, wait, .. } => {
                     attempts = counted;
@@ -232,6 +244,21 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Where others were written, what was refused is those contacts' trouble.
+    async fn judge_refused(&self) -> Result<(), StoreError> {
+        let refused =
+            std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let others_succeed = self.successes.load(Ordering::Relaxed) > 0;
+        for (contact, failure) in refused {
+            if others_succeed {
+                self.give_up(contact, failure, 1).await?;
+            } else {
+                self.end(failure);
+            }
+        }
+        Ok(())
     }
 
     fn succeeded(&self) {

@@ -299,7 +299,12 @@ impl Case {
                 self.campaign.opted_out || newer() == Reason::CampaignNewer
             }
             Some(agreement) => {
-                agreement.own_campaign != Some(self.campaign) && self.campaign != agreement.campaign
+                // A file may tell a stamp without its fraction.
+                let is = |side: CampaignSide| {
+                    side.opted_out == self.campaign.opted_out
+                        && side.stamp.map(whole) == self.campaign.stamp.map(whole)
+                };
+                !is(agreement.campaign) && !agreement.own_campaign.is_some_and(is)
             }
         }
     }

@@ -212,6 +212,15 @@ fn towards_dynamics_only_a_change_in_campaign_is_taken() {
 }
 
 #[test]
+fn a_stamp_told_without_its_fraction_is_no_change() {
+    let told = CampaignSide { opted_out: false, stamp: at(5) };
+    let agreement = Some(Agreement { campaign: told, dynamics: false, own_campaign: None });
+    let stamp = at(5).map(|at| at + SignedDuration::from_millis(304));
+    let case = Case { agreement, ..case(true, false, stamp) };
+    assert!(case.decide(Direction::CampaignToDynamics, SAFE).dynamics);
+}
+
+#[test]
 fn a_merged_no_goes_only_where_flags_travel_to() {
     let case = case(false, false, at(50));
     for (direction, ends) in [
