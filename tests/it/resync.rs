@@ -301,9 +301,10 @@ fn a_long_resync_tells_how_fast_it_is_and_how_long_it_will_take() {
         for event in told {
             assert_eq!((&event["table"], &event["total"]), (&json!("contact"), &json!(12)));
             let number = |name: &str| event[name].as_u64().unwrap();
-            assert!(number("rows") <= 12 && number("rate_per_second") > 0, "{event}");
-            let rest = 12 - number("rows");
-            assert!(number("left_seconds") <= rest, "{event}");
+            assert!(number("rows") <= 12, "{event}");
+            // A machine may be so busy that not one row a second is read.
+            let (rest, rate) = (12 - number("rows"), number("rate_per_second"));
+            assert!(rate == 0 || number("left_seconds") <= rest.div_ceil(rate) + 1, "{event}");
         }
     }
 }
