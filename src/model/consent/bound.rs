@@ -22,9 +22,15 @@ pub(crate) struct BoundPair {
 impl BoundPair {
     /// What a row says of the flag; none if it does not say anything.
     pub(crate) fn opted_out(&self, row: &SourceRow) -> Option<bool> {
+        self.pair.opted_out(self.column_value(row)?)
+    }
+
+    /// The column's value, the inner none of an empty one; none where it cannot
+    /// be read.
+    pub(crate) fn column_value(&self, row: &SourceRow) -> Option<Option<bool>> {
         match row.columns.get(&self.pair.column)? {
-            Value::Bool(value) => self.pair.opted_out(Some(*value)),
-            Value::Null => self.pair.opted_out(None),
+            Value::Bool(value) => Some(Some(*value)),
+            Value::Null => Some(None),
             Value::Integer(_)
             | Value::Decimal(_)
             | Value::Double(_)
