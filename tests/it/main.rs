@@ -59,6 +59,7 @@ mod optout_answers;
 mod optout_clocks;
 mod optout_crash;
 mod optout_doubt;
+mod optout_edges;
 mod optout_files;
 mod optout_guard;
 mod optout_people;
