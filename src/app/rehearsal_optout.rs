@@ -110,7 +110,7 @@ async fn meanings(app: &App, source: &OptoutSource) -> Result<Vec<Meaning>, Fail
         let meaning = |pair: &&BoundPair| Meaning {
             contact: row.id,
             column: pair.pair.column.clone(),
-            value: pair.column_value(row).flatten(),
+            value: pair.column_value(row),
             flag: pair.wire.clone(),
             opted_out: pair.opted_out(row),
         };

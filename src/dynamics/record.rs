@@ -103,7 +103,7 @@ impl RecordWriter {
     /// read: the write then counts as another's, and lifts nothing.
     async fn left_behind(&self, query: &Query, id: RecordId) -> Option<Told> {
         let me = self.me.get_or_init(async || {
-            self.reader.who_am_i().await.map(|me| me.user_id.to_string()).unwrap_or_default()
+            self.reader.who_am_i().await.map(|me| me.user_id).unwrap_or_default()
         });
         let me = me.await;
         let path =

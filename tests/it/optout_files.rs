@@ -312,7 +312,7 @@ fn check_says_what_the_flow_lacks() {
     let told = findings(1);
     assert!(told.contains("optout.pairs") && told.contains("new_points"), "{told}");
     world.configure(&sections("bidirectional", &format!("{}{BULK}", crate::optout_rig::REST)));
-    world.sandbox.set_clock_offset(cdsync::sandbox::System::Campaign, 3_600_000);
+    world.sandbox.set_clock_offset(System::Campaign, 3_600_000);
     let told = world.run(&["check"]).stdout;
     assert!(told.contains("Campaign's clock minus that of Dynamics is 3"), "{told}");
 }

@@ -61,7 +61,7 @@ fn columns(shared: &[SharedAddress]) -> String {
     for it in shared {
         for place in 0..it.opted_out.len().max(it.others.len()) {
             let cell =
-                |ids: &[RecordId]| ids.get(place).map_or_else(String::new, |id| id.to_string());
+                |ids: &[RecordId]| ids.get(place).map_or_else(String::new, ToString::to_string);
             let flag = if place == 0 { it.flag.to_string() } else { String::new() };
             rows.push(vec![flag, cell(&it.opted_out), cell(&it.others)]);
         }

@@ -26,9 +26,9 @@ pub(crate) struct AddressBook {
 /// What a row tells beside the flags.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    /// The address; the inner none: the contact has none, the outer one: the
-    /// row does not tell, or nobody asked.
-    pub(super) address: Option<Option<String>>,
+    /// The address, empty where the contact has none; none: the row does not
+    /// tell, or nobody asked.
+    pub(super) address: Option<String>,
     modified: Option<Timestamp>,
     version: Option<RowVersion>,
 }
@@ -37,8 +37,8 @@ impl AddressBook {
     /// What a row tells.
     pub(super) fn seen(&self, row: &SourceRow) -> Seen {
         let address = self.column.as_ref().and_then(|column| match row.columns.get(column)? {
-            Value::Text(address) => Some(Some(address.clone())),
-            Value::Null => Some(None),
+            Value::Text(address) => Some(address.clone()),
+            Value::Null => Some(String::new()),
             Value::Bool(_)
             | Value::Integer(_)
             | Value::Decimal(_)
@@ -74,7 +74,7 @@ pub(super) fn look_up(
 ) -> Result<Vec<OptoutRecreated>, StoreError> {
     let mut told = Vec::new();
     let Some(address) = &seen.address else { return Ok(told) };
-    let print = address.as_ref().and_then(|address| work.address_print(address));
+    let print = work.address_print(address);
     if !work.note_address(contact, print, reading)? {
         return Ok(told);
     }

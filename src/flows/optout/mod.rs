@@ -319,7 +319,7 @@ impl<'s> Taking<'s> {
         into: RecordId,
     ) -> Result<bool, StoreError> {
         if let Some(address) = &seen.address {
-            let print = address.as_ref().and_then(|address| work.address_print(address));
+            let print = work.address_print(address);
             work.note_address(contact, print, self.reading)?;
         }
         let mut due = false;
