@@ -3,6 +3,7 @@
 
 mod activities;
 mod activity_check;
+mod budget;
 mod check_files;
 mod check_journal;
 mod check_optout;
@@ -22,6 +23,7 @@ mod rehearsal;
 mod rehearsal_egress;
 mod rehearsal_optout;
 mod report;
+mod report_read;
 mod resync;
 mod rights;
 mod story;
@@ -37,7 +39,10 @@ pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
 pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use rehearsal_optout::plan_optout;
-pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
+pub(crate) use report::{
+    Daemon, FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus,
+};
+pub(crate) use report_read::status;
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;
