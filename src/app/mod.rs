@@ -3,6 +3,7 @@
 
 mod activities;
 mod activity_check;
+mod aging;
 mod budget;
 mod check_files;
 mod check_journal;
@@ -15,6 +16,8 @@ mod ingress;
 mod optout;
 mod pass;
 mod pin;
+#[cfg(test)]
+mod planned;
 mod plans;
 mod progress;
 mod provision;
@@ -52,6 +55,6 @@ pub(crate) use crate::dynamics::MetadataRequest;
 /// What was asked for beyond the changes, and what is told of it.
 pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Report, Requests};
 /// What a system's failure means, for the commands that end with one.
-pub(crate) use crate::http::{Failure, Outcome};
+pub(crate) use crate::http::{Closed, Failure, Outcome};
 /// Types in words, for the commands that show them.
 pub(crate) use crate::mapping::{column_words, field_words};

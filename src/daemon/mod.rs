@@ -5,6 +5,8 @@
 //! a pass does nor what a command prints.
 
 mod control;
+#[cfg(test)]
+mod day_tests;
 mod desk;
 mod lanes;
 mod notify;
@@ -84,7 +86,8 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     }
     .emit();
     notify.ready();
-    let worker = work::Worker::new(app, store, (shared, events), timers, notify, (path, reload));
+    let acts = passes::Acts::on(&store);
+    let worker = work::Worker::new(app, acts, (shared, events), timers, notify, (path, reload));
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
