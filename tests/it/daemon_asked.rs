@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System};
 use serde_json::{Value, json};
 
 use crate::optout_rig::{BULK, REST, ago, begun, email, in_campaign, in_dynamics};
@@ -33,16 +34,22 @@ async fn a_retry_begins_at_once_and_outlives_the_daemon() {
     let name = |at: usize, name: &str| {
         rig.sandbox.dynamics().update("contact", ids[at], &json!({ "lastname": name })).unwrap();
     };
-    let long = "x".repeat(2000);
-    [0, 1].into_iter().for_each(|at| name(at, &long));
+    name(0, "First");
+    name(1, "Second");
+    let invalid = FaultRule {
+        system: Some(System::Campaign),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(Fault::Status { code: 500, body: "RST-360012 not valid".to_owned() })
+    };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![invalid] });
     rig.run(VIA).await.expect(1);
+    rig.sandbox.set_faults(FaultPlan::default());
     let letters = rig.run(&["dead-letters", "list", "--json"]).await.expect(0).json();
     assert_eq!(letters.as_array().unwrap().len(), 2, "{letters}");
     let id = |at: usize| {
         let of = |letter: &&Value| letter["record"] == ids[at].to_string();
         letters.as_array().unwrap().iter().find(of).unwrap()["id"].to_string()
     };
-    name(0, "Mended");
     rig.run(&["dead-letters", "retry", &id(0)]).await.expect(0);
     daemon.wait_for("\"flow.finished\"");
     daemon.wait_for("\"flow.finished\"");
@@ -51,7 +58,6 @@ async fn a_retry_begins_at_once_and_outlives_the_daemon() {
 
     // Asked for while a pass may not begin, and the daemon dies before it does.
     rig.run(&["pause", "ingress"]).await.expect(0);
-    name(1, "Mended, too");
     rig.run(&["dead-letters", "retry", &id(1)]).await.expect(0);
     daemon.signal("KILL");
     daemon.end();
@@ -126,8 +132,7 @@ async fn a_flow_is_running_idle_paused_failed_or_stopped() {
     // A pass that is in the middle of something until it is let go.
     let (reached, is_reached) = std::sync::mpsc::channel();
     let (go, may_go) = std::sync::mpsc::channel::<()>();
-    let of_whoami = (cdsync::sandbox::System::Dynamics, "GET", "WhoAmI");
-    rig.sandbox.before(of_whoami, 0, move || {
+    rig.sandbox.before((System::Dynamics, "GET", "WhoAmI"), 0, move || {
         reached.send(()).unwrap();
         // Nobody lets go once the test has failed.
         let _ = may_go.recv();
@@ -144,14 +149,11 @@ async fn a_flow_is_running_idle_paused_failed_or_stopped() {
     rig.run(&["resume", "ingress"]).await.expect(0);
     daemon.wait_for("\"flow.finished\"");
     daemon.wait_for("\"flow.finished\"");
-    let refused = cdsync::sandbox::FaultRule {
-        system: Some(cdsync::sandbox::System::Dynamics),
-        ..cdsync::sandbox::FaultRule::always(cdsync::sandbox::Fault::Status {
-            code: 403,
-            body: String::new(),
-        })
+    let refused = FaultRule {
+        system: Some(System::Dynamics),
+        ..FaultRule::always(Fault::Status { code: 403, body: String::new() })
     };
-    rig.sandbox.set_faults(cdsync::sandbox::FaultPlan { seed: 1, rules: vec![refused] });
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![refused] });
     rig.run(VIA).await.expect(3);
     assert_eq!(state().await, "failed");
     ends(daemon);
