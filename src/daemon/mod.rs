@@ -5,6 +5,8 @@
 //! a pass does nor what a command prints.
 
 mod control;
+#[cfg(test)]
+mod day_tests;
 mod desk;
 mod lanes;
 mod notify;
@@ -37,7 +39,7 @@ pub(crate) struct Service {
     /// The configuration file.
     pub(crate) path: PathBuf,
     /// Reads the configuration again; an error is in words.
-    pub(crate) reload: Box<dyn Fn() -> Result<App, String> + Send + Sync>,
+    pub(crate) reload: Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>,
     /// Answers commands.
     pub(crate) answering: Answering,
 }
@@ -84,7 +86,8 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     }
     .emit();
     notify.ready();
-    let worker = work::Worker::new(app, store, (shared, events), timers, notify, (path, reload));
+    let acts = passes::Acts::on(&store);
+    let worker = work::Worker::new(app, acts, (shared, events), timers, notify, (path, reload));
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);

@@ -50,7 +50,7 @@ fn unknown_keys_are_all_found_with_the_nearest_known_one_or_their_home() {
     tenant
       3:1: dynamics.tenat: unknown key `tenat` (did you mean `tenant`?)
       4:1: dynamics.schedule: unknown key `schedule` (`schedule` belongs to `[ingress]`; move it there)
-      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `page_rows`)
+      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `requests_per_day`, `optout_share`, `page_rows`)
       6:1: dynamics.client_secrt: unknown key `client_secrt` (did you mean `client_secret`?)
     "##);
     insta::assert_snapshot!(each("tenant", &["tenat"]), @r##"
@@ -424,4 +424,16 @@ fn syntax_errors_are_all_found() {
     [[ingress.table]]
       13:2: duplicate key (remove or rename one of the two)
     "##);
+}
+
+#[test]
+fn a_share_without_a_budget_and_a_spread_beyond_an_hour_are_refused() {
+    let alone = problems(&with("[campaign]", "optout_share = 20\n[campaign]"));
+    assert!(alone.contains("`optout_share` needs `requests_per_day`"), "{alone}");
+    for share in ["91", "-1"] {
+        let lines = format!("requests_per_day = 9\noptout_share = {share}\n[campaign]");
+        assert!(problems(&with("[campaign]", &lines)).contains("optout_share"), "{share}");
+    }
+    let long = problems(&with("[campaign]", "[daemon]\njitter = \"2h\"\n[campaign]"));
+    assert!(long.contains("a time span of at most 60 minutes"), "{long}");
 }
