@@ -18,6 +18,25 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How often progress is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
+/// What went to one system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traffic {
+    /// `dynamics`, `campaign` or `journal`.
+    pub(crate) system: &'static str,
+    /// Requests, tokens not counted.
+    pub(crate) calls: u64,
+    /// Token requests.
+    pub(crate) token_calls: u64,
+    /// Requests that were sent once more.
+    pub(crate) retries: u64,
+    /// Answers that asked us to wait.
+    pub(crate) throttled: u64,
+    /// Requests on their way.
+    pub(crate) in_flight: u64,
+    /// Whether it does not answer.
+    pub(crate) unreachable: bool,
+}
+
 /// Ends a pass in which nothing moves.
 pub(super) struct Patience {
     app: App,
@@ -76,6 +95,24 @@ impl App {
             Flow::Egress => dynamics + journal + files,
             Flow::Optout => dynamics + campaign + files,
         }
+    }
+
+    /// What went to each system since the configuration was read, and how it
+    /// stands.
+    pub(crate) fn traffic(&self) -> Vec<Traffic> {
+        let traffic = |client: &Client| {
+            let stats = client.stats();
+            Traffic {
+                system: client.system().as_str(),
+                calls: stats.calls,
+                token_calls: stats.token_calls,
+                retries: stats.retries,
+                throttled: stats.throttled,
+                in_flight: stats.in_flight,
+                unreachable: client.outage().is_some(),
+            }
+        };
+        self.clients().map(traffic).collect()
     }
 
     /// The clients of all systems.

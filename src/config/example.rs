@@ -166,7 +166,10 @@ fn store(example: &Example) -> String {
          path = {}\n\n\
          # How the commands reach a running daemon.\n\
          # [daemon]\n\
-         # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n",
+         # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n\n\
+         # Numbers for Prometheus, served by `cdsync run` to whoever reaches the port.\n\
+         # [metrics]\n\
+         # listen = \"127.0.0.1:9464\"\n",
         quoted(&example.store_path)
     )
 }

@@ -1,5 +1,7 @@
 //! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
 
+use std::net::SocketAddr;
+
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DynamicsCredential, DynamicsSettings, StoreSettings,
     TRACE_DAYS, UserPassword,
@@ -55,6 +57,8 @@ const CAMPAIGN_KEYS: &[&str] = &[
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
 const DAEMON_KEYS: &[&str] = &["socket"];
+
+const METRICS_KEYS: &[&str] = &["listen"];
 
 /// A problem has been recorded.
 struct Reported;
@@ -289,4 +293,19 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         None => None,
     };
     Some(DaemonSettings { socket })
+}
+
+/// `[metrics]`: the address, if there is one. Whether the port is free is not
+/// known here.
+pub(super) fn metrics(node: &Node<'_>) -> Option<Option<SocketAddr>> {
+    let keys = node.keys(METRICS_KEYS)?;
+    let Some(node) = keys.get("listen") else { return Some(None) };
+    let address = node.text()?.parse().ok();
+    if address.is_none() {
+        node.problem(
+            "this is not an address with a port",
+            "an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`",
+        );
+    }
+    address.map(Some)
 }

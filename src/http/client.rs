@@ -204,6 +204,11 @@ impl Client {
         }
     }
 
+    /// Whom it talks to.
+    pub(crate) fn system(&self) -> System {
+        self.0.system
+    }
+
     /// Counts so far.
     pub(crate) fn stats(&self) -> Stats {
         let shared = &self.0;
