@@ -10,6 +10,7 @@ mod event;
 mod files;
 mod http;
 mod ingress;
+mod journald;
 mod log;
 mod metrics;
 #[cfg(test)]
