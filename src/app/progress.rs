@@ -18,25 +18,6 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How often progress is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
-/// What went to one system.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Traffic {
-    /// `dynamics`, `campaign` or `journal`.
-    pub(crate) system: &'static str,
-    /// Requests, tokens not counted.
-    pub(crate) calls: u64,
-    /// Token requests.
-    pub(crate) token_calls: u64,
-    /// Requests that were sent once more.
-    pub(crate) retries: u64,
-    /// Answers that asked us to wait.
-    pub(crate) throttled: u64,
-    /// Requests on their way.
-    pub(crate) in_flight: u64,
-    /// Whether it does not answer.
-    pub(crate) unreachable: bool,
-}
-
 /// Ends a pass in which nothing moves.
 pub(super) struct Patience {
     app: App,
@@ -97,26 +78,8 @@ impl App {
         }
     }
 
-    /// What went to each system since the configuration was read, and how it
-    /// stands.
-    pub(crate) fn traffic(&self) -> Vec<Traffic> {
-        let traffic = |client: &Client| {
-            let stats = client.stats();
-            Traffic {
-                system: client.system().as_str(),
-                calls: stats.calls,
-                token_calls: stats.token_calls,
-                retries: stats.retries,
-                throttled: stats.throttled,
-                in_flight: stats.in_flight,
-                unreachable: client.outage().is_some(),
-            }
-        };
-        self.clients().map(traffic).collect()
-    }
-
     /// The clients of all systems.
-    fn clients(&self) -> impl Iterator<Item = &Client> {
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
         let journal = self.journal.as_ref().map(Journal::client);
         [self.dynamics.client(), self.campaign.client()].into_iter().chain(journal)
     }

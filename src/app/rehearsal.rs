@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::App;
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
 use crate::flows::ingress::{Intake, IntakeReport, Remapped};
 use crate::flows::requests::Requests;
-use crate::http::{Failure, Outcome};
+use crate::http::Failure;
 use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, UNKNOWN};
 
@@ -130,7 +131,7 @@ pub(crate) async fn plan_ingress(
     let stopped = prepared.refused.or(report.refused);
     Ok(Rehearsal {
         counts: tally.get(),
-        refused: stopped.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: stopped.filter(stops_all),
         incomplete: !prepared.failed.is_empty()
             || !report.failed.is_empty()
             || !report.held.is_empty(),

@@ -4,11 +4,12 @@
 
 use crate::app::App;
 use crate::app::optout::{CONTACTS, OptoutProblem};
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
 use crate::app::rehearsal::{PATIENCE, Planned, Rehearsal};
 use crate::delivery::consent::{ConsentDelivery, Foreseen};
 use crate::flows::optout::OptoutError;
-use crate::http::{Failure, Outcome};
+use crate::http::Failure;
 use crate::model::{Flow, Stop, TableName, Tally};
 use crate::store::{Mode, Store, StoreError};
 
@@ -39,7 +40,7 @@ pub(crate) async fn plan_optout(
     Ok(Rehearsal {
         counts: tally.get(),
         incomplete: failure.is_some(),
-        refused: failure.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: failure.filter(stops_all),
         gave_up: false,
     })
 }

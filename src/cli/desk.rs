@@ -161,7 +161,7 @@ async fn carry_out(
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
-    let daemon = Some(Daemon { running: desk.running() });
+    let daemon = Some(Daemon::of(&app, desk.running()));
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,

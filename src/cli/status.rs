@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{FlowStatus, Status, TableStatus, status};
+use crate::app::{
+    FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus, status,
+};
 use crate::store::{Gap, Purpose, Resync};
 
 use super::args::Json;
@@ -34,11 +36,64 @@ fn as_json(status: &Status) -> Value {
     json!({
         "flows": flows,
         "tables": tables,
+        "lags": status.lags.iter().map(lag_json).collect::<Vec<Value>>(),
+        "journal": status.journal.as_ref().map(journal_json),
+        "systems": status
+            .systems
+            .iter()
+            .map(|system| (system.system.to_owned(), system_json(system)))
+            .collect::<Map<String, Value>>(),
         "not_mapped": unmapped,
         "resync": resyncs,
         "journal_gaps": status.gaps.iter().map(gap_json).collect::<Vec<Value>>(),
         "daemon": status.daemon,
         "last_reconcile": status.last_slice.map(|at| at.to_string()),
+    })
+}
+
+fn lag_json(lag: &Lag) -> Value {
+    json!({
+        "flow": lag.flow.as_str(),
+        "table": lag.table.as_str(),
+        "direction": lag.way.as_str(),
+        "backlog": lag.backlog,
+        "oldest": lag.oldest.map(|at| at.to_string()),
+        "lag_seconds": lag.lag_seconds,
+    })
+}
+
+fn journal_json(journal: &JournalStatus) -> Value {
+    json!({
+        "last_event_age_seconds": journal.last_event_age_seconds,
+        "read_age_seconds": journal.read_age_seconds,
+        "retention_seconds": journal.retention_seconds,
+    })
+}
+
+fn system_json(system: &SystemStatus) -> Value {
+    json!({
+        "calls_today": system.calls_today,
+        "requests_per_day": system.requests_per_day,
+        "kept_for_optouts": system.kept_for_optouts,
+        "closed": system.closed.as_str(),
+        "day_ends": system.day_ends.to_string(),
+        "live": system.live.as_ref().map(load_json),
+    })
+}
+
+fn load_json(load: &SystemLoad) -> Value {
+    json!({
+        "calls": load.calls,
+        "token_calls": load.token_calls,
+        "throttled": load.throttled,
+        "retries": load.retries,
+        "in_flight": load.in_flight,
+        "in_flight_limit": load.in_flight_limit,
+        "window_calls": load.window_calls,
+        "window_limit": load.window_limit,
+        "window_seconds": load.window_seconds,
+        "pause_seconds": load.pause_seconds,
+        "silent": load.silent,
     })
 }
 
@@ -62,6 +117,8 @@ fn flow_json(flow: &FlowStatus) -> Value {
         "dead_letters": flow.dead_letters,
         "last_success": flow.last_success.map(|at| at.to_string()),
         "lag_seconds": flow.lag_seconds,
+        "oldest": flow.oldest.map(|at| at.to_string()),
+        "budget_until": flow.budget_until.map(|at| at.to_string()),
         "last_run": flow.last_run,
     })
 }
@@ -186,6 +243,6 @@ fn table_row(table: &TableStatus) -> Vec<String> {
         count(table.held.held),
         count(table.dead_letters),
         or_dash(table.cursor_age_seconds),
-        or_dash(table.retention_seconds),
+        age(table.retention_seconds),
     ]
 }

@@ -42,7 +42,7 @@ pub(crate) struct Service {
     /// The configuration file.
     pub(crate) path: PathBuf,
     /// Reads the configuration again; an error is in words.
-    pub(crate) reload: Box<dyn Fn() -> Result<App, String> + Send + Sync>,
+    pub(crate) reload: Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>,
     /// Answers commands.
     pub(crate) answering: Answering,
 }

@@ -248,9 +248,9 @@ async fn read(shared: &Shared) -> Option<Arc<Page>> {
     }
     let desk = &shared.desk;
     let app = desk.app();
-    let daemon = Some(Daemon { running: desk.running() });
+    let daemon = Some(Daemon::of(&app, desk.running()));
     let status = status(&app.config, desk.store(), &app.clock, daemon).await.ok()?;
-    let new = Arc::new(page(&status, &shared.vitals, &app.traffic(), &catalogue()));
+    let new = Arc::new(page(&status, &shared.vitals, &catalogue()));
     *known = Some((shared.clock.monotonic(), new.clone()));
     Some(new)
 }

@@ -3,28 +3,21 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::app::{FlowStatus, Status, TableStatus, Traffic};
+use crate::app::{Closed, FlowStatus, Status, SystemLoad, SystemStatus, TableStatus};
 use crate::daemon::vitals::{OUTCOMES, Totals, Vitals};
 use crate::telemetry::{
-    BACKLOG, BUILD, CALLS, CURSOR_AGE, CURSOR_RETENTION, DEAD_LETTERS, EVENTS, EventDoc,
-    FLOW_STATE, IN_FLIGHT, JOURNAL_GAPS, LAG, LAST_PASS, LAST_SUCCESS, PASS_SECONDS, PASSES, Page,
-    RECORDS, RETRIES, START, TABLE_BACKLOG, TABLE_DEAD_LETTERS, TABLE_HELD, TABLE_LAG,
+    BACKLOG, BUDGET_CLOSED, BUILD, CALLS, CALLS_TODAY, CURSOR_AGE, CURSOR_RETENTION, DAY_BUDGET,
+    DEAD_LETTERS, EVENTS, EventDoc, FLOW_STATE, IN_FLIGHT, IN_FLIGHT_LIMIT, JOURNAL_AGE,
+    JOURNAL_GAPS, JOURNAL_RETENTION, LAG, LAST_PASS, LAST_SUCCESS, PASS_SECONDS, PASSES, PAUSE,
+    Page, RECORDS, RETRIES, START, TABLE_BACKLOG, TABLE_DEAD_LETTERS, TABLE_HELD, TABLE_LAG,
     TABLE_RECORDS, TABLE_WAITING, THROTTLED, TOKEN_CALLS, UNREACHABLE,
 };
 
 /// The states of a flow.
 pub(super) const STATES: [&str; 5] = ["running", "idle", "paused", "failed", "stopped"];
 
-/// The way in which the mapped tables go.
-const TO_CAMPAIGN: &str = "dynamics-to-campaign";
-
 /// All numbers of one moment.
-pub(super) fn page(
-    status: &Status,
-    vitals: &Vitals,
-    traffic: &[Traffic],
-    events: &[EventDoc],
-) -> Page {
+pub(super) fn page(status: &Status, vitals: &Vitals, events: &[EventDoc]) -> Page {
     let mut page = Page::default();
     page.add(&BUILD, [env!("CARGO_PKG_VERSION")], 1.0);
     page.add(&START, [], vitals.started().as_duration().as_secs_f64());
@@ -37,9 +30,23 @@ pub(super) fn page(
     for table in &status.tables {
         add_table(&mut page, table);
     }
+    for lag in &status.lags {
+        let labels = [lag.flow.as_str(), lag.table.as_str(), lag.way.as_str()];
+        page.add(&TABLE_BACKLOG, labels, number(lag.backlog));
+        page.add(&TABLE_LAG, labels, number(lag.lag_seconds.unwrap_or(0)));
+    }
+    if let Some(journal) = status.journal {
+        if let Some(age) = journal.read_age_seconds {
+            page.add(&JOURNAL_AGE, [], number(age));
+        }
+        page.add(&JOURNAL_RETENTION, [], number(journal.retention_seconds));
+    }
     page.add(&JOURNAL_GAPS, [], number(status.gaps.len() as u64));
-    for system in traffic {
-        add_system(&mut page, system);
+    for system in &status.systems {
+        add_budget(&mut page, system);
+    }
+    for load in status.systems.iter().filter_map(|system| system.live.as_ref()) {
+        add_load(&mut page, load);
     }
     for event in events.iter().filter(|event| matches!(event.level, "ERROR" | "WARN" | "INFO")) {
         let told = (event.told)().load(Ordering::Relaxed);
@@ -51,7 +58,7 @@ pub(super) fn page(
 fn add_flow(page: &mut Page, status: &FlowStatus) {
     let flow = status.flow.as_str();
     for state in STATES {
-        page.add(&FLOW_STATE, [flow, state], if state == status.state { 1.0 } else { 0.0 });
+        page.add(&FLOW_STATE, [flow, state], truth(state == status.state));
     }
     page.add(&BACKLOG, [flow], number(status.backlog));
     page.add(&DEAD_LETTERS, [flow], number(status.dead_letters));
@@ -84,8 +91,6 @@ fn add_totals(page: &mut Page, flow: &str, totals: &Totals) {
 fn add_table(page: &mut Page, status: &TableStatus) {
     let table = status.table.as_str();
     page.add(&TABLE_RECORDS, [table], number(status.mapped));
-    page.add(&TABLE_BACKLOG, [table, TO_CAMPAIGN], number(status.backlog));
-    page.add(&TABLE_LAG, [table, TO_CAMPAIGN], number(status.lag_seconds));
     page.add(&TABLE_DEAD_LETTERS, [table], number(status.dead_letters));
     // An empty read is one decision that waits for the same approval.
     let held = status.held.held + u64::from(status.empty_read);
@@ -95,19 +100,38 @@ fn add_table(page: &mut Page, status: &TableStatus) {
     if let Some(age) = status.cursor_age_seconds {
         page.add(&CURSOR_AGE, [table], number(age));
     }
-    if let Some(retention) = status.retention_seconds {
-        page.add(&CURSOR_RETENTION, [table], number(retention));
-    }
+    page.add(&CURSOR_RETENTION, [table], number(status.retention_seconds));
 }
 
-fn add_system(page: &mut Page, traffic: &Traffic) {
-    let system = traffic.system;
-    page.add(&CALLS, [system], number(traffic.calls));
-    page.add(&TOKEN_CALLS, [system], number(traffic.token_calls));
-    page.add(&RETRIES, [system], number(traffic.retries));
-    page.add(&THROTTLED, [system], number(traffic.throttled));
-    page.add(&IN_FLIGHT, [system], number(traffic.in_flight));
-    page.add(&UNREACHABLE, [system], if traffic.unreachable { 1.0 } else { 0.0 });
+fn add_budget(page: &mut Page, status: &SystemStatus) {
+    let system = status.system;
+    page.add(&CALLS_TODAY, [system], number(status.calls_today));
+    if let Some(budget) = status.requests_per_day {
+        page.add(&DAY_BUDGET, [system], number(budget));
+    }
+    let (ordinary, all) = match status.closed {
+        Closed::Nothing => (false, false),
+        Closed::Ordinary => (true, false),
+        Closed::All => (true, true),
+    };
+    page.add(&BUDGET_CLOSED, [system, "ordinary"], truth(ordinary));
+    page.add(&BUDGET_CLOSED, [system, "all"], truth(all));
+}
+
+fn add_load(page: &mut Page, load: &SystemLoad) {
+    let system = load.system;
+    page.add(&CALLS, [system], number(load.calls));
+    page.add(&TOKEN_CALLS, [system], number(load.token_calls));
+    page.add(&RETRIES, [system], number(load.retries));
+    page.add(&THROTTLED, [system], number(load.throttled));
+    page.add(&IN_FLIGHT, [system], number(load.in_flight));
+    page.add(&IN_FLIGHT_LIMIT, [system], number(load.in_flight_limit));
+    page.add(&PAUSE, [system], number(load.pause_seconds.unwrap_or(0)));
+    page.add(&UNREACHABLE, [system], truth(load.silent));
+}
+
+fn truth(is: bool) -> f64 {
+    if is { 1.0 } else { 0.0 }
 }
 
 /// Counts are far below 2^53, from where on a number loses its last digit.

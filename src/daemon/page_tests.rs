@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use super::page::page;
 use super::vitals::Vitals;
-use crate::app::{FlowStatus, PassEnd, PassReport, Status, TableStatus, Traffic, Watch};
+use crate::app::{
+    Closed, FlowStatus, JournalStatus, Lag, PassEnd, PassReport, Status, SystemLoad, SystemStatus,
+    TableStatus, Watch, Way,
+};
 use crate::clock::Clock;
 use crate::model::{Flow, TableName, TallyDelta};
 use crate::store::{Counts, Gap, HeldWave};
@@ -21,6 +24,8 @@ fn flow(flow: Flow, state: &'static str) -> FlowStatus {
         dead_letters: 2,
         last_success: (flow == Flow::Ingress).then_some(at),
         lag_seconds: 90,
+        oldest: None,
+        budget_until: None,
         last_run: (flow == Flow::Ingress)
             .then_some(Counts { duration_ms: 1500, ..Counts::default() }),
     }
@@ -36,14 +41,55 @@ fn table(name: &str) -> TableStatus {
         mapped: 12_345_678,
         held: HeldWave { held: 3, ..HeldWave::default() },
         cursor_age_seconds: Some(60),
-        retention_seconds: Some(604_800),
+        retention_seconds: 604_800,
         empty_read: true,
         waiting_for_parent: 5,
         waiting_for_children: 6,
     }
 }
 
+fn system() -> SystemStatus {
+    let load = SystemLoad {
+        system: "campaign",
+        calls_today: 40,
+        closed: Closed::Ordinary,
+        calls: 11,
+        token_calls: 1,
+        throttled: 2,
+        retries: 3,
+        in_flight: 4,
+        in_flight_limit: 8,
+        window_calls: 0,
+        window_limit: 50,
+        window_seconds: 1,
+        pause_seconds: Some(12),
+        silent: true,
+    };
+    SystemStatus {
+        system: "campaign",
+        calls_today: 40,
+        requests_per_day: Some(50),
+        kept_for_optouts: 10,
+        closed: Closed::Ordinary,
+        day_ends: Timestamp::UNIX_EPOCH,
+        live: Some(load),
+    }
+}
+
 fn text(form: Form) -> String {
+    let lag = Lag {
+        flow: Flow::Optout,
+        table: TableName::new("contact").unwrap(),
+        way: Way::ToDynamics,
+        backlog: 21,
+        oldest: None,
+        lag_seconds: Some(22),
+    };
+    let journal = JournalStatus {
+        last_event_age_seconds: None,
+        read_age_seconds: Some(33),
+        retention_seconds: 604_800,
+    };
     let status = Status {
         flows: vec![
             flow(Flow::Ingress, "running"),
@@ -51,6 +97,9 @@ fn text(form: Form) -> String {
             flow(Flow::Optout, "stopped"),
         ],
         tables: vec![table("contact"), table("new_vehicle")],
+        lags: vec![lag],
+        journal: Some(journal),
+        systems: vec![system()],
         unmapped: Vec::new(),
         resyncs: Vec::new(),
         last_slice: None,
@@ -64,16 +113,7 @@ fn text(form: Form) -> String {
     vitals.ended(Flow::Ingress, &PassReport { end: PassEnd::Incomplete, counts });
     let counts = TallyDelta { written: 2, ..TallyDelta::default() };
     vitals.watched(Flow::Ingress, Watch { counts, backlog: 0 });
-    let traffic = Traffic {
-        system: "campaign",
-        calls: 11,
-        token_calls: 1,
-        retries: 3,
-        throttled: 2,
-        in_flight: 4,
-        unreachable: true,
-    };
-    page(&status, &vitals, &[traffic], &catalogue()).text(form)
+    page(&status, &vitals, &catalogue()).text(form)
 }
 
 /// What a scraper makes of it: kind by family, number by sample.
@@ -132,7 +172,21 @@ fn every_number_of_the_status_can_be_read_back() {
             ("cdsync_table_linked_waiting_records{table=\"contact\"}", 11.0),
             ("cdsync_table_cursor_age_seconds{table=\"contact\"}", 60.0),
             ("cdsync_table_cursor_retention_seconds{table=\"contact\"}", 604_800.0),
+            (
+                "cdsync_table_backlog_records{flow=\"optout\",table=\"contact\",direction=\"campaign-to-dynamics\"}",
+                21.0,
+            ),
+            (
+                "cdsync_table_lag_seconds{flow=\"optout\",table=\"contact\",direction=\"campaign-to-dynamics\"}",
+                22.0,
+            ),
             ("cdsync_journal_gaps", 1.0),
+            ("cdsync_journal_read_age_seconds", 33.0),
+            ("cdsync_calls_today{system=\"campaign\"}", 40.0),
+            ("cdsync_day_budget_calls{system=\"campaign\"}", 50.0),
+            ("cdsync_day_budget_closed{system=\"campaign\",calls=\"ordinary\"}", 1.0),
+            ("cdsync_day_budget_closed{system=\"campaign\",calls=\"all\"}", 0.0),
+            ("cdsync_pause_seconds{system=\"campaign\"}", 12.0),
             ("cdsync_passes_total{flow=\"ingress\",outcome=\"incomplete\"}", 1.0),
             ("cdsync_passes_total{flow=\"egress\",outcome=\"failed\"}", 0.0),
             ("cdsync_pass_seconds_total{flow=\"ingress\"}", 2.5),

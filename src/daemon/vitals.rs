@@ -81,7 +81,8 @@ impl Vitals {
         };
         let outcome = match report.end {
             PassEnd::Done => 0,
-            PassEnd::Incomplete => 1,
+            // What waits for the next day is no failure.
+            PassEnd::Incomplete | PassEnd::Spent(_) => 1,
             PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => 2,
             PassEnd::Stopped => 3,
         };

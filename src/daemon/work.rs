@@ -26,7 +26,7 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(45);
 /// How often the wall clock is looked at while nothing is due: it may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type Reload = (PathBuf, Box<dyn Fn() -> Result<App, String> + Send + Sync>);
+type Reload = (PathBuf, Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>);
 
 /// What has a schedule.
 #[derive(Debug)]
@@ -252,7 +252,7 @@ impl Worker {
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self) {
         let path = self.reload.0.display().to_string();
-        let replaced = (self.reload.1)().and_then(|app| self.replace(app));
+        let replaced = (self.reload.1)(&self.app).and_then(|app| self.replace(app));
         match replaced {
             Ok(()) => ConfigReloaded { path }.emit(),
             Err(reason) => ConfigRefused { path, reason }.emit(),

@@ -303,7 +303,9 @@ pub(super) fn note(
         }
         Err(IntakeError::Store(error)) => return Err(error),
         Err(IntakeError::Remote(failure)) => {
-            failed(table, in_words(&failure));
+            if !failure.is_spent() {
+                failed(table, in_words(&failure));
+            }
             refused(table, failure, report);
         }
         Err(IntakeError::Drifted(reason, failure)) => {
@@ -322,7 +324,7 @@ pub(super) fn note(
 /// Notes what a system's refusal means for the pass.
 fn refused(table: &Table, failure: Failure, report: &mut IntakeReport) {
     report.failed.push(table.name.clone());
-    if failure.outcome == Outcome::Refused {
+    if matches!(failure.outcome, Outcome::Refused | Outcome::Spent) {
         report.refused = Some(failure);
     } else if failure.outcome == Outcome::ServerError {
         report.kept_refusing = Some(failure);

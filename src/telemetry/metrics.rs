@@ -83,10 +83,10 @@ metrics! {
     LAST_PASS = "cdsync_last_pass_duration_seconds" Gauge ["flow"];
     /// Records of the table that Campaign holds.
     TABLE_RECORDS = "cdsync_table_records" Gauge ["table"];
-    /// Decisions for the table that wait.
-    TABLE_BACKLOG = "cdsync_table_backlog_records" Gauge ["table", "direction"];
+    /// Records, events or contacts that wait, by where they go.
+    TABLE_BACKLOG = "cdsync_table_backlog_records" Gauge ["flow", "table", "direction"];
     /// Age of the oldest of them; 0 where nothing waits.
-    TABLE_LAG = "cdsync_table_lag_seconds" Gauge ["table", "direction"];
+    TABLE_LAG = "cdsync_table_lag_seconds" Gauge ["flow", "table", "direction"];
     /// Records of the table that were given up.
     TABLE_DEAD_LETTERS = "cdsync_table_dead_letters" Gauge ["table"];
     /// Deletions that the guard holds, or an empty read, until a person approves them.
@@ -95,8 +95,12 @@ metrics! {
     TABLE_WAITING = "cdsync_table_linked_waiting_records" Gauge ["table"];
     /// Age of the delta token, where there is one.
     CURSOR_AGE = "cdsync_table_cursor_age_seconds" Gauge ["table"];
-    /// The age at which Dynamics forgets deleted rows, where it is known.
+    /// The age at which Dynamics forgets deleted rows.
     CURSOR_RETENTION = "cdsync_table_cursor_retention_seconds" Gauge ["table"];
+    /// Time since the journal was read to its end or its position moved; absent where it never was.
+    JOURNAL_AGE = "cdsync_journal_read_age_seconds" Gauge [];
+    /// How long the journal keeps events; absent where none is read.
+    JOURNAL_RETENTION = "cdsync_journal_retention_seconds" Gauge [];
     /// Times whose events the journal lost and no other source brought.
     JOURNAL_GAPS = "cdsync_journal_gaps" Gauge [];
     /// Passes that ended.
@@ -115,6 +119,16 @@ metrics! {
     THROTTLED = "cdsync_throttled_total" Counter ["system"];
     /// Requests that are on their way.
     IN_FLIGHT = "cdsync_requests_in_flight" Gauge ["system"];
+    /// Most that may be on their way at present.
+    IN_FLIGHT_LIMIT = "cdsync_requests_in_flight_limit" Gauge ["system"];
+    /// For how long nothing is sent because the system asked for it; 0 where it did not.
+    PAUSE = "cdsync_pause_seconds" Gauge ["system"];
+    /// Requests of this UTC day, those of a batch one by one.
+    CALLS_TODAY = "cdsync_calls_today" Gauge ["system"];
+    /// The budget of a day; absent where there is none.
+    DAY_BUDGET = "cdsync_day_budget_calls" Gauge ["system"];
+    /// 1 while the budget of the day is used up: to ordinary calls, or to all.
+    BUDGET_CLOSED = "cdsync_day_budget_closed" Gauge ["system", "calls"];
     /// 1 while the system does not answer.
     UNREACHABLE = "cdsync_system_unreachable" Gauge ["system"];
     /// Events of the log, those of the levels `error`, `warn` and `info`; counted even where the log leaves them out.

@@ -85,6 +85,7 @@ fn known_values(metric: &MetricDoc, label: &str) -> Option<BTreeSet<String>> {
         (_, "flow") => words(&["ingress", "egress", "optout"]),
         (_, "state") => words(&["running", "idle", "paused", "failed", "stopped"]),
         (_, "system") => words(&["dynamics", "campaign", "journal"]),
+        (_, "calls") => words(&["ordinary", "all"]),
         (_, "level") => words(&["info", "warn", "error"]),
         ("cdsync_passes_total", "outcome") => words(&["done", "incomplete", "failed", "stopped"]),
         ("cdsync_records_total", "outcome") => {
