@@ -157,9 +157,10 @@ fn plant(world: &World) -> (Vec<Uuid>, Vec<Uuid>) {
 
 /// Events of the journal: whole ones, and each with one thing that is wrong.
 fn tell(world: &World, ids: &[Uuid]) {
+    let kinds = ["send", "open", "click", "bounce"];
     let event = |at: usize, changes: Value| {
         let mut event = json!({
-            "id": format!("e{at}"), "kind": ["send", "open", "click", "bounce"][at % 4],
+            "id": format!("e{at}"), "kind": kinds[at % 4],
             "contact": ids[at % ids.len()].to_string(), "time": "2026-03-01T12:00:00Z",
             "campaign": MARK, "delivery": MARK, "unknown": MARK, MARK: MARK,
             "url": format!("https://{MARK}.example/{MARK}"),
