@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::activities::activity_targets;
+use crate::app::aging::Told;
 use crate::app::budget::{Meters, day_limit};
 use crate::app::egress::Quiet;
 use crate::campaign;
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub(crate) activities: ActivityTargets,
     /// What counts the requests to each system; outlives a configuration.
     pub(super) meters: Meters,
+    /// Which cursors were told to be old; outlives a configuration.
+    pub(super) aging: Told,
 }
 
 impl App {
@@ -66,15 +69,19 @@ impl App {
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
         let meters = Meters::new(&clock);
-        Self::build(config, clock, meters)
+        Self::build(config, clock, (meters, Told::default()))
     }
 
     /// The same by another configuration; what was counted goes on.
     pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
-        Self::build(config, self.clock.clone(), self.meters.clone())
+        Self::build(config, self.clock.clone(), (self.meters.clone(), self.aging.clone()))
     }
 
-    fn build(config: Config, clock: Clock, meters: Meters) -> Result<Self, SetupError> {
+    fn build(
+        config: Config,
+        clock: Clock,
+        (meters, aging): (Meters, Told),
+    ) -> Result<Self, SetupError> {
         try_secrets(&config)?;
         let dynamics_origin = Origin::new(&config.dynamics.url.0);
         let dynamics = Client::new(
@@ -114,6 +121,7 @@ impl App {
             quiet: Quiet::default(),
             activities,
             meters,
+            aging,
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })

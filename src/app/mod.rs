@@ -3,6 +3,7 @@
 
 mod activities;
 mod activity_check;
+mod aging;
 mod budget;
 mod check_files;
 mod check_journal;
@@ -15,6 +16,8 @@ mod ingress;
 mod optout;
 mod pass;
 mod pin;
+#[cfg(test)]
+mod planned;
 mod plans;
 mod progress;
 mod provision;

@@ -107,7 +107,6 @@ pub(crate) async fn plan_ingress(
         tally: tally.clone(),
         work_ready: Arc::new(Notify::new()),
         settled: None,
-        retention_days: None,
         requests: Requests::default(),
     };
     let reading = async {

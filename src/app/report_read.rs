@@ -23,6 +23,49 @@ const JOURNAL_KEEPS: Duration = Duration::from_hours(7 * 24);
 /// 3.6).
 const DYNAMICS_KEEPS_DAYS: u32 = 7;
 
+/// Where the reading of a source stands.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    /// Whose.
+    pub(super) flow: Flow,
+    /// Which table's; none for the journal.
+    pub(super) table: Option<TableName>,
+    /// Its age.
+    pub(super) age_seconds: u64,
+    /// How old it may grow.
+    pub(super) retention_seconds: u64,
+}
+
+impl Cursor {
+    /// Tells it from others.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.flow, self.table.as_ref().map_or("", TableName::as_str))
+    }
+}
+
+/// The cursors of all flows that are configured.
+pub(super) fn cursors(
+    work: &Work<'_>,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Vec<Cursor>, StoreError> {
+    let look = Look { work, config, now, daemon: None };
+    let mut found = Vec::new();
+    let retention_seconds = look.retention()?;
+    for table in config.mapped_tables() {
+        let Some(age_seconds) = look.token_age(&table)?.1 else { continue };
+        let (flow, table) = (Flow::Ingress, Some(table));
+        found.push(Cursor { flow, table, age_seconds, retention_seconds });
+    }
+    if let Some(journal) = look.journal()?
+        && let Some(age_seconds) = journal.read_age_seconds
+    {
+        let retention_seconds = journal.retention_seconds;
+        found.push(Cursor { flow: Flow::Egress, table: None, age_seconds, retention_seconds });
+    }
+    Ok(found)
+}
+
 /// What is looked up, and when.
 struct Look<'w, 's> {
     work: &'w Work<'s>,
@@ -52,14 +95,14 @@ impl Look<'_, '_> {
         let names = self.config.mapped_tables();
         let systems = self.systems()?;
         let flows = Flow::ALL.into_iter().map(|flow| self.flow(flow, &systems));
-        let retention = self.work.retention_days()?.unwrap_or(DYNAMICS_KEEPS_DAYS);
+        let retention = self.retention()?;
         let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
         Ok(Status {
             flows: flows.collect::<Result<_, _>>()?,
             unmapped: self.work.unmapped(&names)?,
             tables: names
                 .into_iter()
-                .map(|name| self.table(name, u64::from(retention) * 86_400))
+                .map(|name| self.table(name, retention))
                 .collect::<Result<_, _>>()?,
             lags: self.lags()?,
             journal: self.journal()?,
@@ -103,22 +146,35 @@ impl Look<'_, '_> {
     fn table(&self, table: TableName, retention_seconds: u64) -> Result<TableStatus, StoreError> {
         let work = self.work;
         let oldest = work.oldest_decision(Flow::Ingress, Some(&table))?;
-        let position = work.checkpoint(&table)?.map(|checkpoint| checkpoint.position);
-        let obtained = position.as_ref().and_then(Position::obtained);
+        let (phase, cursor_age_seconds) = self.token_age(&table)?;
         Ok(TableStatus {
-            phase: position.as_ref().map_or("new", Position::phase),
+            phase,
             backlog: work.backlog(Flow::Ingress, Some(&table))?,
             dead_letters: work.dead_letter_count(Flow::Ingress, Some(&table))?,
             lag_seconds: age(self.now, oldest),
             mapped: work.mapped_records(&table)?,
             held: work.held_wave(&table)?,
-            cursor_age_seconds: obtained.map(|at| age(self.now, Some(at.as_microsecond()))),
+            cursor_age_seconds,
             retention_seconds,
             empty_read: work.empty_read(&table)?.is_some(),
             waiting_for_parent: work.waiting_for_parent(&table)?,
             waiting_for_children: work.waiting_for_children(&table)?,
             table,
         })
+    }
+
+    /// How long Dynamics keeps deleted rows, in seconds.
+    fn retention(&self) -> Result<u64, StoreError> {
+        let days = self.work.retention_days()?.unwrap_or(DYNAMICS_KEEPS_DAYS);
+        Ok(u64::from(days) * 86_400)
+    }
+
+    /// Where the reading of a table stands, and the age of its token.
+    fn token_age(&self, table: &TableName) -> Result<(&'static str, Option<u64>), StoreError> {
+        let position = self.work.checkpoint(table)?.map(|checkpoint| checkpoint.position);
+        let obtained = position.as_ref().and_then(Position::obtained);
+        let phase = position.as_ref().map_or("new", Position::phase);
+        Ok((phase, obtained.map(|at| age(self.now, Some(at.as_microsecond())))))
     }
 
     /// What waits, by table and direction.

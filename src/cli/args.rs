@@ -115,8 +115,8 @@ pub(super) enum Command {
     Pause(FlowChoice),
     /// Let the daemon run a paused flow again
     Resume(FlowChoice),
-    /// Show flows, tables, backlog and dead letters
-    Status(Json),
+    /// Show flows, tables, systems, backlog and dead letters
+    Status(Status),
     /// Tell one record's story: versions read, decisions, requests, waits
     Trace(Trace),
     /// Look at records that were given up, retry or discard them
@@ -139,6 +139,17 @@ pub(super) struct Json {
     /// Print JSON in place of a table
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `status`
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Status {
+    /// Look again every 2 s until Ctrl-C; with --json one object a line
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `demo`

@@ -100,7 +100,10 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
             Command::Pause(flow) => Request::Pause(*flow),
             Command::Resume(flow) => Request::Resume(*flow),
-            Command::Status(json) => Request::Status(*json),
+            Command::Status(arguments) if arguments.watch => {
+                return status::watch(cli, arguments.json, &clock).await;
+            }
+            Command::Status(arguments) => Request::Status(arguments.json),
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),

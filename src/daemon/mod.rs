@@ -5,6 +5,8 @@
 //! a pass does nor what a command prints.
 
 mod control;
+#[cfg(test)]
+mod day_tests;
 mod desk;
 mod lanes;
 mod monitor;
@@ -97,8 +99,8 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     }
     .emit();
     notify.ready();
-    let board = passes::Board::new(notify, vitals);
-    let worker = work::Worker::new(app, store, (shared, events), timers, board, (path, reload));
+    let (acts, board) = (passes::Acts::on(&store), passes::Board::new(notify, vitals));
+    let worker = work::Worker::new(app, acts, (shared, events), timers, board, (path, reload));
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
