@@ -17,7 +17,7 @@ use crate::model::RecordId;
 
 pub(super) use super::flow_name::FlowName;
 
-pub(super) use letters::{DeadLetters, DiscardTable, LetterAction};
+pub(super) use letters::{DeadLetters, DiscardTable, Forget, LetterAction};
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
@@ -131,6 +131,8 @@ pub(super) enum Command {
     /// Release the opt-outs that would be lifted and that the clearing guard
     /// holds
     ApproveOptouts,
+    /// Erase what the store knows of a person, or of any other record
+    Forget(Forget),
 }
 
 /// `--json`

@@ -11,6 +11,7 @@ mod drift;
 mod exit;
 mod explore;
 mod flow_name;
+mod forget;
 mod init;
 mod letters;
 mod optouts;
@@ -107,6 +108,10 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
+            Command::Forget(arguments) => {
+                forget::confirm(*arguments)?;
+                Request::Forget(*arguments)
+            }
         };
         desk::run(cli, request, &clock).await
     })

@@ -14,6 +14,7 @@ mod event;
 mod event_content;
 mod event_letter;
 mod file;
+mod forget;
 mod guard;
 mod journal;
 mod layout;
@@ -31,6 +32,7 @@ mod presence;
 mod remap;
 mod resync;
 mod run;
+mod scrub;
 mod seal;
 mod shape;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub(crate) use error::StoreError;
 pub(crate) use event::{EventStage, LeasedEvent, NewEvent};
 pub(crate) use event_letter::{EventEnd, EventSource, NewEventLetter};
 pub(crate) use file::{FileState, KnownFile};
+pub(crate) use forget::Forgotten;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
 pub(crate) use link::{LinkRow, Place, Standing};
@@ -133,6 +136,17 @@ impl Store {
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
             let _ = done.send(writer.run(work));
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+
+    /// Leaves nothing of deleted rows in the file or beside it. Writes all of
+    /// the store anew, which needs as much room again.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            let _ = done.send(writer.scrub());
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
         answer.await.map_err(|_| StoreError::Ended)?
