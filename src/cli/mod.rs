@@ -7,6 +7,8 @@ mod config;
 mod demo;
 mod desk;
 mod discard;
+#[cfg(test)]
+mod documents;
 mod drift;
 mod exit;
 mod explore;

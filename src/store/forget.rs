@@ -7,6 +7,7 @@ use crate::model::{Flow, RecordId};
 use crate::store::dead_letter::parts;
 use crate::store::event::id_in;
 use crate::store::event_content::decode;
+use crate::store::trace::{corrupt, without};
 use crate::store::work::{flow, record_id, table_name};
 use crate::store::{Action, Payload, PayloadLink, StoreError, UNKNOWN, Work};
 
@@ -266,6 +267,38 @@ impl Work<'_> {
             self.request_another_look(&table, record)?;
         }
         Ok(())
+    }
+
+    /// Takes a record's entries out, wherever they stand. Gives the number of
+    /// transactions that told of it.
+    fn forget_trace(&mut self, record: RecordId) -> Result<u64, StoreError> {
+        let blocks: Vec<i64> = {
+            let mut statement = self.sql.prepare(
+                "SELECT id FROM trace
+                 WHERE instr(entries, ?1) > 0 OR instr(entries, CAST(?2 AS BLOB)) > 0",
+            )?;
+            let id = record.to_string();
+            let rows = statement.query_map((record.as_bytes().as_slice(), id), |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        for id in &blocks {
+            let (at, block): (i64, Vec<u8>) = self.sql.query_row(
+                "SELECT at_us, entries FROM trace WHERE id = ?1",
+                [id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let block = without(&block, record).ok_or_else(corrupt)?;
+            if block.is_empty() {
+                self.sql.execute("DELETE FROM trace WHERE id = ?1", [id])?;
+                continue;
+            }
+            let seal = self.key.seal("trace", &[&at.to_le_bytes(), &block]);
+            self.sql.execute(
+                "UPDATE trace SET entries = ?2, seal = ?3 WHERE id = ?1",
+                (id, block, seal.as_slice()),
+            )?;
+        }
+        Ok(blocks.len() as u64)
     }
 
     /// Reasons, and where an opt-out was told, that name the record.

@@ -245,38 +245,6 @@ impl Work<'_> {
         Ok((found, last.filter(|_| seen == limit)))
     }
 
-    /// Takes a record's entries out, wherever they stand. Gives the number of
-    /// transactions that told of it.
-    pub(super) fn forget_trace(&mut self, record: RecordId) -> Result<u64, StoreError> {
-        let blocks: Vec<i64> = {
-            let mut statement = self.sql.prepare(
-                "SELECT id FROM trace
-                 WHERE instr(entries, ?1) > 0 OR instr(entries, CAST(?2 AS BLOB)) > 0",
-            )?;
-            let id = record.to_string();
-            let rows = statement.query_map((record.as_bytes().as_slice(), id), |row| row.get(0))?;
-            rows.collect::<Result<_, _>>()?
-        };
-        for id in &blocks {
-            let (at, block): (i64, Vec<u8>) = self.sql.query_row(
-                "SELECT at_us, entries FROM trace WHERE id = ?1",
-                [id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let block = without(&block, record).ok_or_else(corrupt)?;
-            if block.is_empty() {
-                self.sql.execute("DELETE FROM trace WHERE id = ?1", [id])?;
-                continue;
-            }
-            let seal = self.key.seal("trace", &[&at.to_le_bytes(), &block]);
-            self.sql.execute(
-                "UPDATE trace SET entries = ?2, seal = ?3 WHERE id = ?1",
-                (id, block, seal.as_slice()),
-            )?;
-        }
-        Ok(blocks.len() as u64)
-    }
-
     /// Forgets entries older than so many days and, now and then, the oldest
     /// where all of them take more room than they may: to add that up, all are
     /// walked.
@@ -301,7 +269,7 @@ impl Work<'_> {
     }
 }
 
-fn corrupt() -> StoreError {
+pub(super) fn corrupt() -> StoreError {
     StoreError::Corrupt("a block of the trace cannot be read".into())
 }
 
@@ -366,7 +334,7 @@ fn texts<'b>(block: &mut &'b [u8]) -> Option<Vec<&'b str>> {
 /// A block without the entries of one record, without the texts that only they
 /// had, and without its id in those of others; empty where no entry is left.
 /// None where the block is not whole.
-fn without(mut block: &[u8], record: RecordId) -> Option<Vec<u8>> {
+pub(super) fn without(mut block: &[u8], record: RecordId) -> Option<Vec<u8>> {
     const TEXTS_AT: [usize; 4] = [16, 27, 29, 31];
     let texts = texts(&mut block)?;
     let (chunks, rest) = block.as_chunks::<ENTRY_BYTES>();

@@ -38,6 +38,7 @@ const COMMANDS: &[&str] = &[
     "optouts show",
     "optouts export",
     "approve-optouts",
+    "forget",
 ];
 
 #[tokio::test]
