@@ -213,3 +213,17 @@ fn every_block_of_toml_in_the_documents_loads() {
     }
     assert!(seen >= 15, "{seen} blocks: they are not found");
 }
+
+#[test]
+fn the_plan_of_faults_in_the_documents_is_one() {
+    let plans: Vec<String> = pages()
+        .iter()
+        .flat_map(|(_, page)| blocks(page))
+        .filter(|(language, _)| *language == "toml faults")
+        .map(|(_, block)| block)
+        .collect();
+    assert!(!plans.is_empty());
+    for plan in plans {
+        toml::from_str::<crate::sandbox::FaultPlan>(&plan).unwrap();
+    }
+}
