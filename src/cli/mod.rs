@@ -7,10 +7,13 @@ mod config;
 mod demo;
 mod desk;
 mod discard;
+#[cfg(test)]
+mod documents;
 mod drift;
 mod exit;
 mod explore;
 mod flow_name;
+mod forget;
 mod init;
 mod letters;
 mod optouts;
@@ -110,6 +113,10 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
+            Command::Forget(arguments) => {
+                forget::confirm(*arguments)?;
+                Request::Forget(*arguments)
+            }
         };
         desk::run(cli, request, &clock).await
     })

@@ -32,6 +32,7 @@ mod egress_journal_faults;
 mod egress_mailings;
 mod egress_openssh;
 mod egress_world;
+mod forget;
 mod ingress_calls;
 mod ingress_changes;
 mod ingress_compare;

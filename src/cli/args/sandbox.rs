@@ -17,7 +17,7 @@ pub(in crate::cli) struct Sandbox {
     /// Contacts to begin with; a vehicle for four, a service visit for two
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub(in crate::cli) contacts: u32,
-    /// Faults to play, as a TOML file; the library's page on `sandbox` explains it
+    /// Faults to play, as a TOML file; docs/sandbox.md explains it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) faults: Option<PathBuf>,
     /// Write a configuration that points here, with its secrets beside it
