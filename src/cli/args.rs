@@ -131,6 +131,9 @@ pub(super) enum Command {
     /// Release the opt-outs that would be lifted and that the clearing guard
     /// holds
     ApproveOptouts,
+    /// Write man pages, completions and the example configuration, for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// `--json`
@@ -219,6 +222,14 @@ pub(super) struct Provision {
     pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `manual`
+#[derive(Debug, Args)]
+pub(super) struct Manual {
+    /// The directory to write into
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
 }
 
 /// `sync`

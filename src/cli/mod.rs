@@ -13,6 +13,7 @@ mod explore;
 mod flow_name;
 mod init;
 mod letters;
+mod manual;
 mod optouts;
 mod output;
 mod plan;
@@ -107,6 +108,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
+            Command::Manual(arguments) => return manual::run(arguments),
         };
         desk::run(cli, request, &clock).await
     })

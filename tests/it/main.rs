@@ -54,6 +54,7 @@ mod ingress_resources;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod manual;
 mod optout;
 mod optout_clocks;
 mod optout_crash;
