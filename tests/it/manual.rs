@@ -52,7 +52,5 @@ async fn the_packaged_manual_is_what_the_program_writes() {
 async fn the_example_configuration_is_without_problems() {
     let config = packaged().join("config.toml");
     let config = config.to_str().unwrap();
-    let check = finish(bare(&["--config", config, "check", "--offline", "--json"])).await;
-    assert!(!check.out.contains("\"line\": 1"), "{}", check.out);
-    eprintln!("{}", check.out);
+    finish(bare(&["--config", config, "check", "--offline"])).await.expect(0);
 }
