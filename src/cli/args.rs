@@ -151,6 +151,9 @@ pub(super) enum Command {
     ApproveOptouts,
     /// Erase what the store knows of a person, or of any other record
     Forget(Forget),
+    /// Write man pages, completions and the example configuration, for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// `--json`
@@ -250,6 +253,14 @@ pub(super) struct Provision {
     pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `manual`
+#[derive(Debug, Args)]
+pub(super) struct Manual {
+    /// The directory to write into
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
 }
 
 /// `sync`

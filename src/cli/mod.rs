@@ -16,6 +16,7 @@ mod flow_name;
 mod forget;
 mod init;
 mod letters;
+mod manual;
 mod optouts;
 mod output;
 mod plan;
@@ -117,6 +118,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
                 forget::confirm(*arguments)?;
                 Request::Forget(*arguments)
             }
+            Command::Manual(arguments) => return manual::run(arguments),
         };
         desk::run(cli, request, &clock).await
     })

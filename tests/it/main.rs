@@ -57,6 +57,7 @@ mod ingress_resources;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod manual;
 mod markers;
 mod metrics;
 mod optout;
