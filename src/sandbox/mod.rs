@@ -66,6 +66,7 @@ mod play;
 mod random;
 mod row;
 mod server;
+mod setup;
 mod sftp;
 mod variants;
 mod wire;
@@ -98,9 +99,11 @@ pub use self::mail::{
 };
 pub use self::optouts::ExportForm;
 use self::server::Shared;
+pub use self::setup::{Customized, DataFile, DataProblem, FileForm};
 pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
-    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variant, VariantError,
+    Variants,
 };
 use crate::clock::Clock;
 

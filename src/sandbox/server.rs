@@ -205,7 +205,7 @@ impl Shared {
     fn serve(&self, call: &Call) -> Done {
         let system = system(&call.path);
         let method = call.method.as_str().to_owned();
-        let at = self.clock.now();
+        let (at, began) = (self.clock.now(), self.clock.monotonic());
         let (seq, in_flight) = self.log.arrive(system, &method);
         let flight = Flight(self.log.clone(), system);
         let target = if call.raw_query.is_empty() {
@@ -230,8 +230,21 @@ impl Shared {
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
-        let entry =
-            LogEntry { seq, at, system, method, path, status, rows, operations, fault, in_flight };
+        let took = self.clock.monotonic().since(began).as_millis();
+        let ms = u64::try_from(took).unwrap_or(u64::MAX).saturating_add(verdict.slow_ms);
+        let entry = LogEntry {
+            seq,
+            at,
+            system,
+            method,
+            path,
+            ms,
+            status,
+            rows,
+            operations,
+            fault,
+            in_flight,
+        };
         self.log.keep(entry, &inner);
         Done { sending, slow_ms: verdict.slow_ms, flight }
     }
