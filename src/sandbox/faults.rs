@@ -49,7 +49,7 @@ pub struct FaultRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// Looked at for each operation inside a `$batch` instead of for requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub operation: bool,
     /// What happens.
     pub fault: Fault,
@@ -237,6 +237,14 @@ impl FaultEngine {
         state.random = plan.seed;
         state.counters = plan.rules.iter().map(|_| Counters::default()).collect();
         state.plan = plan;
+    }
+
+    /// The plan in force; for each rule how many requests fitted it and how
+    /// often it was played.
+    pub(crate) fn standing(&self) -> (FaultPlan, Vec<(u64, u64)>) {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = state.counters.iter().map(|counter| (counter.seen, counter.hits)).collect();
+        (state.plan.clone(), counts)
     }
 
     /// What one operation of a batch meets: a status of its own, or the end of

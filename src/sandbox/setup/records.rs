@@ -119,7 +119,9 @@ impl<'a> Loader<'a> {
         let number = match write::create(self.db, place, &body, scene) {
             Ok(number) => number,
             Err(refusal) => {
-                self.problem(file, row.line, None, refusal.text);
+                // Behind the first line stands what the database said.
+                let text = refusal.text.lines().next().unwrap_or_default().to_owned();
+                self.problem(file, row.line, None, text);
                 return;
             }
         };

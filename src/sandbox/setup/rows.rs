@@ -154,6 +154,15 @@ impl<'a> Loader<'a> {
     /// The row that a lookup's text names, and the place of its table.
     fn target(&self, column: &Column, text: &str) -> Option<(Uuid, usize)> {
         let targets = column.kind.targets();
+        let named = text.trim_start_matches('/').strip_suffix(')').and_then(|text| {
+            let (set, id) = text.split_once('(').filter(|(_, id)| !id.contains('='))?;
+            Some((self.db.sets.get(set)?, id))
+        });
+        if let Some((table, id)) = named {
+            let place = targets.iter().position(|target| target.table == *table)?;
+            let id = id_of(table, id);
+            return self.db.holds(table, id).then_some((id, place));
+        }
         if let Some((set, key)) = path::reference(text)
             && let Some(table) = self.db.sets.get(&set)
         {
