@@ -28,6 +28,7 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
         faults,
         variants: Variants::default(),
         activity_tables: !arguments.without_activity_tables,
+        tls: arguments.tls.is_some(),
     })
     .await
     .map_err(|error| {
@@ -51,6 +52,14 @@ pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
     let files = sandbox.sftp();
     say(&format!("  journal   {}, {} events", sandbox.journal().url(), sandbox.journal().count()));
     say(&format!("  files     sftp://{}@{}/exports", files.user(), files.address()));
+    if let (Some(file), Some(origin), Some(authority)) =
+        (&arguments.tls, sandbox.secure_origin(), sandbox.authority())
+    {
+        std::fs::write(file, authority).map_err(|error| {
+            End::new(Exit::Usage, format!("{} cannot be written: {error}", file.display()))
+        })?;
+        say(&format!("  TLS       {origin}, with {} as authority", file.display()));
+    }
     if let Some(file) = &arguments.write_config {
         write_config(&sandbox, file)?;
         say(&format!("  try: cdsync --config {} sync ingress", file.display()));
