@@ -129,7 +129,12 @@ impl Stage {
         let asked = self.asked.as_mut().unwrap();
         writeln!(asked, "{request}").unwrap();
         let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        // Adobe's client writes warnings between the answers.
+        while !line.starts_with('{') {
+            line.clear();
+            let read = self.answers.read_line(&mut line).unwrap();
+            assert!(read > 0, "the client has ended, asked for {request}");
+        }
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?} to {request}"))
     }
 
