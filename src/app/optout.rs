@@ -88,6 +88,9 @@ async fn begin(
         Ok(found) => Ok(Ok(Some(found))),
         Err(error) => {
             let (reason, mut ending) = match error {
+                OptoutProblem::Remote(failure) if failure.is_spent() => {
+                    return Ok(Err(of_failure(&failure)));
+                }
                 OptoutProblem::Remote(failure) => (failure.to_string(), of_failure(&failure)),
                 OptoutProblem::Setup(problems) => (problems.join("; "), Ending::default()),
             };
@@ -116,15 +119,12 @@ async fn work(
     match read {
         Ok(report) => {
             done.files_refused = !report.refused.is_empty();
-            if let Some(failure) = report.failure {
-                FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
-                done.read = Some(failure);
-            }
+            done.read = report.failure.inspect(tell_stopped);
         }
         Err(OptoutError::Store(error)) => return Err(error),
         // What is known already is settled all the same.
         Err(OptoutError::Remote(failure)) => {
-            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+            tell_stopped(&failure);
             done.read = Some(failure);
         }
     }
@@ -143,6 +143,12 @@ async fn work(
     done.delivery = delivery.stopped();
     done.stopped = stop.is_requested();
     Ok(done)
+}
+
+fn tell_stopped(failure: &Failure) {
+    if !failure.is_spent() {
+        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+    }
 }
 
 /// Whether more opt-outs would be lifted than pass unasked. Those that were
@@ -189,7 +195,7 @@ fn of_work(work: Work) -> Ending {
 fn of_failure(failure: &Failure) -> Ending {
     let when = |outcomes: &[Outcome]| outcomes.contains(&failure.outcome).then(|| failure.clone());
     Ending {
-        refused: when(&[Outcome::Refused]),
+        refused: when(&[Outcome::Refused, Outcome::Spent]),
         // A file server that cannot be reached is tried a few times only.
         kept_refusing: when(&[
             Outcome::ServerError,

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::App;
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
 use crate::flows::ingress::{Intake, IntakeReport, Remapped};
 use crate::flows::requests::Requests;
-use crate::http::{Failure, Outcome};
+use crate::http::Failure;
 use crate::model::{ColumnName, FieldName, Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, UNKNOWN};
 
@@ -123,7 +124,6 @@ pub(crate) async fn plan_ingress(
         tally: tally.clone(),
         work_ready: Arc::new(Notify::new()),
         settled: None,
-        retention_days: None,
         requests: Requests::default(),
     };
     let reading = async {
@@ -148,7 +148,7 @@ pub(crate) async fn plan_ingress(
     let stopped = prepared.refused.or(report.refused);
     Ok(Rehearsal {
         counts: tally.get(),
-        refused: stopped.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: stopped.filter(stops_all),
         incomplete: !prepared.failed.is_empty()
             || !report.failed.is_empty()
             || !report.held.is_empty(),

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use crate::app::App;
 use crate::app::optout::{CONTACTS, OptoutProblem};
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
 use crate::app::rehearsal::{Meaning, PATIENCE, Planned, Rehearsal};
 use crate::delivery::consent::{ConsentDelivery, Foreseen};
 use crate::dynamics::Query;
 use crate::flows::optout::{OptoutError, OptoutSource};
-use crate::http::{Failure, Outcome};
+use crate::http::Failure;
 use crate::model::consent::BoundPair;
 use crate::model::{Change, Flow, SourceRow, Stop, TableName, Tally};
 use crate::store::{Mode, Store, StoreError};
@@ -46,7 +47,7 @@ pub(crate) async fn plan_optout(
     Ok(Rehearsal {
         counts: tally.get(),
         incomplete: failure.is_some(),
-        refused: failure.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: failure.filter(stops_all),
         gave_up: false,
         meanings,
     })

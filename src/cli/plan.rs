@@ -57,7 +57,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     }
     let incomplete = rehearsals.iter().any(|it| it.incomplete);
     match rehearsals.into_iter().find_map(|it| it.refused) {
-        Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        Some(failure) => Err(failure.into()),
         None if incomplete => Ok(Exit::Incomplete),
         None => Ok(Exit::Done),
     }

@@ -267,6 +267,28 @@ impl Work<'_> {
             .query_row([], |row| row.get(0))?)
     }
 
+    /// Contacts with something to be done that Dynamics said, or that Campaign
+    /// said, with the time since which the oldest waits, in microseconds since
+    /// 1970. Where neither side differs from what was agreed, Dynamics'.
+    pub(crate) fn open_contacts_by(
+        &self,
+        campaign: bool,
+    ) -> Result<(u64, Option<i64>), StoreError> {
+        let said = if campaign {
+            "campaign IS NOT coalesce(agreed_campaign, 0)"
+        } else {
+            "(dynamics IS NOT coalesce(agreed_dynamics, 0)
+              OR campaign IS coalesce(agreed_campaign, 0))"
+        };
+        let sql = format!(
+            "SELECT count(DISTINCT contact), min(updated_us) FROM consent
+             WHERE state <> 'settled' AND {said}"
+        );
+        let (count, oldest): (i64, Option<i64>) =
+            self.sql.prepare_cached(&sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((u64::try_from(count).unwrap_or(0), oldest))
+    }
+
     /// All flags of one state go to another. Gives how many.
     pub(crate) fn move_flags(&mut self, from: FlagState, to: FlagState) -> Result<u64, StoreError> {
         /// Rows of one round.

@@ -29,7 +29,7 @@ fn state(work: &Work<'_>) -> FlagState {
 }
 
 /// An opt-out that is about to be lifted.
-fn lifting() -> NewConsentDecision {
+pub(super) fn lifting() -> NewConsentDecision {
     NewConsentDecision {
         contact: record(1),
         flag: email(),
