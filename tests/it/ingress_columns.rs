@@ -58,16 +58,16 @@ fn row(number: usize, company: &Value) -> Value {
 fn every_later_change_is_carried_whatever_has_changed_in_the_mapping() {
     let late = json!({ "new_lastvisit": "2026-03-01T23:30:00Z" });
     let name = json!({ "lastname": "Other" });
-    // before, now, full reads, a later change, what follows in Campaign
+    // before, now, whether all is read, a later change, what follows in Campaign
     let cases = [
-        (("", ""), (ACTIVE, ""), 3, name.clone(), ("lastName", "Other")),
-        ((ACTIVE, ""), (CHIEF, TITLE), 3, name.clone(), ("lastName", "Other")),
-        ((ACTIVE, ""), ("", ""), 0, name, ("lastName", "Other")),
-        (("", ""), ("", KEPT), 3, json!({ "jobtitle": "Cook" }), ("cusNote", "Cook")),
-        (("", TITLE), ("", FIRST), 3, json!({ "firstname": "Eve" }), ("cusNote", "Eve")),
-        (("", VISIT), ("", THERE), 0, late, ("birthDate", "2026-03-02")),
+        (("", ""), (ACTIVE, ""), true, name.clone(), ("lastName", "Other")),
+        ((ACTIVE, ""), (CHIEF, TITLE), true, name.clone(), ("lastName", "Other")),
+        ((ACTIVE, ""), ("", ""), false, name, ("lastName", "Other")),
+        (("", ""), ("", KEPT), true, json!({ "jobtitle": "Cook" }), ("cusNote", "Cook")),
+        (("", TITLE), ("", FIRST), true, json!({ "firstname": "Eve" }), ("cusNote", "Eve")),
+        (("", VISIT), ("", THERE), false, late, ("birthDate", "2026-03-02")),
     ];
-    for (case, (before, now, pages, change, (field, value))) in cases.into_iter().enumerate() {
+    for (case, (before, now, all, change, (field, value))) in cases.into_iter().enumerate() {
         let world = begun(before.0, before.1);
         let company = account(&world);
         let ids: Vec<_> = (0..24).map(|number| world.add(&row(number, &company))).collect();
@@ -75,7 +75,7 @@ fn every_later_change_is_carried_whatever_has_changed_in_the_mapping() {
         world.configure(&tables(now.0, now.1));
         world.forget();
         world.synced();
-        assert_eq!(full_reads(&world), pages, "case {case}");
+        assert_eq!(full_reads(&world) > 0, all, "case {case}");
         assert_eq!(world.synced(), Counts::default(), "case {case}: a pass without changes");
         for id in [ids[0], ids[23]] {
             world.change(id, &change);
