@@ -42,6 +42,8 @@ pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
 pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use rehearsal_optout::plan_optout;
+#[cfg(test)]
+pub(crate) use report::Way;
 pub(crate) use report::{
     Daemon, FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus,
 };

@@ -11,7 +11,6 @@ mod fields;
 mod files;
 mod filter;
 mod ingress;
-mod later;
 mod links;
 mod masks;
 mod optout;

@@ -1,5 +1,6 @@
 //! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::settings::{
@@ -67,6 +68,8 @@ const LONGEST_JITTER: Duration = Duration::from_hours(1);
 
 /// Percent of a day's budget that only opt-outs may use.
 const OPTOUT_SHARE: u64 = 10;
+
+const METRICS_KEYS: &[&str] = &["listen"];
 
 /// A problem has been recorded.
 struct Reported;
@@ -322,4 +325,19 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         None => Duration::ZERO,
     };
     Some(DaemonSettings { socket, jitter })
+}
+
+/// `[metrics]`: the address, if there is one. Whether the port is free is not
+/// known here.
+pub(super) fn metrics(node: &Node<'_>) -> Option<Option<SocketAddr>> {
+    let keys = node.keys(METRICS_KEYS)?;
+    let Some(node) = keys.get("listen") else { return Some(None) };
+    let address = node.text()?.parse().ok();
+    if address.is_none() {
+        node.problem(
+            "this is not an address with a port",
+            "an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`",
+        );
+    }
+    address.map(Some)
 }

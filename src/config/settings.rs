@@ -3,6 +3,7 @@
 mod egress;
 mod optout;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// `[daemon]`
     pub(crate) daemon: DaemonSettings,
+    /// `[metrics] listen`: where `run` serves metrics, if it does
+    pub(crate) metrics: Option<SocketAddr>,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present

@@ -12,7 +12,8 @@ use crate::app::{App, PassEnd, PassReport};
 use crate::clock::Clock;
 use crate::daemon::desk::{Event, Shared};
 use crate::daemon::notify::Notify;
-use crate::daemon::passes::Acts;
+use crate::daemon::passes::{Acts, Board};
+use crate::daemon::vitals::Vitals;
 use crate::daemon::work::{Timers, Worker};
 use crate::model::Flow;
 use crate::store::Counts;
@@ -75,7 +76,8 @@ async fn day(jitter: &str) -> Runs {
     let timers = Timers::of(&app, None).unwrap();
     let reload = (std::path::PathBuf::new(), never());
     let notify = Notify::none();
-    let worker = Worker::new(app, acts, (Arc::new(shared), queue), timers, notify, reload);
+    let board = Board::new(notify, Vitals::new(&app.clock));
+    let worker = Worker::new(app, acts, (Arc::new(shared), queue), timers, board, reload);
     let person = async {
         let until = async |time: &str| {
             let wait = at(time).duration_since(clock.now());

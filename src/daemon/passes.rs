@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::app::{App, PassOptions, PassReport, Requests, Watch, sync};
 use crate::daemon::lanes::Waiter;
 use crate::daemon::notify::Notify;
+use crate::daemon::vitals::Vitals;
 use crate::model::{Flow, Stop};
 use crate::store::{Store, StoreError};
 
@@ -19,25 +20,41 @@ use crate::store::{Store, StoreError};
 /// again.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What the service manager is told: one line of all flows. Clones share it.
+/// What the service manager is told, one line of all flows, and what others may
+/// know. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
     notify: Notify,
+    vitals: Vitals,
     said: Arc<Mutex<BTreeMap<Flow, String>>>,
 }
 
 impl Board {
-    pub(super) fn new(notify: Notify) -> Self {
-        Self { notify, said: Arc::default() }
+    pub(super) fn new(notify: Notify, vitals: Vitals) -> Self {
+        Self { notify, vitals, said: Arc::default() }
     }
 
     /// Feeds the watchdog.
     pub(super) fn alive(&self) {
         self.notify.alive();
+        self.vitals.alive();
     }
 
     pub(super) fn stopping(&self) {
         self.notify.stopping();
+        self.vitals.stopping();
+    }
+
+    /// A pass has come so far.
+    fn watched(&self, flow: Flow, watch: Watch) {
+        self.alive();
+        self.say(flow, &format!("running, {} waiting", watch.backlog));
+        self.vitals.watched(flow, watch);
+    }
+
+    /// A pass ended.
+    pub(super) fn ended(&self, flow: Flow, report: &PassReport) {
+        self.vitals.ended(flow, report);
     }
 
     /// Says what a flow does now.
@@ -74,10 +91,7 @@ impl Acts {
             run: Box::new(move |app, flow, options, board| {
                 let (app, store, board) = (app.clone(), passes.clone(), board.clone());
                 Box::pin(async move {
-                    let mut watch = |watch: Watch| {
-                        board.alive();
-                        board.say(flow, &format!("running, {} waiting", watch.backlog));
-                    };
+                    let mut watch = |watch: Watch| board.watched(flow, watch);
                     sync(&app, &store, flow, options, &mut watch).await
                 })
             }),

@@ -13,7 +13,6 @@ use crate::clock::Monotonic;
 use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
-use crate::daemon::notify::Notify;
 use crate::daemon::passes::{Acts, Board, Ended, Passes};
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
@@ -107,7 +106,7 @@ impl Worker {
         acts: Acts,
         (shared, events): (Arc<Shared>, mpsc::Receiver<Event>),
         timers: Timers,
-        notify: Notify,
+        board: Board,
         reload: Reload,
     ) -> Self {
         Self {
@@ -117,7 +116,7 @@ impl Worker {
             events,
             timers,
             passes: Passes::default(),
-            board: Board::new(notify),
+            board,
             reload,
             turns: Vec::new(),
             reload_wanted: false,
@@ -229,6 +228,7 @@ impl Worker {
     fn ended(&mut self, ended: Ended) -> Result<(), DaemonError> {
         self.show_running();
         let report = ended.report?;
+        self.board.ended(ended.flow, &report);
         if let Some(lane) = self.timers.lanes.get(ended.flow) {
             lane.backlog = report.counts.pending;
             let said = lane.judge(&report.end, self.app.outage());
@@ -298,6 +298,7 @@ impl Worker {
         let fixed = [
             ("[store] path", app.config.store.path == self.app.config.store.path),
             ("the control socket", app.config.socket() == self.app.config.socket()),
+            ("[metrics] listen", app.config.metrics == self.app.config.metrics),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(format!(

@@ -56,6 +56,8 @@ mod ingress_resources;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod markers;
+mod metrics;
 mod optout;
 mod optout_clocks;
 mod optout_crash;

@@ -19,6 +19,7 @@ const ROOT: &[&str] = &[
     "migrations",
     "tests",
     "systemd",
+    "monitoring",
     "README.md",
     "LICENSE-MIT",
     "LICENSE-APACHE",

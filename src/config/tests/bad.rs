@@ -398,17 +398,38 @@ fn a_filter_takes_known_comparisons_with_fitting_values() {
 }
 
 #[test]
-fn what_this_version_does_not_have_is_refused_and_not_ignored() {
+fn metrics_are_served_at_an_address_with_a_port() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[metrics]\nlisten = \"127.0.0.1:9464\"",
+            "[metrics]\nlisten = 9464",
+            "[metrics]\nlisten = \"localhost\"",
+            "[metrics]\nlisten = \"127.0.0.1\"",
+            "[metrics]\nlisten = \"127.0.0.1:99999\"",
+            "[metrics]\nlisten = \"127.0.0.1:9464\"\npath = \"/metrics\"",
         ]
     ), @r##"
     [metrics]
-    listen = "127.0.0.1:9464"
+    listen = 9464
     [[ingress.table]]
-      14:1: metrics.listen: this version of cdsync does not have metrics yet (remove it; a later version brings it)
+      14:10: metrics.listen: this is an integer, it must be a string (write it in double quotes)
+    [metrics]
+    listen = "localhost"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1:99999"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1:9464"
+    path = "/metrics"
+    [[ingress.table]]
+      15:1: metrics.path: unknown key `path` (`path` belongs to `[store]`; move it there)
     "##);
 }
 

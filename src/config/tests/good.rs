@@ -92,6 +92,7 @@ direction = "disabled"
 [egress]
 events = []
 [metrics]
+listen = "127.0.0.1:9464"
 "#;
 
 #[test]
