@@ -95,13 +95,17 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             }
             Command::Provision(arguments) => return provision::run(cli, arguments, &clock).await,
             Command::Run => return run::run(cli, &clock).await,
-            Command::Sync(arguments) => return sync::run(cli, arguments, &clock).await,
-            Command::Plan(arguments) => return plan::run(cli, arguments, &clock).await,
+            Command::Sync(arguments) => {
+                return Box::pin(sync::run(cli, arguments, &clock)).await;
+            }
+            Command::Plan(arguments) => {
+                return Box::pin(plan::run(cli, arguments, &clock)).await;
+            }
             Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
             Command::Pause(flow) => Request::Pause(*flow),
             Command::Resume(flow) => Request::Resume(*flow),
             Command::Status(arguments) if arguments.watch => {
-                return status::watch(cli, arguments.json, &clock).await;
+                return Box::pin(status::watch(cli, arguments.json, &clock)).await;
             }
             Command::Status(arguments) => Request::Status(arguments.json),
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
