@@ -218,26 +218,6 @@ impl Client {
         }
     }
 
-    /// Which system it is, in a word.
-    pub(crate) fn system(&self) -> &'static str {
-        self.0.system.as_str()
-    }
-
-    /// What the system's clock showed in its newest answers.
-    pub(crate) fn dates(&self) -> Vec<DateSample> {
-        self.0.dates.newest()
-    }
-
-    /// Rises with each exchange that gets somebody further.
-    pub(crate) fn progress(&self) -> u64 {
-        self.0.progress.count()
-    }
-
-    /// What the last request met, while the system does not answer.
-    pub(crate) fn outage(&self) -> Option<String> {
-        self.0.health.outage()
-    }
-
     /// A part of a batch was refused for now: nobody sends before its wait is
     /// over, as if the whole request had been refused.
     pub(crate) fn heed(&self, failure: &Failure) {
