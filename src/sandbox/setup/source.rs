@@ -59,12 +59,11 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
         csv::ReaderBuilder::new().delimiter(separator(text)).from_reader(text.as_bytes());
     let wrong = |error: &csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
-        let problem = match error.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("it has {len} cells where the first row names {expected_len}")
-            }
-            csv::ErrorKind::Utf8 { .. } => "it is not in UTF-8".to_owned(),
-            _ => "it is no CSV".to_owned(),
+        let problem = if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind()
+        {
+            format!("it has {len} cells where the first row names {expected_len}")
+        } else {
+            "it is no CSV".to_owned()
         };
         at(file, line, problem)
     };
@@ -99,8 +98,8 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
 
 /// Line breaks between two places of the same text.
 fn breaks(text: &str, from: usize, to: usize) -> u64 {
-    let between = text.as_bytes().get(from..to).unwrap_or_default();
-    u64::try_from(between.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0)
+    let between = text.get(from..to).unwrap_or_default();
+    u64::try_from(between.matches('\n').count()).unwrap_or(0)
 }
 
 /// Where a part of the text begins.

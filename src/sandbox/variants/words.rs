@@ -113,11 +113,11 @@ impl Variants {
             .map(Value::from)
             .or_else(|_| text.parse::<bool>().map(Value::from))
             .unwrap_or_else(|_| Value::from(text));
-        self.set_value(name, value)
+        self.set_value(name, &value)
     }
 
     /// Sets one switch.
-    pub fn set_value(&mut self, name: &str, value: Value) -> Result<(), VariantError> {
+    pub fn set_value(&mut self, name: &str, value: &Value) -> Result<(), VariantError> {
         let Some(variant) = ALL.iter().find(|variant| variant.name == name) else {
             let hint = "`cdsync sandbox --list-variants` names them";
             return Err(VariantError(format!("there is no variant {name:?}; {hint}")));
@@ -126,7 +126,7 @@ impl Variants {
             let values = variant.values.replace('|', ", ");
             VariantError(format!("the variant {name} takes {values}, not {value}"))
         };
-        if !variant.takes(&value) {
+        if !variant.takes(value) {
             return Err(wrong());
         }
         let mut values = self.values();
