@@ -58,7 +58,8 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
     let mut reader =
         csv::ReaderBuilder::new().delimiter(separator(text)).from_reader(text.as_bytes());
     let wrong = |error: &csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
+        let begin = error.position().map_or(0, |place| begin(text, place));
+        let line = 1 + breaks(text, 0, begin);
         let problem = if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind()
         {
             format!("it has {len} cells where the first row names {expected_len}")
@@ -82,9 +83,12 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
         }
     }
     let mut rows = Vec::new();
+    let (mut line, mut from) = (1, 0);
     for record in reader.records() {
         let record = record.map_err(|error| wrong(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let begin = record.position().map_or(from, |place| begin(text, place));
+        line += breaks(text, from, begin);
+        from = begin;
         let cells = names.iter().zip(record.iter()).filter(|(_, text)| !text.is_empty());
         let cells =
             cells.map(|(name, text)| Given { name: name.clone(), line, value: Value::from(text) });
@@ -94,6 +98,13 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
         }
     }
     Ok(rows)
+}
+
+/// Where a record begins, behind the breaks of the lines before it.
+fn begin(text: &str, place: &csv::Position) -> usize {
+    let at = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.len() - rest.trim_start_matches(['\r', '\n']).len()
 }
 
 /// Line breaks between two places of the same text.
