@@ -40,8 +40,10 @@ mod row;
 mod server;
 mod setup;
 mod sftp;
+mod tls;
 mod variants;
 mod wire;
+mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -100,6 +102,8 @@ pub struct SandboxOptions {
     pub variants: Variants,
     /// Whether Dynamics has the four activity tables of mail events.
     pub activity_tables: bool,
+    /// Whether the port also speaks TLS, with a certificate made at the start.
+    pub tls: bool,
 }
 
 impl Default for SandboxOptions {
@@ -112,6 +116,7 @@ impl Default for SandboxOptions {
             faults: FaultPlan::default(),
             variants: Variants::default(),
             activity_tables: true,
+            tls: false,
         }
     }
 }
@@ -121,6 +126,7 @@ impl Default for SandboxOptions {
 pub struct Sandbox {
     shared: Arc<Shared>,
     sftp: sftp::Server,
+    tls: Option<tls::Tls>,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -137,6 +143,7 @@ impl Sandbox {
         }
         let socket = TcpListener::bind(options.listen).await?;
         let origin = format!("http://{}", socket.local_addr()?);
+        let tls = options.tls.then(tls::Tls::new).transpose()?;
         let clock = Clock::seeded(options.seed);
         let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
         let mut dynamics = dataverse::store::Db::new(options.seed);
@@ -174,7 +181,11 @@ impl Sandbox {
             desk: page::Desk::new()?,
         });
         let open = Connections::default();
-        let listener = CuttableListener::new(socket, open.clone());
+        let listener = CuttableListener::new(
+            socket,
+            tls.as_ref().map(|tls| tls.acceptor.clone()),
+            open.clone(),
+        );
         let router = Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel();
         let service = router.into_make_service_with_connect_info::<Cut>();
@@ -185,7 +196,7 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, sftp, open, stop: Some(stop), task: Some(task) };
+        let sandbox = Self { shared, sftp, tls, open, stop: Some(stop), task: Some(task) };
         sandbox.set_faults(options.faults);
         Ok(sandbox)
     }
@@ -193,6 +204,17 @@ impl Sandbox {
     /// `http://127.0.0.1:PORT`
     pub fn origin(&self) -> String {
         self.shared.origin.clone()
+    }
+
+    /// `https://localhost:PORT`, on the same port, where TLS was asked for.
+    pub fn secure_origin(&self) -> Option<String> {
+        let port = self.shared.origin.rsplit_once(':').map(|(_, port)| port)?;
+        self.tls.as_ref().map(|_| format!("https://localhost:{port}"))
+    }
+
+    /// The certificate (PEM) that a client of [`Sandbox::secure_origin`] trusts.
+    pub fn authority(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.authority.as_str())
     }
 
     /// The base address of the Campaign API: origin and tenant.

@@ -130,7 +130,10 @@ pub(crate) async fn handle(
         return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let mut call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    if cut.secure() {
+        call.secured();
+    }
     let done = shared.serve(&call);
     if done.slow_ms > 0 {
         shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;

@@ -106,6 +106,9 @@ pub struct Variants {
     pub regarding_delete: ParentDelete,
     /// Whether closed activities refuse changes (Dynamics sheet 4.7).
     pub closed_is_read_only: bool,
+    /// Whether `Prefer: return=representation` brings the row of a change; a
+    /// server may leave a preference be (Dynamics sheet 4.2).
+    pub representation: bool,
     /// Whether publishers and solutions get ids of the server's own, whatever a
     /// request gives; the sheet has no word of given ones (Dynamics sheet 7.4).
     pub own_solution_ids: bool,
@@ -196,6 +199,7 @@ impl Default for Variants {
             navigation_by_schema_name: false,
             regarding_delete: ParentDelete::Cascade,
             closed_is_read_only: true,
+            representation: true,
             own_solution_ids: false,
             privileges_can_be_read: true,
             key_pending_reads: 1,

@@ -53,4 +53,7 @@ pub(in crate::cli) struct Sandbox {
     /// Leave out the activity tables of mail events, for `provision` to create
     #[arg(long)]
     pub(in crate::cli) without_activity_tables: bool,
+    /// Speak TLS too, on the same port; FILE receives the certificate to trust
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) tls: Option<PathBuf>,
 }

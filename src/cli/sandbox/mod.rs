@@ -31,6 +31,7 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
         faults: inputs.faults.clone(),
         variants: inputs.variants,
         activity_tables: !arguments.without_activity_tables,
+        tls: arguments.tls.is_some(),
     })
     .await
     .map_err(|error| {
@@ -43,6 +44,7 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
     let loaded = inputs::load(&sandbox, &inputs)?;
     mailings(&sandbox, arguments);
     greet(&sandbox);
+    tell_authority(&sandbox, arguments)?;
     for line in loaded {
         say(&line);
     }
@@ -50,6 +52,7 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
         write_config(&sandbox, file)?;
         say(&format!("  try: cdsync --config {} sync ingress", file.display()));
         say(&format!("       cdsync --config {} sync egress", file.display()));
+        say(&format!("       cdsync --config {} sync optout", file.display()));
     }
     say("Ctrl-C ends it; nothing is kept");
     let json = cli.global.log_format == Format::Json;
@@ -74,6 +77,19 @@ fn greet(sandbox: &Sandbox) {
     let files = sandbox.sftp();
     say(&format!("  journal   {}, {} events", sandbox.journal().url(), sandbox.journal().count()));
     say(&format!("  files     sftp://{}@{}/exports", files.user(), files.address()));
+}
+
+/// Writes down whom a client of the secure port has to trust.
+fn tell_authority(sandbox: &Sandbox, arguments: &args::Sandbox) -> Result<(), End> {
+    if let (Some(file), Some(origin), Some(authority)) =
+        (&arguments.tls, sandbox.secure_origin(), sandbox.authority())
+    {
+        std::fs::write(file, authority).map_err(|error| {
+            End::new(Exit::Usage, format!("{} cannot be written: {error}", file.display()))
+        })?;
+        say(&format!("  TLS       {origin}, with {} as authority", file.display()));
+    }
+    Ok(())
 }
 
 /// The switches with what they take; the default stands first.

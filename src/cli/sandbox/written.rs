@@ -38,7 +38,7 @@ pub(super) fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
         Vec::new(),
     )?;
     let egress = egress(sandbox, &beside("sftp-key"), &beside("known-hosts"))?;
-    private_file(file, &format!("{text}\n{LINKED}\n{egress}"))
+    private_file(file, &format!("{text}\n{LINKED}\n{egress}\n{OPTOUT}"))
 }
 
 /// The flow of the sandbox's mail events; writes the key and the known hosts.
@@ -80,6 +80,21 @@ port = {port}
 user = "{user}"
 private_key = { file = {key} }
 known_hosts = {hosts}
+"#;
+
+/// The flags that the sandbox's contacts and profiles have, both ways; its
+/// profiles have a filter of what changed.
+const OPTOUT: &str = r#"# Opt-outs, both ways; a contact's own address tells that it was made anew.
+[optout]
+direction = "bidirectional"
+schedule = "0 * * * * *"
+source = "rest"
+pairs = [
+  { dynamics = "donotbulkemail", campaign = "blackListEmail" },
+  { dynamics = "donotphone", campaign = "blackListPhone" },
+  { dynamics = "donotpostalmail", campaign = "blackListPostalMail" },
+]
+rest = { filter = "byModifiedSince", parameter = "since_parameter" }
 "#;
 
 /// The mapping of the linked tables that the sandbox holds beside contacts.

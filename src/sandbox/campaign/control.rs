@@ -217,6 +217,14 @@ impl CampaignControl {
         }
     }
 
+    /// The state of a workflow and the parameters of the signals that it took.
+    pub fn workflow(&self, id: &str) -> Option<(String, Vec<Value>)> {
+        let db = self.db();
+        let workflow = db.workflows.get(id)?;
+        let signals = workflow.signals.iter().map(|(_, parameters)| parameters.clone());
+        Some((workflow.state().to_owned(), signals.collect()))
+    }
+
     /// Revokes all bearer tokens for Campaign.
     pub fn revoke_bearer_tokens(&self) {
         self.identity.revoke_all(Audience::Campaign);

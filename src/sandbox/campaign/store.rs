@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::builtin;
 use super::pkey::Sealer;
 use super::schema::{Key, Resource};
+use super::workflow::Workflows;
 use crate::clock::Clock;
 use crate::sandbox::row::{Cell, Fields, Packed};
 
@@ -133,6 +134,7 @@ pub(crate) struct Db {
     /// Sorted results, so that pages follow on.
     pub(crate) sorted: VecDeque<(u64, Vec<u64>)>,
     pub(crate) last_sorted: u64,
+    pub(crate) workflows: Workflows,
 }
 
 impl Db {
@@ -144,6 +146,7 @@ impl Db {
             sealer: Sealer::new(seed, clock),
             sorted: VecDeque::new(),
             last_sorted: 0,
+            workflows: Workflows::default(),
         };
         if let Some(units) = db.named_mut("orgUnitBase") {
             let mut fields = Fields::new();

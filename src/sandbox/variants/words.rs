@@ -54,6 +54,7 @@ const ALL: &[Variant] = &[
     one("privileges-can-be-read", YES_NO, "a user's privileges can be read"),
     one("key-pending-reads", NUMBER, "reads of a new alternate key until its index is built"),
     one("batch-operations", NUMBER, "operations that one batch may hold"),
+    one("representation", YES_NO, "Prefer: return=representation brings the row of a change"),
     one("campaign-errors", "json-string|plain-text", "shape of Campaign's error bodies"),
     one("campaign-delete", "200|204", "status of a Campaign deletion"),
     one("unique-external-id", YES_NO, "externalId is a unique key of profiles"),

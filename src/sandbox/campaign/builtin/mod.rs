@@ -22,5 +22,6 @@ pub(crate) fn resources() -> Vec<Resource> {
         platform::unit(),
     ];
     all.extend(crm::all());
+    all.push(platform::subscription());
     all
 }

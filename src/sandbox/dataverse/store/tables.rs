@@ -19,6 +19,17 @@ impl Db {
         self.metadata_version += 1;
     }
 
+    /// Takes a table away until it is put back; false where there is none.
+    pub(crate) fn drop_table(&mut self, name: &str) -> bool {
+        let Some(data) = self.tables.remove(name) else {
+            return false;
+        };
+        self.sets.remove(&data.def.set);
+        self.dropped.insert(name.to_owned(), data);
+        self.metadata_version += 1;
+        true
+    }
+
     /// Takes the four tables of mail events away.
     pub(crate) fn remove_mail_tables(&mut self) {
         for name in builtin::MAIL_TABLES {
