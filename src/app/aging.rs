@@ -34,12 +34,12 @@ fn is_old(age_seconds: u64, retention_seconds: u64) -> bool {
 
 impl App {
     /// Looks at the cursors of all flows that are configured. `retention_days`
-    /// is what Dynamics said just now, if it did.
+    /// is what Dynamics said just now, if it did. Gives how many were told of.
     pub(crate) async fn watch_cursors(
         &self,
         store: &Store,
         retention_days: Option<u32>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let (config, now) = (self.config.clone(), self.clock.now());
         let found = store
             .call(move |work| {
@@ -49,18 +49,22 @@ impl App {
                 cursors(work, &config, now)
             })
             .await?;
-        for cursor in self.aging.news(found) {
+        let news = self.aging.news(found);
+        let told = news.len();
+        for cursor in news {
             let Cursor { flow, table, age_seconds, retention_seconds } = cursor;
             CursorAging { flow, table, age_seconds, retention_seconds }.emit();
         }
-        Ok(())
+        Ok(told)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::model::{Flow, TableName};
+    use crate::store::{Checkpoint, Mode, Position};
 
     #[test]
     fn a_cursor_is_old_past_half_of_what_is_kept() {
@@ -80,5 +84,29 @@ mod tests {
         };
         assert_eq!([10, 60, 70, 80].map(at), [0, 1, 0, 0]);
         assert_eq!([0, 60, 70].map(at), [0, 1, 0]);
+    }
+
+    #[tokio::test]
+    async fn the_cursor_of_a_flow_that_does_not_run_is_watched() {
+        let place = tempfile::tempdir().unwrap();
+        let began: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock = Clock::simulated(began);
+        let store = Store::open(&place.path().join("s.db"), Mode::Durable, &clock).await.unwrap();
+        let app = App::planned(&[(Flow::Ingress, "0 0 0 1 1 *", "UTC")], "0s", &clock);
+        let token = |days: i64| {
+            let obtained = began - jiff::SignedDuration::from_hours(24 * days);
+            let (link, within) = ("/delta".to_owned(), false);
+            let position = Position::Delta { link, obtained, within };
+            let checkpoint = Checkpoint { position, generation: 1, mapping: "m".to_owned() };
+            store.call(move |work| work.set_checkpoint(&TableName::contact(), &checkpoint))
+        };
+        token(3).await.unwrap();
+        // Where Dynamics does not say, it keeps seven days.
+        assert_eq!(app.watch_cursors(&store, None).await.unwrap(), 0);
+        token(4).await.unwrap();
+        assert_eq!(app.watch_cursors(&store, Some(30)).await.unwrap(), 0);
+        assert_eq!(app.watch_cursors(&store, Some(7)).await.unwrap(), 1);
+        assert_eq!(app.watch_cursors(&store, None).await.unwrap(), 0);
+        store.close().await;
     }
 }

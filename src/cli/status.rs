@@ -41,8 +41,9 @@ pub(super) async fn watch(cli: &Cli, arguments: Json, clock: &Clock) -> Result<E
     tokio::pin!(ended);
     loop {
         let looked = tokio::select! {
-            looked = hear(&config, &request, clock) => looked,
+            biased;
             () = &mut ended => return Ok(Exit::Done),
+            looked = hear(&config, &request, clock) => looked,
         };
         match looked {
             Ok(text) => screen.show(&text)?,

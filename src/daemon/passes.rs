@@ -101,7 +101,7 @@ impl Acts {
             }),
             watch: Box::new(move |app| {
                 let (app, store) = (app.clone(), cursors.clone());
-                Box::pin(async move { app.watch_cursors(&store, None).await })
+                Box::pin(async move { app.watch_cursors(&store, None).await.map(drop) })
             }),
         }
     }

@@ -246,8 +246,8 @@ impl Meter {
         }
         if after > limit.cap(class) {
             let closed = match class {
-                Class::Ordinary => Closed::Ordinary,
-                Class::Urgent => Closed::All,
+                Class::Ordinary if limit.kept > 0 => Closed::Ordinary,
+                Class::Ordinary | Class::Urgent => Closed::All,
             };
             (count.closed, count.by) = (closed, Some(limit));
             let until = end_of(count.day).to_string();

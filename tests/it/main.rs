@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod budget;
 mod check_activities;
 mod cli;
 mod cli_first_steps;
@@ -19,6 +20,7 @@ mod crash;
 mod crash_egress;
 mod crash_links;
 mod daemon;
+mod daemon_asked;
 mod daemon_start;
 mod egress_activities;
 mod egress_contacts;
@@ -95,5 +97,6 @@ mod sandbox_tracking;
 mod sandbox_variants;
 mod sandbox_writes;
 mod sshd;
+mod status;
 mod support;
 mod trace;

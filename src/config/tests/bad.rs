@@ -446,3 +446,15 @@ fn syntax_errors_are_all_found() {
       13:2: duplicate key (remove or rename one of the two)
     "##);
 }
+
+#[test]
+fn a_share_without_a_budget_and_a_spread_beyond_an_hour_are_refused() {
+    let alone = problems(&with("[campaign]", "optout_share = 20\n[campaign]"));
+    assert!(alone.contains("`optout_share` needs `requests_per_day`"), "{alone}");
+    for share in ["91", "-1"] {
+        let lines = format!("requests_per_day = 9\noptout_share = {share}\n[campaign]");
+        assert!(problems(&with("[campaign]", &lines)).contains("optout_share"), "{share}");
+    }
+    let long = problems(&with("[campaign]", "[daemon]\njitter = \"2h\"\n[campaign]"));
+    assert!(long.contains("a time span of at most 60 minutes"), "{long}");
+}
