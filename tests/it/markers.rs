@@ -2,6 +2,7 @@
 //! answers. Every command runs over it, in every form of the log, at the level
 //! that says most: the marker stays in the systems and in the store.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use cdsync::sandbox::{Fault, FaultRule, System, Variants};
@@ -41,11 +42,9 @@ impl Said {
         self.0.push((who.to_owned(), text.into()));
     }
 
-    /// Runs a command in each form of the log.
+    /// Runs a command, in one form of the log after the other.
     fn run(&mut self, world: &World, arguments: &[&str]) {
-        for format in FORMATS {
-            self.once(world, format, arguments);
-        }
+        self.once(world, FORMATS[self.0.len() / 2 % FORMATS.len()], arguments);
     }
 
     /// Runs a command to its end, and gives its exit code.
@@ -232,7 +231,7 @@ fn export(world: &World, ids: &[Uuid]) {
 }
 
 /// What each system answers where it refuses: its own words, with what it was
-/// sent in them.
+/// sent in quotes among them, as the vendors write, and in every member beside.
 fn refusals() -> Vec<(&'static str, FaultRule)> {
     let rule = |system, method: Option<&str>, code, body: String| FaultRule {
         system: Some(system),
@@ -244,14 +243,15 @@ fn refusals() -> Vec<(&'static str, FaultRule)> {
         "A 'Profile' with the same key '{MARK}' already exists. BAS-010040 Cannot convert '{MARK}' (type text). {MARK}@{MARK}.example"
     );
     let dynamics = |code: &str| {
-        json!({ "error": { "code": code, "message": format!("Cannot convert '{MARK}' of {MARK}"), MARK: MARK } })
+        json!({ "error": { "code": code, "message": format!("Cannot convert the literal '{MARK}' of {MARK}@{MARK}.example to the type 'Edm.Int32'."), MARK: MARK } })
             .to_string()
     };
     let oauth = json!({
         "error": MARK, "error_description": format!("AADSTS7000215: {MARK} for {MARK}"),
         "trace_id": MARK, "correlation_id": MARK,
     });
-    let events = json!({ "message": MARK, "reason": MARK, "error_code": MARK }).to_string();
+    let events = json!({ "message": format!("Nothing is known of '{MARK}'"), "reason": MARK, "error_code": MARK });
+    let events = events.to_string();
     vec![
         (
             "POST to Campaign",
@@ -297,7 +297,7 @@ fn as_a_daemon(world: &World, said: &mut Said) {
             let line = daemon.wait_for("metrics.served");
             line.split('"').find(|part| part.starts_with("127.0.0.1:")).unwrap().to_owned()
         };
-        for (_, refusal) in refusals().into_iter().take(2) {
+        for (_, refusal) in refusals().into_iter().take(1) {
             world.play(refusal);
             said.run(world, &["sync", "--via-daemon", "--patience", "5"]);
         }
@@ -345,7 +345,11 @@ fn look(world: &World, said: &mut Said, ids: &[Uuid], cars: &[Uuid]) {
     ] {
         said.run(world, arguments);
     }
+    let mut reasons = BTreeSet::new();
     for letter in world.dead_letters() {
+        if !reasons.insert((letter["flow"].to_string(), letter["reason"].to_string())) {
+            continue;
+        }
         let number = letter["id"].to_string();
         said.run(world, &["dead-letters", "show", &number]);
         said.run(world, &["dead-letters", "show", &number, "--json"]);
@@ -381,9 +385,8 @@ fn a_marker_in_every_field_of_every_system_is_in_no_output() {
         tell(&world, &ids, 1 + number);
         world.forget();
         world.play(refusal);
-        let format = FORMATS[number % 2];
-        said.once(&world, format, &["sync", "--patience", "3"]);
-        said.once(&world, format, &["check"]);
+        said.run(&world, &["sync", "--patience", "3"]);
+        said.run(&world, &["check"]);
         let met = world.sandbox.requests().entries().iter().any(|entry| entry.fault.is_some());
         assert!(met, "{what} was never met");
     }
