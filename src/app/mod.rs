@@ -14,6 +14,7 @@ mod explore;
 mod guardrails;
 mod ingress;
 mod optout;
+mod optout_keep;
 mod pass;
 mod pin;
 #[cfg(test)]
@@ -39,7 +40,7 @@ pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
-pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
+pub(crate) use rehearsal::{Look, Meaning, Planned, Rehearsal, plan_ingress};
 pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use rehearsal_optout::plan_optout;
 #[cfg(test)]

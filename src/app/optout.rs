@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::App;
+use crate::app::optout_keep::{
+    address_book, address_column, take_up_refused, tell_shared, tell_skew,
+};
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
 use crate::app::tables::lookup;
@@ -17,23 +19,20 @@ use crate::flows::optout::{FileReport, FileSource, OptoutError, OptoutIntake, Op
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
-use crate::model::consent::{BoundPair, ClearingGuard, FlagPair, Skew};
+use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
 use crate::model::{
     Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
     TableSchema, Tally, exceeded,
 };
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{FlowStopped, OptoutClockSkew, OptoutsHeld, OptoutsReleased, TableFailed};
+use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
 
 const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
 pub(super) const CONTACTS: usize = 16;
-
-/// Clocks that are further apart than this are worth a word.
-const FAR_APART: Duration = Duration::from_secs(30);
 
 /// Clearings that pass in any case.
 const ALWAYS: u64 = 50;
@@ -59,6 +58,7 @@ pub(super) async fn sync_optout(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
+    take_up_refused(store, &app.clock).await?;
     let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
     let ending = match frame.drive(begin(app, store), Some(&options.stop)).await? {
         Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
@@ -137,6 +137,9 @@ async fn work(
     }
     delivery.run(Round::Approved).await?;
     tell_skew(delivery.skew().await?);
+    if tally.get().read > 0 {
+        tell_shared(store).await?;
+    }
     done.delivery = delivery.stopped();
     done.stopped = stop.is_requested();
     Ok(done)
@@ -145,19 +148,6 @@ async fn work(
 fn tell_stopped(failure: &Failure) {
     if !failure.is_spent() {
         FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
-    }
-}
-
-fn tell_skew(skew: Skew) {
-    if let Skew::Measured { offset, spread } = skew
-        && offset.unsigned_abs() > FAR_APART
-    {
-        OptoutClockSkew {
-            flow: FLOW,
-            offset_ms: i64::try_from(offset.as_millis()).unwrap_or(i64::MAX),
-            spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
-        }
-        .emit();
     }
 }
 
@@ -280,6 +270,7 @@ impl App {
         let mut wanted = spec.columns();
         wanted.extend(settings.pairs.iter().map(|pair| pair.column.clone()));
         wanted.extend(BESIDE.iter().filter_map(|name| ColumnName::new(name).ok()));
+        wanted.extend(address_column(settings));
         let schema = self.dynamics.table_schema(&spec.dynamics, Some(&wanted)).await?;
         let resource = self.campaign.resource_schema(&spec.campaign).await?;
         let compiled = compile(&spec, &schema, &resource).map_err(|problems| {
@@ -287,6 +278,8 @@ impl App {
         })?;
         let pairs = pairs(&settings.pairs, &schema, &resource).map_err(OptoutProblem::Setup)?;
         let pairs: Arc<[BoundPair]> = pairs.into();
+        let addresses = address_book(settings, &schema)
+            .map_err(|problem| OptoutProblem::Setup(vec![problem]))?;
         let query = Arc::new(Query {
             columns: columns(&compiled.columns(), &wanted, &schema),
             table: schema,
@@ -303,6 +296,7 @@ impl App {
             pairs: pairs.clone(),
             direction: settings.direction,
             rest: rest.map(|rest| (rest.filter.clone(), rest.parameter.clone())),
+            addresses,
             epoch: epoch(settings, &spec),
         };
         let campaign = Writer::new(

@@ -265,8 +265,7 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
 /// What a pass came to.
 pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     let stopped_by = ending.stopped_by;
-    let refused =
-        ending.refused.or_else(|| stopped_by.clone().filter(|failure| stops_all(failure)));
+    let refused = ending.refused.or_else(|| stopped_by.clone().filter(stops_all));
     if let Some(failure) = refused {
         return if failure.is_spent() {
             PassEnd::Spent(failure)

@@ -53,7 +53,7 @@ pub(crate) async fn plan_egress(
         counts: tally.get(),
         refused: report.first(Outcome::Refused).or(report.first(Outcome::Spent)),
         incomplete: report.failed(),
-        gave_up: false,
+        ..Rehearsal::default()
     })
 }
 

@@ -13,15 +13,15 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
-    Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Forget, Json,
+    LetterAction, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{discard, letters, optouts, remote, resync, status, sync, trace};
+use super::{discard, forget, letters, optouts, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +34,7 @@ pub(super) enum Request {
     DiscardTable(DiscardTable),
     Optouts(Optouts),
     ApproveOptouts,
+    Forget(Forget),
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -61,6 +62,7 @@ impl Request {
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
+            | Self::Forget(_)
             | Self::Resync(_)
             | Self::Sync(_) => Ok(()),
         }
@@ -74,6 +76,7 @@ impl Request {
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
             | Self::ApproveOptouts
+            | Self::Forget(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -143,6 +146,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
+        Request::Forget(arguments) => forget::answer(*arguments, place.store).await,
         Request::Resync(_) | Request::Sync(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -197,6 +201,7 @@ async fn carry_out(
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Forget(arguments) => forget::beside(*arguments, desk).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
             desk.paused(choice.flow.into()).await;

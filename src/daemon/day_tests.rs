@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::app::{App, PassEnd, PassReport};
 use crate::clock::Clock;
+use crate::daemon::Reload;
 use crate::daemon::desk::{Event, Shared};
 use crate::daemon::notify::Notify;
 use crate::daemon::passes::{Acts, Board};
@@ -93,11 +94,10 @@ async fn day(jitter: &str) -> Runs {
     };
     let (settled, ()) = tokio::join!(worker.run(), person);
     assert!(settled.unwrap(), "all passes are settled");
-    let runs = runs.lock().unwrap().clone();
-    runs
+    runs.lock().unwrap().clone()
 }
 
-fn never() -> Box<dyn Fn(&App) -> Result<App, String> + Send + Sync> {
+fn never() -> Reload {
     Box::new(|_| Err("nobody reloads".to_owned()))
 }
 

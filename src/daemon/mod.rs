@@ -35,6 +35,9 @@ use crate::telemetry::{DaemonStarted, DaemonStopped};
 /// Events that may wait for the loop.
 const QUEUE: usize = 64;
 
+/// Reads the configuration again, for a daemon that has the given one.
+pub(crate) type Reload = Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>;
+
 /// What a daemon begins with.
 pub(crate) struct Service {
     /// Clients and configuration.
@@ -44,7 +47,7 @@ pub(crate) struct Service {
     /// The configuration file.
     pub(crate) path: PathBuf,
     /// Reads the configuration again; an error is in words.
-    pub(crate) reload: Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>,
+    pub(crate) reload: Reload,
     /// Answers commands.
     pub(crate) answering: Answering,
 }

@@ -72,35 +72,38 @@ type Pass = BoxFuture<'static, (Flow, Result<PassReport, StoreError>)>;
 pub(super) type Run = BoxFuture<'static, Result<PassReport, StoreError>>;
 
 type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
+type Watching = Box<dyn Fn(&App) -> Answer<()> + Send + Sync>;
+type Running = Box<dyn Fn(&App, Flow, PassOptions, &Board) -> Run + Send + Sync>;
+type Asking = Box<dyn Fn(Flow) -> Answer<bool> + Send + Sync>;
 
 /// What the loop does beyond waiting and deciding. A simulated day has others.
 pub(super) struct Acts {
     /// Runs a pass.
-    pub(super) run: Box<dyn Fn(&App, Flow, PassOptions, &Board) -> Run + Send + Sync>,
+    pub(super) run: Running,
     /// Asks whether a person paused a flow.
-    pub(super) paused: Box<dyn Fn(Flow) -> Answer<bool> + Send + Sync>,
+    pub(super) paused: Asking,
     /// Looks at the cursors of all flows.
-    pub(super) watch: Box<dyn Fn(&App) -> Answer<()> + Send + Sync>,
+    pub(super) watch: Watching,
 }
 
 impl Acts {
     /// On the store.
     pub(super) fn on(store: &Store) -> Self {
-        let [passes, pauses, cursors] = [(); 3].map(|()| store.clone());
+        let [to_run, to_ask, to_watch] = [(); 3].map(|()| store.clone());
         Self {
             run: Box::new(move |app, flow, options, board| {
-                let (app, store, board) = (app.clone(), passes.clone(), board.clone());
+                let (app, store, board) = (app.clone(), to_run.clone(), board.clone());
                 Box::pin(async move {
                     let mut watch = |watch: Watch| board.watched(flow, watch);
                     sync(&app, &store, flow, options, &mut watch).await
                 })
             }),
             paused: Box::new(move |flow| {
-                let store = pauses.clone();
+                let store = to_ask.clone();
                 Box::pin(async move { store.call(move |work| work.paused(flow)).await })
             }),
             watch: Box::new(move |app| {
-                let (app, store) = (app.clone(), cursors.clone());
+                let (app, store) = (app.clone(), to_watch.clone());
                 Box::pin(async move { app.watch_cursors(&store, None).await.map(drop) })
             }),
         }

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::App;
 use crate::clock::Monotonic;
-use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
 use crate::daemon::passes::{Acts, Board, Ended, Passes};
+use crate::daemon::{DaemonError, Reload};
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
@@ -29,7 +29,7 @@ const WATCH_EVERY: Duration = Duration::from_mins(10);
 /// How often the wall clock is looked at while nothing is due: it may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type Reload = (PathBuf, Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>);
+type Reading = (PathBuf, Reload);
 
 /// What has a schedule.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub(super) struct Worker {
     timers: Timers,
     passes: Passes,
     board: Board,
-    reload: Reload,
+    reload: Reading,
     turns: Vec<oneshot::Sender<Turn>>,
     reload_wanted: bool,
     /// Since when it is to end, once it is.
@@ -107,7 +107,7 @@ impl Worker {
         (shared, events): (Arc<Shared>, mpsc::Receiver<Event>),
         timers: Timers,
         board: Board,
-        reload: Reload,
+        reload: Reading,
     ) -> Self {
         Self {
             app,

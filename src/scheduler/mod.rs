@@ -30,11 +30,16 @@ impl Spread {
             return Duration::ZERO;
         }
         let [seed, at] = [self.seed.to_le_bytes(), time.as_second().to_le_bytes()];
-        let hash = blake3::hash(&[seed, at].concat());
-        let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
-        let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let number = number(&[seed, at].concat());
         Duration::from_millis(number % limit_ms.saturating_add(1))
     }
+}
+
+/// A number that is always the same for the same bytes, and like chance for
+/// others.
+pub(crate) fn number(bytes: &[u8]) -> u64 {
+    let hash = blake3::hash(bytes);
+    hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// A cron expression in its zone.

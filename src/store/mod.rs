@@ -15,6 +15,7 @@ mod event;
 mod event_content;
 mod event_letter;
 mod file;
+mod forget;
 mod guard;
 mod journal;
 mod layout;
@@ -32,6 +33,7 @@ mod presence;
 mod remap;
 mod resync;
 mod run;
+mod scrub;
 mod seal;
 mod shape;
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub(crate) use error::StoreError;
 pub(crate) use event::{EventStage, LeasedEvent, NewEvent};
 pub(crate) use event_letter::{EventEnd, EventSource, NewEventLetter};
 pub(crate) use file::{FileState, KnownFile};
+pub(crate) use forget::Forgotten;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
 pub(crate) use link::{LinkRow, Place, Standing};
@@ -143,6 +146,17 @@ impl Store {
     pub(crate) fn downgrade(&self) -> WeakStore {
         let thread = std::sync::Arc::downgrade(&self.thread);
         WeakStore { jobs: self.jobs.downgrade(), key: self.key.clone(), thread }
+    }
+
+    /// Leaves nothing of deleted rows in the file or beside it. Writes all of
+    /// the store anew, which needs as much room again.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            let _ = done.send(writer.scrub());
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
     }
 
     /// The key of this store's fingerprints.

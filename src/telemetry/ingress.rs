@@ -177,6 +177,13 @@ events! { INGRESS_EVENTS;
         /// Records that Campaign was told of.
         records: u64,
     }
+    /// What the store knew of a record was erased with `cdsync forget`. The line does not name it.
+    RecordForgotten = "record.forgotten" INFO, "Nothing." {
+        /// Rows that were erased.
+        erased: u64,
+        /// Rows about other records that no longer name it.
+        cleaned: u64,
+    }
     /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
     SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
         /// The flow.

@@ -20,6 +20,7 @@ const ROOT: &[&str] = &[
     "tests",
     "systemd",
     "monitoring",
+    "packaging",
     "README.md",
     "LICENSE-MIT",
     "LICENSE-APACHE",
