@@ -322,29 +322,18 @@ fn as_a_daemon(world: &World, said: &mut Said) {
 
 /// Commands that look at all of it.
 fn look(world: &World, said: &mut Said, ids: &[Uuid], cars: &[Uuid]) {
-    for arguments in [
-        &["check"][..],
-        &["check", "--json"],
-        &["plan"],
-        &["plan", "--json"],
-        &["status"],
-        &["status", "--json"],
-        &["dead-letters", "list"],
-        &["dead-letters", "list", "--json"],
-        &["optouts", "list"],
-        &["optouts", "list", "--json"],
-        &["optouts", "export"],
-        &["optouts", "show", &ids[0].to_string()],
-        &["trace", &ids[0].to_string()],
-        &["trace", &ids[3].to_string(), "--json"],
-        &["trace", &cars[0].to_string()],
-        &["tables"],
-        &["resources", "profile"],
-        &["resync", "--verify", "--table", "contact"],
-        &["resync", "--verify", "--table", "contact", "--json"],
-    ] {
-        said.run(world, arguments);
+    let fixed = "check|check --json|plan|plan --json|status|status --json|dead-letters list|\
+                 dead-letters list --json|optouts list|optouts list --json|optouts export|tables|\
+                 resources profile|resync --verify --table contact|\
+                 resync --verify --table contact --json";
+    for line in fixed.split('|') {
+        said.run(world, &line.split(' ').collect::<Vec<&str>>());
     }
+    let (one, other, car) = (ids[0].to_string(), ids[3].to_string(), cars[0].to_string());
+    said.run(world, &["optouts", "show", &one]);
+    said.run(world, &["trace", &one]);
+    said.run(world, &["trace", &other, "--json"]);
+    said.run(world, &["trace", &car]);
     let mut reasons = BTreeSet::new();
     for letter in world.dead_letters() {
         if !reasons.insert((letter["flow"].to_string(), letter["reason"].to_string())) {
