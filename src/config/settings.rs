@@ -30,8 +30,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// `[daemon]`
     pub(crate) daemon: DaemonSettings,
-    /// `[metrics] listen`: where `run` serves metrics, if it does
-    pub(crate) metrics: Option<SocketAddr>,
+    /// `[metrics]`
+    pub(crate) metrics: MetricsSettings,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
@@ -169,6 +169,13 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self { path: PathBuf::from("/var/lib/cdsync/cdsync.db"), trace_days: TRACE_DAYS }
     }
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetricsSettings {
+    /// Where `run` serves metrics, if it does.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// `[daemon]`

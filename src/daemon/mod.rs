@@ -79,7 +79,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     let timers = work::Timers::new(&app, &store).await?;
     let socket = app.config.socket();
     let control = control::Control::bind(&socket).map_err(DaemonError::Setup)?;
-    let monitor = match app.config.metrics {
+    let monitor = match app.config.metrics.listen {
         Some(address) => Some(monitor::Monitor::bind(address).await.map_err(DaemonError::Setup)?),
         None => None,
     };
