@@ -19,6 +19,7 @@ const ROOT: &[&str] = &[
     "migrations",
     "tests",
     "systemd",
+    "monitoring",
     "packaging",
     "README.md",
     "LICENSE-MIT",
