@@ -133,8 +133,8 @@ pub(super) enum Command {
     Pause(FlowChoice),
     /// Let the daemon run a paused flow again
     Resume(FlowChoice),
-    /// Show flows, tables, backlog and dead letters
-    Status(Json),
+    /// Show flows, tables, systems, backlog and dead letters
+    Status(Status),
     /// Tell one record's story: versions read, decisions, requests, waits
     Trace(Trace),
     /// Look at records that were given up, retry or discard them
@@ -151,6 +151,9 @@ pub(super) enum Command {
     ApproveOptouts,
     /// Erase what the store knows of a person, or of any other record
     Forget(Forget),
+    /// Write man pages, completions and the example configuration, for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// `--json`
@@ -159,6 +162,17 @@ pub(super) struct Json {
     /// Print JSON in place of a table
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `status`
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Status {
+    /// Look again every 2 s until Ctrl-C; with --json one object a line
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `demo`
@@ -239,6 +253,14 @@ pub(super) struct Provision {
     pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+/// `manual`
+#[derive(Debug, Args)]
+pub(super) struct Manual {
+    /// The directory to write into
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
 }
 
 /// `sync`

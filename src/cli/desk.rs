@@ -89,20 +89,48 @@ impl Request {
 pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Exit, End> {
     let config = config(&cli.global)?;
     request.check(&config)?;
+    match here(&config, &request, clock).await? {
+        Ok(said) => said.tell(),
+        Err(locked) => match remote::ask(&config.socket(), &request).await? {
+            Some(exit) => Ok(exit),
+            None => Err(locked.into()),
+        },
+    }
+}
+
+/// The same; gives the data instead of printing them.
+pub(super) async fn hear(config: &Config, request: &Request, clock: &Clock) -> Result<String, End> {
+    match here(config, request, clock).await? {
+        Ok(said) => Ok(said.out),
+        Err(locked) => {
+            let (out, mut pieces) = mpsc::channel(64);
+            let mut sink = Sink::Channel(out);
+            let asked = remote::ask_into(&config.socket(), request, &mut sink).await?;
+            asked.ok_or_else(|| End::from(locked))?;
+            let mut text = String::new();
+            while let Ok(piece) = pieces.try_recv() {
+                text.push_str(&piece);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// On the store, unless another process has it: that error is given back.
+async fn here(
+    config: &Config,
+    request: &Request,
+    clock: &Clock,
+) -> Result<Result<Spoken, StoreError>, End> {
     let store = match Store::open(&config.store.path, request.mode(), clock).await {
         Ok(store) => store,
-        Err(error @ StoreError::Locked { .. }) => {
-            return match remote::ask(&config.socket(), &request).await? {
-                Some(exit) => Ok(exit),
-                None => Err(error.into()),
-            };
-        }
+        Err(error @ StoreError::Locked { .. }) => return Ok(Err(error)),
         Err(error) => return Err(error.into()),
     };
-    let place = Place { config: &config, store: &store, clock, daemon: None };
-    let said = answer(&request, &place).await;
+    let place = Place { config, store: &store, clock, daemon: None };
+    let said = answer(request, &place).await;
     store.close().await;
-    said?.tell()
+    said.map(Ok)
 }
 
 async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
@@ -165,7 +193,7 @@ async fn carry_out(
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
-    let daemon = Some(Daemon { running: desk.running() });
+    let daemon = Some(Daemon::of(&app, desk.running()));
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,

@@ -15,7 +15,7 @@ use crate::store::{Action, Payload, PayloadLink, StoreError, UNKNOWN, Work};
 pub(super) const FORGOTTEN: &str = "a forgotten record";
 
 /// Tables with a column of record ids whose rows are about that record.
-const ABOUT: [(&str, &str); 15] = [
+const ABOUT: [(&str, &str); 16] = [
     ("outbox", "record"),
     ("dead_letter", "record"),
     ("mirror", "record"),
@@ -28,6 +28,7 @@ const ABOUT: [(&str, &str); 15] = [
     ("consent", "contact"),
     ("consent_own", "contact"),
     ("consent_decision", "contact"),
+    ("consent_address", "contact"),
     ("event", "activity"),
     ("event_known", "activity"),
     ("event_letter", "letter"),

@@ -4,6 +4,7 @@
 //! Callers hand in closures over a transaction. Knows nothing of HTTP.
 
 mod backlog;
+mod calls;
 mod checkpoint;
 mod connection;
 pub(crate) mod consent;
@@ -141,6 +142,12 @@ impl Store {
         answer.await.map_err(|_| StoreError::Ended)?
     }
 
+    /// A handle that does not keep the store open.
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        let thread = std::sync::Arc::downgrade(&self.thread);
+        WeakStore { jobs: self.jobs.downgrade(), key: self.key.clone(), thread }
+    }
+
     /// Leaves nothing of deleted rows in the file or beside it. Writes all of
     /// the store anew, which needs as much room again.
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
@@ -163,6 +170,22 @@ impl Store {
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let _ = tokio::task::spawn_blocking(move || drop(thread)).await;
+    }
+}
+
+/// A handle on a store that may be closed meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakStore {
+    jobs: mpsc::WeakSender<Job>,
+    key: SealKey,
+    thread: std::sync::Weak<Thread>,
+}
+
+impl WeakStore {
+    /// The store, while it is open.
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        let (jobs, thread) = (self.jobs.upgrade()?, self.thread.upgrade()?);
+        Some(Store { jobs, key: self.key.clone(), thread })
     }
 }
 
