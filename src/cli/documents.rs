@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use toml::{Table, Value};
 
 use super::args::Cli;
-use crate::config::load;
+use crate::config::{TEMPLATES, load};
 
 /// What a block of TOML that is only a part is put into.
 const BASE: &str = r#"
@@ -64,7 +64,7 @@ fn pages() -> Vec<(String, String)> {
 /// The blocks between fences, each with its language.
 fn blocks(page: &str) -> Vec<(&str, String)> {
     let (mut blocks, mut open): (Vec<(&str, String)>, bool) = (Vec::new(), false);
-    for line in page.lines() {
+    for line in page.lines().map(str::trim_start) {
         if let Some(language) = line.strip_prefix("```") {
             if !open {
                 blocks.push((language, String::new()));
@@ -131,6 +131,17 @@ fn every_command_line_of_the_documents_parses() {
         }
     }
     assert!(seen > 25, "{seen} lines: they are not found");
+}
+
+#[test]
+fn every_template_that_the_documents_name_exists() {
+    for (name, page) in pages() {
+        for rest in page.split("--template ").skip(1) {
+            let word = rest.split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap();
+            let known = TEMPLATES.iter().any(|template| template.name == word);
+            assert!(known || ["NAME", "list", ""].contains(&word), "{name}: --template {word}");
+        }
+    }
 }
 
 #[test]
