@@ -202,7 +202,8 @@ fn inline(value: &Value) -> String {
 #[test]
 fn every_block_of_toml_in_the_documents_loads() {
     let mut seen = 0;
-    for (name, page) in pages() {
+    // Those of the sandbox are files of its own.
+    for (name, page) in pages().into_iter().filter(|(name, _)| name != "sandbox.md") {
         for (_, block) in blocks(&page).iter().filter(|(language, _)| *language == "toml") {
             seen += 1;
             let part: Table =
@@ -230,7 +231,7 @@ fn the_plan_of_faults_in_the_documents_is_one() {
     let plans: Vec<String> = pages()
         .iter()
         .flat_map(|(_, page)| blocks(page))
-        .filter(|(language, _)| *language == "toml faults")
+        .filter(|(language, block)| *language == "toml" && block.contains("[[rule]]"))
         .map(|(_, block)| block)
         .collect();
     assert!(!plans.is_empty());
