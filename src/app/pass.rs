@@ -53,6 +53,8 @@ pub(crate) enum PassEnd {
     Refused(Failure),
     /// A system kept answering with server errors, beyond the retries of a read.
     KeptRefusing(Failure),
+    /// The budget of the day is used up.
+    Spent(Failure),
     /// Nothing moved for too long.
     GaveUp,
     /// It was asked to end early; the next one goes on where it stopped.
@@ -64,7 +66,7 @@ impl PassEnd {
     /// of the whole pass.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
-            Self::Done | Self::Incomplete | Self::Stopped => None,
+            Self::Done | Self::Incomplete | Self::Stopped | Self::Spent(_) => None,
             Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
             Self::GaveUp => Some("nothing moved for too long".to_owned()),
         }
@@ -83,7 +85,7 @@ pub(crate) struct PassReport {
 /// What stood in the way of a pass, from all its parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// A refusal of credentials or privileges.
+    /// A refusal of credentials or privileges, or of our own budget.
     pub(super) refused: Option<Failure>,
     /// A server error that repeating did not mend.
     pub(super) kept_refusing: Option<Failure>,
@@ -107,6 +109,7 @@ pub(crate) async fn sync(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
+    let app = &app.of_flow(flow);
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
@@ -221,6 +224,7 @@ impl<'a> Frame<'a> {
         let failed = ending.failed;
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
+        self.app.meters.settle().await;
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
         tell_finished((flow, run), outcome, &counts, source - self.calls.1);
         let days = self.app.config.store.trace_days;
@@ -261,11 +265,14 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
 /// What a pass came to.
 pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     let stopped_by = ending.stopped_by;
-    let refused = ending
-        .refused
-        .or_else(|| stopped_by.clone().filter(|failure| failure.outcome == Outcome::Refused));
+    let refused =
+        ending.refused.or_else(|| stopped_by.clone().filter(|failure| stops_all(failure)));
     if let Some(failure) = refused {
-        return PassEnd::Refused(failure);
+        return if failure.is_spent() {
+            PassEnd::Spent(failure)
+        } else {
+            PassEnd::Refused(failure)
+        };
     }
     if ending.gave_up {
         return PassEnd::GaveUp;
@@ -281,10 +288,15 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
 }
 
+/// Whether nobody's request will succeed after this.
+pub(super) fn stops_all(failure: &Failure) -> bool {
+    matches!(failure.outcome, Outcome::Refused | Outcome::Spent)
+}
+
 fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     match end {
         PassEnd::Done => RunOutcome::Ok,
-        PassEnd::Stopped => RunOutcome::Incomplete,
+        PassEnd::Stopped | PassEnd::Spent(_) => RunOutcome::Incomplete,
         PassEnd::Incomplete if !failed => RunOutcome::Incomplete,
         PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
             RunOutcome::Failed

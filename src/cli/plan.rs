@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{Look, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
+use crate::app::{Look, Meaning, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
 use crate::clock::Clock;
 use crate::model::Flow;
 
@@ -42,7 +42,12 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
     if !as_json {
-        rehearsals.iter().for_each(sum_up);
+        for rehearsal in &rehearsals {
+            if !rehearsal.meanings.is_empty() {
+                print(&meanings(&rehearsal.meanings))?;
+            }
+            sum_up(rehearsal);
+        }
     }
     if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
@@ -52,10 +57,35 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     }
     let incomplete = rehearsals.iter().any(|it| it.incomplete);
     match rehearsals.into_iter().find_map(|it| it.refused) {
-        Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        Some(failure) => Err(failure.into()),
         None if incomplete => Ok(Exit::Incomplete),
         None => Ok(Exit::Done),
     }
+}
+
+/// Samples of what unusual columns mean, for a person to look over.
+fn meanings(samples: &[Meaning]) -> String {
+    let columns = [
+        ("record", Align::Left),
+        ("column", Align::Left),
+        ("value", Align::Left),
+        ("means", Align::Left),
+        ("in Campaign", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = samples
+        .iter()
+        .map(|it| {
+            let (means, flag) = match it.opted_out {
+                Some(true) => ("opted out", format!("{} = true", it.flag)),
+                Some(false) => ("not opted out", format!("{} = false", it.flag)),
+                None => ("nothing", "as it is".to_owned()),
+            };
+            let value = it.value.map_or_else(|| "empty".to_owned(), |value| value.to_string());
+            vec![it.contact.to_string(), it.column.to_string(), value, means.to_owned(), flag]
+        })
+        .collect();
+    let title = "pairs with `inverted` or `null_means_false`, by example; is this what they mean?";
+    format!("\n{title}\n\n{}", table(&columns, &rows))
 }
 
 fn sum_up(rehearsal: &Rehearsal) {

@@ -21,6 +21,8 @@ pub(super) struct Lane {
     timer: Timer,
     /// Something to do before the schedule says so.
     pub(super) woken: bool,
+    /// It waits for the budget of the day.
+    pub(super) unpaid: bool,
     waiters: Vec<Waiter>,
     /// Passes that failed in a row.
     failed: u64,
@@ -43,6 +45,7 @@ impl Lanes {
             flow,
             timer: Timer::new(plan, None),
             woken: false,
+            unpaid: false,
             waiters: Vec::new(),
             failed: 0,
             backlog: 0,
@@ -94,6 +97,13 @@ impl Lanes {
         self.0.iter_mut().for_each(|lane| lane.woken = true);
     }
 
+    /// Wakes those that waited for the budget of the day, once they may run.
+    pub(super) fn wake_paid(&mut self, waits: impl Fn(Flow) -> bool) {
+        for lane in self.0.iter_mut().filter(|lane| lane.unpaid && !waits(lane.flow)) {
+            (lane.unpaid, lane.woken) = (false, true);
+        }
+    }
+
     /// Notes someone who waits for a pass. One who waits for a flow that is no
     /// longer there is let go.
     pub(super) fn wait_for(&mut self, flow: Flow, waiter: Waiter) {
@@ -136,6 +146,10 @@ impl Lane {
     pub(super) fn judge(&mut self, end: &PassEnd, outage: Option<String>) -> String {
         let backlog = self.backlog;
         let flow = self.flow;
+        if let PassEnd::Spent(failure) = end {
+            self.unpaid = true;
+            return format!("waits for the budget, {backlog} waiting: {failure}");
+        }
         if let Some(reason) = end.failure() {
             self.failed += 1;
             let outage = outage.filter(|_| matches!(end, PassEnd::GaveUp));

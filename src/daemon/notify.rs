@@ -44,6 +44,12 @@ impl Notify {
         Self(manager)
     }
 
+    /// No manager.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// The service can work.
     pub(super) fn ready(&self) {
         self.send("READY=1");

@@ -13,8 +13,7 @@ use crate::clock::Monotonic;
 use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
-use crate::daemon::notify::Notify;
-use crate::daemon::passes::{Board, Ended, Passes};
+use crate::daemon::passes::{Acts, Board, Ended, Passes};
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
@@ -24,10 +23,13 @@ use crate::telemetry::{ConfigRefused, ConfigReloaded, DaemonStopping};
 /// systemd kills.
 const SETTLE_WITHIN: Duration = Duration::from_secs(45);
 
+/// How often cursors are looked at, also those of flows that do not run.
+const WATCH_EVERY: Duration = Duration::from_mins(10);
+
 /// How often the wall clock is looked at while nothing is due: it may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type Reload = (PathBuf, Box<dyn Fn() -> Result<App, String> + Send + Sync>);
+type Reload = (PathBuf, Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>);
 
 /// What has a schedule.
 #[derive(Debug)]
@@ -39,8 +41,13 @@ pub(super) struct Timers {
 impl Timers {
     /// The first pass of each flow is due at once.
     pub(super) async fn new(app: &App, store: &Store) -> Result<Self, DaemonError> {
-        let lanes = Lanes::new(app).map_err(DaemonError::Setup)?;
         let last = store.call(|work| work.last_slice()).await?;
+        Self::of(app, last)
+    }
+
+    /// The same where the last slice of the comparison began at `last`.
+    pub(super) fn of(app: &App, last: Option<Timestamp>) -> Result<Self, DaemonError> {
+        let lanes = Lanes::new(app).map_err(DaemonError::Setup)?;
         let reconcile = app.reconcile_plan().map(|plan| Timer::new(plan, last));
         Ok(Self { lanes, reconcile })
     }
@@ -77,7 +84,7 @@ fn slice_may_begin(running: &[Flow]) -> bool {
 /// The loop's state.
 pub(super) struct Worker {
     app: App,
-    store: Store,
+    acts: Acts,
     shared: Arc<Shared>,
     events: mpsc::Receiver<Event>,
     timers: Timers,
@@ -89,30 +96,33 @@ pub(super) struct Worker {
     /// Since when it is to end, once it is.
     stopping: Option<Monotonic>,
     at_once: bool,
+    /// When the cursors were looked at.
+    watched: Option<Monotonic>,
 }
 
 impl Worker {
     pub(super) fn new(
         app: App,
-        store: Store,
+        acts: Acts,
         (shared, events): (Arc<Shared>, mpsc::Receiver<Event>),
         timers: Timers,
-        notify: Notify,
+        board: Board,
         reload: Reload,
     ) -> Self {
         Self {
             app,
-            store,
+            acts,
             shared,
             events,
             timers,
             passes: Passes::default(),
-            board: Board::new(notify),
+            board,
             reload,
             turns: Vec::new(),
             reload_wanted: false,
             stopping: None,
             at_once: false,
+            watched: None,
         }
     }
 
@@ -146,18 +156,19 @@ impl Worker {
         {
             self.lend(turn).await?;
         }
+        self.watch().await?;
         let now = self.app.clock.now();
         while self.turns.is_empty()
             && self.stopping.is_none()
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
         {
-            let may_run = self.may_run(flow).await?;
+            let stays = self.stays(flow).await?;
             let waiters = self.timers.begun(flow, now);
-            if may_run {
-                let parts = (self.app.clone(), self.store.clone(), self.board.clone());
-                self.passes.start(flow, waiters, parts);
-            } else {
-                self.board.say(flow, "paused");
+            self.board.say(flow, stays.as_deref().unwrap_or("running"));
+            if stays.is_none() {
+                let (app, board) = (&self.app, &self.board);
+                let run = &self.acts.run;
+                self.passes.start(flow, waiters, |options| run(app, flow, options, board));
             }
         }
         self.show_running();
@@ -169,10 +180,33 @@ impl Worker {
         *shown = self.passes.flows();
     }
 
-    /// A paused flow runs only for who asks.
-    async fn may_run(&mut self, flow: Flow) -> Result<bool, DaemonError> {
-        let asked = self.timers.lanes.get(flow).is_some_and(|lane| lane.is_asked());
-        Ok(asked || !self.store.call(move |work| work.paused(flow)).await?)
+    /// Looks at what changes with time alone: budgets of the day, and cursors.
+    async fn watch(&mut self) -> Result<(), DaemonError> {
+        let app = &self.app;
+        app.look_at_budgets();
+        self.timers.lanes.wake_paid(|flow| app.budget_until(flow).is_some());
+        let now = app.clock.monotonic();
+        if self.watched.is_none_or(|last| now.since(last) >= WATCH_EVERY) {
+            self.watched = Some(now);
+            (self.acts.watch)(app).await?;
+        }
+        Ok(())
+    }
+
+    /// Why a flow that is due does not run, in words for the service manager. One
+    /// that is paused, or waits for its budget, runs only for who asks.
+    async fn stays(&mut self, flow: Flow) -> Result<Option<String>, DaemonError> {
+        let until = self.app.budget_until(flow);
+        let Some(lane) = self.timers.lanes.get(flow) else { return Ok(None) };
+        if lane.is_asked() {
+            return Ok(None);
+        }
+        let waiting = format!("{} waiting", lane.backlog);
+        if (self.acts.paused)(flow).await? {
+            return Ok(Some(format!("paused, {waiting}")));
+        }
+        lane.unpaid = until.is_some();
+        Ok(until.map(|until| format!("waits for the budget until {until}, {waiting}")))
     }
 
     /// Waits for what comes first: the end of a pass, an event, or a time.
@@ -194,6 +228,7 @@ impl Worker {
     fn ended(&mut self, ended: Ended) -> Result<(), DaemonError> {
         self.show_running();
         let report = ended.report?;
+        self.board.ended(ended.flow, &report);
         if let Some(lane) = self.timers.lanes.get(ended.flow) {
             lane.backlog = report.counts.pending;
             let said = lane.judge(&report.end, self.app.outage());
@@ -252,7 +287,7 @@ impl Worker {
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self) {
         let path = self.reload.0.display().to_string();
-        let replaced = (self.reload.1)().and_then(|app| self.replace(app));
+        let replaced = (self.reload.1)(&self.app).and_then(|app| self.replace(app));
         match replaced {
             Ok(()) => ConfigReloaded { path }.emit(),
             Err(reason) => ConfigRefused { path, reason }.emit(),
@@ -263,6 +298,7 @@ impl Worker {
         let fixed = [
             ("[store] path", app.config.store.path == self.app.config.store.path),
             ("the control socket", app.config.socket() == self.app.config.socket()),
+            ("[metrics] listen", app.config.metrics == self.app.config.metrics),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(format!(

@@ -30,6 +30,11 @@ impl Reader {
         Self { client, origin: Arc::new(origin) }
     }
 
+    /// The same, for requests that may use the whole budget of the day.
+    pub(crate) fn urgent(&self) -> Self {
+        Self { client: self.client.urgent(), origin: Arc::clone(&self.origin) }
+    }
+
     /// The client's counters.
     pub(crate) fn client(&self) -> &Client {
         &self.client

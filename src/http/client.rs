@@ -12,6 +12,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::auth::Auth;
 use super::baseline::baseline;
+use super::budget::{Class, DayLimit, Meter};
 use super::classify::classify;
 use super::credentials::{Credentials, Token};
 use super::dates::{DateSample, Dates};
@@ -31,9 +32,17 @@ const READ_REPEATS: usize = 4;
 /// Shortest and longest wait between repeats of a read.
 const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
-/// A remote system. Clones share everything.
+/// A remote system. Clones share everything but their class.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<Shared>);
+pub(crate) struct Client(Arc<Shared>, Budget);
+
+/// What a client may spend of a day.
+#[derive(Clone)]
+struct Budget {
+    meter: Arc<Meter>,
+    limit: Option<DayLimit>,
+    class: Class,
+}
 
 struct Shared {
     system: System,
@@ -49,23 +58,6 @@ struct Shared {
     retries: AtomicU64,
     progress: Progress,
     dates: Dates,
-}
-
-/// Counts since the start of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stats {
-    /// Attempts that went out, without token requests.
-    pub(crate) calls: u64,
-    /// Token requests.
-    pub(crate) token_calls: u64,
-    /// Answers that asked us to wait.
-    pub(crate) throttled: u64,
-    /// Attempts beyond the first of a request.
-    pub(crate) retries: u64,
-    /// Requests in flight now.
-    pub(crate) in_flight: u64,
-    /// Most requests in flight that are allowed now.
-    pub(crate) limit: u64,
 }
 
 impl std::fmt::Debug for Client {
@@ -132,7 +124,9 @@ impl Client {
         let baseline = baseline(system, credentials.auth());
         let gate = Gate::new(clock.clone(), limits);
         let health = Health::new(system, clock.clone());
-        Self(Arc::new(Shared {
+        let meter = Arc::new(Meter::new(system, clock.clone()));
+        let budget = Budget { meter, limit: None, class: Class::Ordinary };
+        let shared = Shared {
             system,
             origin,
             transport,
@@ -146,7 +140,26 @@ impl Client {
             retries: AtomicU64::new(0),
             progress: Progress::default(),
             dates: Dates::default(),
-        }))
+        };
+        Self(Arc::new(shared), budget)
+    }
+
+    /// The same client, its requests counted by `meter` and held to `limit`.
+    #[must_use]
+    pub(crate) fn metered(self, meter: Arc<Meter>, limit: Option<DayLimit>) -> Self {
+        Self(self.0, Budget { meter, limit, class: Class::Ordinary })
+    }
+
+    /// The same client for requests that may use the whole budget of the day.
+    #[must_use]
+    pub(crate) fn urgent(&self) -> Self {
+        let budget = Budget { class: Class::Urgent, ..self.1.clone() };
+        Self(Arc::clone(&self.0), budget)
+    }
+
+    /// What counts its requests, and the limit.
+    pub(crate) fn budget(&self) -> (&Meter, Option<DayLimit>) {
+        (&self.1.meter, self.1.limit)
     }
 
     /// Where it is: makes the addresses of requests.
@@ -195,7 +208,8 @@ impl Client {
                 | Outcome::BadRecord
                 | Outcome::Setup
                 | Outcome::Foreign
-                | Outcome::TooLarge => return Err(failure),
+                | Outcome::TooLarge
+                | Outcome::Spent => return Err(failure),
             }
             repeats += 1;
             let (least, most) = REPEAT_WAITS;
@@ -204,18 +218,9 @@ impl Client {
         }
     }
 
-    /// Counts so far.
-    pub(crate) fn stats(&self) -> Stats {
-        let shared = &self.0;
-        let (in_flight, limit) = shared.gate.load();
-        Stats {
-            calls: shared.calls.load(Ordering::Relaxed),
-            token_calls: shared.credentials.calls(),
-            throttled: shared.throttled.load(Ordering::Relaxed),
-            retries: shared.retries.load(Ordering::Relaxed),
-            in_flight: in_flight as u64,
-            limit: limit as u64,
-        }
+    /// Which system it is, in a word.
+    pub(crate) fn system(&self) -> &'static str {
+        self.0.system.as_str()
     }
 
     /// What the system's clock showed in its newest answers.
@@ -259,6 +264,8 @@ impl Client {
                 .await
                 .inspect_err(|failure| shared.health.judge(Some(failure)))?;
             let attempt = shared.attempt(request, &token)?;
+            let Budget { meter, limit, class } = &self.1;
+            meter.take(*limit, *class, request.weight).await?;
             shared.gate.depart(&mut place).await;
             let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
@@ -303,7 +310,8 @@ impl Client {
                 | Outcome::Setup
                 | Outcome::Garbled
                 | Outcome::Foreign
-                | Outcome::TooLarge => return Err(failure),
+                | Outcome::TooLarge
+                | Outcome::Spent => return Err(failure),
             }
             shared.retries.fetch_add(1, Ordering::Relaxed);
         }
@@ -390,6 +398,9 @@ impl Shared {
         }
     }
 }
+
+#[path = "client_stats.rs"]
+mod stats;
 
 #[cfg(test)]
 #[path = "client_tests.rs"]

@@ -10,45 +10,16 @@
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
 //! | `/events/organizations/…` | the journal of Campaign's events |
-//! | `/_sandbox/` | counts of what is held and was asked; `POST` to `clock`, `journal`, `optouts` acts as people would |
+//! | `/_sandbox` | pages for people, `/_sandbox/api` for scripts; `POST` to `clock`, `journal`, `optouts` acts as people would |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
 //! owns its rows, in memory, and must not know one line of the clients it
 //! judges: nothing but the clock is imported.
 //!
-//! # Faults
-//!
-//! A [`FaultPlan`] may be read from TOML:
-//!
-//! ```toml
-//! seed = 7
-//!
-//! [[rule]]                       # every tenth write meets a full server
-//! system = "campaign"            # entra, dynamics, ims, campaign, journal
-//! method = "POST"
-//! every = 10
-//! fault = { kind = "throttle", retry_after = 2 }
-//!
-//! [[rule]]                       # three replies get lost after the work was done
-//! path = "/profile"              # path and query contain this
-//! after = 5
-//! times = 3
-//! fault = { kind = "cut_after" }
-//!
-//! [[rule]]
-//! system = "dynamics"
-//! probability = 0.05             # repeatable: drawn from the seed
-//! fault = { kind = "slow", ms = 200 }
-//! ```
-//!
-//! Further conditions: `first = n`; `operation = true` looks at each operation
-//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
-//! `cut_after`). Kinds: `throttle`, `status` (`code`,
-//! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
-//! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
-//! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
-//! `gzip_bomb` (`bytes`), `wrong_content`.
+//! `docs/sandbox.md` explains faults, variants, schema and data files, the pages
+//! and the addresses for scripts, with examples.
 
+mod acts;
 mod campaign;
 mod clocks;
 mod dataverse;
@@ -62,10 +33,12 @@ mod log;
 mod mail;
 mod moment;
 mod optouts;
+mod page;
 mod play;
 mod random;
 mod row;
 mod server;
+mod setup;
 mod sftp;
 mod tls;
 mod variants;
@@ -74,8 +47,8 @@ mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -100,9 +73,11 @@ pub use self::mail::{
 };
 pub use self::optouts::ExportForm;
 use self::server::Shared;
+pub use self::setup::{Customized, DataFile, DataProblem, FileForm};
 pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
-    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variant, VariantError,
+    Variants,
 };
 use crate::clock::Clock;
 
@@ -203,6 +178,7 @@ impl Sandbox {
             limits: limits::Limits::default(),
             origin,
             restless: AtomicU64::new(0),
+            desk: page::Desk::new()?,
         });
         let open = Connections::default();
         let listener = CuttableListener::new(
@@ -259,32 +235,17 @@ impl Sandbox {
 
     /// Acts on Dataverse.
     pub fn dynamics(&self) -> DynamicsControl {
-        DynamicsControl {
-            db: Arc::clone(&self.shared.dynamics),
-            clock: self.shared.clocks.of(System::Dynamics).clone(),
-            identity: self.shared.identity.clone(),
-        }
+        self.shared.dynamics_control()
     }
 
     /// Acts on Campaign.
     pub fn campaign(&self) -> CampaignControl {
-        CampaignControl {
-            db: Arc::clone(&self.shared.campaign),
-            variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clocks.of(System::Campaign).clone(),
-            identity: self.shared.identity.clone(),
-        }
+        self.shared.campaign_control()
     }
 
     /// Acts on the journal of Campaign's events.
     pub fn journal(&self) -> JournalControl {
-        JournalControl {
-            journal: Arc::clone(&self.shared.journal),
-            variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clocks.of(System::Journal).clone(),
-            origin: self.shared.origin.clone(),
-            seed: self.shared.seed,
-        }
+        self.shared.journal_control()
     }
 
     /// Acts on the files that Campaign's workflows leave on its SFTP server.
@@ -312,16 +273,12 @@ impl Sandbox {
 
     /// Replaces the faults; counters start anew.
     pub fn set_faults(&self, plan: FaultPlan) {
-        let restless = plan.rules.iter().filter(|rule| rule.fault == Fault::DuplicateRows).count();
-        self.shared.restless.store(u64::try_from(restless).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.shared.faults.set(plan);
+        self.shared.set_faults(plan);
     }
 
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
-        *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
-        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
-        self.shared.campaign.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
+        self.shared.set_variants(variants);
     }
 
     /// Answers one request without a network, as the listener would: same

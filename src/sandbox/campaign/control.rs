@@ -77,7 +77,14 @@ impl CampaignControl {
             .collect()
     }
 
-    fn show(&self, db: &Db, resource: &str, number: u64, row: &Packed) -> Map<String, Value> {
+    /// One record.
+    pub(crate) fn show(
+        &self,
+        db: &Db,
+        resource: &str,
+        number: u64,
+        row: &Packed,
+    ) -> Map<String, Value> {
         let Some(place) = db.place(resource) else {
             return Map::new();
         };

@@ -38,7 +38,8 @@ fn indexed(cell: &Cell<'_>) -> Option<Box<str>> {
 }
 
 impl ResourceData {
-    fn new(def: Resource) -> Self {
+    /// A resource without records.
+    pub(crate) fn new(def: Resource) -> Self {
         Self { def: Arc::new(def), rows: BTreeMap::new(), next: 1, index: HashMap::new() }
     }
 

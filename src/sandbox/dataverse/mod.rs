@@ -125,7 +125,8 @@ pub(crate) struct Surroundings<'a> {
 
 /// Answers a request whose token is good.
 pub(crate) fn answer(db: &mut Db, call: &Call, around: &Surroundings<'_>) -> Reply {
-    let prefer = Prefer::read(call);
+    let mut prefer = Prefer::read(call);
+    prefer.representation &= around.variants.representation;
     let reply = route(db, call, &prefer, around).unwrap_or_else(|refusal| {
         refusal.reply(prefer.annotations.split(',').any(|name| name.trim() == "*"))
     });

@@ -363,7 +363,7 @@ fn related(def: &Table, fields: &Fields) -> Option<Uuid> {
 }
 
 /// Tables that nothing is ever deleted from: links to them need no index.
-const STEADY: [&str; 4] = ["systemuser", "businessunit", "team", "transactioncurrency"];
+pub(crate) const STEADY: [&str; 4] = ["systemuser", "businessunit", "team", "transactioncurrency"];
 
 fn link(
     index: &mut BTreeSet<(Uuid, u32, u16, Uuid)>,

@@ -8,6 +8,7 @@ mod parts;
 mod platform;
 mod profile;
 
+pub(crate) use self::parts::audit;
 use super::schema::Resource;
 
 /// All built-in resources.

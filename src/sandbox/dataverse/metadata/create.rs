@@ -194,7 +194,7 @@ fn activity_rules(body: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 /// A table with the columns that the server makes.
-fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
+pub(crate) fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
     let name = schema_name.to_lowercase();
     let codes = db.tables.values().map(|data| data.def.type_code);
     let code = codes.max().unwrap_or(0).max(11_000) + 1;
