@@ -94,6 +94,7 @@ mod sandbox_batch;
 mod sandbox_campaign;
 mod sandbox_client;
 mod sandbox_crm;
+mod sandbox_definitions;
 mod sandbox_drift;
 mod sandbox_dynamics;
 mod sandbox_faults;
