@@ -14,6 +14,7 @@ use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, Dynam
 use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
+use crate::model::Stop;
 use crate::secret::SecretSource;
 use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
@@ -101,6 +102,18 @@ impl App {
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
+    }
+
+    /// The same clients for a pass that may be asked to end: what has not gone
+    /// out by then does not go. The journal and the files are only read, and
+    /// reading is dropped.
+    pub(super) fn until(&self, stop: &Stop) -> Self {
+        Self {
+            dynamics: self.dynamics.until(stop),
+            campaign: self.campaign.until(stop),
+            activities: self.activities.until(stop),
+            ..self.clone()
+        }
     }
 
     /// Opens the store. What an ended process was working on is marked: it may

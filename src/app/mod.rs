@@ -31,7 +31,7 @@ mod tables;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
-pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
+pub(crate) use pass::{Came, PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};

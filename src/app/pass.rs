@@ -15,7 +15,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted};
+use crate::telemetry::{FlowFinished, FlowStarted, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -30,6 +30,47 @@ pub(crate) struct PassOptions {
     pub(crate) again: bool,
     /// Whether someone asked for it, and not the schedule.
     pub(crate) asked: bool,
+    /// What the pass before it came to, where it is known.
+    pub(crate) before: Option<Came>,
+}
+
+/// Idle passes in a row that are told of: one sees that all has settled.
+const SETTLING: u64 = 3;
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Came {
+    outcome: RunOutcome,
+    counts: Counts,
+    /// Passes in a row that found the same, before this one.
+    alike: u64,
+}
+
+impl Came {
+    /// What a pass came to after `before`, and whether it is to be told of.
+    fn after(before: Option<Self>, outcome: RunOutcome, counts: Counts) -> (Self, bool) {
+        let mut came = Self { outcome, counts, alike: 0 };
+        if let Some(before) = before.filter(|before| !before.is_followed_by_news(&came)) {
+            came.alike = before.alike + 1;
+        }
+        // A failure is told of by `flow.failing`, once.
+        let settling = came.alike <= SETTLING && outcome != RunOutcome::Failed;
+        (came, came.alike == 0 || settling)
+    }
+
+    /// Whether a pass is worth a line after this one: it did something, or found
+    /// another state. An idle one is not.
+    fn is_followed_by_news(&self, next: &Self) -> bool {
+        let done = next.counts.written + next.counts.deleted + next.counts.dead_lettered > 0;
+        let of = |came: &Self| {
+            // What was read and where that is now; not the calls and the time.
+            let it = came.counts;
+            (came.outcome, it.read, it.unchanged, it.filtered, it.pending)
+        };
+        let idle = |came: &Self| came.outcome == RunOutcome::Ok;
+        let nothing = next.counts.read == 0 && idle(self) && idle(next);
+        done || !(nothing || of(self) == of(next))
+    }
 }
 
 /// Where a pass is, for whoever draws it.
@@ -78,6 +119,10 @@ pub(crate) struct PassReport {
     pub(crate) end: PassEnd,
     /// What it counted.
     pub(crate) counts: Counts,
+    /// Both, for the next one.
+    pub(crate) came: Came,
+    /// Whether it was told of.
+    pub(crate) told: bool,
 }
 
 /// What stood in the way of a pass, from all its parts.
@@ -107,6 +152,8 @@ pub(crate) async fn sync(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
+    // What has not gone out when it is asked to end does not go.
+    let app = &app.until(&options.stop);
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
@@ -125,6 +172,8 @@ pub(super) struct Frame<'a> {
     calls: (u64, u64),
     patience: Patience,
     again: bool,
+    before: Option<Came>,
+    asked: bool,
     watch: &'a mut (dyn FnMut(Watch) + Send),
     shown: Option<(Monotonic, u64)>,
     told: Option<(TallyDelta, u64)>,
@@ -153,12 +202,27 @@ impl<'a> Frame<'a> {
         let (began, calls) = (app.clock.monotonic(), app.calls(flow));
         let (run, carried) =
             store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
-        FlowStarted { flow, run, backlog: carried }.emit();
+        let (again, asked, before) = (options.again, options.asked, options.before);
+        FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
         let patience = Patience::new(app, flow, &tally, options.patience);
-        let again = options.again;
         let (shown, told) = (None, None);
-        Ok(Self { app, store, tally, flow, run, began, calls, patience, again, watch, shown, told })
+        Ok(Self {
+            app,
+            store,
+            tally,
+            flow,
+            run,
+            began,
+            calls,
+            patience,
+            again,
+            before,
+            asked,
+            watch,
+            shown,
+            told,
+        })
     }
 
     /// Runs a part of the pass while patience lasts, and tells how far it is.
@@ -187,9 +251,10 @@ impl<'a> Frame<'a> {
         tokio::pin!(stopped);
         loop {
             tokio::select! {
+                biased;
+                () = &mut stopped => return Ok(Driven::Stopped),
                 ended = &mut work => return ended.map(Driven::Ended),
                 () = self.patience.run_out() => return Ok(Driven::GaveUp),
-                () = &mut stopped => return Ok(Driven::Stopped),
                 tick = ticker.tick() => tick?,
             }
         }
@@ -222,10 +287,15 @@ impl<'a> Frame<'a> {
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
-        tell_finished((flow, run), outcome, &counts, source - self.calls.1);
+        let (came, news) = Came::after(self.before, outcome, counts);
+        let told = self.asked || news;
+        tell_finished((flow, run), came, source - self.calls.1, told);
+        if !matches!(end, PassEnd::Stopped) {
+            pass_over(flow);
+        }
         let days = self.app.config.store.trace_days;
         store.call(move |work| work.prune_trace(days, run)).await?;
-        Ok(PassReport { end, counts })
+        Ok(PassReport { end, counts, came, told })
     }
 }
 
@@ -292,12 +362,8 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     }
 }
 
-fn tell_finished(
-    (flow, run): (Flow, RunId),
-    outcome: RunOutcome,
-    counts: &Counts,
-    source_calls: u64,
-) {
+fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news: bool) {
+    let Came { outcome, counts, .. } = came;
     FlowFinished {
         flow,
         run,
@@ -313,5 +379,56 @@ fn tell_finished(
         source_calls,
         duration_ms: counts.duration_ms,
     }
-    .emit();
+    .emit(news);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_is_worth_a_line_when_it_did_something_or_found_another_state() {
+        let (ok, incomplete) = (RunOutcome::Ok, RunOutcome::Incomplete);
+        let came = |outcome, [read, written, unchanged, pending]: [u64; 4]| Came {
+            outcome,
+            counts: Counts { read, written, unchanged, pending, ..Counts::default() },
+            alike: 0,
+        };
+        // the pass before, the pass: read, written, unchanged, pending → news
+        let cases = [
+            ((ok, [0, 0, 0, 0]), (ok, [0, 0, 0, 0]), false),
+            ((ok, [9, 9, 0, 0]), (ok, [0, 0, 0, 0]), false),
+            ((ok, [0, 0, 0, 0]), (ok, [1, 1, 0, 0]), true),
+            ((ok, [1, 1, 0, 0]), (ok, [1, 1, 0, 0]), true),
+            ((ok, [0, 0, 0, 0]), (ok, [3, 0, 3, 0]), true),
+            // A source whose windows overlap tells the same rows again.
+            ((ok, [3, 0, 3, 0]), (ok, [3, 0, 3, 0]), false),
+            ((ok, [4, 0, 3, 1]), (ok, [1, 0, 0, 1]), true),
+            ((ok, [1, 0, 0, 1]), (ok, [1, 0, 0, 1]), false),
+            ((incomplete, [2, 0, 0, 2]), (incomplete, [2, 0, 0, 2]), false),
+            ((incomplete, [2, 0, 0, 2]), (incomplete, [3, 0, 0, 3]), true),
+            ((RunOutcome::Failed, [0, 0, 0, 0]), (RunOutcome::Failed, [0, 0, 0, 0]), false),
+            ((RunOutcome::Failed, [0, 0, 0, 0]), (ok, [0, 0, 0, 0]), true),
+            ((ok, [0, 0, 0, 0]), (RunOutcome::Failed, [0, 0, 0, 0]), true),
+        ];
+        for (row, (before, next, news)) in cases.into_iter().enumerate() {
+            let (before, next) = (came(before.0, before.1), came(next.0, next.1));
+            assert_eq!(before.is_followed_by_news(&next), news, "row {row}");
+        }
+    }
+
+    #[test]
+    fn the_first_idle_passes_are_told_and_failures_once() {
+        let told = |outcome| {
+            let mut before = None;
+            let tell = |_| {
+                let (came, told) = Came::after(before, outcome, Counts::default());
+                before = Some(came);
+                told
+            };
+            (0..6).map(tell).collect::<Vec<_>>()
+        };
+        assert_eq!(told(RunOutcome::Ok), [true, true, true, true, false, false]);
+        assert_eq!(told(RunOutcome::Failed), [true, false, false, false, false, false]);
+    }
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::Watch;
 use crate::clock::{Clock, Monotonic};
-use crate::telemetry::{CommandFailed, LogFormat, start};
+use crate::telemetry::{BugFound, CommandFailed, LogFormat, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
@@ -68,6 +68,17 @@ pub(super) fn report_failure(exit: Exit, reason: String) {
         CommandFailed { exit: u64::from(exit as u8), reason }.emit();
     } else {
         complain(&reason);
+    }
+}
+
+/// Says where a bug showed itself, in the same way.
+pub(super) fn report_bug(place: String) {
+    if JSON.load(Ordering::Relaxed) {
+        BugFound { place }.emit();
+    } else {
+        complain(&format!(
+            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
+        ));
     }
 }
 

@@ -9,6 +9,7 @@ mod desk;
 mod lanes;
 mod notify;
 mod passes;
+mod pulse;
 mod signals;
 mod tasks;
 mod work;
@@ -23,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{DaemonStarted, DaemonStopped};
+use crate::telemetry::{DaemonStarted, DaemonStopped, remember_passes};
 
 /// Events that may wait for the loop.
 const QUEUE: usize = 64;
@@ -58,11 +59,11 @@ pub(crate) enum DaemonError {
     Task(&'static str),
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it; gives whether all was settled.
 ///
 /// # Errors
 /// See [`DaemonError`].
-pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
+pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let Service { app, store, path, reload, answering } = service;
     let signals = signals::Signals::catch()
         .map_err(|error| DaemonError::Setup(format!("signals cannot be caught: {error}")))?;
@@ -76,6 +77,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     let mut tasks = tasks::Tasks::new(sender.clone());
     tasks.start("signals", signals.tell(sender));
     tasks.start("control", control.serve(desk, answering));
+    remember_passes();
     let notify = notify::Notify::from_environment(&app.clock);
     DaemonStarted {
         version: env!("CARGO_PKG_VERSION"),
@@ -88,5 +90,5 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
-    Ok(())
+    Ok(settled)
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::app::{App, PassOptions, PassReport, Requests, Watch, sync};
+use crate::app::{App, Came, PassOptions, PassReport, Requests, Watch, sync};
 use crate::daemon::lanes::Waiter;
 use crate::daemon::notify::Notify;
 use crate::model::{Flow, Stop};
@@ -85,7 +85,7 @@ impl Passes {
     pub(super) fn start(
         &mut self,
         flow: Flow,
-        waiters: Vec<Waiter>,
+        (waiters, before): (Vec<Waiter>, Option<Came>),
         (app, store, board): (App, Store, Board),
     ) {
         let stop = Stop::default();
@@ -95,6 +95,7 @@ impl Passes {
             stop: stop.clone(),
             again: true,
             asked: !waiters.is_empty(),
+            before,
         };
         board.say(flow, "running");
         self.marks.insert(flow, Mark { stop, waiters });

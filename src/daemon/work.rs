@@ -15,6 +15,7 @@ use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
 use crate::daemon::notify::Notify;
 use crate::daemon::passes::{Board, Ended, Passes};
+use crate::daemon::pulse::Pulse;
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
@@ -46,7 +47,7 @@ impl Timers {
     }
 
     fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
-        let slice = next_due(&self.reconcile, now).filter(|_| slice_may_begin(running));
+        let slice = next_due(&self.reconcile, now).filter(|_| self.slice_may_begin(running));
         self.lanes.due(now, running).into_iter().chain(slice).min()
     }
 
@@ -54,8 +55,13 @@ impl Timers {
     /// pass of `ingress`.
     fn wanted(&self, now: Timestamp, running: &[Flow]) -> Option<Flow> {
         let slice = self.reconcile.as_ref().and_then(|slice| slice.due(now));
-        let slice = slice.filter(|due| *due <= now && slice_may_begin(running));
+        let slice = slice.filter(|due| *due <= now && self.slice_may_begin(running));
         self.lanes.wanted(now, running).or(slice.map(|_| Flow::Ingress))
+    }
+
+    fn slice_may_begin(&self, running: &[Flow]) -> bool {
+        running.iter().all(|other| may_overlap(Flow::Ingress, *other))
+            && !self.lanes.is_held(Flow::Ingress)
     }
 
     /// A pass begins; the slice that is due goes with it.
@@ -70,10 +76,6 @@ impl Timers {
     }
 }
 
-fn slice_may_begin(running: &[Flow]) -> bool {
-    running.iter().all(|other| may_overlap(Flow::Ingress, *other))
-}
-
 /// The loop's state.
 pub(super) struct Worker {
     app: App,
@@ -83,6 +85,7 @@ pub(super) struct Worker {
     timers: Timers,
     passes: Passes,
     board: Board,
+    pulse: Pulse,
     reload: Reload,
     turns: Vec<oneshot::Sender<Turn>>,
     reload_wanted: bool,
@@ -100,7 +103,9 @@ impl Worker {
         notify: Notify,
         reload: Reload,
     ) -> Self {
+        let pulse = Pulse::new(&store, &app.clock, notify.pulse());
         Self {
+            pulse,
             app,
             store,
             shared,
@@ -119,7 +124,6 @@ impl Worker {
     /// Runs until a signal; gives whether all was settled.
     pub(super) async fn run(mut self) -> Result<bool, DaemonError> {
         loop {
-            self.board.alive();
             match self.stopping {
                 Some(_) if self.passes.is_empty() => return Ok(true),
                 Some(since) if self.at_once || self.is_late(since) => return Ok(false),
@@ -146,6 +150,7 @@ impl Worker {
         {
             self.lend(turn).await?;
         }
+        self.timers.lanes.let_go(self.app.clock.monotonic());
         let now = self.app.clock.now();
         while self.turns.is_empty()
             && self.stopping.is_none()
@@ -154,8 +159,9 @@ impl Worker {
             let may_run = self.may_run(flow).await?;
             let waiters = self.timers.begun(flow, now);
             if may_run {
+                let before = self.timers.lanes.get(flow).and_then(|lane| lane.came);
                 let parts = (self.app.clone(), self.store.clone(), self.board.clone());
-                self.passes.start(flow, waiters, parts);
+                self.passes.start(flow, (waiters, before), parts);
             } else {
                 self.board.say(flow, "paused");
             }
@@ -186,6 +192,11 @@ impl Worker {
         tokio::select! {
             Some(ended) = self.passes.next() => self.ended(ended),
             Some(event) = self.events.recv() => self.take(event),
+            felt = self.pulse.felt() => {
+                felt?;
+                self.board.alive();
+                Ok(())
+            }
             () = clock.sleep(until) => Ok(()),
         }
     }
@@ -195,8 +206,8 @@ impl Worker {
         self.show_running();
         let report = ended.report?;
         if let Some(lane) = self.timers.lanes.get(ended.flow) {
-            lane.backlog = report.counts.pending;
-            let said = lane.judge(&report.end, self.app.outage());
+            let now = self.app.clock.monotonic();
+            let said = lane.judge(&report, self.app.outage(), now);
             self.board.say(ended.flow, &said);
         }
         for (_, reply) in ended.waiters {
@@ -213,10 +224,10 @@ impl Worker {
                 if self.stopping.is_some() {
                     self.at_once = true;
                 } else {
-                    DaemonStopping { signal }.emit();
-                    self.board.stopping();
                     self.stopping = Some(self.app.clock.monotonic());
                     self.passes.stop_all();
+                    DaemonStopping { signal }.emit();
+                    self.board.stopping();
                 }
             }
             Event::Reload => self.reload_wanted = true,
@@ -237,13 +248,14 @@ impl Worker {
         if reply.send(Turn { _held: held }).is_err() {
             return Ok(());
         }
-        let clock = self.app.clock.clone();
         while self.stopping.is_none() {
-            self.board.alive();
             tokio::select! {
                 _ = &mut back => return Ok(()),
                 Some(event) = self.events.recv() => self.take(event)?,
-                () = clock.sleep(LOOK_EVERY) => {}
+                felt = self.pulse.felt() => {
+                    felt?;
+                    self.board.alive();
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tokio::sync::watch;
 
 use super::auth::Auth;
 use super::baseline::baseline;
@@ -33,7 +34,7 @@ const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration
 
 /// A remote system. Clones share everything.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<Shared>);
+pub(crate) struct Client(Arc<Shared>, Option<watch::Receiver<bool>>);
 
 struct Shared {
     system: System,
@@ -132,7 +133,7 @@ impl Client {
         let baseline = baseline(system, credentials.auth());
         let gate = Gate::new(clock.clone(), limits);
         let health = Health::new(system, clock.clone());
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             system,
             origin,
             transport,
@@ -146,7 +147,15 @@ impl Client {
             retries: AtomicU64::new(0),
             progress: Progress::default(),
             dates: Dates::default(),
-        }))
+        });
+        Self(shared, None)
+    }
+
+    /// The same client for work that may be asked to end: once `wish` is true,
+    /// nothing more goes out through this clone, and what was to go ends as
+    /// `NotSent` at once. What is on its way is waited for.
+    pub(crate) fn until(&self, wish: watch::Receiver<bool>) -> Self {
+        Self(Arc::clone(&self.0), Some(wish))
     }
 
     /// Where it is: makes the addresses of requests.
@@ -199,7 +208,11 @@ impl Client {
             }
             repeats += 1;
             let (least, most) = REPEAT_WAITS;
-            self.0.clock.sleep(backoff(repeats, least, most, &self.0.clock)).await;
+            let wait = backoff(repeats, least, most, &self.0.clock);
+            tokio::select! {
+                () = self.asked_to_end() => return Err(failure),
+                () = self.0.clock.sleep(wait) => {}
+            }
             self.0.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -241,6 +254,16 @@ impl Client {
         }
     }
 
+    /// Waits for the wish to end; for ever where nobody can make it.
+    async fn asked_to_end(&self) {
+        if let Some(wish) = &self.1
+            && wish.clone().wait_for(|wished| *wished).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
         let shared = &self.0;
         if request.url.origin() != &shared.origin {
@@ -252,14 +275,13 @@ impl Client {
         }
         let mut refreshed = 0;
         loop {
-            let mut place = shared.gate.enter().await;
-            let token = shared
-                .credentials
-                .token()
-                .await
-                .inspect_err(|failure| shared.health.judge(Some(failure)))?;
-            let attempt = shared.attempt(request, &token)?;
-            shared.gate.depart(&mut place).await;
+            let (place, token, attempt) = tokio::select! {
+                biased;
+                () = self.asked_to_end() => {
+                    return Err(Failure::new(shared.system, Outcome::NotSent, "cdsync ends"));
+                }
+                ready = shared.ready(request) => ready?,
+            };
             let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
             let failure = match answer {
@@ -311,6 +333,19 @@ impl Client {
 }
 
 impl Shared {
+    /// Waits until a request may go out, and counts it as sent.
+    async fn ready(&self, request: &Request) -> Result<(Place<'_>, Arc<Token>, Attempt), Failure> {
+        let mut place = self.gate.enter().await;
+        let token = self
+            .credentials
+            .token()
+            .await
+            .inspect_err(|failure| self.health.judge(Some(failure)))?;
+        let attempt = self.attempt(request, &token)?;
+        self.gate.depart(&mut place).await;
+        Ok((place, token, attempt))
+    }
+
     /// The one place where an attempt goes out.
     async fn go(&self, attempt: Attempt) -> Result<Response, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);

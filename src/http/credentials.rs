@@ -72,6 +72,8 @@ struct Cache {
     asked: u64,
     not_before: Option<Monotonic>,
     minted: VecDeque<Monotonic>,
+    /// The refusal that was told, until a token works again.
+    told: Option<Option<String>>,
 }
 
 enum Look {
@@ -152,7 +154,9 @@ impl Credentials {
     /// A request with this token succeeded.
     pub(super) fn proved(&self, token: &Token) {
         if !token.proved.load(Ordering::Relaxed) && !token.proved.swap(true, Ordering::Relaxed) {
-            self.lock().refused = None;
+            let mut cache = self.lock();
+            cache.refused = None;
+            cache.told = None;
         }
     }
 
@@ -287,13 +291,17 @@ impl Credentials {
         })
     }
 
+    /// Tells of a refusal; at length only of the first one of its kind in a row.
     fn report(&self, failure: &Failure) {
+        let code = Some(failure.code.clone());
+        let news = self.lock().told != code;
+        self.lock().told = code;
         AuthRefused {
             system: self.system.as_str(),
             code: failure.code.clone(),
             problem: failure.message.clone(),
         }
-        .emit();
+        .emit(news);
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {

@@ -17,6 +17,14 @@ pub(crate) struct Plan {
     pub(crate) zone: TimeZone,
 }
 
+#[cfg(test)]
+impl Plan {
+    /// By an expression that is right, in UTC.
+    pub(crate) fn test(expression: &str) -> Self {
+        Self { schedule: Schedule::parse(expression).unwrap(), zone: TimeZone::UTC }
+    }
+}
+
 /// One thing that has a schedule, and when it was last begun.
 #[derive(Clone, Debug)]
 pub(crate) struct Timer {
@@ -71,8 +79,7 @@ mod tests {
     }
 
     fn timer(expression: &str, last: Option<&str>) -> Timer {
-        let schedule = Schedule::parse(expression).unwrap();
-        Timer::new(Plan { schedule, zone: TimeZone::UTC }, last.map(at))
+        Timer::new(Plan::test(expression), last.map(at))
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub(crate) struct EventDoc {
     pub(crate) name: &'static str,
     /// Level, in capitals.
     pub(crate) level: &'static str,
+    /// Empty, `once` or `maybe`: when the level is DEBUG instead.
+    pub(crate) how: &'static str,
     /// What it means.
     pub(crate) meaning: &'static str,
     /// What to do about it.
@@ -61,10 +63,52 @@ impl<T: Loggable> Loggable for Option<T> {
 
 /// Declares events: doc comment = meaning, then type, name, level, what to do,
 /// fields. Makes the struct, its `emit`, and a catalogue of `EventDoc`s for tests.
+///
+/// `once` after the level: a state of the event's `flow` that passes meet again
+/// and again; where it is none of news, the level is DEBUG. `maybe`: the caller
+/// says whether it is.
 macro_rules! events {
+    (@emit $name:literal $level:ident [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+        }
+    };
+    (@emit $name:literal $level:ident once [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            let fields = [$((
+                stringify!($field), format!("{:?}", $crate::telemetry::Loggable::form(&self.$field))
+            )),*];
+            if $crate::telemetry::repeat::is_news(self.flow, $name, &fields) {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@emit $name:literal $level:ident maybe [$($field:ident)*]) => {
+        /// Writes the event to the log, at DEBUG where it tells nobody anything.
+        pub(crate) fn emit(&self, news: bool) {
+            if news {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@say $this:ident $name:literal $level:ident [$($field:ident)*]) => {
+        tracing::event!(
+            target: "cdsync", tracing::Level::$level, event = $name,
+            $( $field = $crate::telemetry::Loggable::form(&$this.$field) ),*
+        )
+    };
+    (@how) => { "" };
+    (@how $how:ident) => { stringify!($how) };
+
     ($catalogue:ident; $(
         $(#[doc = $doc:literal])+
-        $type:ident = $name:literal $level:ident, $action:literal {
+        $type:ident = $name:literal $level:ident $($how:ident)?, $action:literal {
             $( $(#[doc = $fdoc:literal])+ $field:ident : $ftype:ty ),* $(,)?
         }
     )*) => {
@@ -74,20 +118,15 @@ macro_rules! events {
             pub(crate) struct $type { $( $(#[doc = $fdoc])+ pub(crate) $field: $ftype ),* }
 
             impl $type {
-                /// Writes the event to the log.
-                pub(crate) fn emit(&self) {
-                    tracing::event!(
-                        target: "cdsync", tracing::Level::$level, event = $name,
-                        $( $field = $crate::telemetry::Loggable::form(&self.$field) ),*
-                    );
-                }
+                $crate::telemetry::event::events!(@emit $name $level $($how)? [$($field)*]);
             }
         )*
         /// The events of this file, for `docs/events.md`.
         #[cfg(test)]
         pub(crate) const $catalogue: &[$crate::telemetry::EventDoc] = &[
             $( $crate::telemetry::EventDoc {
-                name: $name, level: stringify!($level), meaning: concat!($($doc),+), action: $action,
+                name: $name, level: stringify!($level),
+                how: $crate::telemetry::event::events!(@how $($how)?), meaning: concat!($($doc),+), action: $action,
                 fields: &[ $( (stringify!($field), concat!($($fdoc),+)) ),* ],
             } ),*
         ];

@@ -12,6 +12,7 @@ mod http;
 mod ingress;
 mod log;
 mod optout;
+mod repeat;
 mod resync;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
 pub(crate) use optout::*;
+pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
