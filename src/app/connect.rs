@@ -16,7 +16,7 @@ use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
 use crate::model::Stop;
 use crate::secret::SecretSource;
-use crate::store::{Mode, Store, StoreError};
+use crate::store::{Copy, Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
 
 /// The window of Dataverse's request limit ("Service protection API limits").
@@ -114,6 +114,13 @@ impl App {
             activities: self.activities.until(stop),
             ..self.clone()
         }
+    }
+
+    /// The same clients for a dry run on a copy of the store.
+    pub(crate) fn on(&self, copy: &Copy) -> Self {
+        let mut config = (*self.config).clone();
+        config.store.path = copy.path();
+        Self { config: Arc::new(config), quiet: Quiet::default(), ..self.clone() }
     }
 
     /// Opens the store. What an ended process was working on is marked: it may

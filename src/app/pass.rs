@@ -200,6 +200,7 @@ impl<'a> Frame<'a> {
     ) -> Result<Self, StoreError> {
         let tally = Tally::default();
         let (began, calls) = (app.clock.monotonic(), app.calls(flow));
+        store.in_place().await?;
         let (run, carried) =
             store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
         let (again, asked, before) = (options.again, options.asked, options.before);

@@ -13,7 +13,7 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction, Plan,
     Resync, Sync, Trace,
 };
 use super::config::{config, flows};
@@ -21,7 +21,7 @@ use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{discard, letters, optouts, remote, resync, status, sync, trace};
+use super::{discard, letters, optouts, plan, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub(super) enum Request {
     Resume(FlowChoice),
     Resync(Resync),
     Sync(Sync),
+    Plan(Plan),
 }
 
 /// Where a command is answered.
@@ -58,6 +59,7 @@ impl Request {
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
+            Self::Plan(arguments) => flows(config, &arguments.flows).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
@@ -69,7 +71,7 @@ impl Request {
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
-            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
+            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) | Self::Plan(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
@@ -115,7 +117,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
-        Request::Resync(_) | Request::Sync(_) => {
+        Request::Resync(_) | Request::Sync(_) | Request::Plan(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
     }
@@ -169,6 +171,7 @@ async fn carry_out(
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Plan(arguments) => plan::beside(arguments, desk, out).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
             desk.paused(choice.flow.into()).await;

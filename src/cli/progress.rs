@@ -121,6 +121,12 @@ impl Progress {
         Ok(Self { all, bar, plain: None })
     }
 
+    /// Of something that nobody watches.
+    pub(super) fn none() -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { bar: all.add(ProgressBar::hidden()), all, plain: None }
+    }
+
     /// Tells in plain lines what cannot be drawn.
     pub(super) fn or_plain(self, clock: &Clock) -> Self {
         if !self.bar.is_hidden() {

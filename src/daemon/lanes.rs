@@ -81,8 +81,11 @@ impl Lanes {
             let Some(at) = self.0.iter().position(|old| old.flow == lane.flow) else { continue };
             let old = self.0.swap_remove(at);
             *lane = Lane { timer: old.timer.by(lane.timer.plan().clone()), ..old };
-            // It may have mended what stands in the way.
-            lane.release();
+            if lane.failing.is_some() {
+                // It may have mended what stands in the way.
+                lane.woken = true;
+                lane.release();
+            }
         }
         *self = lanes;
         Ok(())
@@ -127,6 +130,11 @@ impl Lanes {
     /// Whether the passes of a flow fail and the next one waits.
     pub(super) fn is_held(&self, flow: Flow) -> bool {
         self.0.iter().any(|lane| lane.flow == flow && lane.is_held())
+    }
+
+    /// Notes what the wall clock shows.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        self.0.iter_mut().for_each(|lane| lane.timer.look(now));
     }
 
     /// Lets those go whose wait is over.

@@ -71,7 +71,11 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let socket = app.config.socket();
     let control = control::Control::bind(&socket).map_err(DaemonError::Setup)?;
     let (sender, events) = mpsc::channel(QUEUE);
-    let shared = desk::Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
+    let shared = desk::Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
     let shared = Arc::new(shared);
     let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
     let mut tasks = tasks::Tasks::new(sender.clone());

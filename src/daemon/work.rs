@@ -46,6 +46,15 @@ impl Timers {
         Ok(Self { lanes, reconcile })
     }
 
+    /// Notes what time it is.
+    fn look(&mut self, now: Timestamp, elapsed: Monotonic) {
+        self.lanes.look(now);
+        self.lanes.let_go(elapsed);
+        if let Some(slice) = &mut self.reconcile {
+            slice.look(now);
+        }
+    }
+
     fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
         let slice = next_due(&self.reconcile, now).filter(|_| self.slice_may_begin(running));
         self.lanes.due(now, running).into_iter().chain(slice).min()
@@ -150,8 +159,8 @@ impl Worker {
         {
             self.lend(turn).await?;
         }
-        self.timers.lanes.let_go(self.app.clock.monotonic());
         let now = self.app.clock.now();
+        self.timers.look(now, self.app.clock.monotonic());
         while self.turns.is_empty()
             && self.stopping.is_none()
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
