@@ -53,6 +53,8 @@ pub(crate) struct Clock(Arc<Works>);
 struct Works {
     random: Arc<AtomicU64>,
     shift: Shift,
+    /// Wall time that follows the monotonic clock from here on: simulated days.
+    began: Option<(Timestamp, Monotonic)>,
 }
 
 impl Clock {
@@ -67,19 +69,33 @@ impl Clock {
     /// The machine's clock with a repeatable jitter stream.
     pub(crate) fn seeded(seed: u64) -> Self {
         let random = Arc::new(AtomicU64::new(seed));
-        Self(Arc::new(Works { random, shift: Shift::default() }))
+        Self(Arc::new(Works { random, shift: Shift::default(), began: None }))
+    }
+
+    /// A clock whose wall time is `start` now, and follows tokio's paused time.
+    #[cfg(test)]
+    pub(crate) fn simulated(start: Timestamp) -> Self {
+        let seeded = Self::seeded(1);
+        let began = Some((start, seeded.monotonic()));
+        let random = Arc::clone(&seeded.0.random);
+        Self(Arc::new(Works { random, shift: Shift::default(), began }))
     }
 
     /// The same clock, its wall time wrong by `shift`.
     pub(crate) fn shifted(&self, shift: &Shift) -> Self {
         let random = Arc::clone(&self.0.random);
-        Self(Arc::new(Works { random, shift: shift.clone() }))
+        Self(Arc::new(Works { random, shift: shift.clone(), began: self.0.began }))
     }
 
     /// Wall time. Data only: never decide the order of two things by it.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub(crate) fn now(&self) -> Timestamp {
-        let now = Timestamp::now();
+        let now = match self.0.began {
+            Some((start, began)) => {
+                start.checked_add(self.monotonic().since(began)).unwrap_or(start)
+            }
+            None => Timestamp::now(),
+        };
         now.checked_add(self.0.shift.get()).unwrap_or(now)
     }
 

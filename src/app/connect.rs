@@ -6,6 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::activities::activity_targets;
+use crate::app::aging::Told;
+use crate::app::budget::{Meters, day_limit};
 use crate::app::egress::Quiet;
 use crate::campaign;
 use crate::campaign::sftp::{Server, Sftp};
@@ -57,12 +59,30 @@ pub(crate) struct App {
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
     pub(crate) activities: ActivityTargets,
+    /// What counts the requests to each system; outlives a configuration.
+    pub(super) meters: Meters,
+    /// Which cursors were told to be old; outlives a configuration.
+    pub(super) aging: Told,
 }
 
 impl App {
     /// Builds the clients; contacts nobody. All secrets are read once, so that
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
+        let meters = Meters::new(&clock);
+        Self::build(config, clock, (meters, Told::default()))
+    }
+
+    /// The same by another configuration; what was counted goes on.
+    pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
+        Self::build(config, self.clock.clone(), (self.meters.clone(), self.aging.clone()))
+    }
+
+    fn build(
+        config: Config,
+        clock: Clock,
+        (meters, aging): (Meters, Told),
+    ) -> Result<Self, SetupError> {
         try_secrets(&config)?;
         let dynamics_origin = Origin::new(&config.dynamics.url.0);
         let dynamics = Client::new(
@@ -75,7 +95,8 @@ impl App {
             dynamics_auth(&config.dynamics)?,
             clock.clone(),
         )
-        .map_err(SetupError::Transport)?;
+        .map_err(SetupError::Transport)?
+        .metered(meters.dynamics.clone(), day_limit(&config, config.dynamics.per_day));
         let campaign_origin = Origin::new(&config.campaign.url.0);
         let campaign = Client::new(
             System::Campaign,
@@ -87,8 +108,9 @@ impl App {
             campaign_auth(&config.campaign)?,
             clock.clone(),
         )
-        .map_err(SetupError::Transport)?;
-        let journal = journal(&config, &campaign)?;
+        .map_err(SetupError::Transport)?
+        .metered(meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
+        let journal = journal(&config, &campaign, &meters)?;
         let sftp = sftp(&config);
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
         let activities = activity_targets(&config, &dynamics);
@@ -99,6 +121,8 @@ impl App {
             sftp,
             quiet: Quiet::default(),
             activities,
+            meters,
+            aging,
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
@@ -127,6 +151,7 @@ impl App {
     /// have reached Campaign.
     pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
         let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
+        self.meters.keep_in(&store);
         let records = store.call(|work| Ok(work.recover_leases()? as u64)).await?;
         if records > 0 && mode == Mode::Durable {
             LeasesRecovered { records }.emit();
@@ -138,15 +163,21 @@ impl App {
 /// The journal, beside Campaign's client: both take the same tokens. A
 /// credential goes to the journal's host only; its links may lead to any path
 /// there.
-fn journal(config: &Config, campaign: &Client) -> Result<Option<campaign::Journal>, SetupError> {
+fn journal(
+    config: &Config,
+    campaign: &Client,
+    meters: &Meters,
+) -> Result<Option<campaign::Journal>, SetupError> {
     let settings = config.egress.as_ref().and_then(|egress| egress.journal.as_ref());
     let Some(settings) = settings else { return Ok(None) };
     let mut host = settings.url.0.clone();
     host.set_path("/");
     let origin = Origin::new(&host);
     let limits = Limits { max_in_flight: 1, window: (50, Duration::from_secs(1)) };
-    let client =
-        campaign.beside(System::Journal, origin.clone(), limits).map_err(SetupError::Transport)?;
+    let client = campaign
+        .beside(System::Journal, origin.clone(), limits)
+        .map_err(SetupError::Transport)?
+        .metered(meters.journal.clone(), None);
     Ok(Some(campaign::Journal::new(client, origin, settings.url.0.path())))
 }
 

@@ -111,10 +111,10 @@ async fn work(
         app.config.campaign.max_in_flight,
     )
     .until(stop.clone());
-    let intake = intake(app, store, (tally, requests), &delivery).await;
-    if let Some(days) = intake.retention_days {
-        store.call(move |work| work.set_retention_days(days)).await?;
-    }
+    // Only for a warning; a role without this right still synchronises.
+    let retention_days = app.retention_days().await;
+    let intake = intake(app, store, (tally, requests), &delivery);
+    app.watch_cursors(store, retention_days).await?;
     let_go_of_unmapped(app, store).await?;
     intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
@@ -163,14 +163,12 @@ async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn intake(
+fn intake(
     app: &App,
     store: &Store,
     (tally, requests): (&Tally, Requests),
     delivery: &Delivery,
 ) -> Intake {
-    // Only for a warning; a role without this right still synchronises.
-    let retention_days = app.retention_days().await;
     Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),
@@ -179,7 +177,6 @@ async fn intake(
         tally: tally.clone(),
         work_ready: delivery.work_ready(),
         settled: Some(delivery.settled()),
-        retention_days,
         requests,
     }
 }

@@ -94,6 +94,8 @@ pub(crate) enum PassEnd {
     Refused(Failure),
     /// A system kept answering with server errors, beyond the retries of a read.
     KeptRefusing(Failure),
+    /// The budget of the day is used up.
+    Spent(Failure),
     /// Nothing moved for too long.
     GaveUp,
     /// It was asked to end early; the next one goes on where it stopped.
@@ -105,7 +107,7 @@ impl PassEnd {
     /// of the whole pass.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
-            Self::Done | Self::Incomplete | Self::Stopped => None,
+            Self::Done | Self::Incomplete | Self::Stopped | Self::Spent(_) => None,
             Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
             Self::GaveUp => Some("nothing moved for too long".to_owned()),
         }
@@ -125,10 +127,19 @@ pub(crate) struct PassReport {
     pub(crate) told: bool,
 }
 
+#[cfg(test)]
+impl PassReport {
+    /// Of a pass that succeeded, and was told of.
+    pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
+        let came = Came { outcome: RunOutcome::Ok, counts, alike: 0 };
+        Self { end, counts, came, told: true }
+    }
+}
+
 /// What stood in the way of a pass, from all its parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// A refusal of credentials or privileges.
+    /// A refusal of credentials or privileges, or of our own budget.
     pub(super) refused: Option<Failure>,
     /// A server error that repeating did not mend.
     pub(super) kept_refusing: Option<Failure>,
@@ -153,7 +164,7 @@ pub(crate) async fn sync(
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
     // What has not gone out when it is asked to end does not go.
-    let app = &app.until(&options.stop);
+    let app = &app.of_flow(flow).until(&options.stop);
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
@@ -287,6 +298,7 @@ impl<'a> Frame<'a> {
         let failed = ending.failed;
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
+        self.app.meters.settle().await;
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
         let (came, news) = Came::after(self.before, outcome, counts);
         let told = self.asked || news;
@@ -332,11 +344,14 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
 /// What a pass came to.
 pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     let stopped_by = ending.stopped_by;
-    let refused = ending
-        .refused
-        .or_else(|| stopped_by.clone().filter(|failure| failure.outcome == Outcome::Refused));
+    let refused =
+        ending.refused.or_else(|| stopped_by.clone().filter(|failure| stops_all(failure)));
     if let Some(failure) = refused {
-        return PassEnd::Refused(failure);
+        return if failure.is_spent() {
+            PassEnd::Spent(failure)
+        } else {
+            PassEnd::Refused(failure)
+        };
     }
     if ending.gave_up {
         return PassEnd::GaveUp;
@@ -352,10 +367,15 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
 }
 
+/// Whether nobody's request will succeed after this.
+pub(super) fn stops_all(failure: &Failure) -> bool {
+    matches!(failure.outcome, Outcome::Refused | Outcome::Spent)
+}
+
 fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     match end {
         PassEnd::Done => RunOutcome::Ok,
-        PassEnd::Stopped => RunOutcome::Incomplete,
+        PassEnd::Stopped | PassEnd::Spent(_) => RunOutcome::Incomplete,
         PassEnd::Incomplete if !failed => RunOutcome::Incomplete,
         PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
             RunOutcome::Failed

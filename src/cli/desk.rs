@@ -13,15 +13,15 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction, Plan,
-    Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Forget, Json,
+    LetterAction, Plan, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{discard, letters, optouts, plan, remote, resync, status, sync, trace};
+use super::{discard, forget, letters, optouts, plan, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +34,7 @@ pub(super) enum Request {
     DiscardTable(DiscardTable),
     Optouts(Optouts),
     ApproveOptouts,
+    Forget(Forget),
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
@@ -63,6 +64,7 @@ impl Request {
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
+            | Self::Forget(_)
             | Self::Resync(_)
             | Self::Sync(_) => Ok(()),
         }
@@ -76,6 +78,7 @@ impl Request {
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
             | Self::ApproveOptouts
+            | Self::Forget(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -88,20 +91,48 @@ impl Request {
 pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Exit, End> {
     let config = config(&cli.global)?;
     request.check(&config)?;
+    match here(&config, &request, clock).await? {
+        Ok(said) => said.tell(),
+        Err(locked) => match remote::ask(&config.socket(), &request).await? {
+            Some(exit) => Ok(exit),
+            None => Err(locked.into()),
+        },
+    }
+}
+
+/// The same; gives the data instead of printing them.
+pub(super) async fn hear(config: &Config, request: &Request, clock: &Clock) -> Result<String, End> {
+    match here(config, request, clock).await? {
+        Ok(said) => Ok(said.out),
+        Err(locked) => {
+            let (out, mut pieces) = mpsc::channel(64);
+            let mut sink = Sink::Channel(out);
+            let asked = remote::ask_into(&config.socket(), request, &mut sink).await?;
+            asked.ok_or_else(|| End::from(locked))?;
+            let mut text = String::new();
+            while let Ok(piece) = pieces.try_recv() {
+                text.push_str(&piece);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// On the store, unless another process has it: that error is given back.
+async fn here(
+    config: &Config,
+    request: &Request,
+    clock: &Clock,
+) -> Result<Result<Spoken, StoreError>, End> {
     let store = match Store::open(&config.store.path, request.mode(), clock).await {
         Ok(store) => store,
-        Err(error @ StoreError::Locked { .. }) => {
-            return match remote::ask(&config.socket(), &request).await? {
-                Some(exit) => Ok(exit),
-                None => Err(error.into()),
-            };
-        }
+        Err(error @ StoreError::Locked { .. }) => return Ok(Err(error)),
         Err(error) => return Err(error.into()),
     };
-    let place = Place { config: &config, store: &store, clock, daemon: None };
-    let said = answer(&request, &place).await;
+    let place = Place { config, store: &store, clock, daemon: None };
+    let said = answer(request, &place).await;
     store.close().await;
-    said?.tell()
+    said.map(Ok)
 }
 
 async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
@@ -117,6 +148,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
+        Request::Forget(arguments) => forget::answer(*arguments, place.store).await,
         Request::Resync(_) | Request::Sync(_) | Request::Plan(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -163,7 +195,7 @@ async fn carry_out(
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
-    let daemon = Some(Daemon { running: desk.running() });
+    let daemon = Some(Daemon::of(&app, desk.running()));
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
         Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
@@ -172,6 +204,7 @@ async fn carry_out(
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
         Request::Plan(arguments) => plan::beside(arguments, desk, out).await,
+        Request::Forget(arguments) => forget::beside(*arguments, desk).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
             desk.paused(choice.flow.into()).await;

@@ -7,12 +7,16 @@ mod config;
 mod demo;
 mod desk;
 mod discard;
+#[cfg(test)]
+mod documents;
 mod drift;
 mod exit;
 mod explore;
 mod flow_name;
+mod forget;
 mod init;
 mod letters;
+mod manual;
 mod optouts;
 mod output;
 mod plan;
@@ -84,7 +88,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
     runtime.block_on(async {
         let request = match &cli.command {
             Command::Demo(arguments) => return demo::run(cli, arguments, &clock).await,
-            Command::Sandbox(arguments) => return sandbox::run(arguments).await,
+            Command::Sandbox(arguments) => return sandbox::run(cli, arguments).await,
             Command::Init(arguments) => return init::run(cli, arguments, &clock).await,
             Command::Check(arguments) => return check::run(cli, arguments, &clock).await,
             Command::Tables(arguments) => return explore::tables(cli, arguments, &clock).await,
@@ -98,13 +102,21 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
             Command::Pause(flow) => Request::Pause(*flow),
             Command::Resume(flow) => Request::Resume(*flow),
-            Command::Status(json) => Request::Status(*json),
+            Command::Status(arguments) if arguments.watch => {
+                return status::watch(cli, arguments.json, &clock).await;
+            }
+            Command::Status(arguments) => Request::Status(arguments.json),
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
+            Command::Forget(arguments) => {
+                forget::confirm(*arguments)?;
+                Request::Forget(*arguments)
+            }
+            Command::Manual(arguments) => return manual::run(arguments),
         };
         desk::run(cli, request, &clock).await
     })

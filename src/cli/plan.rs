@@ -5,7 +5,7 @@ use std::io;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use crate::app::{App, Look, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
+use crate::app::{App, Look, Meaning, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
 use crate::clock::Clock;
 use crate::daemon::Desk;
 use crate::model::Flow;
@@ -77,8 +77,11 @@ async fn rehearse(
     progress.end();
     let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
-    let sums: Vec<String> = rehearsals.iter().filter(|_| !as_json).map(sum_up).collect();
-    let spoken = |exit| Spoken { exit, out: String::new(), say: sums.join("\n") };
+    let shown = || rehearsals.iter().filter(|_| !as_json);
+    let sums: Vec<String> = shown().map(sum_up).collect();
+    let samples = shown().filter(|it| !it.meanings.is_empty());
+    let out: String = samples.map(|it| meanings(&it.meanings)).collect();
+    let spoken = |exit| Spoken { exit, out, say: sums.join("\n") };
     if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
             Exit::Unreachable,
@@ -87,10 +90,35 @@ async fn rehearse(
     }
     let incomplete = rehearsals.iter().any(|it| it.incomplete);
     match rehearsals.into_iter().find_map(|it| it.refused) {
-        Some(failure) => Err(End::new(Exit::Refused, failure.to_string())),
+        Some(failure) => Err(failure.into()),
         None if incomplete => Ok(spoken(Exit::Incomplete)),
         None => Ok(spoken(Exit::Done)),
     }
+}
+
+/// Samples of what unusual columns mean, for a person to look over.
+fn meanings(samples: &[Meaning]) -> String {
+    let columns = [
+        ("record", Align::Left),
+        ("column", Align::Left),
+        ("value", Align::Left),
+        ("means", Align::Left),
+        ("in Campaign", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = samples
+        .iter()
+        .map(|it| {
+            let (means, flag) = match it.opted_out {
+                Some(true) => ("opted out", format!("{} = true", it.flag)),
+                Some(false) => ("not opted out", format!("{} = false", it.flag)),
+                None => ("nothing", "as it is".to_owned()),
+            };
+            let value = it.value.map_or_else(|| "empty".to_owned(), |value| value.to_string());
+            vec![it.contact.to_string(), it.column.to_string(), value, means.to_owned(), flag]
+        })
+        .collect();
+    let title = "pairs with `inverted` or `null_means_false`, by example; is this what they mean?";
+    format!("\n{title}\n\n{}", table(&columns, &rows))
 }
 
 fn sum_up(rehearsal: &Rehearsal) -> String {

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::problem::Problems;
 use super::settings::{ActivityTables, Config, DaemonSettings, EgressSettings, StoreSettings};
 use super::tree::{Doc, Keys};
-use super::{egress, ingress, later, optout, sections, syntax};
+use super::{egress, ingress, optout, sections, syntax};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -88,7 +88,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let egress = keys.get("egress").map(|node| egress::egress(&node));
     let optout =
         keys.get("optout").and_then(|node| optout::optout(&node, keys.get("ingress").as_ref()));
-    keys.get("metrics").inspect(later::metrics);
+    let metrics = keys.get("metrics").map(|node| sections::metrics(&node));
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
@@ -119,6 +119,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         campaign: campaign?,
         store: store?,
         daemon: daemon?,
+        metrics: match metrics {
+            Some(listen) => listen?,
+            None => None,
+        },
         ingress: match ingress {
             Some(ingress) => Some(ingress?),
             None => None,

@@ -28,12 +28,14 @@ pub(super) struct Lane {
     timer: Timer,
     /// Something to do before the schedule says so.
     pub(super) woken: bool,
+    /// It waits for the budget of the day.
+    pub(super) unpaid: bool,
     waiters: Vec<Waiter>,
     failing: Option<Failing>,
     /// Passes that told nothing, and since when.
     quiet: (u64, Option<Monotonic>),
     /// What waited at the end of the last pass.
-    backlog: u64,
+    pub(super) backlog: u64,
     /// What that pass came to.
     pub(super) came: Option<Came>,
 }
@@ -64,6 +66,7 @@ impl Lanes {
             flow,
             timer: Timer::new(plan, None),
             woken: false,
+            unpaid: false,
             waiters: Vec::new(),
             failing: None,
             quiet: (0, None),
@@ -144,6 +147,13 @@ impl Lanes {
         }
     }
 
+    /// Wakes those that waited for the budget of the day, once they may run.
+    pub(super) fn wake_paid(&mut self, waits: impl Fn(Flow) -> bool) {
+        for lane in self.0.iter_mut().filter(|lane| lane.unpaid && !waits(lane.flow)) {
+            (lane.unpaid, lane.woken) = (false, true);
+        }
+    }
+
     /// Notes someone who waits for a pass. One who waits for a flow that is no
     /// longer there is let go.
     pub(super) fn wait_for(&mut self, flow: Flow, waiter: Waiter) {
@@ -202,6 +212,10 @@ impl Lane {
         self.backlog = report.counts.pending;
         self.came = Some(report.came);
         let (flow, backlog) = (self.flow, self.backlog);
+        if let PassEnd::Spent(failure) = &report.end {
+            self.unpaid = true;
+            return format!("waits for the budget, {backlog} waiting: {failure}");
+        }
         if let Some(reason) = report.end.failure() {
             let outage = outage.filter(|_| matches!(report.end, PassEnd::GaveUp));
             let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
@@ -288,6 +302,7 @@ mod tests {
             flow: Flow::Ingress,
             timer: Timer::new(schedule, None),
             woken: false,
+            unpaid: false,
             waiters: Vec::new(),
             failing: None,
             quiet: (0, None),

@@ -1,17 +1,24 @@
 //! Being a service: starts when it can work, runs passes by their schedule,
 //! answers commands, obeys signals, and ends with all settled.
 //!
-//! Owns: the loop, the control socket, what systemd is told. Knows neither what
+//! Owns: the loop, the control socket, what systemd and a scraper are told. Knows neither what
 //! a pass does nor what a command prints.
 
 mod control;
+#[cfg(test)]
+mod day_tests;
 mod desk;
 mod lanes;
+mod monitor;
 mod notify;
+mod page;
+#[cfg(test)]
+mod page_tests;
 mod passes;
 mod pulse;
 mod signals;
 mod tasks;
+mod vitals;
 mod work;
 
 pub(crate) use control::{Answering, Reply};
@@ -38,7 +45,7 @@ pub(crate) struct Service {
     /// The configuration file.
     pub(crate) path: PathBuf,
     /// Reads the configuration again; an error is in words.
-    pub(crate) reload: Box<dyn Fn() -> Result<App, String> + Send + Sync>,
+    pub(crate) reload: Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>,
     /// Answers commands.
     pub(crate) answering: Answering,
 }
@@ -70,6 +77,11 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let timers = work::Timers::new(&app, &store).await?;
     let socket = app.config.socket();
     let control = control::Control::bind(&socket).map_err(DaemonError::Setup)?;
+    let monitor = match app.config.metrics {
+        Some(address) => Some(monitor::Monitor::bind(address).await.map_err(DaemonError::Setup)?),
+        None => None,
+    };
+    let vitals = vitals::Vitals::new(&app.clock);
     let (sender, events) = mpsc::channel(QUEUE);
     let shared = desk::Shared {
         app: RwLock::new(app.clone()),
@@ -80,6 +92,9 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
     let mut tasks = tasks::Tasks::new(sender.clone());
     tasks.start("signals", signals.tell(sender));
+    if let Some(monitor) = monitor {
+        tasks.start("metrics", monitor.serve(desk.clone(), vitals.clone()));
+    }
     tasks.start("control", control.serve(desk, answering));
     remember_passes();
     let notify = notify::Notify::from_environment(&app.clock);
@@ -90,7 +105,8 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     }
     .emit();
     notify.ready();
-    let worker = work::Worker::new(app, store, (shared, events), timers, notify, (path, reload));
+    let (acts, board) = (passes::Acts::on(&store), passes::Board::new(notify, vitals));
+    let worker = work::Worker::new(app, acts, (shared, events), timers, board, (path, reload));
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);

@@ -44,12 +44,18 @@ impl Notify {
         Self(manager)
     }
 
-    /// How often a sign of life is looked for; none where nobody waits for one.
-    pub(super) fn pulse(&self) -> Option<Duration> {
+    /// How often a sign of life is to be looked for.
+    pub(super) fn pulse(&self) -> Duration {
         /// Shortest and longest time between two looks.
         const BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-        let every = self.0.as_ref()?.every?;
-        Some((every / 2).clamp(BOUNDS.0, BOUNDS.1))
+        let every = self.0.as_ref().and_then(|manager| manager.every);
+        every.map_or(BOUNDS.1, |every| (every / 2).clamp(BOUNDS.0, BOUNDS.1))
+    }
+
+    /// No manager.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(None)
     }
 
     /// The service can work.

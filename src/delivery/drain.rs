@@ -325,7 +325,9 @@ impl Delivery {
             Verdict::StopFlow => {
                 let uncertain = leased.uncertain || failure.outcome.may_be_applied();
                 if state.report.stopped.is_none() {
-                    FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                    if !failure.is_spent() {
+                        FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                    }
                     state.report.stopped = Some(failure);
                 }
                 End::Stopped { uncertain }

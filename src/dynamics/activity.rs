@@ -231,7 +231,8 @@ impl ActivityTable {
                 | Outcome::CursorExpired
                 | Outcome::Garbled
                 | Outcome::Foreign
-                | Outcome::TooLarge => Err(failure),
+                | Outcome::TooLarge
+                | Outcome::Spent => Err(failure),
             },
         }
     }

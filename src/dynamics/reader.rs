@@ -36,6 +36,11 @@ impl Reader {
         Self { client: self.client.until(stop.seen()), ..self.clone() }
     }
 
+    /// The same, for requests that may use the whole budget of the day.
+    pub(crate) fn urgent(&self) -> Self {
+        Self { client: self.client.urgent(), origin: Arc::clone(&self.origin) }
+    }
+
     /// The client's counters.
     pub(crate) fn client(&self) -> &Client {
         &self.client

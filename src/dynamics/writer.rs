@@ -74,6 +74,7 @@ impl Writer {
         let Encoded { boundary, body } = encode(&root, parts);
         let request = Request::post(url, Bytes::new())
             .body(body, format!("multipart/mixed; boundary=\"{boundary}\""))
+            .counts_as(parts.len())
             .header("prefer", "odata.continue-on-error");
         let response = self.reader.client().send(request).await.inspect_err(|failure| {
             if let Some(fewer) = fewer(failure, parts.len()) {

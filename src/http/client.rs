@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::auth::Auth;
 use super::baseline::baseline;
+use super::budget::{Class, DayLimit, Meter};
 use super::classify::classify;
 use super::credentials::{Credentials, Token};
 use super::dates::{DateSample, Dates};
@@ -32,9 +33,17 @@ const READ_REPEATS: usize = 4;
 /// Shortest and longest wait between repeats of a read.
 const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
-/// A remote system. Clones share everything.
+/// A remote system. Clones share everything but their class.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<Shared>, Option<watch::Receiver<bool>>);
+pub(crate) struct Client(Arc<Shared>, Budget, Option<watch::Receiver<bool>>);
+
+/// What a client may spend of a day.
+#[derive(Clone)]
+struct Budget {
+    meter: Arc<Meter>,
+    limit: Option<DayLimit>,
+    class: Class,
+}
 
 struct Shared {
     system: System,
@@ -50,23 +59,6 @@ struct Shared {
     retries: AtomicU64,
     progress: Progress,
     dates: Dates,
-}
-
-/// Counts since the start of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stats {
-    /// Attempts that went out, without token requests.
-    pub(crate) calls: u64,
-    /// Token requests.
-    pub(crate) token_calls: u64,
-    /// Answers that asked us to wait.
-    pub(crate) throttled: u64,
-    /// Attempts beyond the first of a request.
-    pub(crate) retries: u64,
-    /// Requests in flight now.
-    pub(crate) in_flight: u64,
-    /// Most requests in flight that are allowed now.
-    pub(crate) limit: u64,
 }
 
 impl std::fmt::Debug for Client {
@@ -133,7 +125,9 @@ impl Client {
         let baseline = baseline(system, credentials.auth());
         let gate = Gate::new(clock.clone(), limits);
         let health = Health::new(system, clock.clone());
-        let shared = Arc::new(Shared {
+        let meter = Arc::new(Meter::new(system, clock.clone()));
+        let budget = Budget { meter, limit: None, class: Class::Ordinary };
+        let shared = Shared {
             system,
             origin,
             transport,
@@ -147,15 +141,33 @@ impl Client {
             retries: AtomicU64::new(0),
             progress: Progress::default(),
             dates: Dates::default(),
-        });
-        Self(shared, None)
+        };
+        Self(Arc::new(shared), budget, None)
     }
 
     /// The same client for work that may be asked to end: once `wish` is true,
     /// nothing more goes out through this clone, and what was to go ends as
     /// `NotSent` at once. What is on its way is waited for.
     pub(crate) fn until(&self, wish: watch::Receiver<bool>) -> Self {
-        Self(Arc::clone(&self.0), Some(wish))
+        Self(Arc::clone(&self.0), self.1.clone(), Some(wish))
+    }
+
+    /// The same client, its requests counted by `meter` and held to `limit`.
+    #[must_use]
+    pub(crate) fn metered(self, meter: Arc<Meter>, limit: Option<DayLimit>) -> Self {
+        Self(self.0, Budget { meter, limit, class: Class::Ordinary }, self.2)
+    }
+
+    /// The same client for requests that may use the whole budget of the day.
+    #[must_use]
+    pub(crate) fn urgent(&self) -> Self {
+        let budget = Budget { class: Class::Urgent, ..self.1.clone() };
+        Self(Arc::clone(&self.0), budget, self.2.clone())
+    }
+
+    /// What counts its requests, and the limit.
+    pub(crate) fn budget(&self) -> (&Meter, Option<DayLimit>) {
+        (&self.1.meter, self.1.limit)
     }
 
     /// Where it is: makes the addresses of requests.
@@ -204,7 +216,8 @@ impl Client {
                 | Outcome::BadRecord
                 | Outcome::Setup
                 | Outcome::Foreign
-                | Outcome::TooLarge => return Err(failure),
+                | Outcome::TooLarge
+                | Outcome::Spent => return Err(failure),
             }
             repeats += 1;
             let (least, most) = REPEAT_WAITS;
@@ -217,18 +230,9 @@ impl Client {
         }
     }
 
-    /// Counts so far.
-    pub(crate) fn stats(&self) -> Stats {
-        let shared = &self.0;
-        let (in_flight, limit) = shared.gate.load();
-        Stats {
-            calls: shared.calls.load(Ordering::Relaxed),
-            token_calls: shared.credentials.calls(),
-            throttled: shared.throttled.load(Ordering::Relaxed),
-            retries: shared.retries.load(Ordering::Relaxed),
-            in_flight: in_flight as u64,
-            limit: limit as u64,
-        }
+    /// Which system it is, in a word.
+    pub(crate) fn system(&self) -> &'static str {
+        self.0.system.as_str()
     }
 
     /// What the system's clock showed in its newest answers.
@@ -256,12 +260,28 @@ impl Client {
 
     /// Waits for the wish to end; for ever where nobody can make it.
     async fn asked_to_end(&self) {
-        if let Some(wish) = &self.1
+        if let Some(wish) = &self.2
             && wish.clone().wait_for(|wished| *wished).await.is_ok()
         {
             return;
         }
         std::future::pending().await
+    }
+
+    /// Waits until a request may go out, and counts it as sent.
+    async fn ready(&self, request: &Request) -> Result<(Place<'_>, Arc<Token>, Attempt), Failure> {
+        let shared = &self.0;
+        let mut place = shared.gate.enter().await;
+        let token = shared
+            .credentials
+            .token()
+            .await
+            .inspect_err(|failure| shared.health.judge(Some(failure)))?;
+        let attempt = shared.attempt(request, &token)?;
+        let Budget { meter, limit, class } = &self.1;
+        meter.take(*limit, *class, request.weight).await?;
+        shared.gate.depart(&mut place).await;
+        Ok((place, token, attempt))
     }
 
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
@@ -280,7 +300,7 @@ impl Client {
                 () = self.asked_to_end() => {
                     return Err(Failure::new(shared.system, Outcome::NotSent, "cdsync ends"));
                 }
-                ready = shared.ready(request) => ready?,
+                ready = self.ready(request) => ready?,
             };
             let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
@@ -325,7 +345,8 @@ impl Client {
                 | Outcome::Setup
                 | Outcome::Garbled
                 | Outcome::Foreign
-                | Outcome::TooLarge => return Err(failure),
+                | Outcome::TooLarge
+                | Outcome::Spent => return Err(failure),
             }
             shared.retries.fetch_add(1, Ordering::Relaxed);
         }
@@ -333,19 +354,6 @@ impl Client {
 }
 
 impl Shared {
-    /// Waits until a request may go out, and counts it as sent.
-    async fn ready(&self, request: &Request) -> Result<(Place<'_>, Arc<Token>, Attempt), Failure> {
-        let mut place = self.gate.enter().await;
-        let token = self
-            .credentials
-            .token()
-            .await
-            .inspect_err(|failure| self.health.judge(Some(failure)))?;
-        let attempt = self.attempt(request, &token)?;
-        self.gate.depart(&mut place).await;
-        Ok((place, token, attempt))
-    }
-
     /// The one place where an attempt goes out.
     async fn go(&self, attempt: Attempt) -> Result<Response, Failure> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -425,6 +433,9 @@ impl Shared {
         }
     }
 }
+
+#[path = "client_stats.rs"]
+mod stats;
 
 #[cfg(test)]
 #[path = "client_tests.rs"]

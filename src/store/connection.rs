@@ -14,6 +14,7 @@ use crate::store::copy::{Copy, sweep};
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
+use crate::store::scrub;
 use crate::store::{Mode, SealKey, StoreError, Work};
 
 /// The first release without the WAL-reset bug (3.7.0 to 3.51.2 have it).
@@ -66,6 +67,9 @@ impl Writer {
         }
         if mode == Mode::Rehearsal {
             connection.execute_batch("BEGIN IMMEDIATE")?;
+        } else if scrub::is_due(&connection)? {
+            // Where the disk has no room for it, the next start tries again.
+            let _ = scrub::scrub(&mut connection);
         }
         Ok(Self {
             connection,
@@ -78,6 +82,14 @@ impl Writer {
             ended: false,
             _lock: lock,
         })
+    }
+
+    /// Leaves nothing of deleted rows in the file or beside it.
+    pub(crate) fn scrub(&mut self) -> Result<(), StoreError> {
+        if self.ended {
+            return Err(StoreError::Ended);
+        }
+        scrub::scrub(&mut self.connection)
     }
 
     pub(crate) fn key(&self) -> SealKey {

@@ -4,6 +4,7 @@
 //! Callers hand in closures over a transaction. Knows nothing of HTTP.
 
 mod backlog;
+mod calls;
 mod checkpoint;
 mod connection;
 pub(crate) mod consent;
@@ -15,6 +16,7 @@ mod event;
 mod event_content;
 mod event_letter;
 mod file;
+mod forget;
 mod guard;
 mod journal;
 mod layout;
@@ -32,6 +34,7 @@ mod presence;
 mod remap;
 mod resync;
 mod run;
+mod scrub;
 mod seal;
 mod shape;
 #[cfg(test)]
@@ -48,6 +51,7 @@ pub(crate) use error::StoreError;
 pub(crate) use event::{EventStage, LeasedEvent, NewEvent};
 pub(crate) use event_letter::{EventEnd, EventSource, NewEventLetter};
 pub(crate) use file::{FileState, KnownFile};
+pub(crate) use forget::Forgotten;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
 pub(crate) use link::{LinkRow, Place, Standing};
@@ -158,6 +162,23 @@ impl Store {
         answer.await.map_err(|_| StoreError::Ended)?
     }
 
+    /// A handle that does not keep the store open.
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        let thread = std::sync::Arc::downgrade(&self.thread);
+        WeakStore { jobs: self.jobs.downgrade(), key: self.key.clone(), thread }
+    }
+
+    /// Leaves nothing of deleted rows in the file or beside it. Writes all of
+    /// the store anew, which needs as much room again.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            let _ = done.send(writer.scrub());
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+
     /// The key of this store's fingerprints.
     pub(crate) fn key(&self) -> &SealKey {
         &self.key
@@ -169,6 +190,22 @@ impl Store {
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let _ = tokio::task::spawn_blocking(move || drop(thread)).await;
+    }
+}
+
+/// A handle on a store that may be closed meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakStore {
+    jobs: mpsc::WeakSender<Job>,
+    key: SealKey,
+    thread: std::sync::Weak<Thread>,
+}
+
+impl WeakStore {
+    /// The store, while it is open.
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        let (jobs, thread) = (self.jobs.upgrade()?, self.thread.upgrade()?);
+        Some(Store { jobs, key: self.key.clone(), thread })
     }
 }
 

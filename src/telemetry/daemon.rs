@@ -70,6 +70,11 @@ events! { DAEMON_EVENTS;
         /// Whether it is paused from now on.
         paused: bool,
     }
+    /// Metrics are served.
+    MetricsServed = "metrics.served" INFO, "Nothing." {
+        /// Address and port, `/metrics` and `/healthz` below it.
+        address: String,
+    }
     /// A command reached the daemon.
     ControlAnswered = "control.answered" DEBUG, "Nothing." {
         /// The exit code it was told.

@@ -99,15 +99,15 @@ events! { INGRESS_EVENTS;
         /// Now; of the journal, when the oldest event that it still has happened, if it has one.
         to: String,
     }
-    /// The delta token is older than half of what Dynamics keeps.
-    CursorAging = "cursor.aging" WARN once, "Find out why the flow has not run; past the retention all rows must be read again." {
+    /// The delta token of a table, or the reading of the journal, is older than half of what the source keeps. Told once for each.
+    CursorAging = "cursor.aging" WARN, "Find out why the flow has not run: is it paused, does it fail? Past the retention all rows must be read again, or events are lost." {
         /// The flow.
         flow: Flow,
-        /// The table.
-        table: TableName,
-        /// Age of the token.
+        /// The table; none for the journal.
+        table: Option<TableName>,
+        /// Age of the token, or since the journal was read.
         age_seconds: u64,
-        /// How long Dynamics keeps deleted rows.
+        /// How long Dynamics keeps deleted rows, or the journal events.
         retention_seconds: u64,
     }
     /// A wave of deletions is larger than the delete guard lets pass. Nothing is deleted until a person approves it.
@@ -176,6 +176,13 @@ events! { INGRESS_EVENTS;
         dead_letters: u64,
         /// Records that Campaign was told of.
         records: u64,
+    }
+    /// What the store knew of a record was erased with `cdsync forget`. The line does not name it.
+    RecordForgotten = "record.forgotten" INFO, "Nothing." {
+        /// Rows that were erased.
+        erased: u64,
+        /// Rows about other records that no longer name it.
+        cleaned: u64,
     }
     /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
     SchemaDrifted = "schema.drifted" ERROR once, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {

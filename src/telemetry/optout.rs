@@ -52,4 +52,33 @@ events! { OPTOUT_EVENTS;
         /// How uncertain that is.
         spread_ms: u64,
     }
+    /// A contact has the address of one that was deleted, which had opted out, and has not.
+    OptoutRecreated = "optout.recreated" WARN, "Ask the person, or set the flag; with `[optout] recreated = \"opt-out\"` it is set by itself." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// The contact.
+        id: RecordId,
+        /// The deleted contact.
+        former: RecordId,
+        /// Campaign's names of the flags, with spaces between.
+        flags: String,
+        /// Whether they are set for the new contact, too.
+        opted_out: bool,
+    }
+    /// Contacts with the same address differ in their opt-outs; told when their number changes.
+    OptoutsShareAddress = "optouts.same_address" WARN, "`cdsync optouts list --same-address` names them: the same person may be mailed after all." {
+        /// The flow.
+        flow: Flow,
+        /// Addresses and flags on which contacts differ.
+        flags: u64,
+    }
+    /// Contacts that Dynamics refused a day ago are tried again.
+    OptoutsRetried = "optouts.retried" INFO, "Nothing; what is refused again becomes a dead letter again." {
+        /// The flow.
+        flow: Flow,
+        /// Dead letters that were taken up.
+        dead_letters: u64,
+    }
 }

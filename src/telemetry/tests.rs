@@ -111,3 +111,18 @@ fn every_event_has_a_dotted_name_of_its_own_and_says_what_to_do() {
         }
     }
 }
+
+#[test]
+fn the_page_of_troubles_has_an_entry_for_each_event_that_wants_a_look() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/troubleshooting.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let entries: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `"))
+        .filter_map(|line| line.strip_suffix('`'))
+        .collect();
+    let all = catalogue();
+    let wanted = all.iter().filter(|event| matches!(event.level, "WARN" | "ERROR"));
+    let wanted: BTreeSet<&str> = wanted.map(|event| event.name).collect();
+    assert_eq!(entries, wanted, "left: docs/troubleshooting.md, right: the program");
+}

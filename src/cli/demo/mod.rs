@@ -155,7 +155,7 @@ async fn one_pass(
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}
         PassEnd::Refused(failure) => return Err(End::new(Exit::Refused, failure.to_string())),
-        PassEnd::KeptRefusing(failure) => {
+        PassEnd::KeptRefusing(failure) | PassEnd::Spent(failure) => {
             return Err(End::new(Exit::Unreachable, failure.to_string()));
         }
         PassEnd::GaveUp | PassEnd::Stopped => {

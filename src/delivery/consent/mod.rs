@@ -283,7 +283,9 @@ impl Shared {
     fn end(&self, failure: Failure) {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         if stopped.is_none() {
-            FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+            if !failure.is_spent() {
+                FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+            }
             *stopped = Some(failure);
         }
     }

@@ -70,6 +70,9 @@ fn written(
 
 /// One row as a reply.
 fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, Refusal> {
+    if context.call.param("$expand").is_some() {
+        return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
+    }
     let data = db.table(table).ok_or_else(|| no_row(table, id))?;
     let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
     let annotations = Annotations::new(&context.prefer.annotations);

@@ -97,7 +97,7 @@ impl Server {
             control.make_directory(directory);
         }
         let open = Connections::default();
-        let listener = CuttableListener::new(socket, open.clone());
+        let listener = CuttableListener::new(socket, None, open.clone());
         let task = tokio::spawn(accept(listener, shared, seed, clock));
         Ok(Self { control, task, open })
     }

@@ -3,11 +3,14 @@
 //! Owns: the addresses below it ("Query table definitions using the Web API",
 //! Dynamics sheet 7).
 
+pub(crate) mod alter;
 pub(crate) mod change;
 pub(crate) mod create;
 mod define;
 mod kinds;
 mod query;
+pub(crate) mod relate;
+pub(crate) mod watch;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -144,6 +147,12 @@ fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Re
             &format!("{fragment}/ManyToOneRelationships"),
             relations(db, table, true),
             "OneToManyRelationshipMetadata",
+        ),
+        ["ManyToManyRelationships"] => list(
+            call,
+            &format!("{fragment}/ManyToManyRelationships"),
+            Vec::new(),
+            "ManyToManyRelationshipMetadata",
         ),
         ["OneToManyRelationships"] => list(
             call,
