@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::came::Came;
 use crate::app::egress::sync_egress;
 use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
@@ -32,45 +33,6 @@ pub(crate) struct PassOptions {
     pub(crate) asked: bool,
     /// What the pass before it came to, where it is known.
     pub(crate) before: Option<Came>,
-}
-
-/// Idle passes in a row that are told of: one sees that all has settled.
-const SETTLING: u64 = 3;
-
-/// What a pass came to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Came {
-    outcome: RunOutcome,
-    counts: Counts,
-    /// Passes in a row that found the same, before this one.
-    alike: u64,
-}
-
-impl Came {
-    /// What a pass came to after `before`, and whether it is to be told of.
-    fn after(before: Option<Self>, outcome: RunOutcome, counts: Counts) -> (Self, bool) {
-        let mut came = Self { outcome, counts, alike: 0 };
-        if let Some(before) = before.filter(|before| !before.is_followed_by_news(&came)) {
-            came.alike = before.alike + 1;
-        }
-        // A failure is told of by `flow.failing`, once.
-        let settling = came.alike <= SETTLING && outcome != RunOutcome::Failed;
-        (came, came.alike == 0 || settling)
-    }
-
-    /// Whether a pass is worth a line after this one: it did something, or found
-    /// another state. An idle one is not.
-    fn is_followed_by_news(&self, next: &Self) -> bool {
-        let done = next.counts.written + next.counts.deleted + next.counts.dead_lettered > 0;
-        let of = |came: &Self| {
-            // What was read and where that is now; not the calls and the time.
-            let it = came.counts;
-            (came.outcome, it.read, it.unchanged, it.filtered, it.pending)
-        };
-        let idle = |came: &Self| came.outcome == RunOutcome::Ok;
-        let nothing = next.counts.read == 0 && idle(self) && idle(next);
-        done || !(nothing || of(self) == of(next))
-    }
 }
 
 /// Where a pass is, for whoever draws it.
@@ -402,7 +364,3 @@ fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news
     }
     .emit(news);
 }
-
-#[cfg(test)]
-#[path = "pass_tests.rs"]
-mod tests;
