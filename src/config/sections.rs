@@ -60,7 +60,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -323,7 +323,11 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => duration(&node, LONGEST_JITTER)?,
         None => Duration::ZERO,
     };
-    Some(DaemonSettings { socket, jitter })
+    let tell_idle = match keys.get("idle_passes") {
+        Some(node) => node.word(&[("log", true), ("quiet", false)])?,
+        None => true,
+    };
+    Some(DaemonSettings { socket, jitter, tell_idle })
 }
 
 /// `[metrics]`. Whether the port is free is not known here.

@@ -15,6 +15,7 @@ mod page;
 #[cfg(test)]
 mod page_tests;
 mod passes;
+mod pulse;
 mod signals;
 mod tasks;
 mod vitals;
@@ -30,7 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{DaemonStarted, DaemonStopped};
+use crate::telemetry::{DaemonStarted, DaemonStopped, remember_passes};
 
 /// Events that may wait for the loop.
 const QUEUE: usize = 64;
@@ -68,11 +69,11 @@ pub(crate) enum DaemonError {
     Task(&'static str),
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it; gives whether all was settled.
 ///
 /// # Errors
 /// See [`DaemonError`].
-pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
+pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let Service { app, store, path, reload, answering } = service;
     let signals = signals::Signals::catch()
         .map_err(|error| DaemonError::Setup(format!("signals cannot be caught: {error}")))?;
@@ -85,7 +86,11 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     };
     let vitals = vitals::Vitals::new(&app.clock);
     let (sender, events) = mpsc::channel(QUEUE);
-    let shared = desk::Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
+    let shared = desk::Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
     let shared = Arc::new(shared);
     let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
     let mut tasks = tasks::Tasks::new(sender.clone());
@@ -94,6 +99,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
         tasks.start("metrics", monitor.serve(desk.clone(), vitals.clone()));
     }
     tasks.start("control", control.serve(desk, answering));
+    remember_passes();
     let notify = notify::Notify::from_environment(&app.clock);
     DaemonStarted {
         version: env!("CARGO_PKG_VERSION"),
@@ -107,5 +113,5 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
-    Ok(())
+    Ok(settled)
 }
