@@ -33,7 +33,7 @@ fn wrong(status: StatusCode, error: &str) -> Reply {
     answered(status, &json!({ "error": error }))
 }
 
-fn bad(error: impl ToString) -> Reply {
+fn bad(error: &impl ToString) -> Reply {
     wrong(StatusCode::BAD_REQUEST, &error.to_string())
 }
 
@@ -60,7 +60,7 @@ pub(super) fn answer(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
                 shared.set_faults(plan);
                 done()
             }
-            Err(error) => bad(error),
+            Err(error) => bad(&error),
         },
         (&Method::DELETE, ["faults"]) => {
             shared.set_faults(crate::sandbox::FaultPlan::default());
@@ -119,12 +119,12 @@ fn faults(shared: &Shared) -> Reply {
 fn variants(shared: &Shared, call: &Call) -> Reply {
     let changes: Map<String, Value> = match serde_json::from_slice(&call.body) {
         Ok(changes) => changes,
-        Err(error) => return bad(error),
+        Err(error) => return bad(&error),
     };
     let mut variants = shared.variants();
     for (name, value) in changes {
-        if let Err(error) = variants.set_value(&name, value) {
-            return bad(error);
+        if let Err(error) = variants.set_value(&name, &value) {
+            return bad(&error);
         }
     }
     shared.set_variants(variants);
@@ -145,7 +145,7 @@ fn expire(shared: &Shared, call: &Call) -> Reply {
         Ok(Some(table)) if !control.tables().contains(&table) => return missing("table"),
         Ok(Some(table)) => control.expire_tokens_of(&table),
         Ok(None) => control.expire_tokens(),
-        Err(error) => return bad(error),
+        Err(error) => return bad(&error),
     }
     done()
 }
@@ -160,7 +160,7 @@ fn timeline(shared: &Shared, id: &str) -> Reply {
 fn created(id: Result<Value, ControlError>) -> Reply {
     match id {
         Ok(body) => answered(StatusCode::CREATED, &body),
-        Err(error) => bad(error),
+        Err(error) => bad(&error),
     }
 }
 
@@ -183,7 +183,7 @@ fn dynamics(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
         }
         (&Method::POST, None) if rest.is_empty() => match body() {
             Ok(row) => created(control.insert(table, &row).map(|id| json!({ "id": id }))),
-            Err(error) => bad(error),
+            Err(error) => bad(&error),
         },
         (&Method::GET, Some(id)) => match control.get_text(table, id) {
             Some(row) => Reply::new(StatusCode::OK, "application/json", row),
@@ -192,8 +192,8 @@ fn dynamics(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
         (&Method::PATCH, Some(id)) => {
             match body().map(|changes| control.update(table, id, &changes)) {
                 Ok(Ok(())) => done(),
-                Ok(Err(error)) => bad(error),
-                Err(error) => bad(error),
+                Ok(Err(error)) => bad(&error),
+                Err(error) => bad(&error),
             }
         }
         (&Method::DELETE, Some(id)) if control.delete(table, id) => done(),
@@ -221,7 +221,7 @@ fn campaign(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
                 Ok(record) => {
                     created(control.insert(resource, &record).map(|()| json!({"created": 1})))
                 }
-                Err(error) => bad(error),
+                Err(error) => bad(&error),
             }
         }
         (&Method::GET, Some(row)) => {
@@ -242,7 +242,7 @@ fn campaign(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
 fn change_record(shared: &Shared, call: &Call, resource: &str, row: u64) -> Reply {
     let changes: Map<String, Value> = match serde_json::from_slice(&call.body) {
         Ok(changes) => changes,
-        Err(error) => return bad(error),
+        Err(error) => return bad(&error),
     };
     let scene = Scene {
         api: Api::Ext,
@@ -254,7 +254,7 @@ fn change_record(shared: &Shared, call: &Call, resource: &str, row: u64) -> Repl
     let Some(place) = db.place(resource).filter(|_| held) else { return missing("record") };
     match write::update(&mut db, place, row, None, &changes, scene) {
         Ok(()) => done(),
-        Err(refusal) => bad(refusal.text),
+        Err(refusal) => bad(&refusal.text),
     }
 }
 

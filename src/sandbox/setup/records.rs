@@ -93,7 +93,7 @@ impl<'a> Loader<'a> {
 
     fn record(&mut self, file: &DataFile, place: usize, def: &Resource, row: &Row) {
         let mut body = Map::new();
-        let (mut stamps, mut links, mut fine) = (Vec::new(), Vec::new(), true);
+        let (mut stamps, mut links, mut sound) = (Vec::new(), Vec::new(), true);
         for cell in &row.cells {
             let text = cell.value.as_str().map_or_else(|| cell.value.to_string(), str::to_owned);
             let done = match sort(def, &cell.name) {
@@ -109,10 +109,10 @@ impl<'a> Loader<'a> {
             };
             if let Err(problem) = done {
                 self.problem(file, cell.line, Some(&cell.name), problem);
-                fine = false;
+                sound = false;
             }
         }
-        if !fine {
+        if !sound {
             return;
         }
         let scene = Scene { api: Api::Ext, variants: self.variants, now: self.now };
@@ -184,15 +184,16 @@ fn sort<'d>(def: &'d Resource, name: &str) -> Option<Sort<'d>> {
         return Some(Sort::Value(field));
     }
     let field = def.field(outer)?;
+    let written_by_server = field.read_only;
     Some(match (&field.kind, inner) {
-        (FieldType::Collection { .. }, _) => Sort::Skipped,
-        (FieldType::Link { .. }, _) if field.read_only => Sort::Skipped,
-        (FieldType::Link { target }, None | Some("key")) => Sort::Link(field, target),
-        // Address and title of the record that is linked.
-        (FieldType::Link { .. }, Some(_)) => Sort::Skipped,
+        (FieldType::Link { target }, None | Some("key")) if !written_by_server => {
+            Sort::Link(field, target)
+        }
+        // Beside the key of a linked record stand its address and title.
+        (FieldType::Collection { .. } | FieldType::Link { .. }, _) => Sort::Skipped,
         (_, Some(_)) => return None,
-        (FieldType::DateTime, None) if field.read_only => Sort::Stamp(field),
-        (_, None) if field.read_only => Sort::Skipped,
+        (FieldType::DateTime, None) if written_by_server => Sort::Stamp(field),
+        (_, None) if written_by_server => Sort::Skipped,
         (_, None) => Sort::Value(field),
     })
 }

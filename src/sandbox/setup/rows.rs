@@ -19,7 +19,8 @@ use crate::sandbox::row::Cell;
 
 /// The id that a text stands for where it is no GUID: always the same.
 fn id_of(table: &str, text: &str) -> Uuid {
-    Uuid::try_parse(text.trim()).unwrap_or_else(|_| name_guid(&format!("data {table}"), text))
+    let text = text.trim();
+    Uuid::try_parse(text).unwrap_or_else(|_| name_guid(&format!("data {table}"), text))
 }
 
 /// What a cell of a file is to the server.
@@ -97,7 +98,7 @@ impl<'a> Loader<'a> {
         *number += 1;
         let mut id = id_of(&def.name, &format!("row {number}"));
         let (mut body, mut lookups, mut now) = (Body::new(), Vec::new(), self.now);
-        let mut fine = true;
+        let mut sound = true;
         for cell in &row.cells {
             let done = match sort(def, &cell.name) {
                 None | Some(Sort::Skipped) => Ok(()),
@@ -115,10 +116,10 @@ impl<'a> Loader<'a> {
             };
             if let Err(problem) = done {
                 self.problem(file, cell.line, Some(&cell.name), problem);
-                fine = false;
+                sound = false;
             }
         }
-        if !fine {
+        if !sound {
             return;
         }
         let mut later = Vec::new();

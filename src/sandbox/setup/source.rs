@@ -58,13 +58,13 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
     let mut reader =
         csv::ReaderBuilder::new().delimiter(separator(text)).from_reader(text.as_bytes());
     let wrong = |error: &csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        let problem = match error.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("it has {len} cells where the first row names {expected_len}")
-            }
-            csv::ErrorKind::Utf8 { .. } => "it is not in UTF-8".to_owned(),
-            _ => "it is no CSV".to_owned(),
+        let begin = error.position().map_or(0, |place| begin(text, place));
+        let line = 1 + breaks(text, 0, begin);
+        let problem = if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind()
+        {
+            format!("it has {len} cells where the first row names {expected_len}")
+        } else {
+            "it is no CSV".to_owned()
         };
         at(file, line, problem)
     };
@@ -83,9 +83,12 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
         }
     }
     let mut rows = Vec::new();
+    let (mut line, mut from) = (1, 0);
     for record in reader.records() {
         let record = record.map_err(|error| wrong(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let begin = record.position().map_or(from, |place| begin(text, place));
+        line += breaks(text, from, begin);
+        from = begin;
         let cells = names.iter().zip(record.iter()).filter(|(_, text)| !text.is_empty());
         let cells =
             cells.map(|(name, text)| Given { name: name.clone(), line, value: Value::from(text) });
@@ -97,10 +100,17 @@ fn csv_rows(file: &DataFile, text: &str) -> Result<Vec<Row>, DataProblem> {
     Ok(rows)
 }
 
+/// Where a record begins, behind the breaks of the lines before it.
+fn begin(text: &str, place: &csv::Position) -> usize {
+    let at = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.len() - rest.trim_start_matches(['\r', '\n']).len()
+}
+
 /// Line breaks between two places of the same text.
 fn breaks(text: &str, from: usize, to: usize) -> u64 {
-    let between = text.as_bytes().get(from..to).unwrap_or_default();
-    u64::try_from(between.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0)
+    let between = text.get(from..to).unwrap_or_default();
+    u64::try_from(between.matches('\n').count()).unwrap_or(0)
 }
 
 /// Where a part of the text begins.

@@ -277,7 +277,8 @@ fn alternate(def: &mut Table, file: &KeyFile) -> Result<(), String> {
 fn targets_exist(db: &Db, files: &[TableFile]) -> Result<(), String> {
     for file in files {
         for column in &file.columns {
-            for target in column.targets.iter().filter(|name| !db.tables.contains_key(*name)) {
+            let missing = column.targets.iter().find(|name| !db.tables.contains_key(*name));
+            if let Some(target) = missing {
                 return Err(format!(
                     "table {}, column {}: there is no table {target}; \
                      targets are logical names, in lower case",

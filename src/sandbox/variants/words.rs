@@ -54,6 +54,7 @@ const ALL: &[Variant] = &[
     one("privileges-can-be-read", YES_NO, "a user's privileges can be read"),
     one("key-pending-reads", NUMBER, "reads of a new alternate key until its index is built"),
     one("batch-operations", NUMBER, "operations that one batch may hold"),
+    one("representation", YES_NO, "Prefer: return=representation brings the row of a change"),
     one("campaign-errors", "json-string|plain-text", "shape of Campaign's error bodies"),
     one("campaign-delete", "200|204", "status of a Campaign deletion"),
     one("unique-external-id", YES_NO, "externalId is a unique key of profiles"),
@@ -113,11 +114,11 @@ impl Variants {
             .map(Value::from)
             .or_else(|_| text.parse::<bool>().map(Value::from))
             .unwrap_or_else(|_| Value::from(text));
-        self.set_value(name, value)
+        self.set_value(name, &value)
     }
 
     /// Sets one switch.
-    pub fn set_value(&mut self, name: &str, value: Value) -> Result<(), VariantError> {
+    pub fn set_value(&mut self, name: &str, value: &Value) -> Result<(), VariantError> {
         let Some(variant) = ALL.iter().find(|variant| variant.name == name) else {
             let hint = "`cdsync sandbox --list-variants` names them";
             return Err(VariantError(format!("there is no variant {name:?}; {hint}")));
@@ -126,7 +127,7 @@ impl Variants {
             let values = variant.values.replace('|', ", ");
             VariantError(format!("the variant {name} takes {values}, not {value}"))
         };
-        if !variant.takes(&value) {
+        if !variant.takes(value) {
             return Err(wrong());
         }
         let mut values = self.values();
