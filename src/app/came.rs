@@ -9,7 +9,7 @@ const SETTLING: u64 = 3;
 /// What a pass came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Came {
-    pub(super) outcome: RunOutcome,
+    pub(crate) outcome: RunOutcome,
     pub(super) counts: Counts,
     /// Passes in a row that found the same, before this one.
     pub(super) alike: u64,

@@ -9,7 +9,7 @@ use crate::app::tables::Prepared;
 use crate::delivery::{Delivery, DrainReport};
 use crate::flows::ingress::{Intake, IntakeReport};
 use crate::flows::requests::Requests;
-use crate::model::{Flow, Tally};
+use crate::model::{Flow, TableName, Tally};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{LinksWaiting, TableUnmapped};
 
@@ -36,10 +36,11 @@ pub(super) async fn sync_ingress(
         Driven::Stopped => Ending { stopped: true, ..Ending::default() },
         Driven::Ended(prepared) => {
             let before = of_tables(&prepared);
+            let names: Vec<_> = prepared.tables.iter().map(|table| table.name.clone()).collect();
             let tally = frame.tally.clone();
             let work = work(app, store, &tally, (prepared, options));
             match Box::pin(frame.drive(work, None)).await? {
-                Driven::Ended(halves) => of_halves(before, halves),
+                Driven::Ended(halves) => of_halves(before, halves, &names),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..before },
             }
         }
@@ -58,6 +59,7 @@ pub(super) fn of_tables(prepared: &Prepared) -> Ending {
         refused: prepared.refused.clone(),
         kept_refusing: prepared.kept_refusing.clone(),
         failed: !prepared.failed.is_empty(),
+        all_failed: prepared.tables.is_empty() && !prepared.failed.is_empty(),
         ..Ending::default()
     }
 }
@@ -73,12 +75,18 @@ pub(super) fn of_intake(before: Ending, intake: IntakeReport) -> Ending {
     }
 }
 
-fn of_halves(before: Ending, halves: Halves) -> Ending {
+/// What both halves mean for it; `tables`: those that could run.
+fn of_halves(before: Ending, halves: Halves, tables: &[TableName]) -> Ending {
+    let gone = [&halves.intake.failed, &halves.drain.failed];
+    let fails = |table: &TableName| gone.iter().any(|failed| failed.contains(table));
+    let all_failed = before.failed || !tables.is_empty();
+    let all_failed = all_failed && tables.iter().all(fails);
     let read = of_intake(before, halves.intake);
     Ending {
         stopped_by: halves.drain.stopped,
         stopped: halves.stopped,
         failed: read.failed || !halves.drain.failed.is_empty(),
+        all_failed,
         ..read
     }
 }

@@ -94,7 +94,7 @@ async fn begin(
                 OptoutProblem::Remote(failure) => (failure.to_string(), of_failure(&failure)),
                 OptoutProblem::Setup(problems) => (problems.join("; "), Ending::default()),
             };
-            ending.failed = true;
+            (ending.failed, ending.all_failed) = (true, true);
             TableFailed { flow: FLOW, table: contact(), reason }.emit();
             Ok(Err(ending))
         }

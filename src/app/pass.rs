@@ -52,6 +52,8 @@ pub(crate) enum PassEnd {
     /// Ended, but something needs a look: dead letters, held deletions, or a
     /// table that stopped.
     Incomplete,
+    /// Every table failed, each for its own reason.
+    TablesFailed,
     /// A system refused our credentials or privileges.
     Refused(Failure),
     /// A system kept answering with server errors, beyond the retries of a read.
@@ -70,6 +72,7 @@ impl PassEnd {
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             Self::Done | Self::Incomplete | Self::Stopped | Self::Spent(_) => None,
+            Self::TablesFailed => Some("every table failed; `table.failed` says why".to_owned()),
             Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
             Self::GaveUp => Some("nothing moved for too long".to_owned()),
         }
@@ -91,9 +94,9 @@ pub(crate) struct PassReport {
 
 #[cfg(test)]
 impl PassReport {
-    /// Of a pass that succeeded, and was told of.
+    /// Of a pass that ended so, and was told of.
     pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
-        let came = Came { outcome: RunOutcome::Ok, counts, alike: 0 };
+        let came = Came { outcome: outcome(&end, false), counts, alike: 0 };
         Self { end, counts, came, told: true }
     }
 }
@@ -113,6 +116,8 @@ pub(super) struct Ending {
     pub(super) stopped: bool,
     /// Whether a table or source could not go on.
     pub(super) failed: bool,
+    /// Whether none of them could.
+    pub(super) all_failed: bool,
     /// Whether something waits for a person.
     pub(super) held: bool,
 }
@@ -324,6 +329,9 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if ending.stopped {
         return PassEnd::Stopped;
     }
+    if ending.all_failed {
+        return PassEnd::TablesFailed;
+    }
     let incomplete =
         counts.dead_lettered > 0 || ending.failed || ending.held || stopped_by.is_some();
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
@@ -339,9 +347,11 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
         PassEnd::Done => RunOutcome::Ok,
         PassEnd::Stopped | PassEnd::Spent(_) => RunOutcome::Incomplete,
         PassEnd::Incomplete if !failed => RunOutcome::Incomplete,
-        PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
-            RunOutcome::Failed
-        }
+        PassEnd::Incomplete
+        | PassEnd::TablesFailed
+        | PassEnd::Refused(_)
+        | PassEnd::KeptRefusing(_)
+        | PassEnd::GaveUp => RunOutcome::Failed,
     }
 }
 

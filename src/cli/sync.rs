@@ -103,11 +103,12 @@ fn worse(one: PassEnd, other: PassEnd) -> PassEnd {
     let weight = |end: &PassEnd| match end {
         PassEnd::Done => 0,
         PassEnd::Incomplete => 1,
-        PassEnd::Stopped => 2,
-        PassEnd::Spent(_) => 3,
-        PassEnd::GaveUp => 4,
-        PassEnd::KeptRefusing(_) => 5,
-        PassEnd::Refused(_) => 6,
+        PassEnd::TablesFailed => 2,
+        PassEnd::Stopped => 3,
+        PassEnd::Spent(_) => 4,
+        PassEnd::GaveUp => 5,
+        PassEnd::KeptRefusing(_) => 6,
+        PassEnd::Refused(_) => 7,
     };
     if weight(&other) > weight(&one) { other } else { one }
 }
@@ -143,7 +144,7 @@ pub(super) async fn beside(arguments: &Sync, desk: &Desk) -> Result<Spoken, End>
 pub(super) fn exit_of(end: PassEnd, patience: u64) -> Result<Exit, End> {
     match end {
         PassEnd::Done => Ok(Exit::Done),
-        PassEnd::Incomplete => Ok(Exit::Incomplete),
+        PassEnd::Incomplete | PassEnd::TablesFailed => Ok(Exit::Incomplete),
         PassEnd::Stopped => Err(End::new(
             Exit::Incomplete,
             "the daemon stopped the pass before its end; the next one goes on where it stopped",

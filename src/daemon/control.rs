@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::clock::Clock;
 use crate::daemon::desk::Desk;
 use crate::telemetry::{ControlAnswered, ControlRefused};
 
@@ -25,6 +26,10 @@ const MAX_REQUEST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A request that takes longer to arrive is nobody's.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+
+/// A reader that takes nothing for so long has left its answer, and what is
+/// held for it, to nobody.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 32;
@@ -143,23 +148,29 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
     };
     let began = clock.monotonic();
     let (out, mut lines) = mpsc::channel::<String>(64);
-    let mut answer = answering(request, desk, out);
+    // A task of its own: it may wait for room among what is to be written here.
+    // Dropped, it ends.
+    let mut answer = JoinSet::new();
+    answer.spawn(answering(request, desk, out));
     let mut gone = [0];
     let reply = loop {
         tokio::select! {
             biased;
             Some(line) = lines.recv() => {
-                if write(&mut writer, &json!({ "out": line })).await.is_err() {
+                if write(&mut writer, &clock, &json!({ "out": line })).await.is_err() {
                     return;
                 }
             }
-            reply = &mut answer => break reply,
+            Some(answered) = answer.join_next() => match answered {
+                Ok(reply) => break reply,
+                Err(_) => return,
+            },
             // Nothing more is said by the other side: it can only be gone.
             _ = reader.read(&mut gone) => return,
         }
     };
     while let Ok(line) = lines.try_recv() {
-        if write(&mut writer, &json!({ "out": line })).await.is_err() {
+        if write(&mut writer, &clock, &json!({ "out": line })).await.is_err() {
             return;
         }
     }
@@ -170,7 +181,7 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
         "complaint": reply.complaint,
     });
     // Who asked may have gone meanwhile; what was asked for is done.
-    let _ = write(&mut writer, &last).await;
+    let _ = write(&mut writer, &clock, &last).await;
     let duration = clock.monotonic().since(began).as_millis();
     let duration_ms = u64::try_from(duration).unwrap_or(u64::MAX);
     ControlAnswered { exit: u64::from(reply.exit), duration_ms }.emit();
@@ -182,6 +193,55 @@ async fn read_request(reader: &mut OwnedReadHalf) -> Option<String> {
     line.ends_with('\n').then_some(line)
 }
 
-async fn write(writer: &mut OwnedWriteHalf, line: &Value) -> io::Result<()> {
-    writer.write_all(format!("{line}\n").as_bytes()).await
+/// Writes a line, as long as the other side takes some of it now and then.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    clock: &Clock,
+    line: &Value,
+) -> io::Result<()> {
+    let line = format!("{line}\n");
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        let taken = tokio::select! {
+            taken = writer.write(rest) => taken?,
+            () = clock.sleep(READ_WITHIN) => {
+                let seconds = READ_WITHIN.as_secs();
+                let reason = format!("nobody read an answer for {seconds} s; it was ended");
+                ControlRefused { reason }.emit();
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        };
+        if taken == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_ends_its_answer_and_a_slow_one_does_not() {
+        let clock = Clock::seeded(1);
+        let line = json!({ "out": "0123456789" });
+        let (mut writer, mut reader) = tokio::io::duplex(4);
+        let slow = async {
+            let mut read = Vec::new();
+            while !read.ends_with(b"\n") {
+                clock.sleep(READ_WITHIN / 2).await;
+                let mut some = [0; 4];
+                let length = reader.read(&mut some).await.unwrap();
+                read.extend_from_slice(&some[..length]);
+            }
+            read
+        };
+        let (written, read) = tokio::join!(write(&mut writer, &clock, &line), slow);
+        written.unwrap();
+        assert_eq!(read, format!("{line}\n").into_bytes());
+        let error = write(&mut writer, &clock, &line).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 }

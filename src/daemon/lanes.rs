@@ -10,6 +10,7 @@ use crate::app::{App, Came, PassEnd, PassReport};
 use crate::clock::Monotonic;
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
+use crate::store::RunOutcome;
 use crate::telemetry::{FlowFailing, FlowQuiet, FlowRecovered};
 
 /// Longest wait between two passes that fail.
@@ -235,7 +236,8 @@ impl Lane {
         if let Some(passes) = self.was_quiet(report.told, now) {
             FlowQuiet { flow, passes }.emit();
         }
-        format!("idle, {backlog} waiting")
+        let failed = report.came.outcome == RunOutcome::Failed;
+        format!("{}, {backlog} waiting", if failed { "failed in part" } else { "idle" })
     }
 
     /// Notes a pass that failed: the next one waits. Whether that is news.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::app::{PassEnd, PassReport, Watch};
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, TallyDelta};
+use crate::store::RunOutcome;
 
 /// A loop that has not turned for so long hangs: it turns every second.
 const HANGS_AFTER: Duration = Duration::from_mins(1);
@@ -79,12 +80,12 @@ impl Vitals {
             deleted: counts.deleted,
             dead_lettered: counts.dead_lettered,
         };
-        let outcome = match report.end {
-            PassEnd::Done => 0,
-            // What waits for the next day is no failure.
-            PassEnd::Incomplete | PassEnd::Spent(_) => 1,
-            PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => 2,
-            PassEnd::Stopped => 3,
+        // As `flow.finished` and the store have it.
+        let outcome = match report.came.outcome {
+            _ if matches!(report.end, PassEnd::Stopped) => 3,
+            RunOutcome::Ok => 0,
+            RunOutcome::Incomplete => 1,
+            RunOutcome::Failed => 2,
         };
         let mut state = self.lock();
         let totals = state.totals.entry(flow).or_default();
@@ -147,6 +148,28 @@ mod tests {
         assert_eq!(vitals.ailment(), None);
         vitals.stopping();
         assert_eq!(vitals.ailment(), Some("the daemon ends"));
+    }
+
+    #[test]
+    fn a_pass_is_counted_as_what_the_store_calls_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let vitals = Vitals::new(&Clock::seeded(1));
+        let ends = [
+            PassEnd::Done,
+            PassEnd::Incomplete,
+            PassEnd::TablesFailed,
+            PassEnd::GaveUp,
+            PassEnd::Stopped,
+        ];
+        for end in ends {
+            vitals.ended(Flow::Ingress, &PassReport::test(end, crate::store::Counts::default()));
+        }
+        // One table of several failed.
+        let part = PassReport::test(PassEnd::Incomplete, crate::store::Counts::default());
+        let came = crate::app::Came { outcome: RunOutcome::Failed, ..part.came };
+        vitals.ended(Flow::Ingress, &PassReport { came, ..part });
+        assert_eq!(vitals.totals(Flow::Ingress).passes, [1, 1, 3, 1]);
     }
 
     #[test]

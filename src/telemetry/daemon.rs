@@ -83,7 +83,7 @@ events! { DAEMON_EVENTS;
         duration_ms: u64,
     }
     /// Something on the control socket was turned away.
-    ControlRefused = "control.refused" WARN, "Run the commands as the user of the daemon, and with the same version of the program." {
+    ControlRefused = "control.refused" WARN, "Run the commands as the user of the daemon, with the same version of the program, and read on what they print." {
         /// Why.
         reason: String,
     }

@@ -153,7 +153,7 @@ async fn one_pass(
     let report = sync(app, store, act.flow, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
-        PassEnd::Done | PassEnd::Incomplete => {}
+        PassEnd::Done | PassEnd::Incomplete | PassEnd::TablesFailed => {}
         PassEnd::Refused(failure) => return Err(End::new(Exit::Refused, failure.to_string())),
         PassEnd::KeptRefusing(failure) | PassEnd::Spent(failure) => {
             return Err(End::new(Exit::Unreachable, failure.to_string()));
