@@ -115,3 +115,4 @@ mod sshd;
 mod status;
 mod support;
 mod trace;
+mod variants;
