@@ -108,6 +108,7 @@ mod sandbox_own;
 mod sandbox_page;
 mod sandbox_setup;
 mod sandbox_sftp;
+mod sandbox_sheet;
 mod sandbox_tracking;
 mod sandbox_variants;
 mod sandbox_writes;
