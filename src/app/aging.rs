@@ -19,9 +19,9 @@ impl Told {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let old = |cursor: &Cursor| is_old(cursor.age_seconds, cursor.retention_seconds);
         let (old, young): (Vec<_>, Vec<_>) = cursors.into_iter().partition(old);
-        young.iter().for_each(|cursor| {
+        for cursor in young {
             told.remove(&cursor.name());
-        });
+        }
         old.into_iter().filter(|cursor| told.insert(cursor.name())).collect()
     }
 }

@@ -56,9 +56,9 @@ impl Meters {
                 kept.map_err(|error: StoreError| error.to_string())
             })
         });
-        [&self.dynamics, &self.campaign, &self.journal]
-            .into_iter()
-            .for_each(|meter| meter.keep_in(Arc::clone(&book)));
+        for meter in [&self.dynamics, &self.campaign, &self.journal] {
+            meter.keep_in(Arc::clone(&book));
+        }
     }
 
     /// Makes the store say what was counted, no more. A store that fails is

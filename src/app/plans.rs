@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::model::Flow;
-use crate::scheduler::{Plan, Spread};
+use crate::scheduler::{Plan, Spread, number};
 
 impl App {
     /// When passes of each configured flow run.
@@ -40,8 +40,6 @@ impl App {
     fn spread(&self, of: &str) -> Spread {
         let config = &self.config;
         let text = format!("{}|{}|{of}", config.dynamics.url.0, config.campaign.url.0);
-        let hash = blake3::hash(text.as_bytes());
-        let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
-        Spread { limit: config.daemon.jitter, seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]) }
+        Spread { limit: config.daemon.jitter, seed: number(text.as_bytes()) }
     }
 }

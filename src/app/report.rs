@@ -98,11 +98,13 @@ pub(crate) struct Lag {
     /// Since when the oldest waits; none where none does.
     pub(crate) oldest: Option<Timestamp>,
     /// Its age; none where none waits.
+    #[expect(clippy::struct_field_names, reason = "its name everywhere")]
     pub(crate) lag_seconds: Option<u64>,
 }
 
 /// Where the reading of the journal stands.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of a name")]
 pub(crate) struct JournalStatus {
     /// Since the latest event that was read had happened; none where none was.
     pub(crate) last_event_age_seconds: Option<u64>,

@@ -73,9 +73,7 @@ fn complain(cli: &Cli, end: &End) {
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        output::complain(&format!(
-            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
-        ));
+        progress::report_bug(place);
         std::process::abort();
     }));
 }
@@ -99,13 +97,17 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             }
             Command::Provision(arguments) => return provision::run(cli, arguments, &clock).await,
             Command::Run => return run::run(cli, &clock).await,
-            Command::Sync(arguments) => return sync::run(cli, arguments, &clock).await,
-            Command::Plan(arguments) => return plan::run(cli, arguments, &clock).await,
+            Command::Sync(arguments) => {
+                return Box::pin(sync::run(cli, arguments, &clock)).await;
+            }
+            Command::Plan(arguments) => {
+                return Box::pin(plan::run(cli, arguments, &clock)).await;
+            }
             Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
             Command::Pause(flow) => Request::Pause(*flow),
             Command::Resume(flow) => Request::Resume(*flow),
             Command::Status(arguments) if arguments.watch => {
-                return status::watch(cli, arguments.json, &clock).await;
+                return Box::pin(status::watch(cli, arguments.json, &clock)).await;
             }
             Command::Status(arguments) => Request::Status(arguments.json),
             Command::Trace(arguments) => Request::Trace(arguments.clone()),

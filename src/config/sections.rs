@@ -1,11 +1,10 @@
 //! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DayBudget, DynamicsCredential, DynamicsSettings,
-    StoreSettings, TRACE_DAYS, UserPassword,
+    MetricsSettings, StoreSettings, TRACE_DAYS, UserPassword,
 };
 use super::sftp;
 use super::tree::{Keys, Node};
@@ -62,7 +61,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -329,20 +328,23 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => duration(&node, LONGEST_JITTER)?,
         None => Duration::ZERO,
     };
-    Some(DaemonSettings { socket, jitter })
+    let tell_idle = match keys.get("idle_passes") {
+        Some(node) => node.word(&[("log", true), ("quiet", false)])?,
+        None => true,
+    };
+    Some(DaemonSettings { socket, jitter, tell_idle })
 }
 
-/// `[metrics]`: the address, if there is one. Whether the port is free is not
-/// known here.
-pub(super) fn metrics(node: &Node<'_>) -> Option<Option<SocketAddr>> {
+/// `[metrics]`. Whether the port is free is not known here.
+pub(super) fn metrics(node: &Node<'_>) -> Option<MetricsSettings> {
     let keys = node.keys(METRICS_KEYS)?;
-    let Some(node) = keys.get("listen") else { return Some(None) };
-    let address = node.text()?.parse().ok();
-    if address.is_none() {
+    let Some(node) = keys.get("listen") else { return Some(MetricsSettings::default()) };
+    let listen = node.text()?.parse().ok();
+    if listen.is_none() {
         node.problem(
             "this is not an address with a port",
             "an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`",
         );
     }
-    address.map(Some)
+    listen.map(|listen| MetricsSettings { listen: Some(listen) })
 }

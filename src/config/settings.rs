@@ -30,8 +30,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// `[daemon]`
     pub(crate) daemon: DaemonSettings,
-    /// `[metrics] listen`: where `run` serves metrics, if it does
-    pub(crate) metrics: Option<SocketAddr>,
+    /// `[metrics]`
+    pub(crate) metrics: MetricsSettings,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
@@ -174,13 +174,28 @@ impl Default for StoreSettings {
     }
 }
 
-/// `[daemon]`
+/// `[metrics]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetricsSettings {
+    /// Where `run` serves metrics, if it does.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// `[daemon]`
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonSettings {
     /// Where the commands reach a running daemon, if not beside the store.
     pub(crate) socket: Option<PathBuf>,
     /// Runs begin up to so much after their time.
     pub(crate) jitter: Duration,
+    /// Whether each pass is told of at `info`, also one that found nothing to do.
+    pub(crate) tell_idle: bool,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self { socket: None, jitter: Duration::ZERO, tell_idle: true }
+    }
 }
 
 impl Config {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::app::{App, PassEnd, PassReport};
 use crate::clock::Clock;
+use crate::daemon::Reload;
 use crate::daemon::desk::{Event, Shared};
 use crate::daemon::notify::Notify;
 use crate::daemon::passes::{Acts, Board};
@@ -62,7 +63,7 @@ async fn day(jitter: &str) -> Runs {
             noted.lock().unwrap().push((flow, began));
             Box::pin(async move {
                 clock.sleep(takes(flow, began)).await;
-                Ok(PassReport { end: PassEnd::Done, counts: Counts::default() })
+                Ok(PassReport::test(PassEnd::Done, Counts::default()))
             })
         }),
         paused: Box::new(move |flow| {
@@ -70,9 +71,14 @@ async fn day(jitter: &str) -> Runs {
             Box::pin(std::future::ready(Ok(paused)))
         }),
         watch: Box::new(|_| Box::pin(std::future::ready(Ok(())))),
+        lives: Box::new(|| Box::pin(std::future::ready(Ok(())))),
     };
     let (events, queue) = mpsc::channel(8);
-    let shared = Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
+    let shared = Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
     let timers = Timers::of(&app, None).unwrap();
     let reload = (std::path::PathBuf::new(), never());
     let notify = Notify::none();
@@ -93,11 +99,10 @@ async fn day(jitter: &str) -> Runs {
     };
     let (settled, ()) = tokio::join!(worker.run(), person);
     assert!(settled.unwrap(), "all passes are settled");
-    let runs = runs.lock().unwrap().clone();
-    runs
+    runs.lock().unwrap().clone()
 }
 
-fn never() -> Box<dyn Fn(&App) -> Result<App, String> + Send + Sync> {
+fn never() -> Reload {
     Box::new(|_| Err("nobody reloads".to_owned()))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Client;
+use super::{Client, DateSample};
 
 /// Counts since the start of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,5 +45,25 @@ impl Client {
             window,
             pause,
         }
+    }
+
+    /// Which system it is, in a word.
+    pub(crate) fn system(&self) -> &'static str {
+        self.0.system.as_str()
+    }
+
+    /// What the system's clock showed in its newest answers.
+    pub(crate) fn dates(&self) -> Vec<DateSample> {
+        self.0.dates.newest()
+    }
+
+    /// Rises with each exchange that gets somebody further.
+    pub(crate) fn progress(&self) -> u64 {
+        self.0.progress.count()
+    }
+
+    /// What the last request met, while the system does not answer.
+    pub(crate) fn outage(&self) -> Option<String> {
+        self.0.health.outage()
     }
 }

@@ -16,6 +16,7 @@ mod metrics;
 #[cfg(test)]
 mod monitoring_tests;
 mod optout;
+mod repeat;
 mod resync;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
 pub(crate) use metrics::*;
 pub(crate) use optout::*;
+pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,

@@ -2,9 +2,10 @@
 //! answers. Every command runs over it, in every form of the log, at the level
 //! that says most: the marker stays in the systems and in the store.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
-use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System};
+use cdsync::sandbox::{Fault, FaultRule, System, Variants};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,11 +42,9 @@ impl Said {
         self.0.push((who.to_owned(), text.into()));
     }
 
-    /// Runs a command in each form of the log.
+    /// Runs a command, in one form of the log after the other.
     fn run(&mut self, world: &World, arguments: &[&str]) {
-        for format in FORMATS {
-            self.once(world, format, arguments);
-        }
+        self.once(world, FORMATS[self.0.len() / 2 % FORMATS.len()], arguments);
     }
 
     /// Runs a command to its end, and gives its exit code.
@@ -62,12 +61,14 @@ impl Said {
         let known = world.sandbox.credentials();
         let mut words = vec![known.dynamics_client_secret, known.campaign_client_secret];
         words.extend([MARK, "eyJ", "Bearer "].into_iter().chain(OTHERS).map(str::to_owned));
+        let mut found = Vec::new();
         for (who, text) in &self.0 {
             for word in &words {
-                let found = text.lines().find(|line| holds(line, word));
-                assert!(found.is_none(), "{who}: {word} in {found:?}");
+                let line = text.lines().find(|line| holds(line, word));
+                found.extend(line.map(|line| format!("{who}: {word} in {line}")));
             }
         }
+        assert!(found.is_empty(), "{found:#?}");
     }
 }
 
@@ -133,9 +134,9 @@ fn contact(number: usize) -> Value {
 
 /// Fills both systems, the journal and the file server.
 fn plant(world: &World) -> (Vec<Uuid>, Vec<Uuid>) {
-    let ids: Vec<Uuid> = (0..10).map(|number| world.add(&contact(number))).collect();
+    let ids: Vec<Uuid> = (0..26).map(|number| world.add(&contact(number))).collect();
     // Too long for its field, and a key that Campaign has twice.
-    world.add(&json!({ "firstname": MARK.repeat(40), "lastname": MARK }));
+    world.add(&json!({ "firstname": MARK.repeat(4), "lastname": MARK }));
     for _ in 0..2 {
         let twin = json!({
             "externalId": ids[3].to_string(), "lastName": MARK, "firstName": MARK,
@@ -150,17 +151,17 @@ fn plant(world: &World) -> (Vec<Uuid>, Vec<Uuid>) {
         .collect();
     let store = json!({ "new_name": format!("{MARK} store"), "new_city": MARK });
     world.sandbox.dynamics().insert("new_store", &store).unwrap();
-    tell(world, &ids);
+    tell(world, &ids, 0);
     export(world, &ids);
     (ids, cars)
 }
 
 /// Events of the journal: whole ones, and each with one thing that is wrong.
-fn tell(world: &World, ids: &[Uuid]) {
+fn tell(world: &World, ids: &[Uuid], round: usize) {
     let kinds = ["send", "open", "click", "bounce"];
     let event = |at: usize, changes: Value| {
         let mut event = json!({
-            "id": format!("e{at}"), "kind": kinds[at % 4],
+            "id": format!("{round}-{at}"), "kind": kinds[at % 4],
             "contact": ids[at % ids.len()].to_string(), "time": "2026-03-01T12:00:00Z",
             "campaign": MARK, "delivery": MARK, "unknown": MARK, MARK: MARK,
             "url": format!("https://{MARK}.example/{MARK}"),
@@ -230,7 +231,7 @@ fn export(world: &World, ids: &[Uuid]) {
 }
 
 /// What each system answers where it refuses: its own words, with what it was
-/// sent in them.
+/// sent in quotes among them, as the vendors write, and in every member beside.
 fn refusals() -> Vec<(&'static str, FaultRule)> {
     let rule = |system, method: Option<&str>, code, body: String| FaultRule {
         system: Some(system),
@@ -242,14 +243,15 @@ fn refusals() -> Vec<(&'static str, FaultRule)> {
         "A 'Profile' with the same key '{MARK}' already exists. BAS-010040 Cannot convert '{MARK}' (type text). {MARK}@{MARK}.example"
     );
     let dynamics = |code: &str| {
-        json!({ "error": { "code": code, "message": format!("Cannot convert '{MARK}' of {MARK}"), MARK: MARK } })
+        json!({ "error": { "code": code, "message": format!("Cannot convert the literal '{MARK}' of {MARK}@{MARK}.example to the type 'Edm.Int32'."), MARK: MARK } })
             .to_string()
     };
     let oauth = json!({
         "error": MARK, "error_description": format!("AADSTS7000215: {MARK} for {MARK}"),
         "trace_id": MARK, "correlation_id": MARK,
     });
-    let events = json!({ "message": MARK, "reason": MARK, "error_code": MARK }).to_string();
+    let events = json!({ "message": format!("Nothing is known of '{MARK}'"), "reason": MARK, "error_code": MARK });
+    let events = events.to_string();
     vec![
         (
             "POST to Campaign",
@@ -295,7 +297,7 @@ fn as_a_daemon(world: &World, said: &mut Said) {
             let line = daemon.wait_for("metrics.served");
             line.split('"').find(|part| part.starts_with("127.0.0.1:")).unwrap().to_owned()
         };
-        for (_, refusal) in refusals().into_iter().take(2) {
+        for (_, refusal) in refusals().into_iter().take(1) {
             world.play(refusal);
             said.run(world, &["sync", "--via-daemon", "--patience", "5"]);
         }
@@ -314,36 +316,31 @@ fn as_a_daemon(world: &World, said: &mut Said) {
         let ended = daemon.end();
         ended.expect(0);
         heard.push(ended.err);
-        heard.into_iter().for_each(|text| said.add(&format!("{format}: run"), text));
+        for text in heard {
+            said.add(&format!("{format}: run"), text);
+        }
     }
 }
 
 /// Commands that look at all of it.
 fn look(world: &World, said: &mut Said, ids: &[Uuid], cars: &[Uuid]) {
-    for arguments in [
-        &["check"][..],
-        &["check", "--json"],
-        &["plan"],
-        &["plan", "--json"],
-        &["status"],
-        &["status", "--json"],
-        &["dead-letters", "list"],
-        &["dead-letters", "list", "--json"],
-        &["optouts", "list"],
-        &["optouts", "list", "--json"],
-        &["optouts", "export"],
-        &["optouts", "show", &ids[0].to_string()],
-        &["trace", &ids[0].to_string()],
-        &["trace", &ids[3].to_string(), "--json"],
-        &["trace", &cars[0].to_string()],
-        &["tables"],
-        &["resources", "profile"],
-        &["resync", "--verify", "--table", "contact"],
-        &["resync", "--verify", "--table", "contact", "--json"],
-    ] {
-        said.run(world, arguments);
+    let fixed = "check|check --json|plan|plan --json|status|status --json|dead-letters list|\
+                 dead-letters list --json|optouts list|optouts list --json|optouts export|tables|\
+                 resources profile|resync --verify --table contact|\
+                 resync --verify --table contact --json";
+    for line in fixed.split('|') {
+        said.run(world, &line.split(' ').collect::<Vec<&str>>());
     }
+    let (one, other, car) = (ids[0].to_string(), ids[3].to_string(), cars[0].to_string());
+    said.run(world, &["optouts", "show", &one]);
+    said.run(world, &["trace", &one]);
+    said.run(world, &["trace", &other, "--json"]);
+    said.run(world, &["trace", &car]);
+    let mut reasons = BTreeSet::new();
     for letter in world.dead_letters() {
+        if !reasons.insert((letter["flow"].to_string(), letter["reason"].to_string())) {
+            continue;
+        }
         let number = letter["id"].to_string();
         said.run(world, &["dead-letters", "show", &number]);
         said.run(world, &["dead-letters", "show", &number, "--json"]);
@@ -352,7 +349,8 @@ fn look(world: &World, said: &mut Said, ids: &[Uuid], cars: &[Uuid]) {
 
 #[test]
 fn a_marker_in_every_field_of_every_system_is_in_no_output() {
-    let world = World::new(Setup { contacts: 0, ..Setup::default() });
+    let variants = Variants { unique_external_id: false, ..Variants::default() };
+    let world = World::new(Setup { contacts: 0, variants, ..Setup::default() });
     configure(&world);
     let (ids, cars) = plant(&world);
     let mut said = Said::default();
@@ -366,22 +364,22 @@ fn a_marker_in_every_field_of_every_system_is_in_no_output() {
 
     for (number, (what, refusal)) in refusals().into_iter().enumerate() {
         // So that there is something to read, to write and to agree on.
-        for id in &ids[4..] {
-            let flag =
-                json!({ "lastname": format!("{MARK}{number}"), "donotbulkemail": number % 2 == 0 });
-            world.change(*id, &flag);
+        for id in &ids[4..8] {
+            let out = number % 2 == 0;
+            let changes = json!({ "lastname": format!("{MARK}{number}"), "donotbulkemail": out });
+            world.change(*id, &changes);
         }
-        let flag = number % 2 == 1;
-        let set = world.sandbox.campaign();
-        set.set_flag_at(&ids[5].to_string(), "blackListEmail", flag, Some(ago(30))).unwrap();
-        tell(&world, &ids);
+        let (campaign, person) = (world.sandbox.campaign(), ids[10 + number].to_string());
+        campaign.set_flag_at(&person, "blackListEmail", true, Some(ago(30))).unwrap();
+        let new = world.add(&contact(100 + number));
+        add_vehicle(&world, Some(new), &format!("{MARK} of the new one"));
+        tell(&world, &ids, 1 + number);
         world.forget();
         world.play(refusal);
-        let format = FORMATS[number % 2];
-        said.once(&world, format, &["sync", "--patience", "3"]);
-        said.once(&world, format, &["check"]);
-        let met = world.sandbox.requests().entries().into_iter();
-        assert!(met.filter(|entry| entry.fault.is_some()).count() > 0, "{what} was never met");
+        said.run(&world, &["sync", "--patience", "3"]);
+        said.run(&world, &["check"]);
+        let met = world.sandbox.requests().entries().iter().any(|entry| entry.fault.is_some());
+        assert!(met, "{what} was never met");
     }
     world.calm();
     world.delete(ids[9]);

@@ -196,7 +196,7 @@ fn journal_line(journal: &JournalStatus) -> String {
         seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{} ago", rough(seconds)))
     };
     format!(
-        "\n\njournal read {}, its latest event happened {}; it keeps events for {}",
+        "\n\njournal: read {}; latest event {}; events are kept for {}",
         since(journal.read_age_seconds),
         since(journal.last_event_age_seconds),
         rough(journal.retention_seconds)
