@@ -194,7 +194,6 @@ fn first_days(variants: Variants) {
     job.pass();
     job.settled("deleted", &[ada, grace], &[joan]);
     assert_eq!(job.world.sandbox.campaign().count("profile"), 3);
-    job.silent("deletions are over");
 }
 
 fn text(cause: &(dyn std::any::Any + Send)) -> String {
