@@ -79,10 +79,10 @@ struct Variants {
 }
 
 fn literal(expr: &syn::Expr) -> Option<String> {
-    match expr {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
-        _ => None,
+    if let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = expr {
+        return Some(text.value());
     }
+    None
 }
 
 impl<'ast> Visit<'ast> for Variants {
@@ -98,9 +98,10 @@ impl<'ast> Visit<'ast> for Variants {
         if let (Some(name), Some(values)) = (arguments.next(), arguments.next())
             && let Some(name) = literal(name)
         {
-            let named = match values {
-                syn::Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
-                _ => None,
+            let named = if let syn::Expr::Path(path) = values {
+                path.path.get_ident().map(ToString::to_string)
+            } else {
+                None
             };
             let text = literal(values)
                 .or_else(|| named.and_then(|named| self.constants.get(&named).cloned()));
