@@ -55,6 +55,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "requests_per_day",
     "optout_share",
     "clear_with",
+    "clear_links_with",
     "sftp",
 ];
 
@@ -211,9 +212,12 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     let ims_url = url_or(&keys, "ims_url", IMS);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 8);
     let requests_per_second = number_or(&keys, "requests_per_second", 1..=10_000, 50);
-    let clear_with_null = keys
-        .get("clear_with")
-        .is_some_and(|node| node.word(&[("empty", false), ("null", true)]).unwrap_or(false));
+    let with_null = |name: &str, usual: bool| {
+        let word = |node: Node<'_>| node.word(&[("empty", false), ("null", true)]);
+        keys.get(name).and_then(word).unwrap_or(usual)
+    };
+    let clear_with_null = with_null("clear_with", false);
+    let clear_links_with_null = with_null("clear_links_with", true);
     let sftp = keys.get("sftp").map(|node| sftp::sftp(&node));
     Some(CampaignSettings {
         url: url?,
@@ -226,6 +230,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         requests_per_second,
         per_day: day_budget(&keys),
         clear_with_null,
+        clear_links_with_null,
         sftp: match sftp {
             Some(sftp) => Some(sftp?),
             None => None,

@@ -149,6 +149,9 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
+    /// Whether an emptied link is sent as `null`, which is the better guess, in
+    /// place of `""` (campaign sheet 15, point 7).
+    pub(crate) clear_links_with_null: bool,
     /// `[campaign.sftp]`, where it is present.
     pub(crate) sftp: Option<SftpSettings>,
 }
