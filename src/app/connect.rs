@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
 use crate::delivery::ActivityTargets;
 use crate::dynamics;
-use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
+use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System, Transport};
 use crate::secret::SecretSource;
 use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
@@ -62,9 +62,25 @@ impl App {
     /// Builds the clients; contacts nobody. All secrets are read once, so that
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
+        Self::over(None, config, clock)
+    }
+
+    /// As [`App::new`], over this transport instead of the network.
+    pub(crate) fn over(
+        transport: Option<&Transport>,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
+        let client = |system, origin, limits, auth| match transport {
+            Some(own) => {
+                Ok(Client::with_transport(system, origin, limits, auth, clock.clone(), own.clone()))
+            }
+            None => Client::new(system, origin, limits, auth, clock.clone())
+                .map_err(SetupError::Transport),
+        };
         try_secrets(&config)?;
         let dynamics_origin = Origin::new(&config.dynamics.url.0);
-        let dynamics = Client::new(
+        let dynamics = client(
             System::Dynamics,
             dynamics_origin.clone(),
             Limits {
@@ -72,11 +88,9 @@ impl App {
                 window: (config.dynamics.requests_per_5_minutes, FIVE_MINUTES),
             },
             dynamics_auth(&config.dynamics)?,
-            clock.clone(),
-        )
-        .map_err(SetupError::Transport)?;
+        )?;
         let campaign_origin = Origin::new(&config.campaign.url.0);
-        let campaign = Client::new(
+        let campaign = client(
             System::Campaign,
             campaign_origin.clone(),
             Limits {
@@ -84,9 +98,7 @@ impl App {
                 window: (config.campaign.requests_per_second, Duration::from_secs(1)),
             },
             campaign_auth(&config.campaign)?,
-            clock.clone(),
-        )
-        .map_err(SetupError::Transport)?;
+        )?;
         let journal = journal(&config, &campaign)?;
         let sftp = sftp(&config);
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);

@@ -72,7 +72,7 @@ mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -145,7 +145,8 @@ impl Default for SandboxOptions {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
-    sftp: sftp::Server,
+    /// None where nothing is served over the network.
+    sftp: Option<sftp::Server>,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -164,39 +165,7 @@ impl Sandbox {
         let origin = format!("http://{}", socket.local_addr()?);
         let clock = Clock::seeded(options.seed);
         let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
-        let mut dynamics = dataverse::store::Db::new(options.seed);
-        if !options.activity_tables {
-            dynamics.remove_mail_tables();
-        }
-        dynamics.adopt(options.variants);
-        dataverse::generate::fill(
-            &mut dynamics,
-            options.seed,
-            options.contacts,
-            clock.now().as_millisecond(),
-        );
-        let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
-        campaign.adopt(options.variants);
-        let shared = Arc::new(Shared {
-            identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
-            dynamics: Arc::new(Mutex::new(dynamics)),
-            campaign: Arc::new(Mutex::new(campaign)),
-            journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
-            mail: Arc::default(),
-            clocks: Clocks::new(&clock),
-            exported: optouts::Exported::default(),
-            hooks: hooks::Hooks::default(),
-            sftp: sftp.control.clone(),
-            clock,
-            seed: options.seed,
-            variants: Arc::new(Mutex::new(options.variants)),
-            faults: faults::FaultEngine::default(),
-            log: RequestLog::default(),
-            last_rows: play::LastRows::default(),
-            limits: limits::Limits::default(),
-            origin,
-            restless: AtomicU64::new(0),
-        });
+        let shared = furnished(options, origin, clock, sftp.control.clone());
         let open = Connections::default();
         let listener = CuttableListener::new(socket, open.clone());
         let router = Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
@@ -209,9 +178,17 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, sftp, open, stop: Some(stop), task: Some(task) };
-        sandbox.set_faults(options.faults);
-        Ok(sandbox)
+        Ok(Self { shared, sftp: Some(sftp), open, stop: Some(stop), task: Some(task) })
+    }
+
+    /// The same without a socket: only [`Sandbox::call`] reaches it. `origin` is
+    /// what its links begin with; `clock` is what all its systems take the time
+    /// from.
+    #[cfg(test)]
+    pub(crate) fn in_process(options: SandboxOptions, origin: &str, clock: &Clock) -> Self {
+        let files = SftpControl::new(options.listen_sftp, options.seed, clock.clone());
+        let shared = furnished(options, origin.to_owned(), clock.clone(), files);
+        Self { shared, sftp: None, open: Connections::default(), stop: None, task: None }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -267,7 +244,7 @@ impl Sandbox {
 
     /// Acts on the files that Campaign's workflows leave on its SFTP server.
     pub fn sftp(&self) -> SftpControl {
-        self.sftp.control.clone()
+        self.shared.sftp.clone()
     }
 
     /// Sends mail in Campaign and says what must come of it.
@@ -290,9 +267,13 @@ impl Sandbox {
 
     /// Replaces the faults; counters start anew.
     pub fn set_faults(&self, plan: FaultPlan) {
-        let restless = plan.rules.iter().filter(|rule| rule.fault == Fault::DuplicateRows).count();
-        self.shared.restless.store(u64::try_from(restless).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.shared.faults.set(plan);
+        self.shared.set_faults(plan);
+    }
+
+    /// What the look-alikes do where the documents leave it open.
+    #[cfg(test)]
+    pub(crate) fn variants(&self) -> Variants {
+        *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the variants.
@@ -322,7 +303,7 @@ impl Sandbox {
             task.abort();
         }
         self.open.cut_all();
-        self.sftp.stop();
+        self.sftp.iter().for_each(sftp::Server::stop);
     }
 }
 
@@ -332,6 +313,50 @@ impl Drop for Sandbox {
             task.abort();
         }
         self.open.cut_all();
-        self.sftp.stop();
+        self.sftp.iter().for_each(sftp::Server::stop);
     }
+}
+
+/// Both systems with the data of their seed.
+fn furnished(
+    options: SandboxOptions,
+    origin: String,
+    clock: Clock,
+    sftp: SftpControl,
+) -> Arc<Shared> {
+    let mut dynamics = dataverse::store::Db::new(options.seed);
+    if !options.activity_tables {
+        dynamics.remove_mail_tables();
+    }
+    dynamics.adopt(options.variants);
+    dataverse::generate::fill(
+        &mut dynamics,
+        options.seed,
+        options.contacts,
+        clock.now().as_millisecond(),
+    );
+    let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
+    campaign.adopt(options.variants);
+    let shared = Arc::new(Shared {
+        identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
+        dynamics: Arc::new(Mutex::new(dynamics)),
+        campaign: Arc::new(Mutex::new(campaign)),
+        journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
+        mail: Arc::default(),
+        clocks: Clocks::new(&clock),
+        exported: optouts::Exported::default(),
+        hooks: hooks::Hooks::default(),
+        sftp,
+        clock,
+        seed: options.seed,
+        variants: Arc::new(Mutex::new(options.variants)),
+        faults: faults::FaultEngine::default(),
+        log: RequestLog::default(),
+        last_rows: play::LastRows::default(),
+        limits: limits::Limits::default(),
+        origin,
+        restless: AtomicU64::new(0),
+    });
+    shared.set_faults(options.faults);
+    shared
 }

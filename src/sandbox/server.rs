@@ -16,7 +16,7 @@ use http::{Method, StatusCode};
 use super::campaign;
 use super::clocks::{self, Clocks};
 use super::dataverse::{self, Surroundings, store::Db};
-use super::faults::{Fault, FaultEngine};
+use super::faults::{Fault, FaultEngine, FaultPlan};
 use super::hooks::Hooks;
 use super::identity::{Audience, Identity, entra, ims};
 use super::journal::{self, JournalControl, store::Journal};
@@ -202,6 +202,13 @@ fn half(reply: Reply, cut: Cut) -> Response {
 }
 
 impl Shared {
+    /// Replaces the faults; counters start anew.
+    pub(crate) fn set_faults(&self, plan: FaultPlan) {
+        let restless = plan.rules.iter().filter(|rule| rule.fault == Fault::DuplicateRows).count();
+        self.restless.store(u64::try_from(restless).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.faults.set(plan);
+    }
+
     fn serve(&self, call: &Call) -> Done {
         let system = system(&call.path);
         let method = call.method.as_str().to_owned();

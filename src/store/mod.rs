@@ -86,6 +86,10 @@ pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
     key: SealKey,
     thread: std::sync::Arc<Thread>,
+    /// In simulation no thread may be waited for: work is done where it is asked
+    /// for, with the same places to be interrupted at.
+    #[cfg(test)]
+    inline: Option<std::sync::Arc<std::sync::Mutex<Writer>>>,
 }
 
 #[derive(Debug)]
@@ -101,6 +105,10 @@ impl Store {
     pub(crate) async fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         /// Transactions that may wait for the writer.
         const QUEUE: usize = 256;
+        #[cfg(test)]
+        if clock.is_simulated() {
+            return Self::open_inline(path, mode, clock);
+        }
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let (opened, answer) = oneshot::channel();
         let (path, clock) = (path.to_owned(), clock.clone());
@@ -122,7 +130,23 @@ impl Store {
             .map_err(|error| StoreError::Statement(error.to_string()))?;
         let key = answer.await.map_err(|_| StoreError::Ended)??;
         let thread = Thread { handle: Some(handle), jobs: Some(jobs.clone()) };
-        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
+        Ok(Self {
+            jobs,
+            key,
+            thread: std::sync::Arc::new(thread),
+            #[cfg(test)]
+            inline: None,
+        })
+    }
+
+    #[cfg(test)]
+    fn open_inline(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
+        let writer = Writer::open(path, mode, clock)?;
+        let key = writer.key();
+        let thread = Thread { handle: None, jobs: None };
+        let inline = Some(std::sync::Arc::new(std::sync::Mutex::new(writer)));
+        let jobs = mpsc::channel(1).0;
+        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread), inline })
     }
 
     /// Runs `work` in one IMMEDIATE transaction: all of it lasts, or nothing.
@@ -130,6 +154,13 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        #[cfg(test)]
+        if let Some(inline) = &self.inline {
+            tokio::task::yield_now().await;
+            let done = inline.lock().map_err(|_| StoreError::Ended)?.run(work);
+            tokio::task::yield_now().await;
+            return done;
+        }
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
             let _ = done.send(writer.run(work));
@@ -146,6 +177,10 @@ impl Store {
     /// Waits until the writer thread has closed the file. Other clones must be
     /// gone by then.
     pub(crate) async fn close(self) {
+        #[cfg(test)]
+        if self.inline.is_some() {
+            return;
+        }
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let _ = tokio::task::spawn_blocking(move || drop(thread)).await;
