@@ -37,8 +37,8 @@ pub(crate) use failure::{Failure, Outcome, System};
 pub(crate) use gate::Limits;
 pub(crate) use message::{Request, Response};
 pub(crate) use origin::{Origin, RemoteUrl};
+#[cfg(test)]
+pub(crate) use test_support::scripted;
 pub(crate) use transport::Transport;
 #[cfg(test)]
 pub(crate) use transport::{Broken, LocalAnswer};
-#[cfg(test)]
-pub(crate) use test_support::scripted;

@@ -39,7 +39,11 @@ pub(crate) fn quiet(sandbox: &Sandbox, model: &Model) -> Result<(), Violation> {
     events(sandbox, model, &ids)
 }
 
-fn fields(id: Uuid, contact: &Map<String, Value>, profile: &Map<String, Value>) -> Result<(), Violation> {
+fn fields(
+    id: Uuid,
+    contact: &Map<String, Value>,
+    profile: &Map<String, Value>,
+) -> Result<(), Violation> {
     for (column, field) in
         [("lastname", "lastName"), ("firstname", "firstName"), ("emailaddress1", "email")]
     {
@@ -48,7 +52,10 @@ fn fields(id: Uuid, contact: &Map<String, Value>, profile: &Map<String, Value>) 
         };
         let (there, here) = (text(contact, column), text(profile, field));
         if there != here {
-            return Err(Violation::new("I1", format!("{field} of {id} is {here:?}, not {there:?}")));
+            return Err(Violation::new(
+                "I1",
+                format!("{field} of {id} is {here:?}, not {there:?}"),
+            ));
         }
     }
     Ok(())

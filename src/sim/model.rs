@@ -137,7 +137,8 @@ impl Model {
                 let (Some(id), (_, flag)) = (of(who), PAIRS[*pair]) else { return };
                 let now = sandbox.now(System::Campaign);
                 let key = id.to_string();
-                let set = sandbox.campaign().set_flag_at(&key, flag_name(sandbox, flag), *out, Some(now));
+                let set =
+                    sandbox.campaign().set_flag_at(&key, flag_name(sandbox, flag), *out, Some(now));
                 if set.is_ok_and(|profiles| profiles > 0) {
                     self.said(id, *pair, Side::Campaign, *out);
                 }
@@ -191,7 +192,10 @@ impl Model {
             self.name_is_not_older(id, &profile)?;
             for (pair, (_, flag)) in PAIRS.into_iter().enumerate() {
                 if self.said_no(id, pair) == Some(Side::Campaign) && !flag_of(&profile, flag) {
-                    return Err(Violation::new("I8", format!("{flag} of {id} was lifted in Campaign")));
+                    return Err(Violation::new(
+                        "I8",
+                        format!("{flag} of {id} was lifted in Campaign"),
+                    ));
                 }
             }
         }
@@ -202,7 +206,10 @@ impl Model {
                 }
                 let row = sandbox.dynamics().get("contact", id).unwrap_or_default();
                 if row.get(column) != Some(&Value::Bool(true)) {
-                    return Err(Violation::new("I8", format!("{column} of {id} was lifted in Dynamics")));
+                    return Err(Violation::new(
+                        "I8",
+                        format!("{column} of {id} was lifted in Dynamics"),
+                    ));
                 }
             }
         }
@@ -216,7 +223,10 @@ impl Model {
     ) -> Result<(), Violation> {
         let name = profile.get("lastName").and_then(Value::as_str).unwrap_or_default();
         let Some(version) = name.strip_prefix('v').and_then(|it| it.parse::<u64>().ok()) else {
-            return Err(Violation::new("I2", format!("{id} has a name that nobody gave: {name:?}")));
+            return Err(Violation::new(
+                "I2",
+                format!("{id} has a name that nobody gave: {name:?}"),
+            ));
         };
         if version > self.version(id) {
             return Err(Violation::new("I2", format!("{id} has version {version} too early")));

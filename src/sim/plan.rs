@@ -91,8 +91,11 @@ impl Plan {
     pub(crate) fn of_seed(seed: u64) -> Self {
         let world = Stream::new(seed, "world");
         // Which kinds of trouble this life knows at all.
-        let (people, faults, crashes) =
-            (Stream::new(seed, "people"), Stream::new(seed, "faults"), Stream::new(seed, "crashes"));
+        let (people, faults, crashes) = (
+            Stream::new(seed, "people"),
+            Stream::new(seed, "faults"),
+            Stream::new(seed, "crashes"),
+        );
         let fault_rate = faults.one_of(&[0, 0, 5, 15, 40]);
         let crash_rate = crashes.one_of(&[0, 20, 60]);
         let skew = |it: &Stream| match it.below(4) {

@@ -38,7 +38,8 @@ pub(crate) struct Life {
 /// Carries a plan out. `directory` holds the secrets, and the store while it
 /// lasts.
 pub(crate) fn live(plan: &Plan, directory: &Path) -> Life {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else {
         let broken = Some(Violation::new("setup", "no runtime"));
         return Life { broken, story: Vec::new(), requests: 0 };
@@ -97,19 +98,24 @@ impl<'a> World<'a> {
             for act in &round.before {
                 self.act(act);
             }
-            self.wire.sandbox.set_faults(FaultPlan {
-                seed: self.plan.seed ^ number as u64,
-                rules: round.faults.clone(),
-            });
-            self.wire.state().latency = round.latency;
+            self.trouble(number as u64, round);
             self.round(round).await?;
             self.unbroken()?;
         }
-        self.wire.sandbox.set_faults(FaultPlan::default());
-        self.wire.state().latency = 0;
+        self.trouble(0, &Round::default());
         self.settle().await?;
         check::quiet(&self.wire.sandbox, &self.wire.state().model)?;
         self.is_silent().await
+    }
+
+    /// What goes wrong from now on, and how long the ways are.
+    fn trouble(&self, number: u64, round: &Round) {
+        let (seed, rules) = (self.plan.seed ^ number, round.faults.clone());
+        let mut state = self.wire.state();
+        state.calm = rules.is_empty();
+        state.latency = round.latency;
+        drop(state);
+        self.wire.sandbox.set_faults(FaultPlan { seed, rules });
     }
 
     fn tell(&self, what: String) {
@@ -159,7 +165,8 @@ impl<'a> World<'a> {
     }
 
     async fn passes(&self, together: bool) -> Result<Vec<&'static str>, StoreError> {
-        let app = App::over(Some(&self.wire.transport()), self.config.clone(), self.wire.clock.clone());
+        let app =
+            App::over(Some(&self.wire.transport()), self.config.clone(), self.wire.clock.clone());
         let app = app.map_err(|error| StoreError::Statement(error.to_string()))?;
         let store = app.open_store(Mode::Durable).await?;
         let flows = [Flow::Ingress, Flow::Egress, Flow::Optout];
@@ -204,7 +211,10 @@ impl<'a> World<'a> {
             self.rest(600).await;
             let before = self.wire.state().writes;
             self.wire.forget_pauses();
-            last = self.passes(false).await.map_err(|error| Violation::new("I29", error.to_string()))?;
+            last = self
+                .passes(false)
+                .await
+                .map_err(|error| Violation::new("I29", error.to_string()))?;
             self.unbroken()?;
             if self.wire.state().writes == before && last.iter().all(|end| *end == "done") {
                 return Ok(());
@@ -224,7 +234,9 @@ impl<'a> World<'a> {
         self.unbroken()?;
         match self.wire.state().writes - before {
             0 => Ok(()),
-            writes => Err(Violation::new("I10", format!("{writes} writes although nothing changed"))),
+            writes => {
+                Err(Violation::new("I10", format!("{writes} writes although nothing changed")))
+            }
         }
     }
 }
