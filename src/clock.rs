@@ -53,9 +53,8 @@ pub(crate) struct Clock(Arc<Works>);
 struct Works {
     random: Arc<AtomicU64>,
     shift: Shift,
-    /// In simulation, wall time is this plus what the paused clock has moved.
-    #[cfg(test)]
-    simulated: Option<(Timestamp, Monotonic)>,
+    /// Wall time that follows the monotonic clock from here on: simulated days.
+    began: Option<(Timestamp, Monotonic)>,
 }
 
 impl Clock {
@@ -69,59 +68,47 @@ impl Clock {
 
     /// The machine's clock with a repeatable jitter stream.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Works {
-            random: Arc::new(AtomicU64::new(seed)),
-            shift: Shift::default(),
-            #[cfg(test)]
-            simulated: None,
-        }))
+        let random = Arc::new(AtomicU64::new(seed));
+        Self(Arc::new(Works { random, shift: Shift::default(), began: None }))
     }
 
-    /// A clock whose wall time begins at `from` and moves with tokio's paused
-    /// clock, with a repeatable jitter stream.
+    /// A clock whose wall time is `start` now, and follows tokio's paused time.
     #[cfg(test)]
-    pub(crate) fn simulated(seed: u64, from: Timestamp) -> Self {
-        let began = Self::seeded(seed).monotonic();
-        Self(Arc::new(Works {
-            random: Arc::new(AtomicU64::new(seed)),
-            shift: Shift::default(),
-            simulated: Some((from, began)),
-        }))
+    pub(crate) fn simulated(start: Timestamp) -> Self {
+        Self::simulated_by(1, start)
     }
 
     /// Whether time is simulated, so that nothing may wait for a thread.
     #[cfg(test)]
     pub(crate) fn is_simulated(&self) -> bool {
-        self.0.simulated.is_some()
+        self.0.began.is_some()
+    }
+
+    /// The same with another stream of random numbers.
+    #[cfg(test)]
+    pub(crate) fn simulated_by(seed: u64, start: Timestamp) -> Self {
+        let seeded = Self::seeded(seed);
+        let began = Some((start, seeded.monotonic()));
+        let random = Arc::clone(&seeded.0.random);
+        Self(Arc::new(Works { random, shift: Shift::default(), began }))
     }
 
     /// The same clock, its wall time wrong by `shift`.
     pub(crate) fn shifted(&self, shift: &Shift) -> Self {
-        Self(Arc::new(Works {
-            random: Arc::clone(&self.0.random),
-            shift: shift.clone(),
-            #[cfg(test)]
-            simulated: self.0.simulated,
-        }))
+        let random = Arc::clone(&self.0.random);
+        Self(Arc::new(Works { random, shift: shift.clone(), began: self.0.began }))
     }
 
     /// Wall time. Data only: never decide the order of two things by it.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub(crate) fn now(&self) -> Timestamp {
-        let now = self.unshifted();
+        let now = match self.0.began {
+            Some((start, began)) => {
+                start.checked_add(self.monotonic().since(began)).unwrap_or(start)
+            }
+            None => Timestamp::now(),
+        };
         now.checked_add(self.0.shift.get()).unwrap_or(now)
-    }
-
-    #[cfg(test)]
-    fn unshifted(&self) -> Timestamp {
-        let Some((from, began)) = self.0.simulated else { return Timestamp::now() };
-        let moved = SignedDuration::try_from(self.monotonic().since(began));
-        moved.ok().and_then(|moved| from.checked_add(moved).ok()).unwrap_or(from)
-    }
-
-    #[cfg(not(test))]
-    fn unshifted(&self) -> Timestamp {
-        Timestamp::now()
     }
 
     /// Monotonic time, for deadlines and durations.

@@ -1,7 +1,8 @@
 //! Planned crashes for tests: `CDSYNC_CRASH=commit:3` ends the process without
-//! any clean-up at the third commit. Only in debug builds; a release build has
-//! no such code. In simulation a crash is planned per thread instead, and
-//! nothing of the program gets anything done after it.
+//! any clean-up at the third commit, `commit:3:hang` lets that thread stand
+//! still for ever, `commit:3:panic` is a bug there. Only in debug builds; a
+//! release build has no such code. In simulation a crash is planned per thread,
+//! and nothing of the program gets anything done after it.
 
 /// A place where a test may let the process die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +17,53 @@ pub(crate) enum Point {
     Answered,
 }
 
-/// Whether a simulated crash has happened: nothing may last after it.
-#[cfg(not(test))]
-pub(crate) fn is_dead() -> bool {
-    false
+/// What is planned, and at which passage of which place.
+#[cfg(debug_assertions)]
+struct Plan {
+    point: Point,
+    number: u64,
+    how: How,
 }
 
-#[cfg(test)]
-pub(crate) use simulated::{is_dead, plan};
+#[cfg(debug_assertions)]
+enum How {
+    Crash,
+    Hang,
+    Panic,
+}
+
+#[cfg(debug_assertions)]
+impl Plan {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let point = match parts.next()? {
+            "commit" => Point::Commit,
+            "committed" => Point::Committed,
+            "request" => Point::Request,
+            "answered" => Point::Answered,
+            _ => return None,
+        };
+        let number = parts.next()?.parse().ok()?;
+        let how = match parts.next() {
+            None => How::Crash,
+            Some("hang") => How::Hang,
+            Some("panic") => How::Panic,
+            Some(_) => return None,
+        };
+        Some(Self { point, number, how })
+    }
+
+    #[expect(clippy::panic, reason = "planned by a test")]
+    fn carry_out(&self) {
+        match self.how {
+            How::Crash => std::process::abort(),
+            How::Hang => loop {
+                std::thread::park();
+            },
+            How::Panic => panic!("planned"),
+        }
+    }
+}
 
 /// Ends the process here if the environment planned it.
 #[cfg(debug_assertions)]
@@ -33,26 +73,15 @@ pub(crate) fn hit(point: Point) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static PLAN: OnceLock<Option<(Point, u64)>> = OnceLock::new();
+    static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
-    let plan = PLAN.get_or_init(|| {
-        let text = std::env::var("CDSYNC_CRASH").ok()?;
-        let (name, number) = text.split_once(':')?;
-        let point = match name {
-            "commit" => Point::Commit,
-            "committed" => Point::Committed,
-            "request" => Point::Request,
-            "answered" => Point::Answered,
-            _ => return None,
-        };
-        Some((point, number.parse().ok()?))
-    });
-    if let Some((planned, number)) = plan
-        && *planned == point
-        && COUNT.fetch_add(1, Ordering::Relaxed) + 1 == *number
+    let plan = PLAN.get_or_init(|| Plan::parse(&std::env::var("CDSYNC_CRASH").ok()?));
+    if let Some(plan) = plan
+        && plan.point == point
+        && COUNT.fetch_add(1, Ordering::Relaxed) + 1 == plan.number
     {
-        std::process::abort();
+        plan.carry_out();
     }
 }
 
@@ -64,6 +93,15 @@ pub(crate) fn hit(point: Point) {
     #[cfg(not(test))]
     let _ = point;
 }
+
+/// Whether a simulated crash has happened: nothing may last after it.
+#[cfg(not(test))]
+pub(crate) fn is_dead() -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use simulated::{is_dead, plan};
 
 /// Crashes of a program that lives in this thread.
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod bans;
 mod documents;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/packages.rs"]
+mod packages;
 #[path = "tidy/places.rs"]
 mod places;
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::activities::activity_targets;
+use crate::app::aging::Told;
+use crate::app::budget::{Meters, day_limit};
 use crate::app::egress::Quiet;
 use crate::campaign;
 use crate::campaign::sftp::{Server, Sftp};
@@ -14,8 +16,9 @@ use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, Dynam
 use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System, Transport};
+use crate::model::Stop;
 use crate::secret::SecretSource;
-use crate::store::{Mode, Store, StoreError};
+use crate::store::{Copy, Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
 
 /// The window of Dataverse's request limit ("Service protection API limits").
@@ -56,20 +59,42 @@ pub(crate) struct App {
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
     pub(crate) activities: ActivityTargets,
+    /// What counts the requests to each system; outlives a configuration.
+    pub(super) meters: Meters,
+    /// Which cursors were told to be old; outlives a configuration.
+    pub(super) aging: Told,
 }
 
 impl App {
     /// Builds the clients; contacts nobody. All secrets are read once, so that
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
-        Self::over(None, config, clock)
+        let meters = Meters::new(&clock);
+        Self::build(config, clock, (meters, Told::default()), None)
     }
 
-    /// As [`App::new`], over this transport instead of the network.
+    /// The same over this transport in place of the network.
+    #[cfg(test)]
     pub(crate) fn over(
-        transport: Option<&Transport>,
+        transport: &Transport,
         config: Config,
         clock: Clock,
+    ) -> Result<Self, SetupError> {
+        let meters = Meters::new(&clock);
+        Self::build(config, clock, (meters, Told::default()), Some(transport))
+    }
+
+    /// The same by another configuration; what was counted goes on.
+    pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
+        let known = (self.meters.clone(), self.aging.clone());
+        Self::build(config, self.clock.clone(), known, None)
+    }
+
+    fn build(
+        config: Config,
+        clock: Clock,
+        (meters, aging): (Meters, Told),
+        transport: Option<&Transport>,
     ) -> Result<Self, SetupError> {
         let client = |system, origin, limits, auth| match transport {
             Some(own) => {
@@ -88,7 +113,8 @@ impl App {
                 window: (config.dynamics.requests_per_5_minutes, FIVE_MINUTES),
             },
             dynamics_auth(&config.dynamics)?,
-        )?;
+        )?
+        .metered(meters.dynamics.clone(), day_limit(&config, config.dynamics.per_day));
         let campaign_origin = Origin::new(&config.campaign.url.0);
         let campaign = client(
             System::Campaign,
@@ -98,8 +124,9 @@ impl App {
                 window: (config.campaign.requests_per_second, Duration::from_secs(1)),
             },
             campaign_auth(&config.campaign)?,
-        )?;
-        let journal = journal(&config, &campaign)?;
+        )?
+        .metered(meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
+        let journal = journal(&config, &campaign, &meters)?;
         let sftp = sftp(&config);
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
         let activities = activity_targets(&config, &dynamics);
@@ -110,15 +137,37 @@ impl App {
             sftp,
             quiet: Quiet::default(),
             activities,
+            meters,
+            aging,
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
+    }
+
+    /// The same clients for a pass that may be asked to end: what has not gone
+    /// out by then does not go. The journal and the files are only read, and
+    /// reading is dropped.
+    pub(super) fn until(&self, stop: &Stop) -> Self {
+        Self {
+            dynamics: self.dynamics.until(stop),
+            campaign: self.campaign.until(stop),
+            activities: self.activities.until(stop),
+            ..self.clone()
+        }
+    }
+
+    /// The same clients for a dry run on a copy of the store.
+    pub(crate) fn on(&self, copy: &Copy) -> Self {
+        let mut config = (*self.config).clone();
+        config.store.path = copy.path();
+        Self { config: Arc::new(config), quiet: Quiet::default(), ..self.clone() }
     }
 
     /// Opens the store. What an ended process was working on is marked: it may
     /// have reached Campaign.
     pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
         let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
+        self.meters.keep_in(&store);
         let records = store.call(|work| Ok(work.recover_leases()? as u64)).await?;
         if records > 0 && mode == Mode::Durable {
             LeasesRecovered { records }.emit();
@@ -130,15 +179,21 @@ impl App {
 /// The journal, beside Campaign's client: both take the same tokens. A
 /// credential goes to the journal's host only; its links may lead to any path
 /// there.
-fn journal(config: &Config, campaign: &Client) -> Result<Option<campaign::Journal>, SetupError> {
+fn journal(
+    config: &Config,
+    campaign: &Client,
+    meters: &Meters,
+) -> Result<Option<campaign::Journal>, SetupError> {
     let settings = config.egress.as_ref().and_then(|egress| egress.journal.as_ref());
     let Some(settings) = settings else { return Ok(None) };
     let mut host = settings.url.0.clone();
     host.set_path("/");
     let origin = Origin::new(&host);
     let limits = Limits { max_in_flight: 1, window: (50, Duration::from_secs(1)) };
-    let client =
-        campaign.beside(System::Journal, origin.clone(), limits).map_err(SetupError::Transport)?;
+    let client = campaign
+        .beside(System::Journal, origin.clone(), limits)
+        .map_err(SetupError::Transport)?
+        .metered(meters.journal.clone(), None);
     Ok(Some(campaign::Journal::new(client, origin, settings.url.0.path())))
 }
 

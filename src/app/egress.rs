@@ -42,7 +42,7 @@ pub(super) struct ReadReport {
 
 impl ReadReport {
     fn note(&mut self, failure: Option<Failure>) {
-        if let Some(failure) = &failure {
+        if let Some(failure) = failure.as_ref().filter(|failure| !failure.is_spent()) {
             FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
         }
         self.failures.extend(failure);
@@ -128,8 +128,9 @@ async fn work(
     let reading = async {
         // What is dropped here is a page that nobody has seen: as after a crash.
         let report = tokio::select! {
-            report = read(app, intake, files) => report.map(Some),
+            biased;
             () = stop.requested() => Ok(None),
+            report = read(app, intake, files) => report.map(Some),
         };
         all_read.store(true, Ordering::SeqCst);
         delivery.work_ready().notify_one();
@@ -260,7 +261,7 @@ impl App {
         (work_ready, settled): (Arc<Notify>, Option<Arc<Notify>>),
     ) -> Option<EventIntake> {
         let journal = settings.journal.as_ref()?;
-        let source = blake3::hash(journal.url.0.as_str().as_bytes()).to_hex()[..32].to_owned();
+        let source = journal_source(settings)?;
         Some(EventIntake {
             journal: self.journal.clone()?,
             source,
@@ -277,9 +278,15 @@ impl App {
     }
 }
 
+/// What tells this journal from others in the store; none where none is read.
+pub(super) fn journal_source(settings: &EgressSettings) -> Option<String> {
+    let url = settings.journal.as_ref()?.url.0.as_str();
+    Some(blake3::hash(url.as_bytes()).to_hex()[..32].to_owned())
+}
+
 fn of_halves(halves: Halves) -> Ending {
     Ending {
-        refused: halves.read.first(Outcome::Refused),
+        refused: halves.read.first(Outcome::Refused).or(halves.read.first(Outcome::Spent)),
         kept_refusing: halves.read.first(Outcome::ServerError),
         stopped_by: halves.drain.stopped,
         stopped: halves.stopped,

@@ -111,18 +111,19 @@ async fn work(
         app.config.campaign.max_in_flight,
     )
     .until(stop.clone());
-    let intake = intake(app, store, (tally, requests), &delivery).await;
-    if let Some(days) = intake.retention_days {
-        store.call(move |work| work.set_retention_days(days)).await?;
-    }
+    // Only for a warning; a role without this right still synchronises.
+    let retention_days = app.retention_days().await;
+    let intake = intake(app, store, (tally, requests), &delivery);
+    app.watch_cursors(store, retention_days).await?;
     let_go_of_unmapped(app, store).await?;
     intake.take_back(&prepared.tables).await?;
     let all_read = AtomicBool::new(false);
     let reading = async {
         // What is dropped here is a page that nobody has seen: as after a crash.
         let report = tokio::select! {
-            report = intake.run(&prepared.tables) => report.map(Some),
+            biased;
             () = stop.requested() => Ok(None),
+            report = intake.run(&prepared.tables) => report.map(Some),
         };
         all_read.store(true, Ordering::SeqCst);
         intake.work_ready.notify_one();
@@ -162,14 +163,12 @@ async fn let_go_of_unmapped(app: &App, store: &Store) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn intake(
+fn intake(
     app: &App,
     store: &Store,
     (tally, requests): (&Tally, Requests),
     delivery: &Delivery,
 ) -> Intake {
-    // Only for a warning; a role without this right still synchronises.
-    let retention_days = app.retention_days().await;
     Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),
@@ -178,7 +177,6 @@ async fn intake(
         tally: tally.clone(),
         work_ready: delivery.work_ready(),
         settled: Some(delivery.settled()),
-        retention_days,
         requests,
     }
 }

@@ -3,6 +3,9 @@
 
 mod activities;
 mod activity_check;
+mod aging;
+mod budget;
+mod came;
 mod check_files;
 mod check_journal;
 mod check_optout;
@@ -12,8 +15,11 @@ mod explore;
 mod guardrails;
 mod ingress;
 mod optout;
+mod optout_keep;
 mod pass;
 mod pin;
+#[cfg(test)]
+mod planned;
 mod plans;
 mod progress;
 mod provision;
@@ -22,22 +28,29 @@ mod rehearsal;
 mod rehearsal_egress;
 mod rehearsal_optout;
 mod report;
+mod report_read;
 mod resync;
 mod rights;
 mod story;
 mod suggest;
 mod tables;
 
+pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
-pub(crate) use rehearsal::{Look, Planned, Rehearsal, plan_ingress};
+pub(crate) use rehearsal::{Look, Meaning, Planned, Rehearsal, plan_ingress};
 pub(crate) use rehearsal_egress::plan_egress;
 pub(crate) use rehearsal_optout::plan_optout;
-pub(crate) use report::{Daemon, FlowStatus, Status, TableStatus, status};
+#[cfg(test)]
+pub(crate) use report::Way;
+pub(crate) use report::{
+    Daemon, FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus,
+};
+pub(crate) use report_read::status;
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;
@@ -47,6 +60,6 @@ pub(crate) use crate::dynamics::MetadataRequest;
 /// What was asked for beyond the changes, and what is told of it.
 pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Report, Requests};
 /// What a system's failure means, for the commands that end with one.
-pub(crate) use crate::http::{Failure, Outcome};
+pub(crate) use crate::http::{Closed, Failure, Outcome};
 /// Types in words, for the commands that show them.
 pub(crate) use crate::mapping::{column_words, field_words};

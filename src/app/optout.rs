@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::App;
+use crate::app::optout_keep::{
+    address_book, address_column, take_up_refused, tell_shared, tell_skew,
+};
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
 use crate::app::tables::lookup;
@@ -17,23 +19,20 @@ use crate::flows::optout::{FileReport, FileSource, OptoutError, OptoutIntake, Op
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
-use crate::model::consent::{BoundPair, ClearingGuard, FlagPair, Skew};
+use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
 use crate::model::{
     Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
     TableSchema, Tally, exceeded,
 };
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{FlowStopped, OptoutClockSkew, OptoutsHeld, OptoutsReleased, TableFailed};
+use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
 
 const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
 pub(super) const CONTACTS: usize = 16;
-
-/// Clocks that are further apart than this are worth a word.
-const FAR_APART: Duration = Duration::from_secs(30);
 
 /// Clearings that pass in any case.
 const ALWAYS: u64 = 50;
@@ -59,6 +58,7 @@ pub(super) async fn sync_optout(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
+    take_up_refused(store, &app.clock).await?;
     let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
     let ending = match frame.drive(begin(app, store), Some(&options.stop)).await? {
         Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
@@ -88,6 +88,9 @@ async fn begin(
         Ok(found) => Ok(Ok(Some(found))),
         Err(error) => {
             let (reason, mut ending) = match error {
+                OptoutProblem::Remote(failure) if failure.is_spent() => {
+                    return Ok(Err(of_failure(&failure)));
+                }
                 OptoutProblem::Remote(failure) => (failure.to_string(), of_failure(&failure)),
                 OptoutProblem::Setup(problems) => (problems.join("; "), Ending::default()),
             };
@@ -110,21 +113,19 @@ async fn work(
     };
     let intake = app.optout_intake(settings, (store, tally), source);
     let read = tokio::select! {
-        read = intake.run() => read,
+        biased;
         () = stop.requested() => Ok(FileReport::default()),
+        read = intake.run() => read,
     };
     match read {
         Ok(report) => {
             done.files_refused = !report.refused.is_empty();
-            if let Some(failure) = report.failure {
-                FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
-                done.read = Some(failure);
-            }
+            done.read = report.failure.inspect(tell_stopped);
         }
         Err(OptoutError::Store(error)) => return Err(error),
         // What is known already is settled all the same.
         Err(OptoutError::Remote(failure)) => {
-            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+            tell_stopped(&failure);
             done.read = Some(failure);
         }
     }
@@ -137,21 +138,17 @@ async fn work(
     }
     delivery.run(Round::Approved).await?;
     tell_skew(delivery.skew().await?);
+    if tally.get().read > 0 {
+        tell_shared(store).await?;
+    }
     done.delivery = delivery.stopped();
     done.stopped = stop.is_requested();
     Ok(done)
 }
 
-fn tell_skew(skew: Skew) {
-    if let Skew::Measured { offset, spread } = skew
-        && offset.unsigned_abs() > FAR_APART
-    {
-        OptoutClockSkew {
-            flow: FLOW,
-            offset_ms: i64::try_from(offset.as_millis()).unwrap_or(i64::MAX),
-            spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
-        }
-        .emit();
+fn tell_stopped(failure: &Failure) {
+    if !failure.is_spent() {
+        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
     }
 }
 
@@ -199,7 +196,7 @@ fn of_work(work: Work) -> Ending {
 fn of_failure(failure: &Failure) -> Ending {
     let when = |outcomes: &[Outcome]| outcomes.contains(&failure.outcome).then(|| failure.clone());
     Ending {
-        refused: when(&[Outcome::Refused]),
+        refused: when(&[Outcome::Refused, Outcome::Spent]),
         // A file server that cannot be reached is tried a few times only.
         kept_refusing: when(&[
             Outcome::ServerError,
@@ -274,6 +271,7 @@ impl App {
         let mut wanted = spec.columns();
         wanted.extend(settings.pairs.iter().map(|pair| pair.column.clone()));
         wanted.extend(BESIDE.iter().filter_map(|name| ColumnName::new(name).ok()));
+        wanted.extend(address_column(settings));
         let schema = self.dynamics.table_schema(&spec.dynamics, Some(&wanted)).await?;
         let resource = self.campaign.resource_schema(&spec.campaign).await?;
         let compiled = compile(&spec, &schema, &resource).map_err(|problems| {
@@ -281,6 +279,8 @@ impl App {
         })?;
         let pairs = pairs(&settings.pairs, &schema, &resource).map_err(OptoutProblem::Setup)?;
         let pairs: Arc<[BoundPair]> = pairs.into();
+        let addresses = address_book(settings, &schema)
+            .map_err(|problem| OptoutProblem::Setup(vec![problem]))?;
         let query = Arc::new(Query {
             columns: columns(&compiled.columns(), &wanted, &schema),
             table: schema,
@@ -297,6 +297,7 @@ impl App {
             pairs: pairs.clone(),
             direction: settings.direction,
             rest: rest.map(|rest| (rest.filter.clone(), rest.parameter.clone())),
+            addresses,
             epoch: epoch(settings, &spec),
         };
         let campaign = Writer::new(

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::came::Came;
 use crate::app::egress::sync_egress;
 use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
@@ -15,7 +16,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted};
+use crate::telemetry::{FlowFinished, FlowStarted, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct PassOptions {
     pub(crate) again: bool,
     /// Whether someone asked for it, and not the schedule.
     pub(crate) asked: bool,
+    /// What the pass before it came to, where it is known.
+    pub(crate) before: Option<Came>,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -53,6 +56,8 @@ pub(crate) enum PassEnd {
     Refused(Failure),
     /// A system kept answering with server errors, beyond the retries of a read.
     KeptRefusing(Failure),
+    /// The budget of the day is used up.
+    Spent(Failure),
     /// Nothing moved for too long.
     GaveUp,
     /// It was asked to end early; the next one goes on where it stopped.
@@ -64,7 +69,7 @@ impl PassEnd {
     /// of the whole pass.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
-            Self::Done | Self::Incomplete | Self::Stopped => None,
+            Self::Done | Self::Incomplete | Self::Stopped | Self::Spent(_) => None,
             Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
             Self::GaveUp => Some("nothing moved for too long".to_owned()),
         }
@@ -78,12 +83,25 @@ pub(crate) struct PassReport {
     pub(crate) end: PassEnd,
     /// What it counted.
     pub(crate) counts: Counts,
+    /// Both, for the next one.
+    pub(crate) came: Came,
+    /// Whether it was told of.
+    pub(crate) told: bool,
+}
+
+#[cfg(test)]
+impl PassReport {
+    /// Of a pass that succeeded, and was told of.
+    pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
+        let came = Came { outcome: RunOutcome::Ok, counts, alike: 0 };
+        Self { end, counts, came, told: true }
+    }
 }
 
 /// What stood in the way of a pass, from all its parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// A refusal of credentials or privileges.
+    /// A refusal of credentials or privileges, or of our own budget.
     pub(super) refused: Option<Failure>,
     /// A server error that repeating did not mend.
     pub(super) kept_refusing: Option<Failure>,
@@ -107,6 +125,8 @@ pub(crate) async fn sync(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
+    // What has not gone out when it is asked to end does not go.
+    let app = &app.of_flow(flow).until(&options.stop);
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
@@ -125,6 +145,8 @@ pub(super) struct Frame<'a> {
     calls: (u64, u64),
     patience: Patience,
     again: bool,
+    before: Option<Came>,
+    asked: bool,
     watch: &'a mut (dyn FnMut(Watch) + Send),
     shown: Option<(Monotonic, u64)>,
     told: Option<(TallyDelta, u64)>,
@@ -151,14 +173,30 @@ impl<'a> Frame<'a> {
     ) -> Result<Self, StoreError> {
         let tally = Tally::default();
         let (began, calls) = (app.clock.monotonic(), app.calls(flow));
+        store.in_place().await?;
         let (run, carried) =
             store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
-        FlowStarted { flow, run, backlog: carried }.emit();
+        let (again, asked, before) = (options.again, options.asked, options.before);
+        FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
         let patience = Patience::new(app, flow, &tally, options.patience);
-        let again = options.again;
         let (shown, told) = (None, None);
-        Ok(Self { app, store, tally, flow, run, began, calls, patience, again, watch, shown, told })
+        Ok(Self {
+            app,
+            store,
+            tally,
+            flow,
+            run,
+            began,
+            calls,
+            patience,
+            again,
+            before,
+            asked,
+            watch,
+            shown,
+            told,
+        })
     }
 
     /// Runs a part of the pass while patience lasts, and tells how far it is.
@@ -187,9 +225,10 @@ impl<'a> Frame<'a> {
         tokio::pin!(stopped);
         loop {
             tokio::select! {
+                biased;
+                () = &mut stopped => return Ok(Driven::Stopped),
                 ended = &mut work => return ended.map(Driven::Ended),
                 () = self.patience.run_out() => return Ok(Driven::GaveUp),
-                () = &mut stopped => return Ok(Driven::Stopped),
                 tick = ticker.tick() => tick?,
             }
         }
@@ -221,11 +260,18 @@ impl<'a> Frame<'a> {
         let failed = ending.failed;
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
+        self.app.meters.settle().await;
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
-        tell_finished((flow, run), outcome, &counts, source - self.calls.1);
+        let (came, news) =
+            Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);
+        let told = self.asked || news;
+        tell_finished((flow, run), came, source - self.calls.1, told);
+        if !matches!(end, PassEnd::Stopped) {
+            pass_over(flow);
+        }
         let days = self.app.config.store.trace_days;
         store.call(move |work| work.prune_trace(days, run)).await?;
-        Ok(PassReport { end, counts })
+        Ok(PassReport { end, counts, came, told })
     }
 }
 
@@ -261,11 +307,13 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
 /// What a pass came to.
 pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     let stopped_by = ending.stopped_by;
-    let refused = ending
-        .refused
-        .or_else(|| stopped_by.clone().filter(|failure| failure.outcome == Outcome::Refused));
+    let refused = ending.refused.or_else(|| stopped_by.clone().filter(stops_all));
     if let Some(failure) = refused {
-        return PassEnd::Refused(failure);
+        return if failure.is_spent() {
+            PassEnd::Spent(failure)
+        } else {
+            PassEnd::Refused(failure)
+        };
     }
     if ending.gave_up {
         return PassEnd::GaveUp;
@@ -281,10 +329,15 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
 }
 
+/// Whether nobody's request will succeed after this.
+pub(super) fn stops_all(failure: &Failure) -> bool {
+    matches!(failure.outcome, Outcome::Refused | Outcome::Spent)
+}
+
 fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     match end {
         PassEnd::Done => RunOutcome::Ok,
-        PassEnd::Stopped => RunOutcome::Incomplete,
+        PassEnd::Stopped | PassEnd::Spent(_) => RunOutcome::Incomplete,
         PassEnd::Incomplete if !failed => RunOutcome::Incomplete,
         PassEnd::Incomplete | PassEnd::Refused(_) | PassEnd::KeptRefusing(_) | PassEnd::GaveUp => {
             RunOutcome::Failed
@@ -292,12 +345,8 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     }
 }
 
-fn tell_finished(
-    (flow, run): (Flow, RunId),
-    outcome: RunOutcome,
-    counts: &Counts,
-    source_calls: u64,
-) {
+fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news: bool) {
+    let Came { outcome, counts, .. } = came;
     FlowFinished {
         flow,
         run,
@@ -313,5 +362,5 @@ fn tell_finished(
         source_calls,
         duration_ms: counts.duration_ms,
     }
-    .emit();
+    .emit(news);
 }

@@ -2,7 +2,8 @@
 //! of another.
 
 use crate::app::App;
-use crate::http::{Failure, Outcome};
+use crate::app::pass::stops_all;
+use crate::http::Failure;
 use crate::store::{Store, StoreError};
 
 /// What asking for the environment came to.
@@ -20,7 +21,7 @@ pub(crate) enum Pin {
 pub(crate) async fn pin(app: &App, store: &Store) -> Result<Pin, StoreError> {
     let organization = match app.dynamics.who_am_i().await {
         Ok(who) => who.organization_id.to_ascii_lowercase(),
-        Err(failure) if failure.outcome == Outcome::Refused => return Ok(Pin::Refused(failure)),
+        Err(failure) if stops_all(&failure) => return Ok(Pin::Refused(failure)),
         // Not worth stopping for: the tables will say what is wrong.
         Err(_) => return Ok(Pin::Fits),
     };

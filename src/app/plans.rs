@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::model::Flow;
-use crate::scheduler::Plan;
+use crate::scheduler::{Plan, Spread, number};
 
 impl App {
     /// When passes of each configured flow run.
@@ -20,7 +20,7 @@ impl App {
                 let schedule = schedule.clone().ok_or_else(|| {
                     format!("`[{flow}]` has no schedule for the daemon; add one, such as `schedule = \"*/15 * * * * *\"` for every 15 seconds")
                 })?;
-                Ok((flow, Plan { schedule, zone: zone.clone() }))
+                Ok((flow, Plan { schedule, zone: zone.clone(), spread: self.spread(flow.as_str()) }))
             })
             .collect()
     }
@@ -28,6 +28,18 @@ impl App {
     /// When slices of the comparison run, if they do.
     pub(crate) fn reconcile_plan(&self) -> Option<Plan> {
         let settings = self.config.reconcile.as_ref()?;
-        Some(Plan { schedule: settings.schedule.clone(), zone: settings.time_zone.clone() })
+        Some(Plan {
+            schedule: settings.schedule.clone(),
+            zone: settings.time_zone.clone(),
+            spread: self.spread("reconcile"),
+        })
+    }
+
+    /// How runs are spread: differently for each flow, and for each pair of
+    /// systems, so that several installations do not all begin at once.
+    fn spread(&self, of: &str) -> Spread {
+        let config = &self.config;
+        let text = format!("{}|{}|{of}", config.dynamics.url.0, config.campaign.url.0);
+        Spread { limit: config.daemon.jitter, seed: number(text.as_bytes()) }
     }
 }

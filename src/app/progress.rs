@@ -79,7 +79,7 @@ impl App {
     }
 
     /// The clients of all systems.
-    fn clients(&self) -> impl Iterator<Item = &Client> {
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
         let journal = self.journal.as_ref().map(Journal::client);
         [self.dynamics.client(), self.campaign.client()].into_iter().chain(journal)
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::App;
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
 use crate::flows::ingress::{Intake, IntakeReport, Remapped};
 use crate::flows::requests::Requests;
-use crate::http::{Failure, Outcome};
-use crate::model::{Flow, RecordId, TableName, Tally, TallyDelta};
+use crate::http::Failure;
+use crate::model::{ColumnName, FieldName, Flow, RecordId, TableName, Tally, TallyDelta};
 use crate::store::{Action, Fingerprint, Mode, PayloadField, Store, StoreError, UNKNOWN};
 
 const FLOW: Flow = Flow::Ingress;
@@ -86,6 +87,23 @@ pub(crate) struct Rehearsal {
     pub(crate) incomplete: bool,
     /// Whether nothing moved for too long.
     pub(crate) gave_up: bool,
+    /// What columns that are no plain "do not" mean, by example.
+    pub(crate) meanings: Vec<Meaning>,
+}
+
+/// What a contact's column says, by its pair's polarity.
+#[derive(Clone, Debug)]
+pub(crate) struct Meaning {
+    /// The contact.
+    pub(crate) contact: RecordId,
+    /// The column.
+    pub(crate) column: ColumnName,
+    /// Its value; none: it is empty.
+    pub(crate) value: Option<bool>,
+    /// Campaign's flag.
+    pub(crate) flag: FieldName,
+    /// Whether that means opted out; none: it says nothing.
+    pub(crate) opted_out: Option<bool>,
 }
 
 /// Rehearses the ingress flow; `visit` is called for each thing it would do.
@@ -106,7 +124,6 @@ pub(crate) async fn plan_ingress(
         tally: tally.clone(),
         work_ready: Arc::new(Notify::new()),
         settled: None,
-        retention_days: None,
         requests: Requests::default(),
     };
     let reading = async {
@@ -123,6 +140,7 @@ pub(crate) async fn plan_ingress(
                 refused: None,
                 incomplete: true,
                 gave_up: true,
+                meanings: Vec::new(),
             });
         }
     };
@@ -130,11 +148,12 @@ pub(crate) async fn plan_ingress(
     let stopped = prepared.refused.or(report.refused);
     Ok(Rehearsal {
         counts: tally.get(),
-        refused: stopped.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: stopped.filter(stops_all),
         incomplete: !prepared.failed.is_empty()
             || !report.failed.is_empty()
             || !report.held.is_empty(),
         gave_up: false,
+        meanings: Vec::new(),
     })
 }
 

@@ -51,9 +51,9 @@ pub(crate) async fn plan_egress(
     store.close().await;
     Ok(Rehearsal {
         counts: tally.get(),
-        refused: report.first(Outcome::Refused),
+        refused: report.first(Outcome::Refused).or(report.first(Outcome::Spent)),
         incomplete: report.failed(),
-        gave_up: false,
+        ..Rehearsal::default()
     })
 }
 

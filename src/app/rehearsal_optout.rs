@@ -2,17 +2,25 @@
 //! forgets, every flag whose sides seem to differ is looked at on both, and what
 //! would be written is told.
 
+use jiff::Timestamp;
+
 use crate::app::App;
 use crate::app::optout::{CONTACTS, OptoutProblem};
+use crate::app::pass::stops_all;
 use crate::app::progress::Patience;
-use crate::app::rehearsal::{PATIENCE, Planned, Rehearsal};
+use crate::app::rehearsal::{Meaning, PATIENCE, Planned, Rehearsal};
 use crate::delivery::consent::{ConsentDelivery, Foreseen};
-use crate::flows::optout::OptoutError;
-use crate::http::{Failure, Outcome};
-use crate::model::{Flow, Stop, TableName, Tally};
+use crate::dynamics::Query;
+use crate::flows::optout::{OptoutError, OptoutSource};
+use crate::http::Failure;
+use crate::model::consent::BoundPair;
+use crate::model::{Change, Flow, SourceRow, Stop, TableName, Tally};
 use crate::store::{Mode, Store, StoreError};
 
 const FLOW: Flow = Flow::Optout;
+
+/// Contacts that are shown as samples.
+const SAMPLES: u32 = 20;
 
 /// Rehearses the opt-out flow; `visit` is called for each thing it would do.
 pub(crate) async fn plan_optout(
@@ -30,28 +38,30 @@ pub(crate) async fn plan_optout(
             return Ok(Rehearsal { counts, incomplete: true, gave_up: true, ..Rehearsal::default() });
         }
     };
-    let failure = match looked {
-        Ok(failure) => failure,
-        Err(OptoutError::Remote(failure)) => Some(failure),
+    let (failure, meanings) = match looked {
+        Ok(found) => found,
+        Err(OptoutError::Remote(failure)) => (Some(failure), Vec::new()),
         Err(OptoutError::Store(error)) => return Err(error),
     };
     store.close().await;
     Ok(Rehearsal {
         counts: tally.get(),
         incomplete: failure.is_some(),
-        refused: failure.filter(|failure| failure.outcome == Outcome::Refused),
+        refused: failure.filter(stops_all),
         gave_up: false,
+        meanings,
     })
 }
 
-/// Gives what kept a source or a contact from being looked at.
+/// Gives what kept a source or a contact from being looked at, and samples of
+/// what columns mean.
 async fn look(
     app: &App,
     store: &Store,
     tally: &Tally,
     mut visit: impl FnMut(Planned) + Send + 'static,
-) -> Result<Option<Failure>, OptoutError> {
-    let Some(settings) = &app.config.optout else { return Ok(None) };
+) -> Result<(Option<Failure>, Vec<Meaning>), OptoutError> {
+    let Some(settings) = &app.config.optout else { return Ok((None, Vec::new())) };
     let (source, target) = match app.optout(settings).await {
         Ok(found) => found,
         Err(OptoutProblem::Remote(failure)) => return Err(failure.into()),
@@ -60,6 +70,7 @@ async fn look(
             return Err(app.campaign.unfit(text).into());
         }
     };
+    let meanings = meanings(app, &source).await?;
     let intake = app.optout_intake(settings, (store, tally), source);
     let mut failure = intake.run().await?.failure;
     let clock = &app.clock;
@@ -79,7 +90,34 @@ async fn look(
         }
     });
     seen.await?;
-    Ok(failure)
+    Ok((failure, meanings))
+}
+
+/// What some contacts' columns mean, of the pairs whose polarity is not the
+/// usual one: a pair that is the wrong way round would opt everybody in.
+async fn meanings(app: &App, source: &OptoutSource) -> Result<Vec<Meaning>, Failure> {
+    let unusual = |it: &&BoundPair| it.pair.inverted || it.pair.null_is_false;
+    let pairs: Vec<&BoundPair> = source.pairs.iter().filter(unusual).collect();
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Query { page_rows: SAMPLES, ..Query::clone(&source.query) };
+    let page = app.dynamics.modified_since(&query, Timestamp::UNIX_EPOCH, None).await?;
+    let rows = page.changes.iter().filter_map(|change| match change {
+        Change::Upsert(row) => Some(row),
+        Change::Delete(_) => None,
+    });
+    let of = |row: &SourceRow| {
+        let meaning = |pair: &&BoundPair| Meaning {
+            contact: row.id,
+            column: pair.pair.column.clone(),
+            value: pair.column_value(row),
+            flag: pair.wire.clone(),
+            opted_out: pair.opted_out(row),
+        };
+        pairs.iter().map(meaning).collect::<Vec<_>>()
+    };
+    Ok(rows.take(SAMPLES as usize).flat_map(of).collect())
 }
 
 /// None where nothing would be written.

@@ -1,11 +1,13 @@
-//! What `status` tells: read from the store alone.
+//! What `status` tells, as one value. Built in `report_read` and nowhere else.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::Clock;
-use crate::config::Config;
+use crate::app::App;
+use crate::http::{Client, Closed};
 use crate::model::{Flow, TableName};
-use crate::store::{Counts, Gap, HeldWave, Purpose, Resync, RunOutcome, Store, StoreError};
+use crate::store::{Counts, Gap, HeldWave, Resync};
 
 /// One flow.
 #[derive(Clone, Debug)]
@@ -20,8 +22,12 @@ pub(crate) struct FlowStatus {
     pub(crate) dead_letters: u64,
     /// End of the last run in which all was done.
     pub(crate) last_success: Option<Timestamp>,
-    /// Age of the oldest decision that waits.
+    /// Age of the oldest decision that waits; 0 where none does.
     pub(crate) lag_seconds: u64,
+    /// When the oldest decision that waits was taken; none where none does.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Until when it waits for the budget of the day; none where it may run.
+    pub(crate) budget_until: Option<Timestamp>,
     /// Counts of the last run that ended.
     pub(crate) last_run: Option<Counts>,
 }
@@ -39,7 +45,7 @@ pub(crate) struct TableStatus {
     pub(crate) backlog: u64,
     /// Records given up.
     pub(crate) dead_letters: u64,
-    /// Age of the oldest decision that waits.
+    /// Age of the oldest decision that waits; 0 where none does.
     pub(crate) lag_seconds: u64,
     /// Records in Campaign.
     pub(crate) mapped: u64,
@@ -47,15 +53,119 @@ pub(crate) struct TableStatus {
     pub(crate) held: HeldWave,
     /// Age of the delta token.
     pub(crate) cursor_age_seconds: Option<u64>,
-    /// How long Dynamics keeps deleted rows, as it said at the last `check` or
-    /// `sync`.
-    pub(crate) retention_seconds: Option<u64>,
+    /// How long Dynamics keeps deleted rows, and so how old the token may grow: as
+    /// it said at the last pass, 7 days where it does not say.
+    pub(crate) retention_seconds: u64,
     /// Whether an empty read waits for a person.
     pub(crate) empty_read: bool,
     /// Records that wait until Campaign holds their parent.
     pub(crate) waiting_for_parent: u64,
     /// Deletions that wait for children of their records.
     pub(crate) waiting_for_children: u64,
+}
+
+/// Where changes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From Dynamics to Campaign.
+    ToCampaign,
+    /// From Campaign to Dynamics.
+    ToDynamics,
+}
+
+impl Way {
+    /// The word in outputs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ToCampaign => "dynamics-to-campaign",
+            Self::ToDynamics => "campaign-to-dynamics",
+        }
+    }
+}
+
+/// What waits of one table, in one direction. A contact whose flags were changed
+/// on both sides counts in both.
+#[derive(Clone, Debug)]
+pub(crate) struct Lag {
+    /// Whose work it is.
+    pub(crate) flow: Flow,
+    /// The Dynamics table: a mapped one, an activity table, or `contact`.
+    pub(crate) table: TableName,
+    /// Where the changes go.
+    pub(crate) way: Way,
+    /// Changes that wait: records, events, or contacts.
+    pub(crate) backlog: u64,
+    /// Since when the oldest waits; none where none does.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Its age; none where none waits.
+    #[expect(clippy::struct_field_names, reason = "its name everywhere")]
+    pub(crate) lag_seconds: Option<u64>,
+}
+
+/// Where the reading of the journal stands.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of a name")]
+pub(crate) struct JournalStatus {
+    /// Since the latest event that was read had happened; none where none was.
+    pub(crate) last_event_age_seconds: Option<u64>,
+    /// Since the journal was read to its end, or its position moved, whichever is
+    /// later; none where it never was.
+    pub(crate) read_age_seconds: Option<u64>,
+    /// How long the journal keeps events.
+    pub(crate) retention_seconds: u64,
+}
+
+/// One remote system.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemStatus {
+    /// `dynamics`, `campaign` or `journal`.
+    pub(crate) system: &'static str,
+    /// Requests of this UTC day, tokens not counted, those of a batch one by one.
+    pub(crate) calls_today: u64,
+    /// The budget of a day, in requests; none where there is none.
+    pub(crate) requests_per_day: Option<u64>,
+    /// How many of them only opt-outs may use.
+    pub(crate) kept_for_optouts: u64,
+    /// What of the budget is closed for the rest of the day.
+    pub(crate) closed: Closed,
+    /// When the day ends.
+    pub(crate) day_ends: Timestamp,
+    /// What the daemon sees; none without one.
+    pub(crate) live: Option<SystemLoad>,
+}
+
+/// One remote system as the daemon's client sees it. Counts are since the start
+/// of the daemon, or since its last SIGHUP.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemLoad {
+    /// `dynamics`, `campaign` or `journal`.
+    pub(crate) system: &'static str,
+    /// Requests of this UTC day.
+    pub(crate) calls_today: u64,
+    /// What of the budget is closed.
+    pub(crate) closed: Closed,
+    /// Requests.
+    pub(crate) calls: u64,
+    /// Token requests.
+    pub(crate) token_calls: u64,
+    /// Answers that asked us to wait.
+    pub(crate) throttled: u64,
+    /// Requests beyond the first try.
+    pub(crate) retries: u64,
+    /// Requests on their way.
+    pub(crate) in_flight: u64,
+    /// Most on their way that are allowed at present.
+    pub(crate) in_flight_limit: u64,
+    /// Requests in the window of the rate limit that ends now.
+    pub(crate) window_calls: u64,
+    /// Most that are allowed in it.
+    pub(crate) window_limit: u64,
+    /// Its length: 300 for Dynamics.
+    pub(crate) window_seconds: u64,
+    /// How long nothing is sent because the system asked for it; none: it did not.
+    pub(crate) pause_seconds: Option<u64>,
+    /// Whether the system does not answer.
+    pub(crate) silent: bool,
 }
 
 /// All of it.
@@ -65,6 +175,12 @@ pub(crate) struct Status {
     pub(crate) flows: Vec<FlowStatus>,
     /// The mapped tables.
     pub(crate) tables: Vec<TableStatus>,
+    /// What waits, by table and direction.
+    pub(crate) lags: Vec<Lag>,
+    /// The journal, where `egress` reads one.
+    pub(crate) journal: Option<JournalStatus>,
+    /// The systems: Dynamics, Campaign, and the journal where one is read.
+    pub(crate) systems: Vec<SystemStatus>,
     /// Tables that are no longer mapped, with their decisions that wait.
     pub(crate) unmapped: Vec<(TableName, u64)>,
     /// Replays, repairs and the comparison by schedule that are not done.
@@ -82,83 +198,36 @@ pub(crate) struct Status {
 pub(crate) struct Daemon {
     /// The flows whose passes run.
     pub(crate) running: Vec<Flow>,
+    /// The systems as its clients see them.
+    pub(crate) systems: Vec<SystemLoad>,
 }
 
-/// Reads the status; `daemon` is none without one.
-pub(crate) async fn status(
-    config: &Config,
-    store: &Store,
-    clock: &Clock,
-    daemon: Option<Daemon>,
-) -> Result<Status, StoreError> {
-    let now = clock.now();
-    let on = config.flows();
-    let names = config.mapped_tables();
-    store
-        .call(move |work| {
-            let mut flows = Vec::new();
-            for flow in Flow::ALL {
-                let last = work.last_run(flow)?;
-                let backlog = work.flow_backlog(flow)?;
-                let oldest = work.oldest_of_flow(flow)?;
-                let failed = last.is_some_and(|run| {
-                    run.finished.is_some() && run.outcome == Some(RunOutcome::Failed)
-                });
-                let running = daemon.as_ref().is_some_and(|daemon| daemon.running.contains(&flow));
-                let state = state([
-                    ("stopped", !on.contains(&flow)),
-                    ("running", running),
-                    ("paused", work.paused(flow)?),
-                    ("failed", failed),
-                ]);
-                flows.push(FlowStatus {
-                    flow,
-                    state,
-                    backlog,
-                    dead_letters: work.dead_letter_count(flow, None)?,
-                    last_success: work.last_success(flow)?,
-                    lag_seconds: age(now, oldest),
-                    last_run: last.filter(|run| run.finished.is_some()).map(|run| run.counts),
-                });
-            }
-            let retention_seconds = work.retention_days()?.map(|days| u64::from(days) * 86_400);
-            let unmapped = work.unmapped(&names)?;
-            let mut tables = Vec::new();
-            for table in names {
-                let backlog = work.backlog(Flow::Ingress, Some(&table))?;
-                let oldest = work.oldest_decision(Flow::Ingress, Some(&table))?;
-                let position = work.checkpoint(&table)?.map(|checkpoint| checkpoint.position);
-                let obtained = position.as_ref().and_then(crate::store::Position::obtained);
-                tables.push(TableStatus {
-                    phase: position.as_ref().map_or("new", crate::store::Position::phase),
-                    backlog,
-                    dead_letters: work.dead_letter_count(Flow::Ingress, Some(&table))?,
-                    lag_seconds: age(now, oldest),
-                    mapped: work.mapped_records(&table)?,
-                    held: work.held_wave(&table)?,
-                    cursor_age_seconds: obtained.map(|at| age(now, Some(at.as_microsecond()))),
-                    retention_seconds,
-                    empty_read: work.empty_read(&table)?.is_some(),
-                    waiting_for_parent: work.waiting_for_parent(&table)?,
-                    waiting_for_children: work.waiting_for_children(&table)?,
-                    table,
-                });
-            }
-            let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
-            let resyncs = work.resyncs(&unfinished, None)?;
-            let (last_slice, daemon) = (work.last_slice()?, daemon.is_some());
-            let gaps = work.open_gaps()?;
-            Ok(Status { flows, tables, unmapped, resyncs, last_slice, gaps, daemon })
-        })
-        .await
+impl Daemon {
+    /// As the daemon's clients see it.
+    pub(crate) fn of(app: &App, running: Vec<Flow>) -> Self {
+        Self { running, systems: app.clients().map(load).collect() }
+    }
 }
 
-/// The state of a flow, in one word: of what is true of it, the first.
-fn state(truths: [(&'static str, bool); 4]) -> &'static str {
-    truths.into_iter().find(|(_, is)| *is).map_or("idle", |(word, _)| word)
-}
-
-fn age(now: Timestamp, since_us: Option<i64>) -> u64 {
-    let micros = since_us.map_or(0, |since| now.as_microsecond() - since);
-    u64::try_from(micros / 1_000_000).unwrap_or(0)
+fn load(client: &Client) -> SystemLoad {
+    let stats = client.stats();
+    let (meter, limit) = client.budget();
+    let used = meter.look(limit);
+    let rounded_up = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    SystemLoad {
+        system: client.system(),
+        calls_today: used.requests,
+        closed: used.closed,
+        calls: stats.calls,
+        token_calls: stats.token_calls,
+        throttled: stats.throttled,
+        retries: stats.retries,
+        in_flight: stats.in_flight,
+        in_flight_limit: stats.limit,
+        window_calls: stats.window_calls,
+        window_limit: stats.window.0,
+        window_seconds: stats.window.1.as_secs(),
+        pause_seconds: stats.pause.map(rounded_up),
+        silent: client.outage().is_some(),
+    }
 }

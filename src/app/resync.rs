@@ -167,7 +167,6 @@ async fn compare(
         tally: tally.clone(),
         work_ready: Arc::new(Notify::new()),
         settled: None,
-        retention_days: None,
         requests,
     };
     let report = intake.verify(&prepared.tables, asked).await?;

@@ -115,7 +115,10 @@ impl App {
                 }
                 Err(error) => {
                     let (table, reason) = (spec.dynamics.clone(), error.to_string());
-                    if error.is_drift() {
+                    let spent = matches!(&error, TableError::Remote(failure) if failure.is_spent());
+                    if spent {
+                        // Told where it was found.
+                    } else if error.is_drift() {
                         let reason = with_remedy(&table, &reason);
                         SchemaDrifted { flow: Flow::Ingress, table, reason }.emit();
                     } else {
@@ -124,7 +127,9 @@ impl App {
                     prepared.failed.push(spec.dynamics.clone());
                     if let TableError::Remote(failure) = error {
                         match failure.outcome {
-                            Outcome::Refused => prepared.refused = Some(failure),
+                            Outcome::Refused | Outcome::Spent => {
+                                prepared.refused = Some(failure);
+                            }
                             Outcome::ServerError => prepared.kept_refusing = Some(failure),
                             Outcome::Throttled
                             | Outcome::NotSent

@@ -41,6 +41,8 @@ pub(crate) struct ListingPage {
     pub(crate) records: Vec<Listed>,
     /// Path and query of the next page.
     pub(crate) next: Option<String>,
+    /// What Campaign's clock showed when it answered.
+    pub(crate) date: Option<Timestamp>,
 }
 
 impl Reader {
@@ -83,7 +85,7 @@ impl Reader {
             .map(|record| self.listed(record, schema, key, fields, response))
             .collect::<Result<_, _>>()?;
         let next = list.next.map(|next| self.storable(&next.href)).transpose()?;
-        Ok(ListingPage { records, next })
+        Ok(ListingPage { records, next, date: response.date })
     }
 
     /// The same for the records that a filter finds, changed since a time.

@@ -17,11 +17,28 @@ use crate::model::RecordId;
 
 pub(super) use super::flow_name::FlowName;
 
-pub(super) use letters::{DeadLetters, DiscardTable, LetterAction};
+pub(super) use letters::{DeadLetters, DiscardTable, Forget, LetterAction};
+
+const HELP: &str = "\
+First steps: `cdsync demo` shows everything without any configuration. `cdsync init`, `check` and
+`plan` lead to a configuration that fits; `sync` runs it once, `run` by its schedule.
+
+Exit codes: 0 all done, 1 something needs a look, 2 configuration or usage, 3 refused credentials
+or privileges, 4 a system was not reachable for too long, 5 the store.";
+
+const RESYNC_HELP: &str = "\
+Examples:
+  cdsync resync --table contact            send all rows of the table again
+  cdsync resync --table contact --verify   list what differs; write nothing
+  cdsync resync --id GUID --repair         compare one record, and mend it";
+
+const RUN_HELP: &str = "\
+The schedules stand in the configuration. SIGHUP reads it again, SIGTERM settles what is under way
+and ends. The other commands reach a running daemon by themselves.";
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
-#[command(name = "cdsync", version, max_term_width = 100)]
+#[command(name = "cdsync", version, max_term_width = 100, after_help = HELP)]
 pub(super) struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -104,6 +121,7 @@ pub(super) enum Command {
     /// Set up Dynamics: make the activity tables, turn change tracking on
     Provision(Provision),
     /// Run the daemon: passes by their schedule, until SIGTERM
+    #[command(after_help = RUN_HELP)]
     Run,
     /// Run one pass of the flows until their backlog is empty
     Sync(Sync),
@@ -115,8 +133,8 @@ pub(super) enum Command {
     Pause(FlowChoice),
     /// Let the daemon run a paused flow again
     Resume(FlowChoice),
-    /// Show flows, tables, backlog and dead letters
-    Status(Json),
+    /// Show flows, tables, systems, backlog and dead letters
+    Status(Status),
     /// Tell one record's story: versions read, decisions, requests, waits
     Trace(Trace),
     /// Look at records that were given up, retry or discard them
@@ -129,8 +147,13 @@ pub(super) enum Command {
     /// so, why it was decided so
     Optouts(Optouts),
     /// Release the opt-outs that would be lifted and that the clearing guard
-    /// holds
+    /// holds; they go at the next pass
     ApproveOptouts,
+    /// Erase what the store knows of a person, or of any other record
+    Forget(Forget),
+    /// Write man pages, completions and the example configuration, for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// `--json`
@@ -139,6 +162,17 @@ pub(super) struct Json {
     /// Print JSON in place of a table
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `status`
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Status {
+    /// Look again every 2 s until Ctrl-C; with --json one object a line
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Print JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// `demo`
@@ -188,7 +222,7 @@ pub(super) struct Check {
 /// `tables`, `resources`
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// Its name; shows its columns or fields. One that is not there ends with 1
+    /// Show the columns or fields of this one; without a name, list all
     pub(super) name: Option<String>,
     /// Print JSON
     #[command(flatten)]
@@ -221,6 +255,14 @@ pub(super) struct Provision {
     pub(super) json: Json,
 }
 
+/// `manual`
+#[derive(Debug, Args)]
+pub(super) struct Manual {
+    /// The directory to write into
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
+}
+
 /// `sync`
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Sync {
@@ -244,7 +286,7 @@ pub(super) struct FlowChoice {
 }
 
 /// `plan`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// Flows to plan; all that are configured, if none is named
     #[arg(value_name = "FLOW")]
@@ -259,6 +301,7 @@ pub(super) struct Plan {
 
 /// `resync`
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[command(after_help = RESYNC_HELP)]
 pub(super) struct Resync {
     /// A mapped table, all of its rows; may be given several times
     #[arg(long = "table", value_name = "NAME")]
@@ -315,6 +358,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 /// `approve-deletes`
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct ApproveDeletes {
-    /// The Dynamics table
+    /// The Dynamics table; what is held now goes at the next pass
     pub(super) table: String,
 }

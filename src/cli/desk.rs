@@ -13,15 +13,15 @@ use crate::store::{Mode, Store, StoreError};
 use crate::telemetry::FlowPaused;
 
 use super::args::{
-    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Json, LetterAction,
-    Resync, Sync, Trace,
+    ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Forget, Json,
+    LetterAction, Plan, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{discard, letters, optouts, remote, resync, status, sync, trace};
+use super::{discard, forget, letters, optouts, plan, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,10 +34,12 @@ pub(super) enum Request {
     DiscardTable(DiscardTable),
     Optouts(Optouts),
     ApproveOptouts,
+    Forget(Forget),
     Pause(FlowChoice),
     Resume(FlowChoice),
     Resync(Resync),
     Sync(Sync),
+    Plan(Plan),
 }
 
 /// Where a command is answered.
@@ -58,9 +60,11 @@ impl Request {
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
+            Self::Plan(arguments) => flows(config, &arguments.flows).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
+            | Self::Forget(_)
             | Self::Resync(_)
             | Self::Sync(_) => Ok(()),
         }
@@ -69,11 +73,12 @@ impl Request {
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
-            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
+            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) | Self::Plan(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
             | Self::ApproveOptouts
+            | Self::Forget(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Resync(_)
@@ -86,20 +91,48 @@ impl Request {
 pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Exit, End> {
     let config = config(&cli.global)?;
     request.check(&config)?;
+    match here(&config, &request, clock).await? {
+        Ok(said) => said.tell(),
+        Err(locked) => match remote::ask(&config.socket(), &request).await? {
+            Some(exit) => Ok(exit),
+            None => Err(locked.into()),
+        },
+    }
+}
+
+/// The same; gives the data instead of printing them.
+pub(super) async fn hear(config: &Config, request: &Request, clock: &Clock) -> Result<String, End> {
+    match here(config, request, clock).await? {
+        Ok(said) => Ok(said.out),
+        Err(locked) => {
+            let (out, mut pieces) = mpsc::channel(64);
+            let mut sink = Sink::Channel(out);
+            let asked = remote::ask_into(&config.socket(), request, &mut sink).await?;
+            asked.ok_or_else(|| End::from(locked))?;
+            let mut text = String::new();
+            while let Ok(piece) = pieces.try_recv() {
+                text.push_str(&piece);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// On the store, unless another process has it: that error is given back.
+async fn here(
+    config: &Config,
+    request: &Request,
+    clock: &Clock,
+) -> Result<Result<Spoken, StoreError>, End> {
     let store = match Store::open(&config.store.path, request.mode(), clock).await {
         Ok(store) => store,
-        Err(error @ StoreError::Locked { .. }) => {
-            return match remote::ask(&config.socket(), &request).await? {
-                Some(exit) => Ok(exit),
-                None => Err(error.into()),
-            };
-        }
+        Err(error @ StoreError::Locked { .. }) => return Ok(Err(error)),
         Err(error) => return Err(error.into()),
     };
-    let place = Place { config: &config, store: &store, clock, daemon: None };
-    let said = answer(&request, &place).await;
+    let place = Place { config, store: &store, clock, daemon: None };
+    let said = answer(request, &place).await;
     store.close().await;
-    said?.tell()
+    said.map(Ok)
 }
 
 async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
@@ -115,7 +148,8 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
-        Request::Resync(_) | Request::Sync(_) => {
+        Request::Forget(arguments) => forget::answer(*arguments, place.store).await,
+        Request::Resync(_) | Request::Sync(_) | Request::Plan(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
     }
@@ -140,7 +174,7 @@ async fn pause(place: &Place<'_>, flow: Flow, paused: bool) -> Result<Spoken, En
 /// Answers a request that came to the daemon.
 pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<String>) -> Reply {
     let said = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => carry_out(&request, &desk, out).await,
+        Ok(request) => Box::pin(carry_out(&request, &desk, out)).await,
         Err(_) => Err(End::new(
             Exit::Usage,
             "the daemon does not know this request; run the command with the daemon's version of cdsync",
@@ -161,14 +195,16 @@ async fn carry_out(
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
-    let daemon = Some(Daemon { running: desk.running() });
+    let daemon = Some(Daemon::of(&app, desk.running()));
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
-        Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
+        Request::Resync(arguments) => Box::pin(resync::beside(arguments, desk, out)).await,
         Request::Optouts(arguments) => {
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Plan(arguments) => Box::pin(plan::beside(arguments, desk, out)).await,
+        Request::Forget(arguments) => forget::beside(*arguments, desk).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
             desk.paused(choice.flow.into()).await;

@@ -25,7 +25,8 @@ impl From<Failure> for End {
             | Outcome::NotSent
             | Outcome::Unknown
             | Outcome::Unavailable
-            | Outcome::ServerError => Exit::Unreachable,
+            | Outcome::ServerError
+            | Outcome::Spent => Exit::Unreachable,
             Outcome::Missing
             | Outcome::DuplicateKey
             | Outcome::VersionConflict

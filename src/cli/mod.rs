@@ -7,12 +7,16 @@ mod config;
 mod demo;
 mod desk;
 mod discard;
+#[cfg(test)]
+mod documents;
 mod drift;
 mod exit;
 mod explore;
 mod flow_name;
+mod forget;
 mod init;
 mod letters;
+mod manual;
 mod optouts;
 mod output;
 mod plan;
@@ -69,9 +73,7 @@ fn complain(cli: &Cli, end: &End) {
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        output::complain(&format!(
-            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
-        ));
+        progress::report_bug(place);
         std::process::abort();
     }));
 }
@@ -86,7 +88,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
     runtime.block_on(async {
         let request = match &cli.command {
             Command::Demo(arguments) => return demo::run(cli, arguments, &clock).await,
-            Command::Sandbox(arguments) => return sandbox::run(arguments).await,
+            Command::Sandbox(arguments) => return sandbox::run(cli, arguments).await,
             Command::Init(arguments) => return init::run(cli, arguments, &clock).await,
             Command::Check(arguments) => return check::run(cli, arguments, &clock).await,
             Command::Tables(arguments) => return explore::tables(cli, arguments, &clock).await,
@@ -95,18 +97,30 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
             }
             Command::Provision(arguments) => return provision::run(cli, arguments, &clock).await,
             Command::Run => return run::run(cli, &clock).await,
-            Command::Sync(arguments) => return sync::run(cli, arguments, &clock).await,
-            Command::Plan(arguments) => return plan::run(cli, arguments, &clock).await,
+            Command::Sync(arguments) => {
+                return Box::pin(sync::run(cli, arguments, &clock)).await;
+            }
+            Command::Plan(arguments) => {
+                return Box::pin(plan::run(cli, arguments, &clock)).await;
+            }
             Command::Resync(arguments) => return resync::run(cli, arguments, &clock).await,
             Command::Pause(flow) => Request::Pause(*flow),
             Command::Resume(flow) => Request::Resume(*flow),
-            Command::Status(json) => Request::Status(*json),
+            Command::Status(arguments) if arguments.watch => {
+                return Box::pin(status::watch(cli, arguments.json, &clock)).await;
+            }
+            Command::Status(arguments) => Request::Status(arguments.json),
             Command::Trace(arguments) => Request::Trace(arguments.clone()),
             Command::DeadLetters(arguments) => Request::DeadLetters(arguments.clone()),
             Command::ApproveDeletes(arguments) => Request::ApproveDeletes(arguments.clone()),
             Command::DiscardTable(arguments) => Request::DiscardTable(arguments.clone()),
             Command::Optouts(arguments) => return optouts::run(cli, arguments, &clock).await,
             Command::ApproveOptouts => Request::ApproveOptouts,
+            Command::Forget(arguments) => {
+                forget::confirm(*arguments)?;
+                Request::Forget(*arguments)
+            }
+            Command::Manual(arguments) => return manual::run(arguments),
         };
         desk::run(cli, request, &clock).await
     })

@@ -22,13 +22,16 @@ pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
     flows(&app.config, &[])?;
     app.flow_plans().map_err(|reason| End::new(Exit::Usage, reason))?;
     let store = app.open_store(Mode::Durable).await?;
-    let (path, again) = (cli.global.config.clone(), clock.clone());
+    let path = cli.global.config.clone();
     let file = path.clone();
-    let reload = Box::new(move || reload(&file, &again));
+    let reload = Box::new(move |app: &App| reload(&file, app));
     let answering: Answering = Arc::new(|line, desk, out| Box::pin(serve(line, desk, out)));
     let service = Service { app, store: store.clone(), path, reload, answering };
     match Box::pin(daemon::run(service)).await {
-        Ok(()) => {}
+        Ok(true) => {}
+        // Who stops us does not wait: neither for a file to be closed nor for a
+        // thread that stands still. It is as after a crash.
+        Ok(false) => std::process::exit(Exit::Done as i32),
         Err(DaemonError::Store(error @ StoreError::CommitUnknown(_))) => end_process(&error),
         Err(DaemonError::Store(error)) => return Err(error.into()),
         Err(error @ DaemonError::Setup(_)) => {
@@ -44,8 +47,8 @@ pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
 
 /// The configuration as it is now; what is wrong is in plain words, for the
 /// log.
-fn reload(path: &std::path::Path, clock: &Clock) -> Result<App, String> {
+fn reload(path: &std::path::Path, app: &App) -> Result<App, String> {
     let text = read(path).map_err(|error| error.to_string())?;
     let config = load(&text).map_err(|problems| problems.to_string())?;
-    App::new(config, clock.clone()).map_err(|error| error.to_string())
+    app.again(config).map_err(|error| error.to_string())
 }

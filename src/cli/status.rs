@@ -1,191 +1,117 @@
-//! `status`: where everything stands, from the store.
+//! `status`: where everything stands, once or again and again.
 
-use serde_json::{Map, Value, json};
+mod json;
+mod table;
 
-use crate::app::{FlowStatus, Status, TableStatus, status};
-use crate::store::{Gap, Purpose, Resync};
+use std::io::{self, IsTerminal};
+use std::time::Duration;
 
-use super::args::Json;
-use super::desk::Place;
-use super::exit::End;
-use super::output::{Align, Spoken, age, count, table};
+use serde_json::Value;
+
+use crate::app::status;
+use crate::clock::Clock;
+
+use super::args::{Cli, Json};
+use super::config::config;
+use super::desk::{Place, Request, hear};
+use super::exit::{End, Exit};
+use super::output::{Spoken, print, say};
+use super::sync::interrupted;
+
+/// How often `--watch` looks.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Answers the command.
 pub(super) async fn answer(arguments: Json, place: &Place<'_>) -> Result<Spoken, End> {
     let status = status(place.config, place.store, place.clock, place.daemon.clone()).await?;
     Ok(if arguments.json {
-        Spoken::json(&as_json(&status))
+        Spoken::json(&json::as_json(&status))
     } else {
-        Spoken::out(as_tables(&status))
+        Spoken::out(table::as_tables(&status))
     })
 }
 
-fn as_json(status: &Status) -> Value {
-    let flows: Map<String, Value> =
-        status.flows.iter().map(|flow| (flow.flow.to_string(), flow_json(flow))).collect();
-    let tables: Map<String, Value> =
-        status.tables.iter().map(|table| (table.table.to_string(), table_json(table))).collect();
-    let unmapped: Map<String, Value> = status
-        .unmapped
-        .iter()
-        .map(|(table, waiting)| (table.to_string(), json!(waiting)))
-        .collect();
-    let resyncs: Vec<Value> = status.resyncs.iter().map(resync_json).collect();
-    json!({
-        "flows": flows,
-        "tables": tables,
-        "not_mapped": unmapped,
-        "resync": resyncs,
-        "journal_gaps": status.gaps.iter().map(gap_json).collect::<Vec<Value>>(),
-        "daemon": status.daemon,
-        "last_reconcile": status.last_slice.map(|at| at.to_string()),
-    })
-}
-
-fn gap_json(gap: &Gap) -> Value {
-    json!({ "from": gap.from.map(|at| at.to_string()), "to": gap.to.to_string() })
-}
-
-fn resync_json(resync: &Resync) -> Value {
-    json!({
-        "table": resync.table.as_str(),
-        "purpose": resync.purpose.as_str(),
-        "rows": resync.done,
-        "total": resync.total,
-    })
-}
-
-fn flow_json(flow: &FlowStatus) -> Value {
-    json!({
-        "state": flow.state,
-        "backlog": flow.backlog,
-        "dead_letters": flow.dead_letters,
-        "last_success": flow.last_success.map(|at| at.to_string()),
-        "lag_seconds": flow.lag_seconds,
-        "last_run": flow.last_run,
-    })
-}
-
-fn table_json(table: &TableStatus) -> Value {
-    json!({
-        "state": table.phase,
-        "backlog": table.backlog,
-        "dead_letters": table.dead_letters,
-        "lag_seconds": table.lag_seconds,
-        "records": table.mapped,
-        "deletes_held": table.held.held,
-        "deletes_approved": table.held.approved,
-        "cursor_age_seconds": table.cursor_age_seconds,
-        "retention_seconds": table.retention_seconds,
-        "empty_read_held": table.empty_read,
-        "waiting_for_parent": table.waiting_for_parent,
-        "waiting_for_children": table.waiting_for_children,
-    })
-}
-
-fn as_tables(status: &Status) -> String {
-    let flows: Vec<Vec<String>> = status.flows.iter().map(flow_row).collect();
-    let flow_columns = [
-        ("flow", Align::Left),
-        ("state", Align::Left),
-        ("backlog", Align::Right),
-        ("dead letters", Align::Right),
-        ("lag", Align::Right),
-        ("last success", Align::Left),
-    ];
-    let mut out = table(&flow_columns, &flows);
-    if !status.tables.is_empty() {
-        let tables: Vec<Vec<String>> = status.tables.iter().map(table_row).collect();
-        let table_columns = [
-            ("table", Align::Left),
-            ("position", Align::Left),
-            ("records", Align::Right),
-            ("backlog", Align::Right),
-            ("held deletes", Align::Right),
-            ("dead letters", Align::Right),
-            ("cursor age", Align::Right),
-            ("kept for", Align::Right),
-        ];
-        out.push_str("\n\n");
-        out.push_str(&table(&table_columns, &tables));
-    }
-    for resync in status.resyncs.iter().filter(|it| it.purpose != Purpose::Reconcile) {
-        let total =
-            resync.total.map_or_else(String::new, |total| format!(" of about {}", count(total)));
-        out.push_str(&format!(
-            "\n\n{} of {} is not done ({}{total} rows); {} goes on with it",
-            resync.purpose.as_str(),
-            resync.table,
-            count(resync.done),
-            if status.daemon { "the daemon" } else { "the next `cdsync resync` or `cdsync sync`" },
-        ));
-    }
-    status.tables.iter().for_each(|table| who_waits(table, &mut out));
-    status.gaps.iter().for_each(|gap| lost(gap, &mut out));
-    for (table, waiting) in &status.unmapped {
-        out.push_str(&format!(
-            "\n\n{table} is not mapped any more: {} of its changes are not delivered; put the mapping back, or `cdsync discard-table {table}`",
-            count(*waiting)
-        ));
-    }
-    out
-}
-
-/// What of a table waits for a person or for other records.
-fn who_waits(table: &TableStatus, out: &mut String) {
-    if table.held.held > 0 || table.empty_read {
-        out.push_str(&format!(
-            "\n\n{} waits for a person: `cdsync approve-deletes {}`",
-            table.table, table.table
-        ));
-    }
-    if table.waiting_for_parent > 0 {
-        out.push_str(&format!(
-            "\n\n{}: {} of its records wait until their parent is in Campaign",
-            table.table,
-            count(table.waiting_for_parent)
-        ));
-    }
-    if table.waiting_for_children > 0 {
-        out.push_str(&format!(
-            "\n\n{}: {} of its deletions wait until the records that link to them have been written or deleted",
-            table.table,
-            count(table.waiting_for_children)
-        ));
+/// Shows it until a signal ends it: on a terminal in its place, elsewhere one
+/// below the other; as JSON one object a line.
+pub(super) async fn watch(cli: &Cli, arguments: Json, clock: &Clock) -> Result<Exit, End> {
+    let config = config(&cli.global)?;
+    let request = Request::Status(arguments);
+    let mut screen = Screen::new(arguments.json);
+    let ended = interrupted();
+    tokio::pin!(ended);
+    loop {
+        let looked = tokio::select! {
+            biased;
+            () = &mut ended => return Ok(Exit::Done),
+            looked = hear(&config, &request, clock) => looked,
+        };
+        match looked {
+            Ok(text) => screen.show(&text)?,
+            // Someone else has the store for a while, or the daemon ended just now.
+            Err(end) if matches!(end.exit, Exit::Store | Exit::Incomplete) => screen.miss(&end)?,
+            Err(end) => return Err(end),
+        }
+        tokio::select! {
+            () = clock.sleep(EVERY) => {}
+            () = &mut ended => return Ok(Exit::Done),
+        }
     }
 }
 
-/// What the journal lost.
-fn lost(gap: &Gap, out: &mut String) {
-    let from = gap.from.map_or_else(|| "the beginning".to_owned(), |at| format!("{at:.0}"));
-    out.push_str(&format!(
-        "\n\nevents from {from} to {:.0} are lost to the journal: they expired before they were read",
-        gap.to
-    ));
+/// Where the looks are shown.
+struct Screen {
+    json: bool,
+    terminal: bool,
+    shown: bool,
+    missed: String,
 }
 
-fn flow_row(flow: &FlowStatus) -> Vec<String> {
-    vec![
-        flow.flow.to_string(),
-        flow.state.to_owned(),
-        count(flow.backlog),
-        count(flow.dead_letters),
-        if flow.backlog == 0 { "-".to_owned() } else { age(flow.lag_seconds) },
-        flow.last_success
-            .map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-    ]
+impl Screen {
+    fn new(json: bool) -> Self {
+        let terminal = !json && io::stdout().is_terminal();
+        Self { json, terminal, shown: false, missed: String::new() }
+    }
+
+    fn show(&mut self, text: &str) -> io::Result<()> {
+        self.missed.clear();
+        if self.json {
+            let value = serde_json::from_str::<Value>(text).unwrap_or_default();
+            return print(&value.to_string());
+        }
+        if self.terminal {
+            return print(&redrawn(text));
+        }
+        let gap = if std::mem::replace(&mut self.shown, true) { "\n" } else { "" };
+        print(&format!("{gap}{text}"))
+    }
+
+    /// Says once why there is nothing to show.
+    fn miss(&mut self, end: &End) -> io::Result<()> {
+        let why = end.to_string();
+        if self.terminal {
+            return print(&redrawn(&why));
+        }
+        if self.missed != why {
+            say(&format!("cdsync: {why}"));
+            self.missed = why;
+        }
+        Ok(())
+    }
 }
 
-fn table_row(table: &TableStatus) -> Vec<String> {
-    let or_dash = |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), age);
-    vec![
-        table.table.to_string(),
-        table.phase.to_owned(),
-        count(table.mapped),
-        count(table.backlog),
-        count(table.held.held),
-        count(table.dead_letters),
-        or_dash(table.cursor_age_seconds),
-        or_dash(table.retention_seconds),
-    ]
+/// A text in place of the last one: from the top left, each line's rest and all
+/// below wiped. Nothing is wiped before it is written again, so nothing flickers.
+fn redrawn(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    format!("\x1b[H{}\x1b[J", lines.join("\x1b[K\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redrawn;
+
+    #[test]
+    fn a_shorter_text_leaves_nothing_of_the_longer_one() {
+        assert_eq!(redrawn("a\nb"), "\x1b[Ha\x1b[K\r\nb\x1b[J");
+    }
 }

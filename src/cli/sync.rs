@@ -89,6 +89,7 @@ async fn passes(
             stop: stop.clone(),
             again: false,
             asked: true,
+            before: None,
         };
         let mut watch = |watch| progress.show(flow.as_str(), watch);
         let report = sync(app, store, *flow, options, &mut watch).await?;
@@ -103,9 +104,10 @@ fn worse(one: PassEnd, other: PassEnd) -> PassEnd {
         PassEnd::Done => 0,
         PassEnd::Incomplete => 1,
         PassEnd::Stopped => 2,
-        PassEnd::GaveUp => 3,
-        PassEnd::KeptRefusing(_) => 4,
-        PassEnd::Refused(_) => 5,
+        PassEnd::Spent(_) => 3,
+        PassEnd::GaveUp => 4,
+        PassEnd::KeptRefusing(_) => 5,
+        PassEnd::Refused(_) => 6,
     };
     if weight(&other) > weight(&one) { other } else { one }
 }
@@ -147,7 +149,9 @@ pub(super) fn exit_of(end: PassEnd, patience: u64) -> Result<Exit, End> {
             "the daemon stopped the pass before its end; the next one goes on where it stopped",
         )),
         PassEnd::Refused(failure) => Err(End::new(Exit::Refused, failure.to_string())),
-        PassEnd::KeptRefusing(failure) => Err(End::new(Exit::Unreachable, failure.to_string())),
+        PassEnd::KeptRefusing(failure) | PassEnd::Spent(failure) => {
+            Err(End::new(Exit::Unreachable, failure.to_string()))
+        }
         PassEnd::GaveUp => Err(End::new(
             Exit::Unreachable,
             format!(

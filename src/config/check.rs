@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::problem::Problems;
-use super::settings::{ActivityTables, Config, DaemonSettings, EgressSettings, StoreSettings};
+use super::settings::{
+    ActivityTables, Config, DaemonSettings, EgressSettings, MetricsSettings, StoreSettings,
+};
 use super::tree::{Doc, Keys};
-use super::{egress, ingress, later, optout, sections, syntax};
+use super::{egress, ingress, optout, sections, syntax};
 
 /// Largest configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -88,7 +90,10 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
     let egress = keys.get("egress").map(|node| egress::egress(&node));
     let optout =
         keys.get("optout").and_then(|node| optout::optout(&node, keys.get("ingress").as_ref()));
-    keys.get("metrics").inspect(later::metrics);
+    let metrics = match keys.get("metrics") {
+        Some(node) => sections::metrics(&node),
+        None => Some(MetricsSettings::default()),
+    };
     let daemon = match keys.get("daemon") {
         Some(node) => sections::daemon(&node),
         None => Some(DaemonSettings::default()),
@@ -119,6 +124,7 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         campaign: campaign?,
         store: store?,
         daemon: daemon?,
+        metrics: metrics?,
         ingress: match ingress {
             Some(ingress) => Some(ingress?),
             None => None,

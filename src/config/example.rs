@@ -121,7 +121,11 @@ fn dynamics(example: &Example) -> String {
          {authority}\n\
          # Upper bounds; the daemon adapts below them.\n\
          # max_in_flight = 16              # requests at one time, 1 to 200\n\
-         # requests_per_5_minutes = 6000   # 1 to 100000\n",
+         # requests_per_5_minutes = 6000   # 1 to 100000\n\
+         # Requests of a UTC day, those of a batch one by one; none: no budget. The share (in\n\
+         # percent, 0 to 90) is kept for opt-outs.\n\
+         # requests_per_day = 500000\n\
+         # optout_share = 10\n",
         url = quoted(&example.dynamics_url),
         tenant = quoted(&example.tenant),
         client_id = quoted(&example.dynamics_client_id),
@@ -148,7 +152,10 @@ fn campaign(example: &Example) -> String {
          # scopes = [{scopes}]\n\
          {ims}\n\
          # max_in_flight = 8               # requests at one time, 1 to 200\n\
-         # requests_per_second = 50        # 1 to 10000\n",
+         # requests_per_second = 50        # 1 to 10000\n\
+         # As in [dynamics].\n\
+         # requests_per_day = 100000\n\
+         # optout_share = 10\n",
         url = quoted(&example.campaign_url),
         client_id = quoted(&example.campaign_client_id),
         secret = source(&example.campaign_secret),
@@ -166,7 +173,12 @@ fn store(example: &Example) -> String {
          path = {}\n\n\
          # How the commands reach a running daemon.\n\
          # [daemon]\n\
-         # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n",
+         # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n\
+         # jitter = \"2s\"                          # runs begin up to so much later; default: none\n\
+         # idle_passes = \"quiet\"                  # no line of passes that find nothing to do\n\n\
+         # Numbers for Prometheus, served by `cdsync run` to whoever reaches the port.\n\
+         # [metrics]\n\
+         # listen = \"127.0.0.1:9464\"\n",
         quoted(&example.store_path)
     )
 }

@@ -11,7 +11,6 @@ mod fields;
 mod files;
 mod filter;
 mod ingress;
-mod later;
 mod links;
 mod masks;
 mod optout;
@@ -33,8 +32,8 @@ pub(crate) use example::{Example, annotated, guess_key, table_block};
 pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{
-    BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings, EgressSettings,
-    OptoutSettings,
+    BaseUrl, CampaignSettings, Config, DayBudget, DynamicsCredential, DynamicsSettings,
+    EgressSettings, OptoutSettings,
 };
 pub(crate) use templates::{TEMPLATES, template_blocks};
 

@@ -24,6 +24,9 @@ const OPTOUT_KEYS: &[&str] = &[
     "margin",
     "clearing_guard",
     "pairs",
+    "recreated",
+    "recreated_within",
+    "address",
     "sftp",
     "rest",
 ];
@@ -59,6 +62,16 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// A longer one would lift no opt-out at all.
 const LONGEST_MARGIN: Duration = Duration::from_hours(48);
 
+/// What is done about a contact with the address of a deleted one.
+const RECREATED: &[(&str, Option<bool>)] =
+    &[("warn", Some(false)), ("opt-out", Some(true)), ("off", None)];
+
+/// A no is remembered for as long (reliability sheet, 2.3).
+const RECREATED_WITHIN: Duration = Duration::from_hours(90 * 24);
+
+/// Ten years: nobody's address is kept for good.
+const LONGEST_WITHIN: Duration = Duration::from_hours(3650 * 24);
+
 /// How Campaign's changes are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
@@ -89,6 +102,11 @@ pub(super) fn optout(node: &Node<'_>, ingress: Option<&Node<'_>>) -> Option<Opto
     });
     let rest = keys.get("rest").map(|node| rest(&node));
     let files = optout_files::files(keys.get("sftp").as_ref());
+    let recreated = keys.get("recreated").map(|node| node.word(RECREATED));
+    let within = keys.get("recreated_within").map(|node| duration(&node, LONGEST_WITHIN));
+    let address = keys.get("address").map(|node| {
+        name(&node, ColumnName::new, "the column's logical name, such as `emailaddress1`")
+    });
     let direction = direction??;
     let pair_nodes = pair_nodes?;
     refuse_twice(&pair_nodes, direction);
@@ -116,6 +134,12 @@ pub(super) fn optout(node: &Node<'_>, ingress: Option<&Node<'_>>) -> Option<Opto
         time_zone: zone.unwrap_or(Some(TimeZone::UTC))?,
         pairs,
         guard: ClearingGuard { rows, percent },
+        recreated: recreated.unwrap_or(Some(Some(false)))?,
+        recreated_within: within.unwrap_or(Some(RECREATED_WITHIN))?,
+        address: match address {
+            Some(address) => Some(address?),
+            None => None,
+        },
         rest: match rest {
             Some(rest) => Some(rest?).filter(|_| wanted(Source::Rest)),
             None => None,

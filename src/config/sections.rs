@@ -1,12 +1,14 @@
 //! `[dynamics]`, `[campaign]`, `[store]`: from the tree to the settings.
 
+use std::time::Duration;
+
 use super::settings::{
-    BaseUrl, CampaignSettings, DaemonSettings, DynamicsCredential, DynamicsSettings, StoreSettings,
-    TRACE_DAYS, UserPassword,
+    BaseUrl, CampaignSettings, DaemonSettings, DayBudget, DynamicsCredential, DynamicsSettings,
+    MetricsSettings, StoreSettings, TRACE_DAYS, UserPassword,
 };
 use super::sftp;
 use super::tree::{Keys, Node};
-use super::values::{base_url, number_or, path, plain, secret};
+use super::values::{base_url, duration, number_or, path, plain, secret};
 
 /// Tokens of commercial tenants; sovereign clouds have their own.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -36,6 +38,8 @@ const DYNAMICS_KEYS: &[&str] = &[
     "authority_url",
     "max_in_flight",
     "requests_per_5_minutes",
+    "requests_per_day",
+    "optout_share",
     "page_rows",
 ];
 
@@ -48,13 +52,23 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "ims_url",
     "max_in_flight",
     "requests_per_second",
+    "requests_per_day",
+    "optout_share",
     "clear_with",
     "sftp",
 ];
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes"];
+
+/// Longest spread of the runs: more would be another schedule.
+const LONGEST_JITTER: Duration = Duration::from_hours(1);
+
+/// Percent of a day's budget that only opt-outs may use.
+const OPTOUT_SHARE: u64 = 10;
+
+const METRICS_KEYS: &[&str] = &["listen"];
 
 /// A problem has been recorded.
 struct Reported;
@@ -85,6 +99,7 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         authority: authority?,
         max_in_flight,
         requests_per_5_minutes,
+        per_day: day_budget(&keys),
         page_rows: number_or(&keys, "page_rows", 1..=5000, 1000),
     })
 }
@@ -209,6 +224,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         ims_url: ims_url?,
         max_in_flight,
         requests_per_second,
+        per_day: day_budget(&keys),
         clear_with_null,
         sftp: match sftp {
             Some(sftp) => Some(sftp?),
@@ -261,6 +277,21 @@ fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
     scopes.collect::<Vec<_>>().into_iter().collect()
 }
 
+/// `requests_per_day` and `optout_share`.
+fn day_budget(keys: &Keys<'_>) -> Option<DayBudget> {
+    let share = number_or(keys, "optout_share", 0..=90, OPTOUT_SHARE);
+    let per_day = keys.get("requests_per_day");
+    if per_day.is_none() && keys.get("optout_share").is_some() {
+        keys.problem_at(
+            "optout_share",
+            "`optout_share` needs `requests_per_day`: it is a share of it",
+            "add `requests_per_day`, or remove `optout_share`",
+        );
+    }
+    let requests = per_day?.integer(1..=100_000_000)?;
+    Some(DayBudget { requests: u64::try_from(requests).ok()?, optout_share: share })
+}
+
 /// A base URL that has a default.
 fn url_or(keys: &Keys<'_>, key: &str, default: &str) -> Option<BaseUrl> {
     match keys.get(key) {
@@ -288,5 +319,27 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => Some(path(&node, hint)?),
         None => None,
     };
-    Some(DaemonSettings { socket })
+    let jitter = match keys.get("jitter") {
+        Some(node) => duration(&node, LONGEST_JITTER)?,
+        None => Duration::ZERO,
+    };
+    let tell_idle = match keys.get("idle_passes") {
+        Some(node) => node.word(&[("log", true), ("quiet", false)])?,
+        None => true,
+    };
+    Some(DaemonSettings { socket, jitter, tell_idle })
+}
+
+/// `[metrics]`. Whether the port is free is not known here.
+pub(super) fn metrics(node: &Node<'_>) -> Option<MetricsSettings> {
+    let keys = node.keys(METRICS_KEYS)?;
+    let Some(node) = keys.get("listen") else { return Some(MetricsSettings::default()) };
+    let listen = node.text()?.parse().ok();
+    if listen.is_none() {
+        node.problem(
+            "this is not an address with a port",
+            "an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`",
+        );
+    }
+    listen.map(|listen| MetricsSettings { listen: Some(listen) })
 }

@@ -3,7 +3,9 @@
 mod egress;
 mod optout;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use url::Url;
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSettings,
     /// `[daemon]`
     pub(crate) daemon: DaemonSettings,
+    /// `[metrics]`
+    pub(crate) metrics: MetricsSettings,
     /// `[ingress]`, where it is present
     pub(crate) ingress: Option<IngressSettings>,
     /// `[reconcile]`, where it is present
@@ -86,8 +90,19 @@ pub(crate) struct DynamicsSettings {
     pub(crate) max_in_flight: usize,
     /// Most requests in any 300 seconds.
     pub(crate) requests_per_5_minutes: u32,
+    /// Most requests of a UTC day, if there is a budget.
+    pub(crate) per_day: Option<DayBudget>,
     /// Rows of a page that are asked for; Dataverse gives at most 5000.
     pub(crate) page_rows: u32,
+}
+
+/// `requests_per_day` and `optout_share`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DayBudget {
+    /// Requests of a UTC day.
+    pub(crate) requests: u64,
+    /// Percent of them that only opt-outs may use, 0 to 90.
+    pub(crate) optout_share: u64,
 }
 
 /// How the app proves itself to Entra.
@@ -129,6 +144,8 @@ pub(crate) struct CampaignSettings {
     pub(crate) max_in_flight: usize,
     /// Most requests in any second.
     pub(crate) requests_per_second: u32,
+    /// Most requests of a UTC day, if there is a budget.
+    pub(crate) per_day: Option<DayBudget>,
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
@@ -154,11 +171,28 @@ impl Default for StoreSettings {
     }
 }
 
-/// `[daemon]`
+/// `[metrics]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetricsSettings {
+    /// Where `run` serves metrics, if it does.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// `[daemon]`
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonSettings {
     /// Where the commands reach a running daemon, if not beside the store.
     pub(crate) socket: Option<PathBuf>,
+    /// Runs begin up to so much after their time.
+    pub(crate) jitter: Duration,
+    /// Whether each pass is told of at `info`, also one that found nothing to do.
+    pub(crate) tell_idle: bool,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self { socket: None, jitter: Duration::ZERO, tell_idle: true }
+    }
 }
 
 impl Config {

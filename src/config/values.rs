@@ -165,7 +165,10 @@ pub(super) fn schedule(node: &Node<'_>) -> Option<Schedule> {
 
 /// A time span such as `24h`, `90m` or `2d`, of at most `longest`.
 pub(super) fn duration(node: &Node<'_>, longest: Duration) -> Option<Duration> {
-    let days = longest.as_secs() / 86_400;
+    let most = match longest.as_secs() {
+        seconds if seconds < 86_400 => format!("{} minutes, such as `2s` or `5m`", seconds / 60),
+        seconds => format!("{} days, such as `24h`, `90m` or `2d`", seconds / 86_400),
+    };
     let text = node.text()?;
     let parsed = text.parse::<jiff::Span>().ok().and_then(|span| {
         let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
@@ -175,7 +178,7 @@ pub(super) fn duration(node: &Node<'_>, longest: Duration) -> Option<Duration> {
     if found.is_none() {
         node.problem(
             "this is not a time span, or one that is too long",
-            format!("a time span of at most {days} days, such as `24h`, `90m` or `2d`"),
+            format!("a time span of at most {most}"),
         );
     }
     found

@@ -9,9 +9,10 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::app::{App, PassOptions, PassReport, Requests, Watch, sync};
+use crate::app::{App, Came, PassOptions, PassReport, Requests, Watch, sync};
 use crate::daemon::lanes::Waiter;
 use crate::daemon::notify::Notify;
+use crate::daemon::vitals::Vitals;
 use crate::model::{Flow, Stop};
 use crate::store::{Store, StoreError};
 
@@ -19,25 +20,46 @@ use crate::store::{Store, StoreError};
 /// again.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What the service manager is told: one line of all flows. Clones share it.
+/// What the service manager is told, one line of all flows, and what others may
+/// know. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
     notify: Notify,
+    vitals: Vitals,
     said: Arc<Mutex<BTreeMap<Flow, String>>>,
 }
 
 impl Board {
-    pub(super) fn new(notify: Notify) -> Self {
-        Self { notify, said: Arc::default() }
+    pub(super) fn new(notify: Notify, vitals: Vitals) -> Self {
+        Self { notify, vitals, said: Arc::default() }
     }
 
     /// Feeds the watchdog.
     pub(super) fn alive(&self) {
         self.notify.alive();
+        self.vitals.alive();
+    }
+
+    /// How often it is to be fed.
+    pub(super) fn pulse(&self) -> Duration {
+        self.notify.pulse()
     }
 
     pub(super) fn stopping(&self) {
         self.notify.stopping();
+        self.vitals.stopping();
+    }
+
+    /// A pass has come so far.
+    fn watched(&self, flow: Flow, watch: Watch) {
+        self.alive();
+        self.say(flow, &format!("running, {} waiting", watch.backlog));
+        self.vitals.watched(flow, watch);
+    }
+
+    /// A pass ended.
+    pub(super) fn ended(&self, flow: Flow, report: &PassReport) {
+        self.vitals.ended(flow, report);
     }
 
     /// Says what a flow does now.
@@ -50,6 +72,55 @@ impl Board {
 }
 
 type Pass = BoxFuture<'static, (Flow, Result<PassReport, StoreError>)>;
+
+/// A pass on its way.
+pub(super) type Run = BoxFuture<'static, Result<PassReport, StoreError>>;
+
+pub(super) type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
+type Watching = Box<dyn Fn(&App) -> Answer<()> + Send + Sync>;
+type Running = Box<dyn Fn(&App, Flow, PassOptions, &Board) -> Run + Send + Sync>;
+type Asking = Box<dyn Fn(Flow) -> Answer<bool> + Send + Sync>;
+type Living = Box<dyn Fn() -> Answer<()> + Send + Sync>;
+
+/// What the loop does beyond waiting and deciding. A simulated day has others.
+pub(super) struct Acts {
+    /// Runs a pass.
+    pub(super) run: Running,
+    /// Asks whether a person paused a flow.
+    pub(super) paused: Asking,
+    /// Looks at the cursors of all flows.
+    pub(super) watch: Watching,
+    /// Asks whether the store answers.
+    pub(super) lives: Living,
+}
+
+impl Acts {
+    /// On the store.
+    pub(super) fn on(store: &Store) -> Self {
+        let [to_run, to_ask, to_watch, to_live] = [(); 4].map(|()| store.clone());
+        Self {
+            run: Box::new(move |app, flow, options, board| {
+                let (app, store, board) = (app.clone(), to_run.clone(), board.clone());
+                Box::pin(async move {
+                    let mut watch = |watch: Watch| board.watched(flow, watch);
+                    sync(&app, &store, flow, options, &mut watch).await
+                })
+            }),
+            paused: Box::new(move |flow| {
+                let store = to_ask.clone();
+                Box::pin(async move { store.call(move |work| work.paused(flow)).await })
+            }),
+            watch: Box::new(move |app| {
+                let (app, store) = (app.clone(), to_watch.clone());
+                Box::pin(async move { app.watch_cursors(&store, None).await.map(drop) })
+            }),
+            lives: Box::new(move || {
+                let store = to_live.clone();
+                Box::pin(async move { store.call(|_| Ok(())).await })
+            }),
+        }
+    }
+}
 
 /// What is known of a pass under way.
 struct Mark {
@@ -81,12 +152,12 @@ impl Passes {
         self.marks.keys().copied().collect()
     }
 
-    /// Begins a pass of a flow of which none runs.
+    /// Begins a pass of a flow of which none runs; `run` is what it does.
     pub(super) fn start(
         &mut self,
         flow: Flow,
-        waiters: Vec<Waiter>,
-        (app, store, board): (App, Store, Board),
+        (waiters, before): (Vec<Waiter>, Option<Came>),
+        run: impl FnOnce(PassOptions) -> Run,
     ) {
         let stop = Stop::default();
         let options = PassOptions {
@@ -95,17 +166,11 @@ impl Passes {
             stop: stop.clone(),
             again: true,
             asked: !waiters.is_empty(),
+            before,
         };
-        board.say(flow, "running");
         self.marks.insert(flow, Mark { stop, waiters });
-        self.active.push(Box::pin(async move {
-            let mut watch = |watch: Watch| {
-                board.alive();
-                board.say(flow, &format!("running, {} waiting", watch.backlog));
-            };
-            let report = sync(&app, &store, flow, options, &mut watch).await;
-            (flow, report)
-        }));
+        let run = run(options);
+        self.active.push(Box::pin(async move { (flow, run.await) }));
     }
 
     /// Waits for the end of one; none where none runs.

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::App;
 use crate::clock::Monotonic;
-use crate::daemon::DaemonError;
 use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
-use crate::daemon::notify::Notify;
-use crate::daemon::passes::{Board, Ended, Passes};
+use crate::daemon::passes::{Acts, Board, Ended, Passes};
+use crate::daemon::pulse::Pulse;
+use crate::daemon::{DaemonError, Reload};
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::Store;
@@ -24,10 +24,13 @@ use crate::telemetry::{ConfigRefused, ConfigReloaded, DaemonStopping};
 /// systemd kills.
 const SETTLE_WITHIN: Duration = Duration::from_secs(45);
 
+/// How often cursors are looked at, also those of flows that do not run.
+const WATCH_EVERY: Duration = Duration::from_mins(10);
+
 /// How often the wall clock is looked at while nothing is due: it may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type Reload = (PathBuf, Box<dyn Fn() -> Result<App, String> + Send + Sync>);
+type Reading = (PathBuf, Reload);
 
 /// What has a schedule.
 #[derive(Debug)]
@@ -39,14 +42,28 @@ pub(super) struct Timers {
 impl Timers {
     /// The first pass of each flow is due at once.
     pub(super) async fn new(app: &App, store: &Store) -> Result<Self, DaemonError> {
-        let lanes = Lanes::new(app).map_err(DaemonError::Setup)?;
         let last = store.call(|work| work.last_slice()).await?;
+        Self::of(app, last)
+    }
+
+    /// The same where the last slice of the comparison began at `last`.
+    pub(super) fn of(app: &App, last: Option<Timestamp>) -> Result<Self, DaemonError> {
+        let lanes = Lanes::new(app).map_err(DaemonError::Setup)?;
         let reconcile = app.reconcile_plan().map(|plan| Timer::new(plan, last));
         Ok(Self { lanes, reconcile })
     }
 
+    /// Notes what time it is.
+    fn look(&mut self, now: Timestamp, elapsed: Monotonic) {
+        self.lanes.look(now);
+        self.lanes.let_go(elapsed);
+        if let Some(slice) = &mut self.reconcile {
+            slice.look(now);
+        }
+    }
+
     fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
-        let slice = next_due(&self.reconcile, now).filter(|_| slice_may_begin(running));
+        let slice = next_due(&self.reconcile, now).filter(|_| self.slice_may_begin(running));
         self.lanes.due(now, running).into_iter().chain(slice).min()
     }
 
@@ -54,8 +71,13 @@ impl Timers {
     /// pass of `ingress`.
     fn wanted(&self, now: Timestamp, running: &[Flow]) -> Option<Flow> {
         let slice = self.reconcile.as_ref().and_then(|slice| slice.due(now));
-        let slice = slice.filter(|due| *due <= now && slice_may_begin(running));
+        let slice = slice.filter(|due| *due <= now && self.slice_may_begin(running));
         self.lanes.wanted(now, running).or(slice.map(|_| Flow::Ingress))
+    }
+
+    fn slice_may_begin(&self, running: &[Flow]) -> bool {
+        running.iter().all(|other| may_overlap(Flow::Ingress, *other))
+            && !self.lanes.is_held(Flow::Ingress)
     }
 
     /// A pass begins; the slice that is due goes with it.
@@ -70,56 +92,57 @@ impl Timers {
     }
 }
 
-fn slice_may_begin(running: &[Flow]) -> bool {
-    running.iter().all(|other| may_overlap(Flow::Ingress, *other))
-}
-
 /// The loop's state.
 pub(super) struct Worker {
     app: App,
-    store: Store,
+    acts: Acts,
     shared: Arc<Shared>,
     events: mpsc::Receiver<Event>,
     timers: Timers,
     passes: Passes,
     board: Board,
-    reload: Reload,
+    pulse: Pulse,
+    reload: Reading,
     turns: Vec<oneshot::Sender<Turn>>,
     reload_wanted: bool,
     /// Since when it is to end, once it is.
     stopping: Option<Monotonic>,
     at_once: bool,
+    /// When the cursors were looked at.
+    watched: Option<Monotonic>,
 }
 
 impl Worker {
     pub(super) fn new(
         app: App,
-        store: Store,
+        acts: Acts,
         (shared, events): (Arc<Shared>, mpsc::Receiver<Event>),
         timers: Timers,
-        notify: Notify,
-        reload: Reload,
+        board: Board,
+        reload: Reading,
     ) -> Self {
+        let pulse = Pulse::new(&acts, &app.clock, board.pulse());
         Self {
+            pulse,
             app,
-            store,
+            acts,
             shared,
             events,
             timers,
             passes: Passes::default(),
-            board: Board::new(notify),
+            board,
             reload,
             turns: Vec::new(),
             reload_wanted: false,
             stopping: None,
             at_once: false,
+            watched: None,
         }
     }
 
     /// Runs until a signal; gives whether all was settled.
     pub(super) async fn run(mut self) -> Result<bool, DaemonError> {
         loop {
-            self.board.alive();
             match self.stopping {
                 Some(_) if self.passes.is_empty() => return Ok(true),
                 Some(since) if self.at_once || self.is_late(since) => return Ok(false),
@@ -146,18 +169,22 @@ impl Worker {
         {
             self.lend(turn).await?;
         }
+        self.watch().await?;
         let now = self.app.clock.now();
+        self.timers.look(now, self.app.clock.monotonic());
         while self.turns.is_empty()
             && self.stopping.is_none()
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
         {
-            let may_run = self.may_run(flow).await?;
+            let stays = self.stays(flow).await?;
             let waiters = self.timers.begun(flow, now);
-            if may_run {
-                let parts = (self.app.clone(), self.store.clone(), self.board.clone());
-                self.passes.start(flow, waiters, parts);
-            } else {
-                self.board.say(flow, "paused");
+            self.board.say(flow, stays.as_deref().unwrap_or("running"));
+            if stays.is_none() {
+                let before = self.timers.lanes.get(flow).and_then(|lane| lane.came);
+                let (app, board) = (&self.app, &self.board);
+                let run = &self.acts.run;
+                let start = |options| run(app, flow, options, board);
+                self.passes.start(flow, (waiters, before), start);
             }
         }
         self.show_running();
@@ -169,10 +196,33 @@ impl Worker {
         *shown = self.passes.flows();
     }
 
-    /// A paused flow runs only for who asks.
-    async fn may_run(&mut self, flow: Flow) -> Result<bool, DaemonError> {
-        let asked = self.timers.lanes.get(flow).is_some_and(|lane| lane.is_asked());
-        Ok(asked || !self.store.call(move |work| work.paused(flow)).await?)
+    /// Looks at what changes with time alone: budgets of the day, and cursors.
+    async fn watch(&mut self) -> Result<(), DaemonError> {
+        let app = &self.app;
+        app.look_at_budgets();
+        self.timers.lanes.wake_paid(|flow| app.budget_until(flow).is_some());
+        let now = app.clock.monotonic();
+        if self.watched.is_none_or(|last| now.since(last) >= WATCH_EVERY) {
+            self.watched = Some(now);
+            (self.acts.watch)(app).await?;
+        }
+        Ok(())
+    }
+
+    /// Why a flow that is due does not run, in words for the service manager. One
+    /// that is paused, or waits for its budget, runs only for who asks.
+    async fn stays(&mut self, flow: Flow) -> Result<Option<String>, DaemonError> {
+        let until = self.app.budget_until(flow);
+        let Some(lane) = self.timers.lanes.get(flow) else { return Ok(None) };
+        if lane.is_asked() {
+            return Ok(None);
+        }
+        let waiting = format!("{} waiting", lane.backlog);
+        if (self.acts.paused)(flow).await? {
+            return Ok(Some(format!("paused, {waiting}")));
+        }
+        lane.unpaid = until.is_some();
+        Ok(until.map(|until| format!("waits for the budget until {until}, {waiting}")))
     }
 
     /// Waits for what comes first: the end of a pass, an event, or a time.
@@ -186,6 +236,11 @@ impl Worker {
         tokio::select! {
             Some(ended) = self.passes.next() => self.ended(ended),
             Some(event) = self.events.recv() => self.take(event),
+            felt = self.pulse.felt(&self.acts) => {
+                felt?;
+                self.board.alive();
+                Ok(())
+            }
             () = clock.sleep(until) => Ok(()),
         }
     }
@@ -194,9 +249,10 @@ impl Worker {
     fn ended(&mut self, ended: Ended) -> Result<(), DaemonError> {
         self.show_running();
         let report = ended.report?;
+        self.board.ended(ended.flow, &report);
         if let Some(lane) = self.timers.lanes.get(ended.flow) {
-            lane.backlog = report.counts.pending;
-            let said = lane.judge(&report.end, self.app.outage());
+            let now = self.app.clock.monotonic();
+            let said = lane.judge(&report, self.app.outage(), now);
             self.board.say(ended.flow, &said);
         }
         for (_, reply) in ended.waiters {
@@ -213,10 +269,10 @@ impl Worker {
                 if self.stopping.is_some() {
                     self.at_once = true;
                 } else {
-                    DaemonStopping { signal }.emit();
-                    self.board.stopping();
                     self.stopping = Some(self.app.clock.monotonic());
                     self.passes.stop_all();
+                    DaemonStopping { signal }.emit();
+                    self.board.stopping();
                 }
             }
             Event::Reload => self.reload_wanted = true,
@@ -237,13 +293,14 @@ impl Worker {
         if reply.send(Turn { _held: held }).is_err() {
             return Ok(());
         }
-        let clock = self.app.clock.clone();
         while self.stopping.is_none() {
-            self.board.alive();
             tokio::select! {
                 _ = &mut back => return Ok(()),
                 Some(event) = self.events.recv() => self.take(event)?,
-                () = clock.sleep(LOOK_EVERY) => {}
+                felt = self.pulse.felt(&self.acts) => {
+                    felt?;
+                    self.board.alive();
+                }
             }
         }
         Ok(())
@@ -252,7 +309,7 @@ impl Worker {
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self) {
         let path = self.reload.0.display().to_string();
-        let replaced = (self.reload.1)().and_then(|app| self.replace(app));
+        let replaced = (self.reload.1)(&self.app).and_then(|app| self.replace(app));
         match replaced {
             Ok(()) => ConfigReloaded { path }.emit(),
             Err(reason) => ConfigRefused { path, reason }.emit(),
@@ -263,6 +320,7 @@ impl Worker {
         let fixed = [
             ("[store] path", app.config.store.path == self.app.config.store.path),
             ("the control socket", app.config.socket() == self.app.config.socket()),
+            ("[metrics] listen", app.config.metrics == self.app.config.metrics),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(format!(

@@ -136,7 +136,8 @@ fn failed(case: &Case<'_>, failure: Failure) -> Fate {
         | Outcome::BadRecord
         | Outcome::Garbled
         | Outcome::Foreign
-        | Outcome::TooLarge => by_policy(case, failure),
+        | Outcome::TooLarge
+        | Outcome::Spent => by_policy(case, failure),
     }
 }
 
@@ -164,7 +165,9 @@ fn by_policy(case: &Case<'_>, failure: Failure) -> Fate {
 fn table(case: &Case<'_>, failure: Failure) -> Fate {
     match failure.outcome {
         Outcome::Setup | Outcome::Missing | Outcome::BadRecord => Fate::StopTable(failure),
-        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => Fate::StopFlow(failure),
+        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign | Outcome::Spent => {
+            Fate::StopFlow(failure)
+        }
         Outcome::Throttled
         | Outcome::NotSent
         | Outcome::Unknown
@@ -249,7 +252,9 @@ pub(super) fn whole(failure: &Failure, events: usize, tries: u32, evidence: Evid
         }
     };
     match failure.outcome {
-        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => Whole::StopFlow,
+        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign | Outcome::Spent => {
+            Whole::StopFlow
+        }
         // Not one of its parts: there is no `$batch` at this address.
         Outcome::Setup | Outcome::Missing if failure.status != Some(400) => Whole::StopFlow,
         Outcome::NotSent | Outcome::Throttled => again(false),

@@ -56,7 +56,7 @@ fn every_outcome_of_a_part_has_its_consequence() {
             | Outcome::TooLarge
             | Outcome::Unauthenticated
             | Outcome::VersionConflict => "retry 1",
-            Outcome::Refused | Outcome::Foreign => "stop the flow",
+            Outcome::Refused | Outcome::Foreign | Outcome::Spent => "stop the flow",
             Outcome::Setup => "stop the table",
             Outcome::Missing => "waits",
             Outcome::DuplicateKey | Outcome::CursorExpired | Outcome::BadRecord => "give up",

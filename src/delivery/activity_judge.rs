@@ -212,7 +212,9 @@ fn evidence(state: &Loop, item: &Item) -> Evidence {
 
 fn stop_flow(state: &mut Loop, failure: &Failure) {
     if state.report.stopped.is_none() {
-        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+        if !failure.is_spent() {
+            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+        }
         state.report.stopped = Some(failure.clone());
     }
 }

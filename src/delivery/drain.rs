@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::campaign::Failure;
+use crate::campaign::{Failure, Outcome};
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
@@ -283,6 +283,13 @@ impl Delivery {
                 state.failing.clear();
                 return Some(Attempt { leased, end: End::Done(delivered), failure: None });
             }
+            // It has not gone out, and is not to.
+            Err(Trouble::Failed(failure))
+                if failure.outcome == Outcome::NotSent && self.stop.is_requested() =>
+            {
+                state.parked.add(leased.id);
+                return None;
+            }
             Err(Trouble::Failed(failure)) => failure,
             Err(Trouble::Orphaned(lost)) => {
                 return Some(Attempt { leased, end: End::Orphaned { lost }, failure: None });
@@ -318,7 +325,9 @@ impl Delivery {
             Verdict::StopFlow => {
                 let uncertain = leased.uncertain || failure.outcome.may_be_applied();
                 if state.report.stopped.is_none() {
-                    FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                    if !failure.is_spent() {
+                        FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                    }
                     state.report.stopped = Some(failure);
                 }
                 End::Stopped { uncertain }

@@ -55,7 +55,7 @@ pub(crate) fn verdict(
     evidence: Evidence,
 ) -> Verdict {
     let counts = match outcome {
-        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => {
+        Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign | Outcome::Spent => {
             return Verdict::StopFlow;
         }
         // One record's field that Campaign will not take is that record's
@@ -124,7 +124,9 @@ mod tests {
                 | Outcome::Garbled
                 | Outcome::TooLarge => "retry, counts 1, look up true",
                 Outcome::VersionConflict => "retry, counts 1, look up false",
-                Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign => "stop the flow",
+                Outcome::Refused | Outcome::Unauthenticated | Outcome::Foreign | Outcome::Spent => {
+                    "stop the flow"
+                }
                 Outcome::Setup
                 | Outcome::Missing
                 | Outcome::DuplicateKey

@@ -10,6 +10,7 @@ use crate::dynamics::batch::{Condition, Encoded, Part, encode};
 use crate::dynamics::batch_reply::{PartReply, read};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Request, System, classify};
+use crate::model::Stop;
 
 /// `If-None-Match: *` and the row is there ("A record with matching key values
 /// already exists"), its alternate key is taken, or If-Match did not hold.
@@ -51,6 +52,11 @@ impl Writer {
         Self { reader, most_parts: Arc::new(AtomicUsize::new(most_parts.max(1))) }
     }
 
+    /// The same writer for work that may be asked to end; see `Client::until`.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        Self { reader: self.reader.until(stop), ..self.clone() }
+    }
+
     /// Most rows of one request: as configured, or fewer where the server took
     /// no more.
     pub(crate) fn most_parts(&self) -> usize {
@@ -68,6 +74,7 @@ impl Writer {
         let Encoded { boundary, body } = encode(&root, parts);
         let request = Request::post(url, Bytes::new())
             .body(body, format!("multipart/mixed; boundary=\"{boundary}\""))
+            .counts_as(parts.len())
             .header("prefer", "odata.continue-on-error");
         let response = self.reader.client().send(request).await.inspect_err(|failure| {
             if let Some(fewer) = fewer(failure, parts.len()) {

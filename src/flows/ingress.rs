@@ -12,7 +12,7 @@ use crate::dynamics::{self, Failure, Outcome};
 use crate::mapping::spec::MissingParent;
 use crate::model::{Flow, TableName, Tally, exceeded};
 use crate::store::{Checkpoint, Store, StoreError};
-use crate::telemetry::{CursorAging, DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
+use crate::telemetry::{DeletesHeld, DeletesReleased, SchemaDrifted, TableFailed};
 
 pub(crate) use super::decide::Deletions;
 pub(crate) use super::prepare::Table;
@@ -46,8 +46,6 @@ pub(crate) struct Intake {
     /// Told whenever delivery has settled something; none in a dry run, where
     /// nothing is delivered and reading never pauses.
     pub(crate) settled: Option<Arc<Notify>>,
-    /// How long Dynamics keeps deleted rows, if it said.
-    pub(crate) retention_days: Option<u32>,
     /// What was asked for beyond the changes.
     pub(crate) requests: Requests,
 }
@@ -161,7 +159,6 @@ impl Intake {
             let (checkpoint, remapped) = self.checkpoint(table).await?;
             let remapped_here = remapped.is_some();
             report.remapped.extend(remapped);
-            self.watch_age(table, &checkpoint);
             run.run(checkpoint).await?;
             run.remaps().await?;
             if remapped_here && let Some(remapped) = report.remapped.last_mut() {
@@ -229,20 +226,6 @@ impl Intake {
         Some(if gone.is_empty() { failure.to_string() } else { gone.join("; ") })
     }
 
-    fn watch_age(&self, table: &Table, checkpoint: &Checkpoint) {
-        let (Some(obtained), Some(days)) = (checkpoint.position.obtained(), self.retention_days)
-        else {
-            return;
-        };
-        let retention_seconds = u64::from(days) * 86_400;
-        let age = self.clock.now().duration_since(obtained).as_secs();
-        let age_seconds = u64::try_from(age).unwrap_or(0);
-        if retention_seconds > 0 && age_seconds * 2 > retention_seconds {
-            CursorAging { flow: FLOW, table: table.name.clone(), age_seconds, retention_seconds }
-                .emit();
-        }
-    }
-
     /// Looks at the wave of deletions: lets it go, or holds it. True if held.
     async fn guard(&self, table: &Table) -> Result<bool, StoreError> {
         let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
@@ -303,7 +286,9 @@ pub(super) fn note(
         }
         Err(IntakeError::Store(error)) => return Err(error),
         Err(IntakeError::Remote(failure)) => {
-            failed(table, in_words(&failure));
+            if !failure.is_spent() {
+                failed(table, in_words(&failure));
+            }
             refused(table, failure, report);
         }
         Err(IntakeError::Drifted(reason, failure)) => {
@@ -322,7 +307,7 @@ pub(super) fn note(
 /// Notes what a system's refusal means for the pass.
 fn refused(table: &Table, failure: Failure, report: &mut IntakeReport) {
     report.failed.push(table.name.clone());
-    if failure.outcome == Outcome::Refused {
+    if matches!(failure.outcome, Outcome::Refused | Outcome::Spent) {
         report.refused = Some(failure);
     } else if failure.outcome == Outcome::ServerError {
         report.kept_refusing = Some(failure);

@@ -54,7 +54,8 @@ impl From<Failure> for FileError {
             | Outcome::BadRecord
             | Outcome::Setup
             | Outcome::Foreign
-            | Outcome::TooLarge => Self::Remote(failure),
+            | Outcome::TooLarge
+            | Outcome::Spent => Self::Remote(failure),
         }
     }
 }

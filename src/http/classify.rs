@@ -165,10 +165,13 @@ pub(super) fn member(object: &serde_json::Map<String, Value>, name: &str) -> Opt
     }
 }
 
-/// A vendor code fit for a log: short and plain, or nothing.
+/// A vendor code fit for a log: short, plain and formed like a code
+/// (`403023`, `RST-360011`, `invalid_client`), or nothing: a bare word may be
+/// anybody's name.
 pub(super) fn plain_code(code: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (!code.is_empty() && code.len() <= 40 && code.chars().all(plain)).then(|| clean(code))
+    let formed = code.contains(|c: char| c.is_ascii_digit() || c == '_');
+    (formed && code.len() <= 40 && code.chars().all(plain)).then(|| clean(code))
 }
 
 #[cfg(test)]

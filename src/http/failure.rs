@@ -73,12 +73,14 @@ pub(crate) enum Outcome {
     Foreign,
     /// More bytes than allowed, theirs or ours (413).
     TooLarge,
+    /// Not sent: our own budget of the day is used up. Nobody's fault.
+    Spent,
 }
 
 impl Outcome {
     /// All of them, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Throttled,
         Self::NotSent,
         Self::Unknown,
@@ -95,6 +97,7 @@ impl Outcome {
         Self::Garbled,
         Self::Foreign,
         Self::TooLarge,
+        Self::Spent,
     ];
 
     /// A stable word for logs, metrics and the store.
@@ -117,6 +120,7 @@ impl Outcome {
             Self::Garbled => "garbled",
             Self::Foreign => "foreign",
             Self::TooLarge => "too_large",
+            Self::Spent => "spent",
         }
     }
 
@@ -140,7 +144,8 @@ impl Outcome {
             | Self::VersionConflict
             | Self::CursorExpired
             | Self::BadRecord
-            | Self::Setup => false,
+            | Self::Setup
+            | Self::Spent => false,
         }
     }
 }
@@ -183,6 +188,12 @@ impl Failure {
     /// are kept as they are.
     pub(crate) fn ours(system: System, outcome: Outcome, text: String) -> Self {
         Self { message: text, ..Self::new(system, outcome, "") }
+    }
+
+    /// Whether nothing went wrong but that the budget of the day is used up: told
+    /// once, where that is found.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.outcome == Outcome::Spent
     }
 
     /// A complete answer that does not hold what the protocol says. `what` is

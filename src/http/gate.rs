@@ -177,6 +177,18 @@ impl Gate {
         (state.in_flight, state.limit)
     }
 
+    /// Requests in the window that ends now, the most that are allowed in one
+    /// with its length, and how long a pause still lasts.
+    pub(super) fn window(&self) -> (u64, (u64, Duration), Option<Duration>) {
+        let now = self.clock.monotonic();
+        let (count, length) = self.limits.window;
+        let mut state = self.lock();
+        state.forget(now, length);
+        let pause = state.paused_until.filter(|until| *until > now);
+        let pause = pause.map(|until| until.since(now));
+        (u64::from(state.sent_total), (u64::from(count), length), pause)
+    }
+
     fn halve(&self, state: &mut State, epoch: u64) {
         if epoch != state.epoch {
             return;
@@ -205,15 +217,7 @@ impl State {
         }
         let (count, window) = limits.window;
         let slot = window / SLOTS;
-        // A slot's requests are forgotten when the last of them is a window old,
-        // so no span of a window's length ever holds more than the count.
-        while let Some((start, sent)) = self.sent.front().copied() {
-            if now.since(start) < window + slot {
-                break;
-            }
-            self.sent_total -= sent;
-            self.sent.pop_front();
-        }
+        self.forget(now, window);
         if self.sent_total >= count {
             return self.sent.front().map(|(start, _)| start.plus(window + slot));
         }
@@ -223,6 +227,19 @@ impl State {
             None => self.sent.push_back((now, 1)),
         }
         None
+    }
+
+    /// A slot's requests are forgotten when the last of them is a window old, so
+    /// no span of a window's length ever holds more than the count.
+    fn forget(&mut self, now: Monotonic, window: Duration) {
+        let slot = window / SLOTS;
+        while let Some((start, sent)) = self.sent.front().copied() {
+            if now.since(start) < window + slot {
+                break;
+            }
+            self.sent_total -= sent;
+            self.sent.pop_front();
+        }
     }
 }
 

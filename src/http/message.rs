@@ -29,11 +29,13 @@ pub(crate) struct Request {
     pub(crate) body: Option<(Bytes, String)>,
     /// Most bytes of the answer, where it is less than usual.
     pub(crate) body_cap: Option<usize>,
+    /// For how many requests of the day it counts.
+    pub(crate) weight: u64,
 }
 
 impl Request {
     fn new(method: Method, url: RemoteUrl) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, body_cap: None }
+        Self { method, url, headers: Vec::new(), body: None, body_cap: None, weight: 1 }
     }
 
     /// A read.
@@ -72,6 +74,14 @@ impl Request {
     #[must_use]
     pub(crate) fn at_most(mut self, bytes: usize) -> Self {
         self.body_cap = Some(bytes);
+        self
+    }
+
+    /// Counts for so many requests of the day: those of a batch are counted one
+    /// by one (Dynamics sheet, 6.4).
+    #[must_use]
+    pub(crate) fn counts_as(mut self, requests: usize) -> Self {
+        self.weight = u64::try_from(requests).unwrap_or(u64::MAX).max(1);
         self
     }
 

@@ -12,6 +12,7 @@ mod assertion;
 mod auth;
 mod baseline;
 mod body;
+mod budget;
 mod classify;
 mod classify_campaign;
 mod classify_dynamics;
@@ -31,6 +32,9 @@ mod test_support;
 mod transport;
 
 pub(crate) use auth::{Auth, ClientProof, SecretLoader};
+pub(crate) use budget::{
+    Book, Class, Closed, DayLimit, Entry, Meter, Used, closed_at, day_of, end_of,
+};
 pub(crate) use classify::classify;
 pub(crate) use client::Client;
 pub(crate) use failure::{Failure, Outcome, System};

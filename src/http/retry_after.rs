@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::classify::object;
 use super::message::http_date;
 
-/// Longest wait obeyed: a remote's typing error must not stop us for a month.
-pub(super) const MAX_WAIT: Duration = Duration::from_hours(1);
+/// Longest wait obeyed: what a quota of a day asks for. A remote's typing error
+/// must not stop us for a month.
+pub(super) const MAX_WAIT: Duration = Duration::from_hours(24);
 /// Longest body searched for a wait, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -78,8 +79,9 @@ mod tests {
             (&["30"], "", Some(30)),
             (&[" 600 "], "", Some(600)),
             (&["3600"], "", Some(3600)),
-            (&["1000000000"], "", Some(3600)),
-            (&["1e300"], "", Some(3600)),
+            (&["1000000000"], "", Some(86_400)),
+            (&["1e300"], "", Some(86_400)),
+            (&["30000"], "", Some(30_000)),
             (&["2.0"], "", Some(2)),
             (&["0"], "", None),
             (&["-5"], "", None),
@@ -89,7 +91,8 @@ mod tests {
             (&[""], "", None),
             (&[], "", None),
             (&["Sat, 21 Nov 2026 10:00:07 GMT"], "", Some(7)),
-            (&["Sat, 21 Nov 2026 12:00:00 GMT"], "", Some(3600)),
+            (&["Sat, 21 Nov 2026 12:00:00 GMT"], "", Some(7200)),
+            (&["Tue, 24 Nov 2026 12:00:00 GMT"], "", Some(86_400)),
             (&["Sat, 21 Nov 2026 09:00:00 GMT"], "", None),
             (&["5", "60"], "", Some(60)),
             (&["soon", "4"], "", Some(4)),

@@ -5,12 +5,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::log::System;
 
 /// Which requests meet which faults; see the module documentation for a file.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultPlan {
     /// Seed of the rules that use `probability`.
@@ -21,35 +21,35 @@ pub struct FaultPlan {
 }
 
 /// One rule. All conditions given must hold.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// Only this system.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
     /// Only this method.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Only where path and query contain this text.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Every nth matching request.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<u64>,
     /// Only the first n matching requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
     /// Only after n matching requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// With this probability, 0 to 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// At most this often.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// Looked at for each operation inside a `$batch` instead of for requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub operation: bool,
     /// What happens.
     pub fault: Fault,
@@ -74,7 +74,7 @@ impl FaultRule {
 }
 
 /// What can go wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// 429 with `Retry-After`, in the vendor's own words. Not applied.
@@ -237,6 +237,14 @@ impl FaultEngine {
         state.random = plan.seed;
         state.counters = plan.rules.iter().map(|_| Counters::default()).collect();
         state.plan = plan;
+    }
+
+    /// The plan in force; for each rule how many requests fitted it and how
+    /// often it was played.
+    pub(crate) fn standing(&self) -> (FaultPlan, Vec<(u64, u64)>) {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = state.counters.iter().map(|counter| (counter.seen, counter.hits)).collect();
+        (state.plan.clone(), counts)
     }
 
     /// What one operation of a batch meets: a status of its own, or the end of

@@ -15,7 +15,10 @@ use std::task::{Context, Poll, Waker};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::wiring::Wire;
 
 /// The scissors of one connection.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,7 @@ pub(crate) struct Cut(Arc<CutState>);
 #[derive(Debug, Default)]
 struct CutState {
     cut: AtomicBool,
+    secure: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -35,6 +39,11 @@ impl Cut {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Whether the connection speaks TLS; known once a request has come.
+    pub(crate) fn secure(&self) -> bool {
+        self.0.secure.load(Ordering::Acquire)
     }
 
     fn check(&self) -> io::Result<()> {
@@ -63,17 +72,27 @@ impl Connections {
 }
 
 /// Accepts connections that can be cut.
-#[derive(Debug)]
 pub(crate) struct CuttableListener {
     inner: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     open: Connections,
     next: AtomicU64,
 }
 
+impl std::fmt::Debug for CuttableListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CuttableListener").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
 impl CuttableListener {
-    /// Wraps a bound listener.
-    pub(crate) fn new(inner: TcpListener, open: Connections) -> Self {
-        Self { inner, open, next: AtomicU64::new(0) }
+    /// Wraps a bound listener; with an acceptor, connections may speak TLS.
+    pub(crate) fn new(
+        inner: TcpListener,
+        acceptor: Option<TlsAcceptor>,
+        open: Connections,
+    ) -> Self {
+        Self { inner, acceptor, open, next: AtomicU64::new(0) }
     }
 }
 
@@ -88,6 +107,7 @@ impl Listener for CuttableListener {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let cut = Cut::default();
         self.open.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, cut.clone());
+        let inner = Wire::new(inner, self.acceptor.clone());
         (CuttableStream { inner, cut, id, open: self.open.clone() }, address)
     }
 
@@ -99,7 +119,7 @@ impl Listener for CuttableListener {
 /// A connection that can be cut.
 #[derive(Debug)]
 pub(crate) struct CuttableStream {
-    inner: TcpStream,
+    inner: Wire,
     cut: Cut,
     id: u64,
     open: Connections,
@@ -127,7 +147,11 @@ impl AsyncRead for CuttableStream {
         self.cut.check()?;
         *self.cut.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         self.cut.check()?;
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if self.inner.secure() {
+            self.cut.0.secure.store(true, Ordering::Release);
+        }
+        read
     }
 }
 

@@ -3,14 +3,17 @@
 //! Owns: a bounded list of requests and unbounded counters. Never holds a
 //! header, a body, or the query of an identity request: those carry secrets.
 
+mod line;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which look-alike was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum System {
     /// Microsoft's identity platform.
@@ -28,6 +31,10 @@ pub enum System {
 }
 
 impl System {
+    /// The systems that programs talk to.
+    pub const ALL: [Self; 5] =
+        [Self::Entra, Self::Dynamics, Self::Ims, Self::Campaign, Self::Journal];
+
     /// The name used in logs and fault plans.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,6 +61,8 @@ pub struct LogEntry {
     pub method: String,
     /// Path and query; identity requests show no query.
     pub path: String,
+    /// Milliseconds until the answer was ready, with the delay of a fault.
+    pub ms: u64,
     /// HTTP status; 0 where the connection was closed without an answer.
     pub status: u16,
     /// Rows in the reply, for lists.
@@ -79,13 +88,28 @@ struct State {
     peaks: BTreeMap<System, usize>,
 }
 
+type Tell = Box<dyn FnMut(&LogEntry) + Send>;
+
+/// Who is told of each request as it is answered.
+#[derive(Default)]
+struct Follower(Mutex<Option<Tell>>);
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Follower")
+    }
+}
+
 /// The request log; a cheap handle.
 #[derive(Clone, Debug)]
-pub struct RequestLog(Arc<Mutex<State>>);
+pub struct RequestLog {
+    state: Arc<Mutex<State>>,
+    follower: Arc<Follower>,
+}
 
 impl Default for RequestLog {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(State {
             cap: 10_000,
             seq: 0,
             entries: VecDeque::new(),
@@ -95,13 +119,21 @@ impl Default for RequestLog {
             faults: BTreeMap::new(),
             flying: BTreeMap::new(),
             peaks: BTreeMap::new(),
-        })))
+        }));
+        Self { state, follower: Arc::default() }
     }
 }
 
 impl RequestLog {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls this for each request from now on, one after the other, when its
+    /// answer is known. There is one follower; a new one takes its place.
+    pub fn follow(&self, tell: impl FnMut(&LogEntry) + Send + 'static) {
+        let mut follower = self.follower.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *follower = Some(Box::new(tell));
     }
 
     /// The kept entries, oldest first.
@@ -192,6 +224,10 @@ impl RequestLog {
 
     /// Keeps the entry of an answered request, with the faults inside a batch.
     pub(crate) fn keep(&self, entry: LogEntry, inner: &[&'static str]) {
+        if let Some(tell) = self.follower.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
+        {
+            tell(&entry);
+        }
         let mut state = self.state();
         *state.operations.entry(entry.system).or_default() +=
             u64::try_from(entry.operations).unwrap_or(u64::MAX);

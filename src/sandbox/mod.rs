@@ -10,45 +10,16 @@
 //! | `/ims/token/v3`, `/ims/profile/v1` | Adobe IMS |
 //! | `/{campaign tenant}/campaign/…` | Campaign and its gateway |
 //! | `/events/organizations/…` | the journal of Campaign's events |
-//! | `/_sandbox/` | counts of what is held and was asked; `POST` to `clock`, `journal`, `optouts` acts as people would |
+//! | `/_sandbox` | pages for people, `/_sandbox/api` for scripts; `POST` to `clock`, `journal`, `optouts` acts as people would |
 //!
 //! Written from the vendors' documents only and strict in what it refuses. It
 //! owns its rows, in memory, and must not know one line of the clients it
 //! judges: nothing but the clock is imported.
 //!
-//! # Faults
-//!
-//! A [`FaultPlan`] may be read from TOML:
-//!
-//! ```toml
-//! seed = 7
-//!
-//! [[rule]]                       # every tenth write meets a full server
-//! system = "campaign"            # entra, dynamics, ims, campaign, journal
-//! method = "POST"
-//! every = 10
-//! fault = { kind = "throttle", retry_after = 2 }
-//!
-//! [[rule]]                       # three replies get lost after the work was done
-//! path = "/profile"              # path and query contain this
-//! after = 5
-//! times = 3
-//! fault = { kind = "cut_after" }
-//!
-//! [[rule]]
-//! system = "dynamics"
-//! probability = 0.05             # repeatable: drawn from the seed
-//! fault = { kind = "slow", ms = 200 }
-//! ```
-//!
-//! Further conditions: `first = n`; `operation = true` looks at each operation
-//! inside a `$batch` instead of at requests (`throttle`, `status`, `cut_before`,
-//! `cut_after`). Kinds: `throttle`, `status` (`code`,
-//! `body`), `cut_before`, `cut_after`, `cut_in`, `slow`, `truncated`,
-//! `foreign`, `expired_token`, `expired_delta`, `duplicate_rows`, `empty_page`,
-//! `foreign_link` (`to`), `redirect` (`to`), `huge_body` (`bytes`),
-//! `gzip_bomb` (`bytes`), `wrong_content`.
+//! `docs/sandbox.md` explains faults, variants, schema and data files, the pages
+//! and the addresses for scripts, with examples.
 
+mod acts;
 mod campaign;
 mod clocks;
 mod dataverse;
@@ -62,18 +33,22 @@ mod log;
 mod mail;
 mod moment;
 mod optouts;
+mod page;
 mod play;
 mod random;
 mod row;
 mod server;
+mod setup;
 mod sftp;
+mod tls;
 mod variants;
 mod wire;
+mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -98,9 +73,11 @@ pub use self::mail::{
 };
 pub use self::optouts::ExportForm;
 use self::server::Shared;
+pub use self::setup::{Customized, DataFile, DataProblem, FileForm};
 pub use self::sftp::{SftpCall, SftpControl, SftpFault};
 pub use self::variants::{
-    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variants,
+    Clearing, Envelope, ErrorStyle, ParentDelete, SecuredRead, TokenMoment, Variant, VariantError,
+    Variants,
 };
 use crate::clock::Clock;
 
@@ -125,6 +102,8 @@ pub struct SandboxOptions {
     pub variants: Variants,
     /// Whether Dynamics has the four activity tables of mail events.
     pub activity_tables: bool,
+    /// Whether the port also speaks TLS, with a certificate made at the start.
+    pub tls: bool,
 }
 
 impl Default for SandboxOptions {
@@ -137,6 +116,7 @@ impl Default for SandboxOptions {
             faults: FaultPlan::default(),
             variants: Variants::default(),
             activity_tables: true,
+            tls: false,
         }
     }
 }
@@ -147,6 +127,7 @@ pub struct Sandbox {
     shared: Arc<Shared>,
     /// None where nothing is served over the network.
     sftp: Option<sftp::Server>,
+    tls: Option<tls::Tls>,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<io::Result<()>>>,
@@ -163,11 +144,16 @@ impl Sandbox {
         }
         let socket = TcpListener::bind(options.listen).await?;
         let origin = format!("http://{}", socket.local_addr()?);
+        let tls = options.tls.then(tls::Tls::new).transpose()?;
         let clock = Clock::seeded(options.seed);
         let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
-        let shared = furnished(options, origin, clock, sftp.control.clone());
+        let shared = furnished(options, origin, clock, sftp.control.clone())?;
         let open = Connections::default();
-        let listener = CuttableListener::new(socket, open.clone());
+        let listener = CuttableListener::new(
+            socket,
+            tls.as_ref().map(|tls| tls.acceptor.clone()),
+            open.clone(),
+        );
         let router = Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel();
         let service = router.into_make_service_with_connect_info::<Cut>();
@@ -178,22 +164,38 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        Ok(Self { shared, sftp: Some(sftp), open, stop: Some(stop), task: Some(task) })
+        Ok(Self { shared, sftp: Some(sftp), tls, open, stop: Some(stop), task: Some(task) })
     }
 
     /// The same without a socket: only [`Sandbox::call`] reaches it. `origin` is
     /// what its links begin with; `clock` is what all its systems take the time
     /// from.
     #[cfg(test)]
-    pub(crate) fn in_process(options: SandboxOptions, origin: &str, clock: &Clock) -> Self {
+    pub(crate) fn in_process(
+        options: SandboxOptions,
+        origin: &str,
+        clock: &Clock,
+    ) -> io::Result<Self> {
         let files = SftpControl::new(options.listen_sftp, options.seed, clock.clone());
-        let shared = furnished(options, origin.to_owned(), clock.clone(), files);
-        Self { shared, sftp: None, open: Connections::default(), stop: None, task: None }
+        let shared = furnished(options, origin.to_owned(), clock.clone(), files)?;
+        let open = Connections::default();
+        Ok(Self { shared, sftp: None, tls: None, open, stop: None, task: None })
     }
 
     /// `http://127.0.0.1:PORT`
     pub fn origin(&self) -> String {
         self.shared.origin.clone()
+    }
+
+    /// `https://localhost:PORT`, on the same port, where TLS was asked for.
+    pub fn secure_origin(&self) -> Option<String> {
+        let port = self.shared.origin.rsplit_once(':').map(|(_, port)| port)?;
+        self.tls.as_ref().map(|_| format!("https://localhost:{port}"))
+    }
+
+    /// The certificate (PEM) that a client of [`Sandbox::secure_origin`] trusts.
+    pub fn authority(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.authority.as_str())
     }
 
     /// The base address of the Campaign API: origin and tenant.
@@ -214,32 +216,17 @@ impl Sandbox {
 
     /// Acts on Dataverse.
     pub fn dynamics(&self) -> DynamicsControl {
-        DynamicsControl {
-            db: Arc::clone(&self.shared.dynamics),
-            clock: self.shared.clocks.of(System::Dynamics).clone(),
-            identity: self.shared.identity.clone(),
-        }
+        self.shared.dynamics_control()
     }
 
     /// Acts on Campaign.
     pub fn campaign(&self) -> CampaignControl {
-        CampaignControl {
-            db: Arc::clone(&self.shared.campaign),
-            variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clocks.of(System::Campaign).clone(),
-            identity: self.shared.identity.clone(),
-        }
+        self.shared.campaign_control()
     }
 
     /// Acts on the journal of Campaign's events.
     pub fn journal(&self) -> JournalControl {
-        JournalControl {
-            journal: Arc::clone(&self.shared.journal),
-            variants: Arc::clone(&self.shared.variants),
-            clock: self.shared.clocks.of(System::Journal).clone(),
-            origin: self.shared.origin.clone(),
-            seed: self.shared.seed,
-        }
+        self.shared.journal_control()
     }
 
     /// Acts on the files that Campaign's workflows leave on its SFTP server.
@@ -270,17 +257,15 @@ impl Sandbox {
         self.shared.set_faults(plan);
     }
 
-    /// What the look-alikes do where the documents leave it open.
+    /// The variants in force.
     #[cfg(test)]
     pub(crate) fn variants(&self) -> Variants {
-        *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.variants()
     }
 
     /// Replaces the variants.
     pub fn set_variants(&self, variants: Variants) {
-        *self.shared.variants.lock().unwrap_or_else(PoisonError::into_inner) = variants;
-        self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
-        self.shared.campaign.lock().unwrap_or_else(PoisonError::into_inner).adopt(variants);
+        self.shared.set_variants(variants);
     }
 
     /// Answers one request without a network, as the listener would: same
@@ -323,7 +308,7 @@ fn furnished(
     origin: String,
     clock: Clock,
     sftp: SftpControl,
-) -> Arc<Shared> {
+) -> io::Result<Arc<Shared>> {
     let mut dynamics = dataverse::store::Db::new(options.seed);
     if !options.activity_tables {
         dynamics.remove_mail_tables();
@@ -356,7 +341,8 @@ fn furnished(
         limits: limits::Limits::default(),
         origin,
         restless: AtomicU64::new(0),
+        desk: page::Desk::new()?,
     });
     shared.set_faults(options.faults);
-    shared
+    Ok(shared)
 }

@@ -11,19 +11,20 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::campaign;
-use super::clocks::{self, Clocks};
+use super::clocks::Clocks;
 use super::dataverse::{self, Surroundings, store::Db};
-use super::faults::{Fault, FaultEngine, FaultPlan};
+use super::faults::{Fault, FaultEngine};
 use super::hooks::Hooks;
 use super::identity::{Audience, Identity, entra, ims};
-use super::journal::{self, JournalControl, store::Journal};
+use super::journal::{self, store::Journal};
 use super::limits::Limits;
 use super::listener::Cut;
 use super::log::{LogEntry, RequestLog, System};
-use super::optouts::{self, Exported};
+use super::optouts::Exported;
+use super::page;
 use super::play::{self, LastRows};
 use super::sftp::SftpControl;
 use super::variants::Variants;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) origin: String,
     pub(crate) seed: u64,
     pub(crate) restless: AtomicU64,
+    pub(crate) desk: page::Desk,
 }
 
 /// What becomes of a reply on its way out.
@@ -128,7 +130,10 @@ pub(crate) async fn handle(
         return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let mut call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    if cut.secure() {
+        call.secured();
+    }
     let done = shared.serve(&call);
     if done.slow_ms > 0 {
         shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
@@ -202,17 +207,10 @@ fn half(reply: Reply, cut: Cut) -> Response {
 }
 
 impl Shared {
-    /// Replaces the faults; counters start anew.
-    pub(crate) fn set_faults(&self, plan: FaultPlan) {
-        let restless = plan.rules.iter().filter(|rule| rule.fault == Fault::DuplicateRows).count();
-        self.restless.store(u64::try_from(restless).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.faults.set(plan);
-    }
-
     fn serve(&self, call: &Call) -> Done {
         let system = system(&call.path);
         let method = call.method.as_str().to_owned();
-        let at = self.clock.now();
+        let (at, began) = (self.clock.now(), self.clock.monotonic());
         let (seq, in_flight) = self.log.arrive(system, &method);
         let flight = Flight(self.log.clone(), system);
         let target = if call.raw_query.is_empty() {
@@ -237,8 +235,21 @@ impl Shared {
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
         let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
-        let entry =
-            LogEntry { seq, at, system, method, path, status, rows, operations, fault, in_flight };
+        let took = self.clock.monotonic().since(began).as_millis();
+        let ms = u64::try_from(took).unwrap_or(u64::MAX).saturating_add(verdict.slow_ms);
+        let entry = LogEntry {
+            seq,
+            at,
+            system,
+            method,
+            path,
+            ms,
+            status,
+            rows,
+            operations,
+            fault,
+            in_flight,
+        };
         self.log.keep(entry, &inner);
         Done { sending, slow_ms: verdict.slow_ms, flight }
     }
@@ -273,7 +284,7 @@ impl Shared {
     }
 
     fn answer(&self, system: System, call: &Call, expired_delta: bool) -> Reply {
-        let variants = *self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        let variants = self.variants();
         match system {
             System::Entra => {
                 let tenant = call.path.split('/').nth(1).unwrap_or_default();
@@ -289,8 +300,7 @@ impl Shared {
             System::Dynamics => self.dynamics(call, variants, expired_delta),
             System::Campaign => self.campaign(call, variants),
             System::Journal => self.journal(call, variants),
-            System::Sandbox if call.method == Method::POST => self.control(call),
-            System::Sandbox => self.summary(call),
+            System::Sandbox => page::answer(self, call),
         }
     }
 
@@ -340,41 +350,5 @@ impl Shared {
         }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal::answer(&mut journal, call, variants, self.clocks.of(System::Journal))
-    }
-
-    /// What a person does to the systems: no credentials, as on a console.
-    fn control(&self, call: &Call) -> Reply {
-        match call.path.trim_end_matches('/') {
-            "/_sandbox/clock" => return clocks::answer(&self.clocks, call),
-            "/_sandbox/optouts" => return optouts::answer(self, call),
-            _ => {}
-        }
-        let control = JournalControl {
-            journal: Arc::clone(&self.journal),
-            variants: Arc::clone(&self.variants),
-            clock: self.clocks.of(System::Journal).clone(),
-            origin: self.origin.clone(),
-            seed: self.seed,
-        };
-        journal::control::answer(&control, call)
-    }
-
-    fn summary(&self, call: &Call) -> Reply {
-        if call.method != Method::GET || call.path.trim_end_matches('/') != "/_sandbox" {
-            return Reply::empty(StatusCode::NOT_FOUND);
-        }
-        let tables: serde_json::Map<String, serde_json::Value> = {
-            let db = self.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
-            db.tables.iter().map(|(name, data)| (name.clone(), data.rows.len().into())).collect()
-        };
-        let resources = self.campaign.lock().unwrap_or_else(PoisonError::into_inner).counts();
-        let counts: serde_json::Map<String, serde_json::Value> =
-            [System::Entra, System::Dynamics, System::Ims, System::Campaign, System::Journal]
-                .into_iter()
-                .map(|system| (system.name().to_owned(), self.log.count(system).into()))
-                .collect();
-        let body =
-            serde_json::json!({"dynamics": tables, "campaign": resources, "requests": counts});
-        Reply::new(StatusCode::OK, "application/json", body.to_string())
     }
 }

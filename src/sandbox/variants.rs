@@ -3,10 +3,14 @@
 //! Owns: one named switch per open question of the two fact sheets, each with
 //! the sheets' best guess as default. Knows nothing of how they are played.
 
-use serde::Deserialize;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::words::{Variant, VariantError};
 
 /// How Campaign's own errors travel (campaign sheet 3.8 and 15, point 5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorStyle {
     /// A JSON string as `application/json`.
@@ -17,7 +21,7 @@ pub enum ErrorStyle {
 }
 
 /// What clears a Campaign text or date (campaign sheet 15, point 7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clearing {
     /// Both `""` and `null`.
@@ -30,7 +34,7 @@ pub enum Clearing {
 }
 
 /// What happens to the children of a deleted record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParentDelete {
     /// They stay, unlinked.
@@ -41,7 +45,7 @@ pub enum ParentDelete {
 }
 
 /// When a first tracked read fixes its token (Dynamics sheet 3.1 and 3.7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenMoment {
     /// When the last page is served: changes to rows already served are lost.
@@ -53,7 +57,7 @@ pub enum TokenMoment {
 
 /// What a reader gets of a column that column security hides from it (Dynamics
 /// sheet 8.3 has the error; whether a read gets it or a null is open).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecuredRead {
     /// 403 where a request names the column; without `$select` it is left out.
@@ -64,7 +68,7 @@ pub enum SecuredRead {
 }
 
 /// What surrounds an event in the journal (campaign sheet 9.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Envelope {
     /// `CloudEvents` 1.0, the content under `data`.
@@ -77,7 +81,7 @@ pub enum Envelope {
 }
 
 /// Which of the possible behaviours the look-alikes show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Variants {
     /// Status of an expired delta token, 400 or 410 (Dynamics sheet 3.6).
@@ -102,6 +106,9 @@ pub struct Variants {
     pub regarding_delete: ParentDelete,
     /// Whether closed activities refuse changes (Dynamics sheet 4.7).
     pub closed_is_read_only: bool,
+    /// Whether `Prefer: return=representation` brings the row of a change; a
+    /// server may leave a preference be (Dynamics sheet 4.2).
+    pub representation: bool,
     /// Whether publishers and solutions get ids of the server's own, whatever a
     /// request gives; the sheet has no word of given ones (Dynamics sheet 7.4).
     pub own_solution_ids: bool,
@@ -192,6 +199,7 @@ impl Default for Variants {
             navigation_by_schema_name: false,
             regarding_delete: ParentDelete::Cascade,
             closed_is_read_only: true,
+            representation: true,
             own_solution_ids: false,
             privileges_can_be_read: true,
             key_pending_reads: 1,

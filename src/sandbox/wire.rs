@@ -20,7 +20,7 @@ pub(crate) struct Call {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// `http://host:port` as the caller addressed it.
+    /// `http://host:port` or `https://…` as the caller addressed it.
     pub(crate) origin: String,
 }
 
@@ -46,6 +46,13 @@ impl Call {
             headers,
             body,
             origin,
+        }
+    }
+
+    /// The call came over TLS: links say so.
+    pub(crate) fn secured(&mut self) {
+        if let Some(rest) = self.origin.strip_prefix("http://") {
+            self.origin = format!("https://{rest}");
         }
     }
 

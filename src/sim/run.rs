@@ -59,14 +59,17 @@ struct World<'a> {
 impl<'a> World<'a> {
     fn begin(plan: &'a Plan, directory: &Path) -> Self {
         let from = Timestamp::from_second(1_790_000_000).unwrap_or_default();
-        let clock = Clock::simulated(plan.seed, from);
+        let clock = Clock::simulated_by(plan.seed, from);
         let options = SandboxOptions {
             seed: plan.seed,
             contacts: plan.contacts,
             variants: plan.variants,
             ..SandboxOptions::default()
         };
-        let sandbox = Sandbox::in_process(options, ORIGIN, &clock);
+        let sandbox = match Sandbox::in_process(options, ORIGIN, &clock) {
+            Ok(sandbox) => sandbox,
+            Err(error) => unreachable!("{error}"),
+        };
         sandbox.requests().set_cap(0);
         sandbox.set_clock_offset(System::Dynamics, plan.clocks[0]);
         sandbox.set_clock_offset(System::Campaign, plan.clocks[1]);
@@ -165,8 +168,8 @@ impl<'a> World<'a> {
     }
 
     async fn passes(&self, together: bool) -> Result<Vec<&'static str>, StoreError> {
-        let app =
-            App::over(Some(&self.wire.transport()), self.config.clone(), self.wire.clock.clone());
+        let (config, clock) = (self.config.clone(), self.wire.clock.clone());
+        let app = App::over(&self.wire.transport(), config, clock);
         let app = app.map_err(|error| StoreError::Statement(error.to_string()))?;
         let store = app.open_store(Mode::Durable).await?;
         let flows = [Flow::Ingress, Flow::Egress, Flow::Optout];
@@ -191,6 +194,7 @@ impl<'a> World<'a> {
             stop: Stop::default(),
             again: false,
             asked: true,
+            before: None,
         };
         let report = Box::pin(sync(app, store, flow, options, &mut |_| {})).await?;
         self.wire.note(adds_up(flow, &report));
@@ -199,6 +203,7 @@ impl<'a> World<'a> {
             PassEnd::Incomplete => "incomplete",
             PassEnd::Refused(_) => "refused",
             PassEnd::KeptRefusing(_) => "kept refusing",
+            PassEnd::Spent(_) => "spent",
             PassEnd::GaveUp => "gave up",
             PassEnd::Stopped => "stopped",
         })

@@ -1,7 +1,7 @@
 //! The one connection: how it is opened, and how a transaction ends.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -10,9 +10,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
+use crate::store::copy::{Copy, sweep};
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
+use crate::store::scrub;
 use crate::store::{Mode, SealKey, StoreError, Work};
 
 /// The first release without the WAL-reset bug (3.7.0 to 3.51.2 have it).
@@ -23,6 +25,9 @@ pub(crate) struct Writer {
     connection: Connection,
     key: SealKey,
     layouts: Layouts,
+    path: PathBuf,
+    /// Device and inode of the file; none in memory.
+    file: Option<(u64, u64)>,
     mode: Mode,
     clock: Clock,
     /// Set by an error on COMMIT: whether the work is durable is not known, so
@@ -64,13 +69,21 @@ impl Writer {
             | StoreError::Ended => error,
         })?;
         let key = read_key(&connection)?;
+        if mode == Mode::Durable {
+            sweep(path);
+        }
         if mode == Mode::Rehearsal {
             connection.execute_batch("BEGIN IMMEDIATE")?;
+        } else if scrub::is_due(&connection)? {
+            // Where the disk has no room for it, the next start tries again.
+            let _ = scrub::scrub(&mut connection);
         }
         Ok(Self {
             connection,
             key,
             layouts: Layouts::default(),
+            path: path.to_owned(),
+            file: std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino())),
             mode,
             clock: clock.clone(),
             ended: false,
@@ -78,8 +91,33 @@ impl Writer {
         })
     }
 
+    /// Leaves nothing of deleted rows in the file or beside it.
+    pub(crate) fn scrub(&mut self) -> Result<(), StoreError> {
+        if self.ended {
+            return Err(StoreError::Ended);
+        }
+        scrub::scrub(&mut self.connection)
+    }
+
     pub(crate) fn key(&self) -> SealKey {
         self.key.clone()
+    }
+
+    /// Whether the file that is open is still the one at its path.
+    pub(crate) fn in_place(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.file else { return Ok(()) };
+        let reason = match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == opened => return Ok(()),
+            Ok(_) => "another file has taken its place while it was open".to_owned(),
+            Err(error) => format!("it went away while it was open: {error}"),
+        };
+        let rest = "what was decided since then is lost with it; the next start goes on with what is there";
+        Err(unusable(&self.path, &format!("{reason}; {rest}")))
+    }
+
+    /// A copy of the file.
+    pub(crate) fn copy(&self) -> Result<Copy, StoreError> {
+        Copy::of(&self.connection, &self.path)
     }
 
     /// One transaction around `work`.

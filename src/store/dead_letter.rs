@@ -362,7 +362,7 @@ impl Work<'_> {
 }
 
 /// The sealed columns of a dead letter.
-fn parts<'a>(
+pub(super) fn parts<'a>(
     flow: &'a str,
     table: &'a str,
     record: &'a [u8],

@@ -183,12 +183,7 @@ impl Work<'_> {
         if let Some(record) = self.record_of_key(table, text)? {
             return Ok(Some(record));
         }
-        let plain = text.trim();
-        let plain = match plain.get(..5) {
-            Some(start) if start.eq_ignore_ascii_case("uuid:") => &plain[5..],
-            Some(_) | None => plain,
-        };
-        Ok(RecordId::parse(plain).ok())
+        Ok(id_in(text))
     }
 
     /// The activity exists; it is to be completed next, under the same lease.
@@ -305,6 +300,16 @@ impl Work<'_> {
         let parts = [activity.as_bytes().as_slice(), content.as_bytes(), stage.as_str().as_bytes()];
         self.key.seal("event", &parts)
     }
+}
+
+/// The record whose id a text is, in any of the forms that Campaign gives it.
+pub(super) fn id_in(text: &str) -> Option<RecordId> {
+    let plain = text.trim();
+    let plain = match plain.get(..5) {
+        Some(start) if start.eq_ignore_ascii_case("uuid:") => &plain[5..],
+        Some(_) | None => plain,
+    };
+    RecordId::parse(plain).ok()
 }
 
 /// A row as it stands in the file.

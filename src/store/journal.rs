@@ -57,6 +57,16 @@ impl Work<'_> {
         Ok(Some(JournalPosition { next, last, told }))
     }
 
+    /// When the position of a journal was stored last; none where there is none.
+    pub(crate) fn journal_moved(&self, source: &str) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT updated_us FROM journal WHERE source = ?1")?
+            .query_row([source], |row| row.get(0))
+            .optional()?;
+        at.map(moment).transpose()
+    }
+
     /// Stores where it stands, in the transaction of the events it stands for.
     pub(crate) fn set_journal_position(
         &mut self,

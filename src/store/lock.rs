@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::model::RecordId;
 use crate::store::StoreError;
 
 /// Held as long as the store is open; the system frees it when the process
@@ -43,7 +44,7 @@ impl StoreLock {
             }
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let command: Vec<String> = std::env::args().skip(1).take(3).collect();
+        let command: Vec<String> = std::env::args().skip(1).take(3).map(shown).collect();
         let holder = format!(
             "process {} (cdsync {}) since {}",
             std::process::id(),
@@ -56,6 +57,11 @@ impl StoreLock {
             .map_err(unusable)?;
         Ok(Self { _file: file })
     }
+}
+
+/// An argument as it may stand in the file, which stays: without ids.
+fn shown(argument: String) -> String {
+    if RecordId::parse(&argument).is_ok() { "ID".to_owned() } else { argument }
 }
 
 fn lock_path(database: &Path) -> PathBuf {

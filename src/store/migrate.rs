@@ -21,6 +21,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_events.sql"),
     include_str!("../../migrations/0006_files.sql"),
     include_str!("../../migrations/0007_consent.sql"),
+    include_str!("../../migrations/0008_addresses.sql"),
+    include_str!("../../migrations/0009_calls.sql"),
 ];
 
 /// The schema of this program.

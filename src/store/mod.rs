@@ -4,9 +4,11 @@
 //! Callers hand in closures over a transaction. Knows nothing of HTTP.
 
 mod backlog;
+mod calls;
 mod checkpoint;
 mod connection;
 pub(crate) mod consent;
+mod copy;
 mod dead_letter;
 mod discard;
 mod error;
@@ -14,6 +16,7 @@ mod event;
 mod event_content;
 mod event_letter;
 mod file;
+mod forget;
 mod guard;
 mod journal;
 mod layout;
@@ -31,6 +34,7 @@ mod presence;
 mod remap;
 mod resync;
 mod run;
+mod scrub;
 mod seal;
 mod shape;
 #[cfg(test)]
@@ -40,12 +44,14 @@ mod waiting;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
+pub(crate) use copy::Copy;
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
 pub(crate) use discard::Leftover;
 pub(crate) use error::StoreError;
 pub(crate) use event::{EventStage, LeasedEvent, NewEvent};
 pub(crate) use event_letter::{EventEnd, EventSource, NewEventLetter};
 pub(crate) use file::{FileState, KnownFile};
+pub(crate) use forget::Forgotten;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
 pub(crate) use link::{LinkRow, Place, Standing};
@@ -86,16 +92,16 @@ pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
     key: SealKey,
     thread: std::sync::Arc<Thread>,
-    /// In simulation no thread may be waited for: work is done where it is asked
-    /// for, with the same places to be interrupted at.
-    #[cfg(test)]
-    inline: Option<std::sync::Arc<std::sync::Mutex<Writer>>>,
 }
 
 #[derive(Debug)]
 struct Thread {
     handle: Option<JoinHandle<()>>,
     jobs: Option<mpsc::Sender<Job>>,
+    /// In simulation no thread may be waited for: work is done where it is asked
+    /// for, with the same places to be interrupted at.
+    #[cfg(test)]
+    inline: Option<std::sync::Mutex<Writer>>,
 }
 
 impl Store {
@@ -129,24 +135,22 @@ impl Store {
             })
             .map_err(|error| StoreError::Statement(error.to_string()))?;
         let key = answer.await.map_err(|_| StoreError::Ended)??;
-        let thread = Thread { handle: Some(handle), jobs: Some(jobs.clone()) };
-        Ok(Self {
-            jobs,
-            key,
-            thread: std::sync::Arc::new(thread),
+        let thread = Thread {
+            handle: Some(handle),
+            jobs: Some(jobs.clone()),
             #[cfg(test)]
             inline: None,
-        })
+        };
+        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
     }
 
     #[cfg(test)]
     fn open_inline(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         let writer = Writer::open(path, mode, clock)?;
-        let key = writer.key();
-        let thread = Thread { handle: None, jobs: None };
-        let inline = Some(std::sync::Arc::new(std::sync::Mutex::new(writer)));
-        let jobs = mpsc::channel(1).0;
-        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread), inline })
+        let (key, jobs) = (writer.key(), mpsc::channel(1).0);
+        let inline = Some(std::sync::Mutex::new(writer));
+        let thread = Thread { handle: None, jobs: Some(jobs.clone()), inline };
+        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
     }
 
     /// Runs `work` in one IMMEDIATE transaction: all of it lasts, or nothing.
@@ -154,19 +158,49 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.ask(move |writer| writer.run(work)).await
+    }
+
+    /// A copy of all that is committed, for a dry run. Nobody writes meanwhile.
+    pub(crate) async fn copy(&self) -> Result<Copy, StoreError> {
+        self.ask(|writer| writer.copy()).await
+    }
+
+    /// Fails where the file was removed or replaced while it is open: what is
+    /// written from then on would be lost.
+    pub(crate) async fn in_place(&self) -> Result<(), StoreError> {
+        self.ask(|writer| writer.in_place()).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         #[cfg(test)]
-        if let Some(inline) = &self.inline {
+        if let Some(inline) = &self.thread.inline {
             tokio::task::yield_now().await;
-            let done = inline.lock().map_err(|_| StoreError::Ended)?.run(work);
+            let done = question(&mut *inline.lock().map_err(|_| StoreError::Ended)?);
             tokio::task::yield_now().await;
             return done;
         }
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
-            let _ = done.send(writer.run(work));
+            let _ = done.send(question(writer));
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
         answer.await.map_err(|_| StoreError::Ended)?
+    }
+
+    /// A handle that does not keep the store open.
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        let thread = std::sync::Arc::downgrade(&self.thread);
+        WeakStore { jobs: self.jobs.downgrade(), key: self.key.clone(), thread }
+    }
+
+    /// Leaves nothing of deleted rows in the file or beside it. Writes all of
+    /// the store anew, which needs as much room again.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        self.ask(Writer::scrub).await
     }
 
     /// The key of this store's fingerprints.
@@ -178,12 +212,28 @@ impl Store {
     /// gone by then.
     pub(crate) async fn close(self) {
         #[cfg(test)]
-        if self.inline.is_some() {
+        if self.thread.inline.is_some() {
             return;
         }
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let _ = tokio::task::spawn_blocking(move || drop(thread)).await;
+    }
+}
+
+/// A handle on a store that may be closed meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakStore {
+    jobs: mpsc::WeakSender<Job>,
+    key: SealKey,
+    thread: std::sync::Weak<Thread>,
+}
+
+impl WeakStore {
+    /// The store, while it is open.
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        let (jobs, thread) = (self.jobs.upgrade()?, self.thread.upgrade()?);
+        Some(Store { jobs, key: self.key.clone(), thread })
     }
 }
 

@@ -187,11 +187,13 @@ impl Work<'_> {
         let key = Some(&new.payload.key).filter(|key| **key != new.record.to_string());
         let Some(existing) = existing else {
             let hold = if new.action == Action::Delete { "held" } else { "free" };
+            // Campaign may hold what this store was told to forget.
+            let uncertain = new.action == Action::Write && self.was_forgotten(new.record)?;
             self.sql
                 .prepare_cached(
                     "INSERT INTO outbox (flow, table_name, record, action, payload, version, seen,
                        revision, leased, uncertain, hold, attempts, created_us, seal, target_key)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, NULL, 0, ?8, 0, ?9, ?10, ?11)",
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, NULL, ?12, ?8, 0, ?9, ?10, ?11)",
                 )?
                 .execute((
                     new.flow.as_str(),
@@ -205,6 +207,7 @@ impl Work<'_> {
                     self.now_us(),
                     seal.as_slice(),
                     key,
+                    uncertain,
                 ))?;
             return Ok(Replaced::Nothing);
         };

@@ -4,6 +4,7 @@ mod commit;
 mod consent;
 mod events;
 mod files;
+mod forget;
 mod frozen;
 mod journal;
 mod letters;

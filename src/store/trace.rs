@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::model::{RecordId, RowVersion, RunId, TableName};
+use crate::store::forget::FORGOTTEN;
 use crate::store::work::table_name;
 use crate::store::{StoreError, Work};
 
@@ -268,7 +269,7 @@ impl Work<'_> {
     }
 }
 
-fn corrupt() -> StoreError {
+pub(super) fn corrupt() -> StoreError {
     StoreError::Corrupt("a block of the trace cannot be read".into())
 }
 
@@ -278,14 +279,7 @@ fn entries(
     record: RecordId,
     at_us: i64,
 ) -> Option<Result<Vec<TraceEntry>, StoreError>> {
-    let count = u32::from_le_bytes(take(&mut block)?);
-    let mut texts: Vec<&str> = vec![""];
-    for _ in 0..count {
-        let length = usize::try_from(u32::from_le_bytes(take(&mut block)?)).ok()?;
-        let (text, rest) = block.split_at_checked(length)?;
-        texts.push(std::str::from_utf8(text).ok()?);
-        block = rest;
-    }
+    let texts = texts(&mut block)?;
     let (chunks, rest) = block.as_chunks::<ENTRY_BYTES>();
     if !rest.is_empty() {
         return None;
@@ -322,6 +316,49 @@ fn entry(chunk: &[u8], texts: &[&str], at: Timestamp) -> Option<Result<TraceEntr
         attempts,
         wait_ms,
     }))
+}
+
+/// The texts at the beginning of a block, the empty one first.
+fn texts<'b>(block: &mut &'b [u8]) -> Option<Vec<&'b str>> {
+    let count = u32::from_le_bytes(take(block)?);
+    let mut texts = vec![""];
+    for _ in 0..count {
+        let length = usize::try_from(u32::from_le_bytes(take(block)?)).ok()?;
+        let (text, rest) = block.split_at_checked(length)?;
+        texts.push(std::str::from_utf8(text).ok()?);
+        *block = rest;
+    }
+    Some(texts)
+}
+
+/// A block without the entries of one record, without the texts that only they
+/// had, and without its id in those of others; empty where no entry is left.
+/// None where the block is not whole.
+pub(super) fn without(mut block: &[u8], record: RecordId) -> Option<Vec<u8>> {
+    const TEXTS_AT: [usize; 4] = [16, 27, 29, 31];
+    let texts = texts(&mut block)?;
+    let (chunks, rest) = block.as_chunks::<ENTRY_BYTES>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let (mut kept, mut used) = (Trace::default(), vec![false; texts.len()]);
+    for chunk in chunks.iter().filter(|chunk| !chunk.starts_with(record.as_bytes())) {
+        kept.entries.extend_from_slice(chunk);
+        for at in TEXTS_AT {
+            *used.get_mut(usize::from(u16::from_le_bytes([chunk[at], chunk[at + 1]])))? = true;
+        }
+    }
+    if kept.entries.is_empty() {
+        return Some(Vec::new());
+    }
+    let id = record.to_string();
+    kept.texts = texts
+        .iter()
+        .zip(used)
+        .skip(1)
+        .map(|(text, used)| if used { text.replace(&id, FORGOTTEN) } else { String::new() })
+        .collect();
+    Some(kept.block())
 }
 
 /// The next bytes of a block.

@@ -78,7 +78,11 @@ impl Work<'_> {
     }
 
     /// Counts a child anew, and the deletions that wait for it or no longer do.
-    fn recount_child(&mut self, table: &TableName, record: RecordId) -> Result<(), StoreError> {
+    pub(super) fn recount_child(
+        &mut self,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<(), StoreError> {
         if self.recount(table, record)? {
             let parents = self.parents(table, record)?;
             self.recount_all(&parents)?;
@@ -287,7 +291,7 @@ impl Work<'_> {
     }
 
     /// The records that link to a parent: place, link, whether they miss it.
-    fn children(
+    pub(super) fn children(
         &self,
         table: &TableName,
         record: RecordId,

@@ -1,20 +1,30 @@
 //! The macro behind every event type, and how a field's value is logged.
 
+use std::sync::atomic::AtomicU64;
+
 use crate::model::{Flow, RecordId, ResourceName, RunId, TableName};
 
-/// What `docs/events.md` says of one event.
-#[cfg(test)]
+/// One event: its name, how often it was told, and what `docs/events.md` says
+/// of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventDoc {
     /// Stable dotted name.
     pub(crate) name: &'static str,
     /// Level, in capitals.
     pub(crate) level: &'static str,
+    /// Empty, `once` or `maybe`: when the level is DEBUG instead.
+    #[cfg(test)]
+    pub(crate) how: &'static str,
+    /// How often this process told it, whether or not the log has its level.
+    pub(crate) told: fn() -> &'static AtomicU64,
     /// What it means.
+    #[cfg(test)]
     pub(crate) meaning: &'static str,
     /// What to do about it.
+    #[cfg(test)]
     pub(crate) action: &'static str,
     /// Its fields, each with its meaning.
+    #[cfg(test)]
     pub(crate) fields: &'static [(&'static str, &'static str)],
 }
 
@@ -60,11 +70,54 @@ impl<T: Loggable> Loggable for Option<T> {
 }
 
 /// Declares events: doc comment = meaning, then type, name, level, what to do,
-/// fields. Makes the struct, its `emit`, and a catalogue of `EventDoc`s for tests.
+/// fields. Makes the struct, its `emit`, which counts, and a catalogue of `EventDoc`s.
+///
+/// `once` after the level: a state of the event's `flow` that passes meet again
+/// and again; where it is no news, the level is DEBUG. `maybe`: the caller says
+/// whether it is.
 macro_rules! events {
+    (@emit $name:literal $level:ident [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+        }
+    };
+    (@emit $name:literal $level:ident once [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            let fields = [$((
+                stringify!($field), format!("{:?}", $crate::telemetry::Loggable::form(&self.$field))
+            )),*];
+            if $crate::telemetry::repeat::is_news(self.flow, $name, &fields) {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@emit $name:literal $level:ident maybe [$($field:ident)*]) => {
+        /// Writes the event to the log, at DEBUG where it tells nobody anything.
+        pub(crate) fn emit(&self, news: bool) {
+            if news {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@say $this:ident $name:literal $level:ident [$($field:ident)*]) => {
+        Self::told().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::event!(
+            target: "cdsync", tracing::Level::$level, event = $name,
+            $( $field = $crate::telemetry::Loggable::form(&$this.$field) ),*
+        );
+    };
+    (@how) => { "" };
+    (@how $how:ident) => { stringify!($how) };
+
     ($catalogue:ident; $(
         $(#[doc = $doc:literal])+
-        $type:ident = $name:literal $level:ident, $action:literal {
+        $type:ident = $name:literal $level:ident $($how:ident)?, $action:literal {
             $( $(#[doc = $fdoc:literal])+ $field:ident : $ftype:ty ),* $(,)?
         }
     )*) => {
@@ -74,20 +127,25 @@ macro_rules! events {
             pub(crate) struct $type { $( $(#[doc = $fdoc])+ pub(crate) $field: $ftype ),* }
 
             impl $type {
-                /// Writes the event to the log.
-                pub(crate) fn emit(&self) {
-                    tracing::event!(
-                        target: "cdsync", tracing::Level::$level, event = $name,
-                        $( $field = $crate::telemetry::Loggable::form(&self.$field) ),*
-                    );
+                $crate::telemetry::event::events!(@emit $name $level $($how)? [$($field)*]);
+
+                fn told() -> &'static std::sync::atomic::AtomicU64 {
+                    static TOLD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+                    &TOLD
                 }
             }
         )*
-        /// The events of this file, for `docs/events.md`.
-        #[cfg(test)]
+        /// The events of this file, for `docs/events.md` and the metrics.
         pub(crate) const $catalogue: &[$crate::telemetry::EventDoc] = &[
             $( $crate::telemetry::EventDoc {
-                name: $name, level: stringify!($level), meaning: concat!($($doc),+), action: $action,
+                name: $name, level: stringify!($level), told: $type::told,
+                #[cfg(test)]
+                how: $crate::telemetry::event::events!(@how $($how)?),
+                #[cfg(test)]
+                meaning: concat!($($doc),+),
+                #[cfg(test)]
+                action: $action,
+                #[cfg(test)]
                 fields: &[ $( (stringify!($field), concat!($($fdoc),+)) ),* ],
             } ),*
         ];

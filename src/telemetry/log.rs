@@ -1,10 +1,14 @@
 //! Where events go: JSON lines, lines for people, or the journal.
 
+use std::path::Path;
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use super::journald::{Journald, SOCKET};
 
 /// The forms of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +56,7 @@ where
                     .with_writer(writer),
             )
             .try_init(),
-        LogFormat::Journald => {
-            registry.with(tracing_journald::layer()?.with_field_prefix(None)).try_init()
-        }
+        LogFormat::Journald => registry.with(Journald::new(Path::new(SOCKET), writer)?).try_init(),
     };
     // A second start in one process (tests) leaves the first in place.
     drop(started);

@@ -10,27 +10,31 @@ mod event;
 mod files;
 mod http;
 mod ingress;
+mod journald;
 mod log;
+mod metrics;
+#[cfg(test)]
+mod monitoring_tests;
 mod optout;
+mod repeat;
 mod resync;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use activities::*;
 pub(crate) use daemon::*;
-#[cfg(test)]
-pub(crate) use event::EventDoc;
-pub(crate) use event::Loggable;
+pub(crate) use event::{EventDoc, Loggable};
 pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use metrics::*;
 pub(crate) use optout::*;
+pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
 
 /// All events, those of the flows first. A new file of events is added here,
-/// and so shows in `docs/events.md`.
-#[cfg(test)]
+/// and so shows in `docs/events.md` and in the metrics.
 pub(crate) fn catalogue() -> Vec<EventDoc> {
     [
         INGRESS_EVENTS,

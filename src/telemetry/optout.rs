@@ -26,7 +26,7 @@ events! { OPTOUT_EVENTS;
         request_id: Option<String>,
     }
     /// More opt-outs would be lifted than the clearing guard lets pass: none of them is, everything else went.
-    OptoutsHeld = "optouts.held" WARN, "Find out who cleared so many flags; `cdsync optouts list --state held` names the contacts. If it is right, `cdsync approve-optouts`." {
+    OptoutsHeld = "optouts.held" WARN once, "Find out who cleared so many flags; `cdsync optouts list --state held` names the contacts. If it is right, `cdsync approve-optouts`." {
         /// The flow.
         flow: Flow,
         /// Opt-outs that would be lifted.
@@ -44,12 +44,41 @@ events! { OPTOUT_EVENTS;
         clearings: u64,
     }
     /// The clocks of the two systems are far apart.
-    OptoutClockSkew = "optout.clock_skew" WARN, "Nothing is lost: leads are corrected by it. Tell the vendor whose clock is wrong." {
+    OptoutClockSkew = "optout.clock_skew" WARN once, "Nothing is lost: leads are corrected by it. Tell the vendor whose clock is wrong." {
         /// The flow.
         flow: Flow,
         /// Campaign's clock minus Dynamics'.
         offset_ms: i64,
         /// How uncertain that is.
         spread_ms: u64,
+    }
+    /// A contact has the address of one that was deleted, which had opted out, and has not.
+    OptoutRecreated = "optout.recreated" WARN, "Ask the person, or set the flag; with `[optout] recreated = \"opt-out\"` it is set by itself." {
+        /// The flow.
+        flow: Flow,
+        /// The table.
+        table: TableName,
+        /// The contact.
+        id: RecordId,
+        /// The deleted contact.
+        former: RecordId,
+        /// Campaign's names of the flags, with spaces between.
+        flags: String,
+        /// Whether they are set for the new contact, too.
+        opted_out: bool,
+    }
+    /// Contacts with the same address differ in their opt-outs; told when their number changes.
+    OptoutsShareAddress = "optouts.same_address" WARN, "`cdsync optouts list --same-address` names them: the same person may be mailed after all." {
+        /// The flow.
+        flow: Flow,
+        /// Addresses and flags on which contacts differ.
+        flags: u64,
+    }
+    /// Contacts that Dynamics refused a day ago are tried again.
+    OptoutsRetried = "optouts.retried" INFO, "Nothing; what is refused again becomes a dead letter again." {
+        /// The flow.
+        flow: Flow,
+        /// Dead letters that were taken up.
+        dead_letters: u64,
     }
 }

@@ -38,6 +38,7 @@ const COMMANDS: &[&str] = &[
     "optouts show",
     "optouts export",
     "approve-optouts",
+    "forget",
 ];
 
 #[tokio::test]
@@ -129,6 +130,8 @@ async fn wrong_arguments_are_explained() {
         ("approve_nothing", &["approve-deletes", "contact"]),
         ("discard_mapped_table", &["discard-table", "contact"]),
         ("discard_unknown_table", &["discard-table", "new_nothing"]),
+        ("forget_no_id", &["forget", "7"]),
+        ("forget_unknown", &["forget", "2e451703-c286-e711-80ef-00155db19e6d"]),
         ("letters_none", &["dead-letters", "list"]),
         ("optouts_none", &["optouts", "list"]),
         ("optouts_no_id", &["optouts", "show", "7"]),

@@ -82,6 +82,10 @@ async fn the_sandbox_command_writes_a_configuration_that_works() {
     assert!(told >= 12, "an e-mail to each contact, and what came of it: {told}");
     let second = finish(bare(&["--config", name, "sync", "egress"])).await;
     assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
+    let flags = finish(bare(&["--config", name, "sync", "optout"])).await;
+    assert!(flags.expect(0).events("flow.finished")[0]["read"].as_u64().unwrap() >= 12);
+    let second = finish(bare(&["--config", name, "sync", "optout"])).await;
+    assert_eq!(second.expect(0).events("flow.finished")[0]["written"], 0);
     sandbox.signal("INT");
     assert_eq!(sandbox.end().code, Some(0));
 }

@@ -1,7 +1,7 @@
 //! Campaign's changes by exported files: in any order, repeated, late, cut off,
 //! packed, in every form. A file is a hint; what Campaign holds now decides.
 
-use cdsync::sandbox::{ExportForm, LogDates, LogForm};
+use cdsync::sandbox::{ExportForm, FaultRule, LogDates, LogForm, System};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::optout_rig::{
     BULK, ago, begun, both_ways, decided, email, in_campaign, in_dynamics, number, passed, reasons,
     sections, settle, silent, writes,
 };
-use crate::support::World;
+use crate::support::{World, status};
 
 const DIRECTORY: &str = "d365_loads/exports";
 
@@ -243,6 +243,25 @@ fn files_and_rest_run_side_by_side_and_a_dead_file_server_stops_only_itself() {
 }
 
 #[test]
+fn a_filter_that_fails_keeps_no_other_source_from_telling() {
+    let (world, ids) = by_files("", 4);
+    let rest = "source = [\"sftp\", \"rest\"]\nrest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }";
+    let more = format!("{rest}\n{BULK}\n{}", servers(&world, ""));
+    world.configure(&sections("bidirectional", &more));
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        path: Some("byModifiedSince".to_owned()),
+        ..FaultRule::always(status(404))
+    });
+    in_dynamics(&world, ids[0], true, ago(60));
+    in_campaign(&world, ids[1], true, Some(ago(60)));
+    export(&world, "optout_1", &all());
+    assert_ne!(passed(&world).code, 0);
+    assert_eq!(email(&world, ids[0]), (true, true), "told by Dynamics");
+    assert_eq!(email(&world, ids[1]), (true, true), "told by the file");
+}
+
+#[test]
 fn a_crash_while_files_are_taken_loses_no_opt_out() {
     let (world, ids) = begun("bidirectional", &format!("{}{BULK}", crate::optout_rig::REST), 3);
     let more = format!("source = \"sftp\"\n{BULK}\n{}", servers(&world, ""));
@@ -293,7 +312,7 @@ fn check_says_what_the_flow_lacks() {
     let told = findings(1);
     assert!(told.contains("optout.pairs") && told.contains("new_points"), "{told}");
     world.configure(&sections("bidirectional", &format!("{}{BULK}", crate::optout_rig::REST)));
-    world.sandbox.set_clock_offset(cdsync::sandbox::System::Campaign, 3_600_000);
+    world.sandbox.set_clock_offset(System::Campaign, 3_600_000);
     let told = world.run(&["check"]).stdout;
     assert!(told.contains("Campaign's clock minus that of Dynamics is 3"), "{told}");
 }

@@ -10,29 +10,11 @@ use cdsync::sandbox::{
 };
 use serde_json::{Value, json};
 
-/// Where `.ci/setup` puts the client.
-fn installed() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let caches = || {
-        variable("XDG_CACHE_HOME")
-            .or_else(|| Some(variable("HOME")?.join(".cache")))
-            .expect("HOME is not set")
-    };
-    let directory =
-        variable("CDSYNC_CONFORMANCE").unwrap_or_else(|| caches().join("cdsync/conformance"));
-    let lock = include_bytes!("../conformance/package-lock.json");
-    let have = std::fs::read(directory.join("installed")).ok();
-    assert!(
-        have.as_deref() == Some(lock.as_slice()),
-        "Adobe's client is not installed in {} as the lock file has it: run .ci/setup",
-        directory.display()
-    );
-    directory
-}
+use crate::conform_rig::node_modules;
 
 struct Stage {
     sandbox: Sandbox,
-    client: PathBuf,
+    modules: PathBuf,
     home: tempfile::TempDir,
     // Last: the look-alikes run on it.
     _runtime: tokio::runtime::Runtime,
@@ -40,7 +22,7 @@ struct Stage {
 
 impl Stage {
     fn new(variants: Variants) -> Self {
-        let client = installed();
+        let modules = node_modules();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -48,7 +30,7 @@ impl Stage {
             .unwrap();
         let options = SandboxOptions { contacts: 8, variants, ..SandboxOptions::default() };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
-        Self { sandbox, client, home: tempfile::tempdir().unwrap(), _runtime: runtime }
+        Self { sandbox, modules, home: tempfile::tempdir().unwrap(), _runtime: runtime }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -56,7 +38,7 @@ impl Stage {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/journal.cjs");
         let mut command = Command::new("node");
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("NODE_PATH", self.client.join("node_modules"));
+        command.env("NODE_PATH", &self.modules);
         command.env("HOME", self.home.path()).current_dir(self.home.path());
         command.env("TOKEN_URL", format!("{}/ims/token/v3", self.sandbox.origin()));
         command.env("CLIENT_ID", known.campaign_client_id);

@@ -18,6 +18,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("CAMPAIGN_KEYS", "## `[campaign]`"),
     ("STORE_KEYS", "## `[store]`"),
     ("DAEMON_KEYS", "## `[daemon]`"),
+    ("METRICS_KEYS", "## `[metrics]`"),
     ("INGRESS_KEYS", "## `[ingress]`"),
     ("RECONCILE_KEYS", "## `[reconcile]`"),
     ("EGRESS_KEYS", "## `[egress]`"),
@@ -125,6 +126,47 @@ fn the_configuration_page_has_every_key_and_no_other() -> Outcome {
     Ok(())
 }
 
+/// Every key has its place in an example that a test of the program loads
+/// (`src/cli/documents.rs`).
+#[test]
+fn the_configuration_page_has_an_example_of_every_key() -> Outcome {
+    let mut lists = KeyLists::default();
+    for (path, source) in crate::repository(&["src/config"])? {
+        if Path::new(&path).extension().is_some_and(|ext| ext == "rs") {
+            lists.visit_file(&syn::parse_file(&source)?);
+        }
+    }
+    let page = text("docs/configuration.md")?;
+    let (mut examples, mut inside) = (String::new(), false);
+    for line in page.lines() {
+        match line.strip_prefix("```") {
+            Some(language) => inside = language == "toml",
+            None if inside => examples.push_str(&format!(" {line}\n")),
+            None => {}
+        }
+    }
+    let written = |key: &str| {
+        let section = [format!(".{key}]"), format!(".{key}."), format!("[{key}]")];
+        examples.contains(&format!(" {key} = ")) || section.iter().any(|it| examples.contains(it))
+    };
+    let keys: BTreeSet<&String> = lists.0.values().flatten().collect();
+    let missing: Vec<_> = keys.into_iter().filter(|key| !written(key)).collect();
+    assert!(missing.is_empty(), "add to the examples of docs/configuration.md: {missing:?}");
+    Ok(())
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_page() -> Outcome {
+    let readme = text("README.md")?;
+    let lines = readme.lines().count();
+    assert!(lines < 150, "README.md has {lines} lines; 149 are the limit");
+    for (path, _) in crate::repository(&["docs"])? {
+        let page = Path::new(&path).extension().is_some_and(|ext| ext == "md");
+        assert!(!page || readme.contains(&format!("]({path})")), "README.md: no link to {path}");
+    }
+    Ok(())
+}
+
 #[test]
 fn ci_runs_the_test_command_of_the_readme() -> Outcome {
     let (readme, ci) = (text("README.md")?, text(".ci/run")?);
@@ -133,6 +175,19 @@ fn ci_runs_the_test_command_of_the_readme() -> Outcome {
     let runs = ci.lines().any(|line| line.trim().trim_start_matches("run ") == command);
     assert!(runs, ".ci/run does not run `{command}`");
     Ok(())
+}
+
+/// What GitHub makes of the headings of a page.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let plain = |c: char| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    headings
+        .map(|line| line.trim_start_matches('#').trim().chars().filter_map(plain).collect())
+        .collect()
 }
 
 #[test]
@@ -146,9 +201,17 @@ fn relative_links_of_the_documents_lead_somewhere() -> Outcome {
         let folder = root.join(&path);
         let folder = folder.parent().ok_or("a document without a folder")?;
         for link in document.split("](").skip(1) {
-            let target = link.split([')', '#']).next().unwrap_or_default();
-            let outside = target.is_empty() || target.contains("://");
-            assert!(outside || folder.join(target).exists(), "{path}: {target}");
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") {
+                continue;
+            }
+            let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if target.is_empty() { root.join(&path) } else { folder.join(target) };
+            assert!(target.exists(), "{path}: {link}");
+            if !anchor.is_empty() {
+                let page = std::fs::read_to_string(&target)?;
+                assert!(anchors(&page).contains(anchor), "{path}: no heading for {link}");
+            }
         }
     }
     Ok(())

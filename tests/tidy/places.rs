@@ -19,6 +19,8 @@ const ROOT: &[&str] = &[
     "migrations",
     "tests",
     "systemd",
+    "monitoring",
+    "packaging",
     "README.md",
     "LICENSE-MIT",
     "LICENSE-APACHE",

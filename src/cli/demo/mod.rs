@@ -148,13 +148,14 @@ async fn one_pass(
         stop: Stop::default(),
         again: false,
         asked: true,
+        before: None,
     };
     let report = sync(app, store, act.flow, options, &mut watch).await?;
     let after = calls(sandbox);
     match report.end {
         PassEnd::Done | PassEnd::Incomplete => {}
         PassEnd::Refused(failure) => return Err(End::new(Exit::Refused, failure.to_string())),
-        PassEnd::KeptRefusing(failure) => {
+        PassEnd::KeptRefusing(failure) | PassEnd::Spent(failure) => {
             return Err(End::new(Exit::Unreachable, failure.to_string()));
         }
         PassEnd::GaveUp | PassEnd::Stopped => {

@@ -25,6 +25,9 @@ pub(crate) enum OptoutAction {
         /// Only flags in this state
         #[arg(long, value_name = "STATE")]
         state: Option<StateName>,
+        /// Only flags on which contacts with the same e-mail address differ
+        #[arg(long, conflicts_with = "state")]
+        same_address: bool,
         /// Print JSON
         #[command(flatten)]
         json: Json,

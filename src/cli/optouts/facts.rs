@@ -67,6 +67,7 @@ pub(super) enum Said {
     Campaign,
     Both,
     Merge,
+    Former,
 }
 
 impl Said {
@@ -76,6 +77,7 @@ impl Said {
             Self::Campaign => "campaign",
             Self::Both => "both",
             Self::Merge => "merge",
+            Self::Former => "former",
         }
     }
 }
@@ -97,6 +99,9 @@ impl Fact {
         };
         if last.what.reason == Reason::Merged {
             return Some(Said::Merge);
+        }
+        if last.what.reason == Reason::Recreated && agreed {
+            return Some(Said::Former);
         }
         let (dynamics, campaign) = (last.what.dynamics.opted_out, last.what.campaign.opted_out);
         Some(match (dynamics == agreed, campaign == agreed) {

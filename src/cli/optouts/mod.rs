@@ -3,6 +3,7 @@
 mod arguments;
 mod cells;
 mod facts;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -69,7 +70,10 @@ pub(super) async fn tell(
     sink: &mut Sink,
 ) -> Result<Spoken, End> {
     match &arguments.action {
-        OptoutAction::List { state, json } => {
+        OptoutAction::List { same_address: true, json, .. } => {
+            shared::tell(store, json.json, sink).await
+        }
+        OptoutAction::List { state, json, .. } => {
             let form = if json.json { Form::Json } else { Form::Table };
             all(store, state.map(state_of), form, sink).await
         }

@@ -136,7 +136,8 @@ fn without_now(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-const LIST: OptoutAction = OptoutAction::List { state: None, json: Json { json: false } };
+const LIST: OptoutAction =
+    OptoutAction::List { state: None, same_address: false, json: Json { json: false } };
 
 #[tokio::test]
 async fn the_export_has_every_fact_and_nothing_that_a_spreadsheet_executes() {
@@ -194,7 +195,11 @@ async fn the_same_facts_stand_in_json() {
       "updated": "NOW"
     }
     "##);
-    let listed = OptoutAction::List { state: Some(StateName::Held), json: Json { json: true } };
+    let listed = OptoutAction::List {
+        state: Some(StateName::Held),
+        same_address: false,
+        json: Json { json: true },
+    };
     let listed: Vec<Value> = serde_json::from_str(&said(listed, ledger).await.unwrap()).unwrap();
     let mut held = rows[1].clone();
     // Two ledgers were filled, one after the other.
@@ -276,6 +281,35 @@ async fn the_list_names_who_said_it_and_why() {
 }
 
 #[tokio::test]
+async fn contacts_with_one_address_that_differ_are_listed_without_the_address() {
+    let shared = |work: &mut Work<'_>| {
+        for (number, address) in [(1, "Ann@x.example "), (2, "ann@X.example"), (3, "b@x.example")] {
+            let print = work.address_print(address);
+            work.note_address(record(number), print, 0)?;
+        }
+        work.hint_dynamics(record(1), &FieldName::new("blackListEmail").unwrap(), true, "x")?;
+        work.hint_dynamics(record(3), &FieldName::new("blackListEmail").unwrap(), true, "x")?;
+        Ok(())
+    };
+    let list = |json| OptoutAction::List { state: None, same_address: true, json: Json { json } };
+    insta::assert_snapshot!(said(list(false), shared).await.unwrap(), @r##"
+    flag            opted out                             not opted out
+    blackListEmail  11111111-1111-1111-1111-111111111101  11111111-1111-1111-1111-111111111102
+    "##);
+    let found: Value = serde_json::from_str(&said(list(true), shared).await.unwrap()).unwrap();
+    let expected = json!([{
+        "flag": "blackListEmail",
+        "opted_out": [record(1).to_string()],
+        "not_opted_out": [record(2).to_string()],
+    }]);
+    assert_eq!(found, expected);
+    insta::assert_snapshot!(said(list(false), |_| Ok(())).await.unwrap(), @r##"
+    no contacts with the same address differ in their opt-outs
+    "##);
+    assert_eq!(said(list(true), |_| Ok(())).await.unwrap().trim(), "[]");
+}
+
+#[tokio::test]
 async fn a_ledger_of_many_pages_is_told_whole_and_a_state_alone() {
     let many = |work: &mut Work<'_>| {
         for number in 0..=2 * PAGE {
@@ -293,7 +327,11 @@ async fn a_ledger_of_many_pages_is_told_whole_and_a_state_alone() {
     let rows: Vec<Value> =
         serde_json::from_str(&said(export(ExportForm::Json), many).await.unwrap()).unwrap();
     assert_eq!(rows.len(), 2 * PAGE + 1);
-    let state = |state| OptoutAction::List { state: Some(state), json: Json { json: true } };
+    let state = |state| OptoutAction::List {
+        state: Some(state),
+        same_address: false,
+        json: Json { json: true },
+    };
     for (name, count) in
         [(StateName::Held, PAGE + 1), (StateName::Settled, PAGE), (StateName::Due, 0)]
     {

@@ -35,6 +35,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         }
         Reason::CampaignNewer => "Campaign's flag was cleared later, provably: it is lifted",
         Reason::Merged => "a contact that was merged into this one had opted out",
+        Reason::Recreated => "a deleted contact with the same address had opted out",
     }
 }
 
@@ -87,6 +88,7 @@ fn said(by: Said) -> &'static str {
         Said::Campaign => "as Campaign said",
         Said::Both => "as both said",
         Said::Merge => "as a merged contact said",
+        Said::Former => "as a deleted contact with the same address said",
     }
 }
 

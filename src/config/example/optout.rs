@@ -21,6 +21,11 @@ pub(super) const OPTOUT: &str = r#"
 # `inverted = true`, the column means "allow"; `null_means_false = true`, an empty column
 # counts as false, and otherwise says nothing.
 # pairs = [ { dynamics = "donotbulkemail", campaign = "blackListEmail" }, { dynamics = "donotphone", campaign = "blackListPhone" } ]
+# A contact with the address of one that was deleted and had opted out, within this time:
+# "warn" (default), "opt-out" sets the flags, "off" keeps no fingerprints of addresses.
+# recreated = "warn"
+# recreated_within = "90d"
+# address = "emailaddress1"       # the contact's column
 # rest = { filter = "byModifiedSince", parameter = "since_parameter" }
 # The header names externalId, each flag and its …LastModified; `columns` where it differs,
 # `format`, `after`, `settle_seconds`, `marker` and `file_alarm` as in [egress.sftp].

@@ -1,8 +1,11 @@
 //! `[optout]`: opt-out flags, in one direction or both.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 
 use crate::mapping::OptoutFiles;
+use crate::model::ColumnName;
 use crate::model::consent::{ClearingGuard, Direction, FlagPair, Mode};
 use crate::schedule::Schedule;
 
@@ -22,6 +25,13 @@ pub(crate) struct OptoutSettings {
     pub(crate) pairs: Vec<FlagPair>,
     /// When clearings are held.
     pub(crate) guard: ClearingGuard,
+    /// Whether a contact that has the address of a deleted one takes over its
+    /// opt-outs; otherwise somebody is told. None: no addresses are kept.
+    pub(crate) recreated: Option<bool>,
+    /// For how long after the deletion.
+    pub(crate) recreated_within: Duration,
+    /// The contact's column with its address, where one is named.
+    pub(crate) address: Option<ColumnName>,
     /// `[optout.rest]`, where `source` names it; none for
     /// `dynamics-to-campaign`, which reads no changes of Campaign.
     pub(crate) rest: Option<OptoutRest>,

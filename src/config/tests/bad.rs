@@ -50,7 +50,7 @@ fn unknown_keys_are_all_found_with_the_nearest_known_one_or_their_home() {
     tenant
       3:1: dynamics.tenat: unknown key `tenat` (did you mean `tenant`?)
       4:1: dynamics.schedule: unknown key `schedule` (`schedule` belongs to `[ingress]`; move it there)
-      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `page_rows`)
+      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `requests_per_day`, `optout_share`, `page_rows`)
       6:1: dynamics.client_secrt: unknown key `client_secrt` (did you mean `client_secret`?)
     "##);
     insta::assert_snapshot!(each("tenant", &["tenat"]), @r##"
@@ -398,17 +398,38 @@ fn a_filter_takes_known_comparisons_with_fitting_values() {
 }
 
 #[test]
-fn what_this_version_does_not_have_is_refused_and_not_ignored() {
+fn metrics_are_served_at_an_address_with_a_port() {
     insta::assert_snapshot!(before(
         "[[ingress.table]]",
         &[
-            "[metrics]\nlisten = \"127.0.0.1:9464\"",
+            "[metrics]\nlisten = 9464",
+            "[metrics]\nlisten = \"localhost\"",
+            "[metrics]\nlisten = \"127.0.0.1\"",
+            "[metrics]\nlisten = \"127.0.0.1:99999\"",
+            "[metrics]\nlisten = \"127.0.0.1:9464\"\npath = \"/metrics\"",
         ]
     ), @r##"
     [metrics]
-    listen = "127.0.0.1:9464"
+    listen = 9464
     [[ingress.table]]
-      14:1: metrics.listen: this version of cdsync does not have metrics yet (remove it; a later version brings it)
+      14:10: metrics.listen: this is an integer, it must be a string (write it in double quotes)
+    [metrics]
+    listen = "localhost"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1:99999"
+    [[ingress.table]]
+      14:10: metrics.listen: this is not an address with a port (an IP address and a port, as in `127.0.0.1:9464` or `[::1]:9464`)
+    [metrics]
+    listen = "127.0.0.1:9464"
+    path = "/metrics"
+    [[ingress.table]]
+      15:1: metrics.path: unknown key `path` (`path` belongs to `[store]`; move it there)
     "##);
 }
 
@@ -424,4 +445,16 @@ fn syntax_errors_are_all_found() {
     [[ingress.table]]
       13:2: duplicate key (remove or rename one of the two)
     "##);
+}
+
+#[test]
+fn a_share_without_a_budget_and_a_spread_beyond_an_hour_are_refused() {
+    let alone = problems(&with("[campaign]", "optout_share = 20\n[campaign]"));
+    assert!(alone.contains("`optout_share` needs `requests_per_day`"), "{alone}");
+    for share in ["91", "-1"] {
+        let lines = format!("requests_per_day = 9\noptout_share = {share}\n[campaign]");
+        assert!(problems(&with("[campaign]", &lines)).contains("optout_share"), "{share}");
+    }
+    let long = problems(&with("[campaign]", "[daemon]\njitter = \"2h\"\n[campaign]"));
+    assert!(long.contains("a time span of at most 60 minutes"), "{long}");
 }

@@ -92,6 +92,7 @@ direction = "disabled"
 [egress]
 events = []
 [metrics]
+listen = "127.0.0.1:9464"
 "#;
 
 #[test]
@@ -193,6 +194,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         "authority_url",
         "max_in_flight",
         "requests_per_5_minutes",
+        "requests_per_day",
         "scopes",
         "ims_url",
         "requests_per_second",
@@ -280,4 +282,23 @@ fn a_file_that_cannot_be_read_is_named_with_the_remedy() {
     let error = read(Path::new("/nonexistent/cdsync.toml")).unwrap_err().to_string();
     assert!(error.contains("`/nonexistent/cdsync.toml`") && error.contains("--config"), "{error}");
     assert!(matches!(read(Path::new("/")), Err(ReadError::Unreadable { .. })));
+}
+
+#[test]
+fn a_budget_of_a_day_has_a_share_for_opt_outs() {
+    let config = loaded(&with("[campaign]", "requests_per_day = 500000\n[campaign]"));
+    let budget = config.dynamics.per_day.unwrap();
+    assert_eq!((budget.requests, budget.optout_share), (500_000, 10));
+    assert_eq!(config.campaign.per_day, None);
+    let both = "[campaign]\nrequests_per_day = 7\noptout_share = 90";
+    let config = loaded(&with("[campaign]", both));
+    assert_eq!(config.campaign.per_day.unwrap().optout_share, 90);
+}
+
+#[test]
+fn runs_may_be_spread() {
+    let plain = loaded(&format!("{BASE}{TABLE}"));
+    assert_eq!(plain.daemon.jitter, std::time::Duration::ZERO);
+    let spread = loaded(&with("[campaign]", "[daemon]\njitter = \"2s\"\n[campaign]"));
+    assert_eq!(spread.daemon.jitter, std::time::Duration::from_secs(2));
 }

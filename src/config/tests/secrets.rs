@@ -114,7 +114,7 @@ fn no_way_to_write_a_secret_into_the_file_lets_it_be_shown() {
 }
 
 #[test]
-fn sections_of_later_versions_keep_their_secrets_too() {
+fn sections_that_are_wrong_keep_their_secrets_too() {
     let text = with(
         "[[ingress.table]]",
         "[campaign.sftp]\nprivate_key = \"hunter2\"\n[optout]\nfilter = \"hunter2\"\n[[ingress.table]]",

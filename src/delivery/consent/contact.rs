@@ -3,17 +3,19 @@
 
 use std::collections::HashMap;
 
+use jiff::SignedDuration;
+
 use super::{Round, Shared};
 use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
-use crate::http::{Failure, Outcome, System};
+use crate::http::{Failure, Outcome as Remote, System};
 use crate::model::consent::{
     BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
     agreed, measure, recent,
 };
 use crate::model::{ColumnName, FieldName, Flow, RecordId};
 use crate::store::StoreError;
-use crate::store::consent::{ClockOf, FlagRow, FlagState};
+use crate::store::consent::{ClockOf, FlagRow, FlagState, NewConsentDecision, Outcome};
 
 /// How the work on a contact ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub(super) enum Settled {
 
 /// How often both sides are read while their clocks are not known.
 const LOOKS: u32 = 4;
+
+/// How long the profile of a contact that takes over a no is waited for.
+const PROFILE_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the ledger knows of a contact.
 struct Known {
@@ -122,9 +127,9 @@ impl Shared {
         }
     }
 
-    /// A contact that was merged into this one had said no, and this one is not
-    /// in Campaign: Dynamics is to say so, and a profile that is made brings it
-    /// along.
+    /// Another's no counts for a contact that is not in Campaign: Dynamics is to
+    /// say so, and a profile that is made brings it along. Where nothing is
+    /// written to Dynamics the profile is waited for, for a day.
     async fn merged_without_profile(
         &self,
         contact: RecordId,
@@ -139,12 +144,22 @@ impl Shared {
             .map(|pair| (pair.pair.column.clone(), pair.pair.column_value(true)))
             .collect();
         let one_way = self.target.direction == Direction::DynamicsToCampaign;
-        if !one_way
-            && let Err(failure) =
-                self.target.writer.set(&self.target.query, contact, None, &columns).await
-        {
-            return Ok(Err(failure));
+        let since = known.flags.iter().filter(|row| row.merged).map(|row| row.updated).max();
+        let waits =
+            since.is_some_and(|since| self.clock.now().duration_since(since) < PROFILE_WAIT);
+        if one_way && waits {
+            return Ok(Ok(Settled::AsItWas));
         }
+        let mut request_ids = Vec::new();
+        if !one_way {
+            match self.target.writer.set(&self.target.query, contact, None, &columns).await {
+                Ok(told) => request_ids.extend(told.request_id),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        let outcome = if one_way { Outcome::Kept } else { Outcome::Done };
+        let told = known.flags.iter().filter_map(|row| taken_over(row, &request_ids, outcome));
+        let decisions: Vec<_> = told.collect();
         let rows: Vec<FlagRow> = known
             .flags
             .iter()
@@ -159,6 +174,9 @@ impl Shared {
         self.store
             .call(move |work| {
                 work.settle_contact_as_it_is(contact)?;
+                for new in &decisions {
+                    work.add_decision(new)?;
+                }
                 rows.iter().try_for_each(|row| work.set_flag(row))
             })
             .await?;
@@ -254,10 +272,9 @@ impl Shared {
         skew: Skew,
     ) -> Ruled<'p> {
         let case = Case { dynamics, campaign, agreement: row.agreement, own_write, skew };
-        let decision = if row.merged {
-            case.opt_out_of_merged(self.target.direction)
-        } else {
-            case.decide(self.target.direction, self.target.mode)
+        let decision = match row.taken_over() {
+            Some(reason) => case.take_over(self.target.direction, reason),
+            None => case.decide(self.target.direction, self.target.mode),
         };
         Ruled { pair, row, case, decision }
     }
@@ -282,7 +299,7 @@ impl Shared {
         let Some(row) = &dynamics.row else { return Ok(Err(Absent::Contact)) };
         let key = self.target.mapping.key(row).map_err(|failure| {
             let text = format!("the key column {}: {}", failure.column, failure.reason);
-            Failure::ours(System::Dynamics, Outcome::BadRecord, text)
+            Failure::ours(System::Dynamics, Remote::BadRecord, text)
         })?;
         match self.target.campaign.find(&key).await? {
             Found::Nothing => Ok(Err(Absent::Profile)),
@@ -291,7 +308,7 @@ impl Shared {
                 let text = format!(
                     "{count} profiles have this contact's key; remove all but one in Campaign"
                 );
-                Err(Failure::ours(System::Campaign, Outcome::DuplicateKey, text))
+                Err(Failure::ours(System::Campaign, Remote::DuplicateKey, text))
             }
         }
     }
@@ -326,6 +343,29 @@ impl Shared {
             })
             .await
     }
+}
+
+/// The decision about a flag whose no is another's, where there is no profile;
+/// none for other flags.
+fn taken_over(
+    row: &FlagRow,
+    request_ids: &[String],
+    outcome: Outcome,
+) -> Option<NewConsentDecision> {
+    Some(NewConsentDecision {
+        contact: row.contact,
+        flag: row.flag.clone(),
+        dynamics: DynamicsSide { opted_out: row.dynamics, modified: None, version: None },
+        campaign: row.campaign,
+        result: true,
+        reason: row.taken_over()?,
+        lead: None,
+        skew: Skew::Unknown,
+        documented: None,
+        told_by: row.told_by.clone(),
+        request_ids: request_ids.to_vec(),
+        outcome,
+    })
 }
 
 /// Which side is not there.

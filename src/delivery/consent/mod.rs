@@ -214,6 +214,9 @@ impl Shared {
                 }
                 Err(failure) => failure,
             };
+            if failure.outcome == Outcome::NotSent && self.stop.is_requested() {
+                return Ok(());
+            }
             let outage = self.failed(contact);
             let others_succeed = self.successes.load(Ordering::Relaxed) > before;
             let evidence = Evidence { outage, others_succeed };
@@ -231,7 +234,11 @@ impl Shared {
                     attempts = counted;
                     // Somebody wrote the contact meanwhile: look at once.
                     if failure.outcome != Outcome::VersionConflict {
-                        self.clock.sleep(wait / 2 + self.clock.jitter(wait / 2)).await;
+                        let wait = wait / 2 + self.clock.jitter(wait / 2);
+                        tokio::select! {
+                            () = self.stop.requested() => {}
+                            () = self.clock.sleep(wait) => {}
+                        }
                     }
                     if self.stop.is_requested() {
                         return Ok(());
@@ -276,7 +283,9 @@ impl Shared {
     fn end(&self, failure: Failure) {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         if stopped.is_none() {
-            FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+            if !failure.is_spent() {
+                FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+            }
             *stopped = Some(failure);
         }
     }

@@ -116,6 +116,7 @@ impl Shared {
             let before = now.dynamics.row.as_ref().and_then(modified);
             if let Some(stamp) = told.row.as_ref().and_then(modified)
                 && Some(stamp) != before
+                && told.ours
             {
                 let sample = Sample { stamp, sent, received, witness: Witness::Seconds };
                 left.samples.push(StoredSample { of: ClockOf::Dynamics, own: true, sample });
@@ -183,7 +184,7 @@ impl Shared {
         left: Left,
     ) -> Result<Settled, StoreError> {
         let wrote = left.dynamics.is_some() || left.campaign.is_some();
-        let own = left.dynamics.as_ref().and_then(|told| {
+        let own = left.dynamics.as_ref().filter(|told| told.ours).and_then(|told| {
             let version = told.row.as_ref()?.version?;
             let user_time = ruled.first()?.decision.user_time;
             Some(OwnWrite { version, user_time })

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::addresses::{Reading, deletions_first};
 use super::{OptoutError, OptoutIntake, Told};
 use crate::dynamics::{Failure, Outcome, Page};
 use crate::flows::page_watch::PageWatch;
@@ -17,21 +18,35 @@ const SOURCE: &str = "dynamics";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Position {
-    /// All contacts; the next page, none at the start.
-    Full { next: Option<String> },
+    /// All contacts; the next page, none at the start, and the number of this
+    /// read.
+    Full {
+        next: Option<String>,
+        #[serde(default)]
+        number: i64,
+    },
     /// What changed; the delta link, or a page within a delta.
     Delta { link: String, obtained: jiff::Timestamp, within: bool },
+}
+
+impl Position {
+    fn reading(&self, last: bool) -> Reading {
+        match self {
+            Self::Full { number, .. } => Reading { number: *number, last },
+            Self::Delta { .. } => Reading { number: 0, last: false },
+        }
+    }
 }
 
 impl OptoutIntake {
     /// Reads contacts until nothing is new.
     pub(super) async fn read_contacts(&self) -> Result<(), OptoutError> {
-        let mut position = self.cursor(SOURCE).await?.unwrap_or(Position::Full { next: None });
+        let mut position = self.cursor(SOURCE).await?.unwrap_or_else(|| self.all());
         let mut watch = PageWatch::default();
         loop {
             let page = match self.page(&position).await {
                 Err(failure) if self.expired(&position, &failure) => {
-                    position = Position::Full { next: None };
+                    position = self.all();
                     continue;
                 }
                 page => page?,
@@ -41,8 +56,10 @@ impl OptoutIntake {
             if let Some(link) = &page.next {
                 watch.link((0, 0), link).map_err(|text| self.dynamics.endless(&text))?;
             }
-            let told = page.changes.iter().map(|change| self.contact(change)).collect();
-            self.commit(SOURCE, &next, told).await?;
+            let mut told: Vec<_> = page.changes.iter().map(|it| self.contact(it)).collect();
+            deletions_first(&mut told);
+            let reading = position.reading(done);
+            self.commit(SOURCE, &next, told, Some(reading)).await?;
             if done {
                 return Ok(());
             }
@@ -50,11 +67,16 @@ impl OptoutIntake {
         }
     }
 
+    /// All contacts from the beginning. Any number that no other read has.
+    fn all(&self) -> Position {
+        Position::Full { next: None, number: self.clock.now().as_microsecond() }
+    }
+
     async fn page(&self, position: &Position) -> Result<Page, Failure> {
         let query = &self.source.query;
         match position {
-            Position::Full { next: None } => self.dynamics.full_read(query).await,
-            Position::Full { next: Some(link) } | Position::Delta { link, .. } => {
+            Position::Full { next: None, .. } => self.dynamics.full_read(query).await,
+            Position::Full { next: Some(link), .. } | Position::Delta { link, .. } => {
                 self.dynamics.tracked_page(query, link).await
             }
         }
@@ -64,7 +86,7 @@ impl OptoutIntake {
     /// again. Nothing is missed by it, because the ledger compares.
     fn expired(&self, position: &Position, failure: &Failure) -> bool {
         let begun = match position {
-            Position::Full { next } => next.is_some(),
+            Position::Full { next, .. } => next.is_some(),
             Position::Delta { .. } => true,
         };
         if !begun || !(failure.outcome == Outcome::CursorExpired || link_refused(failure)) {
@@ -88,14 +110,16 @@ impl OptoutIntake {
     fn behind(&self, before: &Position, page: &Page) -> (Position, bool) {
         let obtained = page.date.unwrap_or_else(|| self.clock.now());
         match (page.next.clone(), page.delta.clone(), before) {
-            (Some(next), _, Position::Full { .. }) => (Position::Full { next: Some(next) }, false),
+            (Some(next), _, Position::Full { number, .. }) => {
+                (Position::Full { next: Some(next), number: *number }, false)
+            }
             (Some(link), _, Position::Delta { obtained, .. }) => {
                 (Position::Delta { link, obtained: *obtained, within: true }, false)
             }
             (None, Some(link), _) => (Position::Delta { link, obtained, within: false }, true),
             // Nothing new and no new link: the old one stays good.
             (None, None, Position::Delta { within: false, .. }) => (before.clone(), true),
-            (None, None, _) => (Position::Full { next: None }, true),
+            (None, None, _) => (self.all(), true),
         }
     }
 
@@ -103,14 +127,13 @@ impl OptoutIntake {
         let row = match change {
             Change::Upsert(row) => row,
             // Nothing can be written to it; what is open ends when it is read.
-            Change::Delete(contact) => {
-                return Told::Contact { contact: *contact, values: Vec::new() };
-            }
+            Change::Delete(contact) => return Told::Gone { contact: *contact },
         };
+        let seen = self.source.addresses.seen(row);
         let values = self.source.pairs.iter().map(|pair| pair.opted_out(row)).collect();
         match merged_into(row) {
-            Some(into) => Told::Merged { contact: row.id, into, values },
-            None => Told::Contact { contact: row.id, values },
+            Some(into) => Told::Merged { contact: row.id, into, values, seen },
+            None => Told::Contact { contact: row.id, values, seen },
         }
     }
 }

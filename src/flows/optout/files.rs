@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OptoutError, OptoutIntake, Told};
+use super::{OptoutError, OptoutIntake, Taking, Told};
 use crate::campaign::Outcome;
 use crate::campaign::extract::Row;
 use crate::campaign::sftp::{Session, Sftp};
@@ -16,7 +16,7 @@ use crate::flows::file_seen::{SeenFile, Wanted, fresh, look_at};
 use crate::flows::log_file::{FileError, FileOnServer, Survey};
 use crate::mapping::{FlagReader, OptoutFiles};
 use crate::model::consent::CampaignSide;
-use crate::model::{FieldName, Flow, TallyDelta};
+use crate::model::{FieldName, Flow};
 use crate::store::{FileState, StoreError};
 use crate::telemetry::{FileKept, FileNamesRefused, FileRefused, FileTaken, FilesLate};
 
@@ -256,15 +256,14 @@ impl OptoutIntake {
                 }
             }
         }
-        let (tally, pairs) = (self.tally.clone(), self.source.pairs.clone());
-        let table = self.source.table().clone();
+        let (tally, of) = (self.tally.clone(), self.source.clone());
         self.store
             .call(move |work| {
-                let mut delta = TallyDelta::default();
+                let mut taking = Taking::of(&of, 0);
                 for (told, from) in told {
-                    super::take(work, &table, &pairs, told, &from, &mut delta)?;
+                    taking.take(work, told, &from)?;
                 }
-                tally.add(delta);
+                tally.add(taking.delta);
                 Ok(())
             })
             .await?;

@@ -8,8 +8,10 @@ use super::{OptoutError, OptoutIntake};
 use crate::campaign::Failure;
 use crate::campaign::{Listed, ListingPage};
 use crate::flows::page_watch::PageWatch;
-use crate::model::consent::Direction;
+use crate::model::consent::{Direction, earliest, recent};
 use crate::model::{FieldName, TargetValue};
+use crate::store::StoreError;
+use crate::store::consent::ClockOf;
 
 /// How far a reading goes back behind the youngest change it has seen: changes
 /// become visible in another order than their stamps say.
@@ -37,6 +39,22 @@ struct Changes {
     youngest: Timestamp,
     /// When this reading began, in our clock.
     began: Timestamp,
+    /// The same in Campaign's clock, or earlier.
+    #[serde(default)]
+    floor: Option<Timestamp>,
+}
+
+/// The earliest that any clock that may have made the stamps showed when a
+/// reading began: ours, that of the answer's `Date`, and that of the stamps of
+/// our own writes. A clock that is ahead may be set right at any time.
+fn floor(asked: Timestamp, page: Option<Timestamp>, own: Option<Timestamp>) -> Timestamp {
+    [page, own].into_iter().flatten().fold(asked, Timestamp::min)
+}
+
+/// Where Campaign's clock stood at the reading before, if it is at `page` now
+/// and `since_then` has passed: earlier than it seemed then if it was set back.
+fn set_back(page: Timestamp, since_then: SignedDuration) -> Option<Timestamp> {
+    page.checked_sub(since_then.max(SignedDuration::ZERO)).ok()
 }
 
 /// When a profile was changed last. Where Campaign does not say it, the
@@ -78,29 +96,42 @@ impl OptoutIntake {
                 None => Listing::Done,
             };
             let told = page.records.iter().map(|listed| self.profile(listed)).collect();
-            self.commit("listing", &position, told).await?;
+            self.commit("listing", &position, told, None).await?;
         }
         Ok(())
     }
 
     /// The profiles changed since the last reading.
     pub(super) async fn read_changed_profiles(&self) -> Result<(), OptoutError> {
+        let day = SignedDuration::from_hours(24);
         let begin = || {
-            let began = self.clock.now();
-            let since = began - SignedDuration::from_hours(24);
-            Changes { since, next: None, youngest: since, began }
+            let since = self.clock.now() - day;
+            Changes { since, next: None, youngest: since, began: since, floor: None }
         };
         let mut at: Changes = self.cursor("rest").await?.unwrap_or_else(begin);
+        let before = at.began;
         if at.next.is_none() {
             at.began = self.clock.now();
         }
         let mut watch = PageWatch::default();
         loop {
+            let (asked, first) = (self.clock.now(), at.next.is_none());
             let since = at.since.checked_sub(OVERLAP).unwrap_or(at.since);
             let page = match self.listing_page(Some(since), at.next.as_deref()).await {
                 Err(_) if at.next.is_some() => self.listing_page(Some(since), None).await?,
                 page => page?,
             };
+            if first {
+                // An answer is dated when it is done, and may have taken long.
+                let took = self.clock.now().duration_since(asked).max(SignedDuration::ZERO);
+                let date = page.date.and_then(|date| date.checked_sub(took).ok());
+                let then = date.and_then(|date| set_back(date, asked.duration_since(before)));
+                if let Some(then) = then.filter(|then| *then < since) {
+                    at.since = then;
+                    continue;
+                }
+                at.floor = Some(floor(asked, date, self.campaign_time(asked).await?));
+            }
             watch.rows(page.records.len()).map_err(|text| self.campaign.endless(&text))?;
             let times = page.records.iter();
             let times = times.filter_map(|it| changed(it, self.source.changed.as_ref()));
@@ -114,16 +145,23 @@ impl OptoutIntake {
                 // than this one: a clock may be ahead and be set right, a stamp
                 // may be of any year.
                 None => {
-                    at.since = at.youngest.min(at.began);
+                    at.since = at.youngest.min(at.floor.unwrap_or(at.began));
                     at.youngest = at.since;
                 }
             }
             let told = page.records.iter().map(|listed| self.profile(listed)).collect();
-            self.commit("rest", &at, told).await?;
+            self.commit("rest", &at, told, None).await?;
             if at.next.is_none() {
                 return Ok(());
             }
         }
+    }
+
+    /// What Campaign's clock shows now at the earliest, by the stamps of our
+    /// own writes.
+    async fn campaign_time(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let samples = self.store.call(|work| work.clock_samples(ClockOf::Campaign, true)).await?;
+        Ok(earliest(&recent(samples, now), now))
     }
 
     async fn listing_page(
@@ -138,5 +176,37 @@ impl OptoutIntake {
         });
         let fields = source.profile_fields();
         self.campaign.filtered(&source.resource, &source.key, &fields, filter, next).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_reading_goes_on_where_the_slowest_clock_stood_when_it_began() {
+        for (page, own, expected) in [
+            (None, None, 0),
+            (Some(60), None, 0),
+            (Some(-60), None, -60),
+            (None, Some(-90), -90),
+            (Some(-60), Some(-90), -90),
+            (Some(-60), Some(90), -60),
+        ] {
+            assert_eq!(floor(at(0), page.map(at), own.map(at)), at(expected), "{page:?} {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_shows_by_how_far_it_should_have_come() {
+        let span = SignedDuration::from_secs;
+        assert_eq!(set_back(at(300), span(300)), Some(at(0)));
+        assert_eq!(set_back(at(-3300), span(300)), Some(at(-3600)));
+        // Ours was set back: nothing is known of the time between.
+        assert_eq!(set_back(at(300), span(-900)), Some(at(300)));
     }
 }

@@ -2,10 +2,14 @@
 //! Nothing is decided here: every flag whose sides seem to differ is read again
 //! on both before anything is written.
 
+mod addresses;
 mod changes;
 mod files;
 mod listing;
 
+use self::addresses::{Reading, Seen, look_up};
+
+pub(crate) use self::addresses::AddressBook;
 pub(crate) use self::files::FileSource;
 pub(crate) use crate::flows::egress_files::FileReport;
 
@@ -24,6 +28,7 @@ use crate::model::consent::{BoundPair, CampaignSide, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
 use crate::store::consent::Hinted;
 use crate::store::{Store, StoreError, Work};
+use crate::telemetry::OptoutRecreated;
 
 /// What the flow reads, and how.
 #[derive(Clone, Debug)]
@@ -45,6 +50,8 @@ pub(crate) struct OptoutSource {
     /// The filter and the parameter that list the profiles changed since a
     /// time, where Campaign is asked so.
     pub(crate) rest: Option<(String, String)>,
+    /// What is kept of the contacts' addresses.
+    pub(crate) addresses: AddressBook,
     /// Digest of all that the ledger's agreements rest on.
     pub(crate) epoch: String,
 }
@@ -111,6 +118,7 @@ impl OptoutIntake {
     /// Reads all that is new: at first everything.
     pub(crate) async fn run(&self) -> Result<FileReport, OptoutError> {
         self.begin_epoch().await?;
+        self.begin_addresses().await?;
         // Contacts first: a flag that is not in the ledger is then known to be
         // off in Dynamics, and a profile's stamp begins no agreement that was
         // none.
@@ -163,22 +171,28 @@ impl OptoutIntake {
         source: &'static str,
         position: &impl Serialize,
         told: Vec<Told>,
+        reading: Option<Reading>,
     ) -> Result<(), StoreError> {
         let position = serde_json::to_string(position)
             .map_err(|error| StoreError::Statement(error.to_string()))?;
-        let (tally, pairs) = (self.tally.clone(), self.source.pairs.clone());
-        let table = self.source.table().clone();
-        self.store
+        let (tally, of) = (self.tally.clone(), self.source.clone());
+        let recreated = self
+            .store
             .call(move |work| {
-                let mut delta = TallyDelta::default();
+                let mut taking = Taking::of(&of, reading.map_or(0, |reading| reading.number));
                 for told in told {
-                    take(work, &table, &pairs, told, source, &mut delta)?;
+                    taking.take(work, told, source)?;
+                }
+                if let Some(Reading { number, last: true }) = reading {
+                    work.sweep_addresses(number)?;
                 }
                 work.set_consent_cursor(source, &position)?;
-                tally.add(delta);
-                Ok(())
+                tally.add(taking.delta);
+                Ok(taking.recreated)
             })
-            .await
+            .await?;
+        recreated.iter().for_each(OptoutRecreated::emit);
+        Ok(())
     }
 
     fn profile(&self, listed: &Listed) -> Told {
@@ -198,77 +212,125 @@ fn remote(read: Result<(), OptoutError>) -> Result<Option<Failure>, OptoutError>
 }
 
 /// What one row of a source says.
-pub(super) enum Told {
+enum Told {
     /// A contact of Dynamics, with one value per pair where the row has it.
-    Contact { contact: RecordId, values: Vec<Option<bool>> },
+    Contact { contact: RecordId, values: Vec<Option<bool>>, seen: Seen },
     /// A contact that was merged into another.
-    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>> },
+    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>>, seen: Seen },
+    /// A contact that was deleted.
+    Gone { contact: RecordId },
     /// A profile of Campaign, by its key, with one side per pair.
     Profile { contact: Option<RecordId>, key: String, sides: Vec<Option<CampaignSide>> },
     /// Somebody the flow does not know.
     Nobody,
 }
 
-/// Puts what a row says into the ledger.
-fn take(
-    work: &mut Work<'_>,
-    table: &TableName,
-    pairs: &[BoundPair],
-    told: Told,
-    source: &str,
-    delta: &mut TallyDelta,
-) -> Result<(), StoreError> {
-    delta.read += 1;
-    let (contact, was_open, due) = match told {
-        Told::Nobody => {
-            delta.filtered += 1;
-            return Ok(());
-        }
-        Told::Contact { contact, values } => {
-            let was_open = work.contact_open(contact)?;
-            let mut due = false;
-            for (pair, value) in pairs.iter().zip(values) {
-                let Some(value) = value else { continue };
-                due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
-            }
-            (contact, was_open, due)
-        }
-        Told::Merged { contact, into, values } => {
-            let was_open = work.contact_open(into)?;
-            let mut due = false;
-            for (pair, value) in pairs.iter().zip(values) {
-                let known = work.flag(contact, &pair.pair.flag)?;
-                let said_no = value == Some(true)
-                    || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
-                if said_no
-                    && work.merge_flag(contact, into, &pair.pair.flag, value == Some(true))?
-                {
-                    due = true;
-                }
-            }
-            (into, was_open, due)
-        }
-        Told::Profile { contact, key, sides } => {
-            let contact = match contact {
-                Some(contact) => Some(contact),
-                None => work.record_of_key(table, &canonical_key(&key))?,
-            };
-            let Some(contact) = contact else {
-                delta.filtered += 1;
-                return Ok(());
-            };
-            let was_open = work.contact_open(contact)?;
-            let mut due = false;
-            for (pair, side) in pairs.iter().zip(sides) {
-                let Some(side) = side else { continue };
-                due |= work.hint_campaign(contact, &pair.pair.flag, side, source)? == Hinted::Due;
-            }
-            (contact, was_open, due)
-        }
-    };
-    // A contact counts once, when it is settled.
-    if was_open || !due || !work.contact_open(contact)? {
-        delta.unchanged += 1;
+/// Puts what rows say into the ledger.
+struct Taking<'s> {
+    of: &'s OptoutSource,
+    /// The full read that the rows belong to.
+    reading: i64,
+    pub(super) delta: TallyDelta,
+    /// Contacts that came back under another id.
+    recreated: Vec<OptoutRecreated>,
+}
+
+impl<'s> Taking<'s> {
+    pub(super) fn of(of: &'s OptoutSource, reading: i64) -> Self {
+        Self { of, reading, delta: TallyDelta::default(), recreated: Vec::new() }
     }
-    Ok(())
+
+    /// One row, told by this source.
+    pub(super) fn take(
+        &mut self,
+        work: &mut Work<'_>,
+        told: Told,
+        source: &str,
+    ) -> Result<(), StoreError> {
+        self.delta.read += 1;
+        let (contact, was_open, due) = match told {
+            Told::Nobody => {
+                self.delta.filtered += 1;
+                return Ok(());
+            }
+            Told::Contact { contact, values, seen } => {
+                let was_open = work.contact_open(contact)?;
+                let due = self.contact(work, (contact, &values, &seen), source)?;
+                (contact, was_open, due)
+            }
+            Told::Gone { contact } => {
+                work.contact_gone(contact)?;
+                (contact, work.contact_open(contact)?, false)
+            }
+            Told::Merged { contact, into, values, seen } => {
+                let was_open = work.contact_open(into)?;
+                (into, was_open, self.merged(work, (contact, &values, &seen), into)?)
+            }
+            Told::Profile { contact, key, sides } => {
+                let contact = match contact {
+                    Some(contact) => Some(contact),
+                    None => work.record_of_key(self.of.table(), &canonical_key(&key))?,
+                };
+                let Some(contact) = contact else {
+                    self.delta.filtered += 1;
+                    return Ok(());
+                };
+                let was_open = work.contact_open(contact)?;
+                let mut due = false;
+                for (pair, side) in self.of.pairs.iter().zip(sides) {
+                    let Some(side) = side else { continue };
+                    let hinted = work.hint_campaign(contact, &pair.pair.flag, side, source)?;
+                    due |= hinted == Hinted::Due;
+                }
+                (contact, was_open, due)
+            }
+        };
+        // A contact counts once, when it is settled.
+        if was_open || !due || !work.contact_open(contact)? {
+            self.delta.unchanged += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether something is to be looked at.
+    fn contact(
+        &mut self,
+        work: &mut Work<'_>,
+        (contact, values, seen): (RecordId, &[Option<bool>], &Seen),
+        source: &str,
+    ) -> Result<bool, StoreError> {
+        let mut due = false;
+        for (pair, value) in self.of.pairs.iter().zip(values) {
+            let Some(value) = *value else { continue };
+            due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
+        }
+        let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
+        let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
+        due |= recreated.iter().any(|it| it.opted_out);
+        self.recreated.extend(recreated);
+        Ok(due)
+    }
+
+    /// Whether the loser's no counts for the survivor, and did not yet.
+    fn merged(
+        &mut self,
+        work: &mut Work<'_>,
+        (contact, values, seen): (RecordId, &[Option<bool>], &Seen),
+        into: RecordId,
+    ) -> Result<bool, StoreError> {
+        if let Some(address) = &seen.address {
+            let print = work.address_print(address);
+            work.note_address(contact, print, self.reading)?;
+        }
+        let mut due = false;
+        for (pair, value) in self.of.pairs.iter().zip(values) {
+            let known = work.flag(contact, &pair.pair.flag)?;
+            let said_no = *value == Some(true)
+                || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
+            if said_no && work.merge_flag(contact, into, &pair.pair.flag, *value == Some(true))? {
+                due = true;
+            }
+        }
+        Ok(due)
+    }
 }

@@ -22,10 +22,18 @@ pub(crate) struct BoundPair {
 impl BoundPair {
     /// What a row says of the flag; none if it does not say anything.
     pub(crate) fn opted_out(&self, row: &SourceRow) -> Option<bool> {
+        match self.column_value(row) {
+            None if row.columns.get(&self.pair.column) != Some(&Value::Null) => None,
+            value => self.pair.opted_out(value),
+        }
+    }
+
+    /// The column's value; none where it is empty or cannot be read.
+    pub(crate) fn column_value(&self, row: &SourceRow) -> Option<bool> {
         match row.columns.get(&self.pair.column)? {
-            Value::Bool(value) => self.pair.opted_out(Some(*value)),
-            Value::Null => self.pair.opted_out(None),
-            Value::Integer(_)
+            Value::Bool(value) => Some(*value),
+            Value::Null
+            | Value::Integer(_)
             | Value::Decimal(_)
             | Value::Double(_)
             | Value::Text(_)

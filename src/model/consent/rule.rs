@@ -111,11 +111,13 @@ pub(crate) enum Reason {
     CampaignNewer,
     /// A contact that was merged into this one had said no.
     Merged,
+    /// A deleted contact with the same address had said no.
+    Recreated,
 }
 
 impl Reason {
     /// All, for the store.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Agreed,
         Self::Direction,
         Self::NothingNew,
@@ -128,6 +130,7 @@ impl Reason {
         Self::LeadTooSmall,
         Self::CampaignNewer,
         Self::Merged,
+        Self::Recreated,
     ];
 
     /// The word in the ledger and in exports.
@@ -145,6 +148,7 @@ impl Reason {
             Self::LeadTooSmall => "lead-too-small",
             Self::CampaignNewer => "campaign-newer",
             Self::Merged => "merged",
+            Self::Recreated => "recreated",
         }
     }
 
@@ -207,11 +211,11 @@ impl Case {
         }
     }
 
-    /// Opted out wherever flags travel to, whatever is held there: a contact
-    /// that was merged into this one had said no, and the merge keeps the
-    /// survivor's values.
-    pub(crate) fn opt_out_of_merged(&self, direction: Direction) -> Decision {
-        let decision = self.both(true, Reason::Merged, None);
+    /// Opted out wherever flags travel to, whatever is held there: another
+    /// contact had said no, for this `reason` it counts here, and Dynamics does
+    /// not carry it over (a merge keeps the survivor's values).
+    pub(crate) fn take_over(&self, direction: Direction, reason: Reason) -> Decision {
+        let decision = self.both(true, reason, None);
         match direction {
             Direction::DynamicsToCampaign => {
                 Decision { dynamics: self.dynamics.opted_out, ..decision }

@@ -88,6 +88,13 @@ pub(crate) fn measure(dynamics: &[Sample], campaign: &[Sample]) -> Skew {
     }
 }
 
+/// The earliest that a system's clock can show, by these samples, when ours
+/// shows `now`.
+pub(crate) fn earliest(samples: &[Sample], now: Timestamp) -> Option<Timestamp> {
+    let (offset, doubt) = summary(samples)?;
+    now.checked_add(offset.checked_sub(doubt)?).ok()
+}
+
 /// What our own writes say, as far as the dates of the answers bear it out.
 /// Stamps of writes lie further back, and the two systems' not at one time: a
 /// clock that was set since makes them wrong.

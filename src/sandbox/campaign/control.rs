@@ -77,7 +77,14 @@ impl CampaignControl {
             .collect()
     }
 
-    fn show(&self, db: &Db, resource: &str, number: u64, row: &Packed) -> Map<String, Value> {
+    /// One record.
+    pub(crate) fn show(
+        &self,
+        db: &Db,
+        resource: &str,
+        number: u64,
+        row: &Packed,
+    ) -> Map<String, Value> {
         let Some(place) = db.place(resource) else {
             return Map::new();
         };
@@ -208,6 +215,14 @@ impl CampaignControl {
         if let Some(data) = self.db().named_mut(resource) {
             Arc::make_mut(&mut data.def).filters.retain(|filter| filter.name != name);
         }
+    }
+
+    /// The state of a workflow and the parameters of the signals that it took.
+    pub fn workflow(&self, id: &str) -> Option<(String, Vec<Value>)> {
+        let db = self.db();
+        let workflow = db.workflows.get(id)?;
+        let signals = workflow.signals.iter().map(|(_, parameters)| parameters.clone());
+        Some((workflow.state().to_owned(), signals.collect()))
     }
 
     /// Revokes all bearer tokens for Campaign.

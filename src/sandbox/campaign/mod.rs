@@ -9,13 +9,16 @@ pub(crate) mod control;
 mod drift;
 pub(crate) mod error;
 pub(crate) mod gateway;
+mod history;
 pub(crate) mod metadata;
 pub(crate) mod pkey;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod schema;
 pub(crate) mod store;
+mod subscribe;
 pub(crate) mod value;
+mod workflow;
 pub(crate) mod write;
 
 use http::{Method, StatusCode};
@@ -48,11 +51,16 @@ pub(crate) fn answer(
     if let Some(last) = segments.last_mut() {
         *last = last.strip_suffix(".json").unwrap_or(last);
     }
+    let now = clock.now().as_millisecond();
+    if segments.get(2) == Some(&"workflow") {
+        let below = segments.get(3..).unwrap_or_default();
+        return workflow::route(db, call, tenant, now, below)
+            .unwrap_or_else(|refusal| refusal.reply(variants.campaign_errors));
+    }
     let Some(api) = segments.get(2).and_then(|segment| Api::of(segment)) else {
         return error::no_resource().reply(variants.campaign_errors);
     };
-    let view =
-        View { call, tenant, api, place: usize::MAX, variants, now: clock.now().as_millisecond() };
+    let view = View { call, tenant, api, place: usize::MAX, variants, now };
     route(db, view, segments.get(3..).unwrap_or_default())
         .unwrap_or_else(|refusal| refusal.reply(variants.campaign_errors))
 }
@@ -60,6 +68,9 @@ pub(crate) fn answer(
 fn route(db: &mut Db, mut view: View<'_>, segments: &[&str]) -> Result<Reply, Refusal> {
     let (described, segments) = match segments {
         [] => return Ok(metadata::listing(db, &view)),
+        ["history", rest @ ..] if view.api != Api::Custom => {
+            return history::route(db, &view, rest);
+        }
         ["resourceType", rest @ ..] => (true, rest),
         rest => (false, rest),
     };
@@ -208,6 +219,11 @@ fn one(
     more: &[&str],
 ) -> Result<Reply, Refusal> {
     let (number, by) = find(db, view, def, key)?;
+    if let ["subscriptions", rest @ ..] = more
+        && matches!(def.name.as_str(), "profile" | "service")
+    {
+        return subscribe::route(db, view, def, number, rest);
+    }
     if let [collection] = more {
         let known = def
             .field(collection)

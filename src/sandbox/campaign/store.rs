@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::builtin;
 use super::pkey::Sealer;
 use super::schema::{Key, Resource};
+use super::workflow::Workflows;
 use crate::clock::Clock;
 use crate::sandbox::row::{Cell, Fields, Packed};
 
@@ -37,7 +38,8 @@ fn indexed(cell: &Cell<'_>) -> Option<Box<str>> {
 }
 
 impl ResourceData {
-    fn new(def: Resource) -> Self {
+    /// A resource without records.
+    pub(crate) fn new(def: Resource) -> Self {
         Self { def: Arc::new(def), rows: BTreeMap::new(), next: 1, index: HashMap::new() }
     }
 
@@ -132,6 +134,7 @@ pub(crate) struct Db {
     /// Sorted results, so that pages follow on.
     pub(crate) sorted: VecDeque<(u64, Vec<u64>)>,
     pub(crate) last_sorted: u64,
+    pub(crate) workflows: Workflows,
 }
 
 impl Db {
@@ -143,6 +146,7 @@ impl Db {
             sealer: Sealer::new(seed, clock),
             sorted: VecDeque::new(),
             last_sorted: 0,
+            workflows: Workflows::default(),
         };
         if let Some(units) = db.named_mut("orgUnitBase") {
             let mut fields = Fields::new();

@@ -9,6 +9,19 @@ use std::sync::Arc;
 use super::control::{ControlError, DynamicsControl, unknown};
 use super::schema::{Choice, Column, ColumnType, Role, Table};
 
+impl Table {
+    /// Takes a column away until it is restored; false where there is none.
+    pub(super) fn drop_column(&mut self, name: &str) -> bool {
+        let is = |column: &Column| column.name == name && column.role == Role::Plain;
+        let Some(at) = self.columns.iter().position(is) else {
+            return false;
+        };
+        let column = self.columns.remove(at);
+        self.dropped.push(column);
+        true
+    }
+}
+
 impl DynamicsControl {
     /// Changes a table's definition.
     fn alter<T>(
@@ -65,11 +78,7 @@ impl DynamicsControl {
     /// reach until [`DynamicsControl::restore_column`].
     pub fn remove_column(&self, table: &str, name: &str) -> Result<(), ControlError> {
         self.alter(table, true, |def| {
-            let is = |column: &Column| column.name == name && column.role == Role::Plain;
-            let at = def.columns.iter().position(is).ok_or_else(|| unknown("such column"))?;
-            let column = def.columns.remove(at);
-            def.dropped.push(column);
-            Ok(())
+            def.drop_column(name).then_some(()).ok_or_else(|| unknown("such column"))
         })
     }
 
@@ -164,12 +173,7 @@ impl DynamicsControl {
 
     /// Removes a table with its rows until [`DynamicsControl::restore_table`].
     pub fn remove_table(&self, table: &str) -> Result<(), ControlError> {
-        let mut db = self.db();
-        let data = db.tables.remove(table).ok_or_else(|| unknown("such table"))?;
-        db.sets.remove(&data.def.set);
-        db.dropped.insert(table.to_owned(), data);
-        db.metadata_version += 1;
-        Ok(())
+        self.db().drop_table(table).then_some(()).ok_or_else(|| unknown("such table"))
     }
 
     /// Puts a removed table back with its rows; its tokens have expired.

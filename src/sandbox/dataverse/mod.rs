@@ -4,6 +4,7 @@
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
 mod apply;
+mod associate;
 mod batch;
 pub(crate) mod builtin;
 mod bulk;
@@ -14,13 +15,16 @@ pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod filter;
 pub(crate) mod generate;
+mod jobs;
 mod keys;
 mod members;
 pub(crate) mod metadata;
 pub(crate) mod page;
 mod pages;
 pub(crate) mod path;
-pub(crate) mod privileges;
+pub(crate) mod pointer;
+mod privileges;
+mod question;
 pub(crate) mod read;
 pub(crate) mod render;
 pub(crate) mod row_routes;
@@ -121,7 +125,8 @@ pub(crate) struct Surroundings<'a> {
 
 /// Answers a request whose token is good.
 pub(crate) fn answer(db: &mut Db, call: &Call, around: &Surroundings<'_>) -> Reply {
-    let prefer = Prefer::read(call);
+    let mut prefer = Prefer::read(call);
+    prefer.representation &= around.variants.representation;
     let reply = route(db, call, &prefer, around).unwrap_or_else(|refusal| {
         refusal.reply(prefer.annotations.split(',').any(|name| name.trim() == "*"))
     });
@@ -178,20 +183,20 @@ fn route(
     if let Some(verb) = verb {
         privileges::require(db, &table, verb)?;
     }
-    let actor = Actor {
-        user: db.fixed.application,
-        now: around.clock.now().as_millisecond(),
-        empty_is_null: around.variants.empty_text_is_null,
-        closed_is_read_only: around.variants.closed_is_read_only,
-        own_solution_ids: around.variants.own_solution_ids,
-        person: false,
-    };
+    if table == pointer::TABLE {
+        if call.method != Method::GET {
+            return Err(members::no_message("Create", &table));
+        }
+        pointer::refresh(db);
+    }
+    let actor = actor(db, around);
     let context = read::Context {
         call,
         prefer,
         variants: around.variants,
         now: actor.now,
         expired: around.expired_delta,
+        fetch: false,
     };
     match (segments.as_slice(), &call.method) {
         ([only], &Method::GET) if !only.contains('(') => read::collection(db, &table, &context),
@@ -221,6 +226,18 @@ fn route(
     }
 }
 
+/// The application user, now.
+fn actor(db: &Db, around: &Surroundings<'_>) -> Actor {
+    Actor {
+        user: db.fixed.application,
+        now: around.clock.now().as_millisecond(),
+        empty_is_null: around.variants.empty_text_is_null,
+        closed_is_read_only: around.variants.closed_is_read_only,
+        own_solution_ids: around.variants.own_solution_ids,
+        person: false,
+    }
+}
+
 /// Actions, functions and definitions: what is no set of rows.
 fn named(
     db: &mut Db,
@@ -237,6 +254,18 @@ fn named(
         ("$batch", &Method::POST) => batch::answer(db, call, prefer, around),
         ("WhoAmI", _) => Ok(who_am_i(db, call)),
         ("RetrieveTotalRecordCount", _) => total_count(db, call),
+        ("EntityDefinitions", &Method::PUT) if segments.len() > 1 => {
+            metadata::alter::put_column(db, call, segments)
+        }
+        ("EntityDefinitions", &Method::DELETE) => metadata::alter::delete(db, segments),
+        ("RelationshipDefinitions", _) => metadata::relate::route(db, call, segments),
+        ("CreateEntities", &Method::POST) => metadata::watch::create_entities(db, call, around),
+        ("RetrieveMetadataChanges", &Method::GET) => metadata::watch::changes(db, call, variants),
+        ("ReactivateEntityKey", &Method::POST) => metadata::alter::reactivate(db, call, variants),
+        ("BulkDelete", &Method::POST) => {
+            let actor = actor(db, around);
+            jobs::bulk_delete(db, call, around, actor)
+        }
         ("EntityDefinitions", &Method::PUT) => metadata::change::put(db, call, segments, variants),
         ("EntityDefinitions", &Method::POST) => metadata::create::post(db, call, segments, around),
         ("EntityDefinitions", _) => metadata::route(db, call, segments, variants),

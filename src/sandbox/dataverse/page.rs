@@ -75,7 +75,9 @@ pub(crate) fn write(
         );
     }
     let marks = write_rows(db, def, plan, &api, page, &mut out);
-    if let Some(place) = &page.next {
+    if context.fetch {
+        fetch_members(annotations, page, &mut out);
+    } else if let Some(place) = &page.next {
         let skip = Skip { page: page.page, place: place.clone() };
         let tracking = delta_read || context.prefer.track_changes;
         put(&mut out, "@odata.nextLink", &link(call, "$skiptoken", &skip.text(tracking)));
@@ -85,6 +87,23 @@ pub(crate) fn write(
     reply.rows = Some(page.rows.len() + page.deleted.len());
     reply.marks = marks;
     reply
+}
+
+/// What `FetchXML` has instead of a link.
+fn fetch_members(annotations: &Annotations, page: &Leaf, out: &mut Vec<u8>) {
+    if annotations.wants("Microsoft.Dynamics.CRM.morerecords") {
+        let more = page.next.is_some();
+        out.extend_from_slice(
+            format!(",\"@Microsoft.Dynamics.CRM.morerecords\":{more}").as_bytes(),
+        );
+    }
+    if let Some(place) = &page.next
+        && annotations.wants("Microsoft.Dynamics.CRM.fetchxmlpagingcookie")
+    {
+        let skip = Skip { page: page.page, place: place.clone() };
+        out.extend_from_slice(b",\"@Microsoft.Dynamics.CRM.fetchxmlpagingcookie\":");
+        push_json(out, &decode(&skip.text(false), false));
+    }
 }
 
 fn write_rows(

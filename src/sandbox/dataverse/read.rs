@@ -15,9 +15,9 @@ use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
-use super::{Prefer, apply, eval, members, page};
+use super::{Prefer, apply, eval, members, page, question};
 use crate::sandbox::variants::{TokenMoment, Variants};
-use crate::sandbox::wire::{Call, Reply};
+use crate::sandbox::wire::{Call, Reply, decode};
 
 /// The largest page of a standard table, and the largest count.
 pub(crate) const LARGEST: usize = 5000;
@@ -30,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: i64,
     /// A fault says that delta tokens have expired.
     pub(crate) expired: bool,
+    /// The question is `FetchXML`, which has pages of its own.
+    pub(crate) fetch: bool,
 }
 
 /// One page before it is written.
@@ -130,6 +132,9 @@ pub(crate) fn collection(
     let (call, prefer) = (context.call, context.prefer);
     let data = db.table(table).ok_or_else(|| refuse(404, "0x80060888", "Resource not found."))?;
     let def = std::sync::Arc::clone(&data.def);
+    if let Some(reply) = question::answer(db, table, context)? {
+        return Ok(reply);
+    }
     let tracking = prefer.track_changes || call.param("$deltatoken").is_some();
     if tracking {
         refuse_with_tracking(call)?;
@@ -168,6 +173,21 @@ pub(crate) fn collection(
         }
     };
     Ok(page::write(db, &def, &plan, &annotations, context, &page))
+}
+
+/// The `$skiptoken` of the page behind this one.
+pub(super) fn next_of(
+    db: &mut Db,
+    table: &str,
+    context: &Context<'_>,
+) -> Result<Option<String>, Refusal> {
+    let data = db.table(table).ok_or_else(|| refuse(404, "0x80060888", "Resource not found."))?;
+    let def = std::sync::Arc::clone(&data.def);
+    let options = Options::read(context.call, &def)?;
+    let size = context.prefer.page_size.map_or(LARGEST, |size| size.clamp(1, LARGEST));
+    let leaf = plain(db, table, &options, options.skip.as_ref(), size, context.prefer)?;
+    let skip = leaf.next.map(|place| Skip { page: leaf.page, place });
+    Ok(skip.map(|skip| decode(&skip.text(false), false)))
 }
 
 fn expired(context: &Context<'_>) -> Refusal {

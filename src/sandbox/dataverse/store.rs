@@ -166,6 +166,8 @@ pub(crate) struct Db {
     /// Whether activities go with the record that they regard.
     pub(crate) regarding_cascades: bool,
     pub(crate) fixed: Fixed,
+    /// Names of relations that were made, by child table and lookup.
+    pub(crate) relation_names: BTreeMap<(String, String), String>,
     /// Parent, child table's code, column, child.
     children: BTreeSet<(Uuid, u32, u16, Uuid)>,
     journal: Journal,
@@ -204,6 +206,7 @@ impl Db {
             components: BTreeMap::new(),
             regarding_cascades: true,
             fixed,
+            relation_names: BTreeMap::new(),
             children: BTreeSet::new(),
             journal: Journal::default(),
             sorted: VecDeque::new(),
@@ -360,7 +363,7 @@ fn related(def: &Table, fields: &Fields) -> Option<Uuid> {
 }
 
 /// Tables that nothing is ever deleted from: links to them need no index.
-const STEADY: [&str; 4] = ["systemuser", "businessunit", "team", "transactioncurrency"];
+pub(crate) const STEADY: [&str; 4] = ["systemuser", "businessunit", "team", "transactioncurrency"];
 
 fn link(
     index: &mut BTreeSet<(Uuid, u32, u16, Uuid)>,

@@ -60,6 +60,19 @@ impl JournalControl {
         usize::try_from(journal.end() - journal.expired()).unwrap_or(usize::MAX)
     }
 
+    /// The latest events: position, when it was written, the event as JSON;
+    /// the last one first.
+    pub(crate) fn latest(&self, events: usize) -> Vec<(String, Timestamp, String)> {
+        let journal = self.journal();
+        let numbers = (journal.expired() + 1..=journal.end()).rev().take(events);
+        let shown = numbers.filter_map(|number| {
+            let entry = journal.get(number)?;
+            let at = Timestamp::from_millisecond(entry.at).unwrap_or_default();
+            Some((journal.position(number), at, entry.event.to_string()))
+        });
+        shown.collect()
+    }
+
     /// Positions of the events that are kept, oldest first.
     pub fn positions(&self) -> Vec<String> {
         let journal = self.journal();

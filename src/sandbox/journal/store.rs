@@ -20,7 +20,7 @@ const WORDS: [&str; 8] =
 #[derive(Debug)]
 pub(super) struct Entry {
     /// When it was written, in milliseconds since 1970.
-    at: i64,
+    pub(super) at: i64,
     /// The event as JSON.
     pub(super) event: Box<str>,
 }

@@ -104,7 +104,7 @@ impl Server {
         let control = SftpControl::new(address, seed, clock.clone());
         let shared = Arc::clone(&control.shared);
         let open = Connections::default();
-        let listener = CuttableListener::new(socket, open.clone());
+        let listener = CuttableListener::new(socket, None, open.clone());
         let task = tokio::spawn(accept(listener, shared, seed, clock));
         Ok(Self { control, task, open })
     }

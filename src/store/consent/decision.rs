@@ -6,6 +6,7 @@ use rusqlite::Row;
 use super::{micros, sealed, time};
 use crate::model::consent::{CampaignSide, DynamicsSide, Reason, Skew};
 use crate::model::{FieldName, RecordId, RowVersion};
+use crate::store::forget::FORGOTTEN;
 use crate::store::work::record_id;
 use crate::store::{Fingerprint, StoreError, Work};
 
@@ -240,6 +241,33 @@ impl Work<'_> {
             decisions.push(self.decision(row)?);
         }
         Ok(decisions)
+    }
+
+    /// Decisions about others that name this contact, because it was merged
+    /// into them, no longer do. Gives their number.
+    pub(crate) fn forget_in_decisions(&mut self, contact: RecordId) -> Result<u64, StoreError> {
+        let id = contact.to_string();
+        let naming: Vec<ConsentDecision> = {
+            let mut statement = self.sql.prepare(&format!(
+                "SELECT {COLUMNS} FROM consent_decision WHERE instr(told_by, ?1) > 0"
+            ))?;
+            let mut rows = statement.query([&id])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(self.decision(row)?);
+            }
+            found
+        };
+        for decision in &naming {
+            let told_by = decision.what.told_by.replace(&id, FORGOTTEN);
+            let what = NewConsentDecision { told_by, ..decision.what.clone() };
+            let seal = what.seal(self, decision.at.as_microsecond());
+            self.sql.execute(
+                "UPDATE consent_decision SET told_by = ?2, seal = ?3 WHERE id = ?1",
+                (decision.id, &what.told_by, seal.as_slice()),
+            )?;
+        }
+        Ok(naming.len() as u64)
     }
 
     fn decision(&self, row: &Row<'_>) -> Result<ConsentDecision, StoreError> {

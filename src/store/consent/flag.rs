@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{micros, sealed, time};
-use crate::model::consent::{Agreement, CampaignSide, OwnWrite};
+use crate::model::consent::{Agreement, CampaignSide, OwnWrite, Reason};
 use crate::model::{FieldName, RecordId, RowVersion};
 use crate::store::work::record_id;
 use crate::store::{Fingerprint, StoreError, Work};
@@ -63,7 +63,7 @@ pub(crate) struct FlagRow {
     pub(crate) told_by: String,
     /// What both agreed on last.
     pub(crate) agreement: Option<Agreement>,
-    /// A contact that was merged into this one had said no: both sides are to.
+    /// Another contact's no counts for this one: both sides are to say so.
     pub(crate) merged: bool,
     /// What is to be done.
     pub(crate) state: FlagState,
@@ -72,6 +72,10 @@ pub(crate) struct FlagRow {
     /// When the row was changed last.
     pub(crate) updated: Timestamp,
 }
+
+/// How `told_by` begins where the no of a contact with the same address is
+/// taken over.
+pub(super) const ADDRESS_OF: &str = "address of ";
 
 const COLUMNS: &str = "contact, flag, dynamics, campaign, stamp_us, told_by, agreed_dynamics,
      agreed_campaign, agreed_stamp_us, own_campaign, own_stamp_us, merged, state, attempts,
@@ -92,6 +96,19 @@ impl FlagRow {
             attempts: 0,
             updated: Timestamp::UNIX_EPOCH,
         }
+    }
+
+    /// Of whom a no is taken over that is not written yet: a contact that was
+    /// merged into this one, or that had its address and is gone.
+    pub(crate) fn taken_over(&self) -> Option<Reason> {
+        let recreated = self.told_by.starts_with(ADDRESS_OF);
+        self.merged.then_some(if recreated { Reason::Recreated } else { Reason::Merged })
+    }
+
+    /// Told by this. Where a no is taken over it stays told by whose it was.
+    pub(super) fn told(self, by: &str) -> Self {
+        let told_by = if self.merged { self.told_by } else { by.to_owned() };
+        Self { told_by, ..self }
     }
 
     /// The last thing our own writes left in Campaign, and the agreement's.
@@ -248,6 +265,28 @@ impl Work<'_> {
             .sql
             .prepare_cached("SELECT min(updated_us) FROM consent WHERE state <> 'settled'")?
             .query_row([], |row| row.get(0))?)
+    }
+
+    /// Contacts with something to be done that Dynamics said, or that Campaign
+    /// said, with the time since which the oldest waits, in microseconds since
+    /// 1970. Where neither side differs from what was agreed, Dynamics'.
+    pub(crate) fn open_contacts_by(
+        &self,
+        campaign: bool,
+    ) -> Result<(u64, Option<i64>), StoreError> {
+        let said = if campaign {
+            "campaign IS NOT coalesce(agreed_campaign, 0)"
+        } else {
+            "(dynamics IS NOT coalesce(agreed_dynamics, 0)
+              OR campaign IS coalesce(agreed_campaign, 0))"
+        };
+        let sql = format!(
+            "SELECT count(DISTINCT contact), min(updated_us) FROM consent
+             WHERE state <> 'settled' AND {said}"
+        );
+        let (count, oldest): (i64, Option<i64>) =
+            self.sql.prepare_cached(&sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((u64::try_from(count).unwrap_or(0), oldest))
     }
 
     /// All flags of one state go to another. Gives how many.

@@ -1,6 +1,8 @@
 //! What a source told of a flag: a hint, which decides only whether the flag is
 //! to be looked at. Nothing is written on a hint alone.
 
+use jiff::Timestamp;
+
 use super::{FlagRow, FlagState};
 use crate::model::consent::{Agreement, CampaignSide};
 use crate::model::{FieldName, Flow, RecordId};
@@ -42,7 +44,7 @@ impl Work<'_> {
         if known.dynamics == value {
             return Ok(as_it_was(&known));
         }
-        self.weigh(FlagRow { dynamics: value, told_by: told_by.to_owned(), ..known })
+        self.weigh(FlagRow { dynamics: value, ..known.told(told_by) })
     }
 
     /// A flag of which nothing was said so far. Once all profiles were seen that
@@ -83,11 +85,11 @@ impl Work<'_> {
                 return Ok(Hinted::Stale);
             }
             // An old row, or a clock that was set back: Campaign is to be asked.
-            let told_by = told_by.to_owned();
-            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, told_by, ..known })?;
+            let known = known.told(told_by);
+            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..known })?;
             return Ok(Hinted::Due);
         }
-        self.weigh(FlagRow { campaign: side, told_by: told_by.to_owned(), ..known })
+        self.weigh(FlagRow { campaign: side, ..known.told(told_by) })
     }
 
     /// Forgets what both sides agreed on; what is open is looked at anew, what a
@@ -126,6 +128,24 @@ impl Work<'_> {
         Ok(!rows.is_empty())
     }
 
+    /// Dead letters of a flow whose record the system refused to have written,
+    /// oldest first, of those made before.
+    pub(crate) fn refused_letters(
+        &self,
+        flow: Flow,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT id FROM dead_letter WHERE flow = ?1 AND status = 403 AND created_us < ?2
+             ORDER BY id LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement
+            .query_map((flow.as_str(), before.as_microsecond(), limit), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// `loser`, who said no, was merged into `contact`. That counts once, and
     /// again only if the loser's flag in Dynamics is set anew. False if it has
     /// counted.
@@ -150,12 +170,22 @@ impl Work<'_> {
         if !anew && self.has_decision(contact, flag, &told_by)? {
             return Ok(false);
         }
+        self.take_over(contact, flag, told_by)?;
+        Ok(true)
+    }
+
+    /// Another's no is to count for this contact.
+    pub(super) fn take_over(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+        told_by: String,
+    ) -> Result<(), StoreError> {
         let row = match self.flag(contact, flag)? {
             Some(row) => FlagRow { told_by, ..row },
             None => FlagRow::unknown(contact, flag, &told_by),
         };
-        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })?;
-        Ok(true)
+        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
     }
 
     /// Campaign holds what it held. A difference that was never settled, because

@@ -1,11 +1,13 @@
 //! The opt-out ledger: what each side said last, what both agreed on, which
 //! flags are still to be settled, and every decision with its evidence.
 
+mod address;
 mod cursor;
 mod decision;
 mod flag;
 mod hint;
 
+pub(crate) use address::SharedAddress;
 pub(crate) use cursor::{ClockOf, StoredSample};
 pub(crate) use decision::{ConsentDecision, NewConsentDecision, Outcome};
 pub(crate) use flag::{FlagRow, FlagState};

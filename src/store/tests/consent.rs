@@ -29,7 +29,7 @@ fn state(work: &Work<'_>) -> FlagState {
 }
 
 /// An opt-out that is about to be lifted.
-fn lifting() -> NewConsentDecision {
+pub(super) fn lifting() -> NewConsentDecision {
     NewConsentDecision {
         contact: record(1),
         flag: email(),
@@ -64,6 +64,8 @@ pub(super) fn fill(work: &mut Work<'_>) -> Result<(), StoreError> {
     work.set_own_write(record(1), &OwnWrite { version: RowVersion(9), user_time: None })?;
     work.add_decision(&lifting())?;
     work.set_consent_cursor("epoch", "1")?;
+    let print = work.address_print("a@x.example");
+    work.note_address(record(1), print, 1)?;
     work.add_clock_sample(&sample(ClockOf::Dynamics, 1))
 }
 
@@ -247,6 +249,65 @@ async fn only_the_newest_samples_of_a_clock_are_kept() {
         assert_eq!(samples.len(), SAMPLES);
         assert_eq!(samples.last().map(|sample| sample.stamp), Some(at(29)));
         assert_eq!(work.clock_samples(ClockOf::Dynamics, false)?.len(), 0);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_contact_is_known_by_its_address_while_it_is_kept() {
+    within(|work| {
+        let print = work.address_print(" Ann@X.example").unwrap();
+        assert_eq!(work.address_print("ann@x.EXAMPLE "), Some(print));
+        assert_eq!(work.address_print("  "), None);
+        for number in 1..=3 {
+            assert!(work.note_address(record(number), Some(print), 7)?, "new");
+            assert!(!work.note_address(record(number), Some(print), 7)?, "as before");
+        }
+        work.hint_dynamics(record(1), &email(), true, "dynamics")?;
+        work.contact_gone(record(1))?;
+        work.contact_gone(record(2))?;
+        assert_eq!(work.former_contacts(print)?, [record(1)], "only who had said no");
+        work.expire_addresses(at(0))?;
+        assert_eq!(work.former_contacts(print)?, [record(1)], "not yet");
+        // The same contact again is nobody else.
+        assert!(!work.note_address(record(1), Some(print), 7)?);
+        assert!(work.former_contacts(print)?.is_empty());
+        work.contact_gone(record(1))?;
+        work.expire_addresses(at(1_000_000_000))?;
+        assert!(work.former_contacts(print)?.is_empty());
+        // A read that does not see the third one.
+        work.hint_dynamics(record(3), &email(), true, "dynamics")?;
+        work.note_address(record(4), Some(print), 8)?;
+        work.sweep_addresses(8)?;
+        assert_eq!(work.former_contacts(print)?, [record(3)]);
+        work.forget_addresses()?;
+        assert!(work.former_contacts(print)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_no_is_taken_over_once_and_what_is_told_meanwhile_does_not_hide_whose_it_was() {
+    within(|work| {
+        let here = DynamicsSide { opted_out: false, modified: None, version: None };
+        let heir = (record(2), here);
+        assert!(work.inherit_flag(heir, record(1), &email(), true)?);
+        assert!(!work.inherit_flag(heir, record(1), &email(), true)?, "it waits");
+        work.hint_dynamics(record(2), &email(), true, "dynamics")?;
+        work.hint_campaign(record(2), &email(), side(true, 5), "rest")?;
+        let row = work.flag(record(2), &email())?.unwrap();
+        assert_eq!((row.taken_over(), row.state), (Some(Reason::Recreated), FlagState::Due));
+        assert_eq!(row.told_by, format!("address of {}", record(1)));
+        assert!(work.merge_flag(record(5), record(6), &email(), true)?);
+        assert_eq!(work.flag(record(6), &email())?.unwrap().taken_over(), Some(Reason::Merged));
+        // Without taking over the ledger keeps that it was seen.
+        let other = (record(3), here);
+        assert!(work.inherit_flag(other, record(1), &email(), false)?);
+        assert!(!work.inherit_flag(other, record(1), &email(), false)?);
+        assert_eq!(work.decisions_of(record(3), None, 9)?.len(), 1);
+        assert!(work.flag(record(3), &email())?.is_none());
         Ok(())
     })
     .await;

@@ -61,6 +61,7 @@ pub(super) async fn fill(store: &Store) {
             }
             work.note(&contact(), record(1), &Note::of(Step::Written, Some(RowVersion(7))));
             work.set_retention_days(30)?;
+            work.set_calls("dynamics", 20_513, 7)?;
             work.set_empty_read(&contact(), Some(Held::Held))?;
             ask_repair(work, &known)?;
             super::consent::fill(work)?;
@@ -289,6 +290,7 @@ async fn what_is_filled_in_can_be_read_again_and_every_table_has_something() {
     read_all(&store).await.unwrap();
     read_requests(&store).await.unwrap();
     read_what_is_new(&store).await;
+    assert_eq!(store.call(|work| work.calls_of("dynamics", 20_513)).await.unwrap(), 7);
     store.close().await;
 }
 

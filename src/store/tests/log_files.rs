@@ -27,7 +27,7 @@ fn file(name: &str, state: FileState) -> KnownFile {
         still: "2026-03-01T12:00:00Z".parse().unwrap(),
         state,
         rows: if began { 7 } else { 0 },
-        digest: began.then_some([5; 32]),
+        digest: began.then_some([0xd5; 32]),
         reason: (state == FileState::Refused).then(|| "line 1: no header".to_owned()),
     }
 }
@@ -61,11 +61,11 @@ async fn only_a_file_that_is_done_vouches_for_its_content() {
     let same = store
         .call(|work| {
             work.put_file(FLOW, &file("b", FileState::Taking))?;
-            let before = work.same_file(FLOW, "a", &[5; 32])?;
+            let before = work.same_file(FLOW, "a", &[0xd5; 32])?;
             work.put_file(FLOW, &file("b", FileState::Done))?;
-            let itself = work.same_file(FLOW, "b", &[5; 32])?;
-            let other_flow = work.same_file(Flow::Optout, "a", &[5; 32])?;
-            Ok((before, itself, other_flow, work.same_file(FLOW, "a", &[5; 32])?))
+            let itself = work.same_file(FLOW, "b", &[0xd5; 32])?;
+            let other_flow = work.same_file(Flow::Optout, "a", &[0xd5; 32])?;
+            Ok((before, itself, other_flow, work.same_file(FLOW, "a", &[0xd5; 32])?))
         })
         .await
         .unwrap();

@@ -228,7 +228,7 @@ fn a_merged_no_goes_only_where_flags_travel_to() {
         (Direction::CampaignToDynamics, (true, false)),
         (Direction::Bidirectional, (true, true)),
     ] {
-        let decision = case.opt_out_of_merged(direction);
+        let decision = case.take_over(direction, Reason::Merged);
         assert_eq!((decision.dynamics, decision.campaign), ends, "{direction:?}");
         assert!(!decision.clears(&case));
     }

@@ -8,6 +8,7 @@ mod parts;
 mod platform;
 mod profile;
 
+pub(crate) use self::parts::audit;
 use super::schema::Resource;
 
 /// All built-in resources.
@@ -21,5 +22,6 @@ pub(crate) fn resources() -> Vec<Resource> {
         platform::unit(),
     ];
     all.extend(crm::all());
+    all.push(platform::subscription());
     all
 }

@@ -61,7 +61,8 @@ pub(super) fn key(
     }
 }
 
-pub(super) fn audit(resource: &mut Resource) {
+/// The fields that every resource has, filled in by the server.
+pub(crate) fn audit(resource: &mut Resource) {
     for name in ["created", "lastModified"] {
         resource.add(name, FieldType::DateTime).read_only = true;
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns: their fields, keys and filters as data.
 
-use super::parts::{audit, filter, key, text};
+use super::parts::{audit, filter, key, link, text};
 use crate::sandbox::campaign::schema::FilterOperator::{Equal, Prefix};
 use crate::sandbox::campaign::schema::{Api, FieldType, Resource};
 
@@ -27,6 +27,18 @@ pub(super) fn service() -> Resource {
     service.filters.push(filter("byText", "text", "", Prefix, false));
     service.filters.push(filter("byChannel", "channel", "messageType", Equal, false));
     service
+}
+
+/// Under no root: the collections of profiles and services reach it.
+pub(super) fn subscription() -> Resource {
+    let mut subscription =
+        Resource::new("subscriptionRcp", "Subscriptions", "nms:subscription", &[]);
+    audit(&mut subscription);
+    subscription.add("expirationDate", FieldType::DateTime);
+    subscription.add("service", link("service"));
+    subscription.add("subscriber", link("profile"));
+    subscription.parent = Some("subscriber".to_owned());
+    subscription
 }
 
 pub(super) fn unit() -> Resource {

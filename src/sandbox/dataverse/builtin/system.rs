@@ -2,7 +2,7 @@
 //!
 //! Owns: their columns as data.
 
-use super::parts::{common, integer, lookup, memo, plain_lookup, text, time, yes_no};
+use super::parts::{common, integer, lookup, memo, partnered, plain_lookup, text, time, yes_no};
 use crate::sandbox::dataverse::schema::{AlternateKey, Column, ColumnType, LookupFlavour, Table};
 
 pub(super) fn organization() -> Table {
@@ -41,10 +41,42 @@ pub(super) fn system_tables() -> Vec<Table> {
     );
     currency.add(text("CurrencyName", 100));
     currency.add(text("ISOCurrencyCode", 5));
-    for table in [&mut user, &mut unit, &mut team, &mut currency] {
+    let mut job = async_operation();
+    for table in [&mut user, &mut unit, &mut team, &mut currency, &mut job] {
         table.tracked = false;
     }
-    vec![user, unit, team, currency]
+    vec![user, unit, team, currency, job]
+}
+
+/// Jobs of the server (sheet 5.5).
+fn async_operation() -> Table {
+    let mut table = Table::new(
+        "asyncoperation",
+        "AsyncOperation",
+        "asyncoperations",
+        "asyncoperationid",
+        "name",
+        4700,
+    );
+    table.add(text("Name", 256));
+    table.add(memo("Message", 10_000));
+    let states = [
+        (0, "Ready", "Bereit", 0),
+        (1, "Suspended", "Angehalten", 10),
+        (2, "Locked", "Gesperrt", 20),
+        (3, "Completed", "Abgeschlossen", 30),
+    ];
+    let statuses = [
+        (0, "Waiting For Resources", "Wartet auf Ressourcen", 0),
+        (10, "Waiting", "Wartet", 1),
+        (20, "In Progress", "In Bearbeitung", 2),
+        (30, "Succeeded", "Erfolgreich", 3),
+        (31, "Failed", "Fehlgeschlagen", 3),
+        (32, "Canceled", "Abgebrochen", 3),
+    ];
+    table.add(Column::new("StateCode", ColumnType::State(partnered(&states))));
+    table.add(Column::new("StatusCode", ColumnType::Status(partnered(&statuses))));
+    table
 }
 
 /// A standard activity table.
@@ -67,6 +99,13 @@ pub(super) fn activity(schema_name: &str, set: &str, type_code: u32) -> Table {
             (6, "Canceled", "Abgebrochen", 2),
         ],
     )
+}
+
+/// What all activities have in common; the statuses are those of every kind.
+pub(super) fn pointer() -> Table {
+    let mut table = activity("ActivityPointer", "activitypointers", 4200);
+    table.add(Column::new("ActivityTypeCode", ColumnType::EntityName).read_only());
+    crate::sandbox::dataverse::pointer::base(table)
 }
 
 /// An activity table; the id column and the navigation names are theirs.

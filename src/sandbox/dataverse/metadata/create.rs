@@ -86,7 +86,7 @@ fn is_type(body: &Map<String, Value>, stem: &str) -> bool {
 }
 
 /// A schema name of one's own begins with a publisher's prefix.
-fn prefixed(db: &Db, schema_name: &str) -> Result<(), Refusal> {
+pub(super) fn prefixed(db: &Db, schema_name: &str) -> Result<(), Refusal> {
     let prefix = schema_name.split_once('_').map_or("", |(prefix, _)| prefix);
     let known = db.table("publisher").is_some_and(|data| {
         let column = data.def.column("customizationprefix").map(|column| column.number);
@@ -116,6 +116,17 @@ pub(super) fn in_base_language(db: &Db, body: &Map<String, Value>) -> Result<(),
         return Ok(());
     }
     Err(invalid(format!("DisplayName has no label in the base language {language}.")))
+}
+
+/// A table as `CreateEntities` has it.
+pub(super) fn posted_table(
+    db: &mut Db,
+    call: &Call,
+    body: &Map<String, Value>,
+    around: &Surroundings<'_>,
+) -> Result<(), Refusal> {
+    let solution = solution(db, call)?;
+    table(db, call, body, solution, around).map(|_| ())
 }
 
 fn table(
@@ -183,7 +194,7 @@ fn activity_rules(body: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 /// A table with the columns that the server makes.
-fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
+pub(crate) fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
     let name = schema_name.to_lowercase();
     let codes = db.tables.values().map(|data| data.def.type_code);
     let code = codes.max().unwrap_or(0).max(11_000) + 1;

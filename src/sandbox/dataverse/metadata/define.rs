@@ -212,6 +212,8 @@ pub(super) fn relations(db: &Db, table: &Table, outgoing: bool) -> Vec<Map<Strin
                 if column.name != "regardingobjectid" {
                     name = format!("{name}_{}", column.name);
                 }
+                let given = db.relation_names.get(&(child.name.clone(), column.name.clone()));
+                let name = given.cloned().unwrap_or(name);
                 let referenced =
                     db.table(&target.table).map(|data| data.def.id.clone()).unwrap_or_default();
                 out.push(object(json!({"@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",

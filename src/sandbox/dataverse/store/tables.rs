@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Db, TableData};
 use crate::sandbox::dataverse::builtin;
 use crate::sandbox::row::Cell;
@@ -15,6 +17,17 @@ impl Db {
         self.sets.insert(data.def.set.clone(), data.def.name.clone());
         self.tables.insert(data.def.name.clone(), data);
         self.metadata_version += 1;
+    }
+
+    /// Takes a table away until it is put back; false where there is none.
+    pub(crate) fn drop_table(&mut self, name: &str) -> bool {
+        let Some(data) = self.tables.remove(name) else {
+            return false;
+        };
+        self.sets.remove(&data.def.set);
+        self.dropped.insert(name.to_owned(), data);
+        self.metadata_version += 1;
+        true
     }
 
     /// Takes the four tables of mail events away.
@@ -33,6 +46,17 @@ impl Db {
         for data in self.tables.values_mut().filter(|data| data.def.activity) {
             Arc::make_mut(&mut data.def).suffix_navigation(variants.navigation_by_schema_name);
         }
+    }
+
+    /// The rows that refer to a row: table, column, id.
+    pub(crate) fn referring(&self, parent: Uuid) -> Vec<(String, String, Uuid)> {
+        let (low, high) = ((parent, 0, 0, Uuid::nil()), (parent, u32::MAX, u16::MAX, Uuid::max()));
+        let found = self.children.range(low..=high).filter_map(|(_, code, column, child)| {
+            let def = &self.tables.values().find(|data| data.def.type_code == *code)?.def;
+            let column = def.columns.iter().find(|known| known.number == *column)?;
+            Some((def.name.clone(), column.name.clone(), *child))
+        });
+        found.collect()
     }
 
     /// Days for which deletions are kept.

@@ -1,96 +1,19 @@
-//! `sandbox`: the look-alike servers, until interrupted.
+//! The configuration that points at the sandbox.
+//!
+//! Owns: its text and the secret files beside it.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::exit::{End, Exit};
 use crate::config::{Example, annotated};
-use crate::sandbox::{
-    EventIds, FaultPlan, LogForm, MailFact, Mailing, Sandbox, SandboxOptions, Variants,
-};
-
-use super::args;
-use super::exit::{End, Exit};
-use super::output::say;
-
-/// Runs the command.
-pub(super) async fn run(arguments: &args::Sandbox) -> Result<Exit, End> {
-    let faults = match &arguments.faults {
-        Some(file) => read_faults(file)?,
-        None => FaultPlan::default(),
-    };
-    let sandbox = Sandbox::start(SandboxOptions {
-        listen: arguments.listen,
-        listen_sftp: arguments.listen_sftp,
-        seed: arguments.seed,
-        contacts: arguments.contacts as usize,
-        faults,
-        variants: Variants::default(),
-        activity_tables: !arguments.without_activity_tables,
-    })
-    .await
-    .map_err(|error| {
-        let (listen, sftp) = (arguments.listen, arguments.listen_sftp);
-        End::new(
-            Exit::Usage,
-            format!("the sandbox cannot listen on {listen} and, for files, on {sftp}: {error}"),
-        )
-    })?;
-    mailings(&sandbox, arguments);
-    let rows = |table: &str| sandbox.dynamics().count(table);
-    say(&format!(
-        "sandbox on {} with {} contacts, {} vehicles, {} service visits",
-        sandbox.origin(),
-        rows("contact"),
-        rows("new_vehicle"),
-        rows("new_servicevisit"),
-    ));
-    say(&format!("  dynamics  {}/api/data/v9.2/", sandbox.origin()));
-    say(&format!("  campaign  {}/campaign/", sandbox.campaign_url()));
-    let files = sandbox.sftp();
-    say(&format!("  journal   {}, {} events", sandbox.journal().url(), sandbox.journal().count()));
-    say(&format!("  files     sftp://{}@{}/exports", files.user(), files.address()));
-    if let Some(file) = &arguments.write_config {
-        write_config(&sandbox, file)?;
-        say(&format!("  try: cdsync --config {} sync ingress", file.display()));
-        say(&format!("       cdsync --config {} sync egress", file.display()));
-    }
-    say("Ctrl-C ends it; nothing is kept");
-    let _ = tokio::signal::ctrl_c().await;
-    sandbox.stop().await;
-    Ok(Exit::Done)
-}
-
-/// Mail to all contacts, three days ago; the journal and the log files tell the
-/// same, and the rows of the second export correct some of the first.
-fn mailings(sandbox: &Sandbox, arguments: &args::Sandbox) {
-    let mail = sandbox.mail();
-    let mailing = Mailing {
-        seed: arguments.seed,
-        deliveries: arguments.mailings,
-        odd_ones: false,
-        ..Mailing::default()
-    };
-    let facts = mail.send(&mailing);
-    mail.publish(&facts, EventIds::Logs);
-    let (late, early): (Vec<MailFact>, Vec<MailFact>) =
-        facts.into_iter().partition(|fact| fact.late);
-    mail.export("1", &early, &LogForm::default());
-    mail.export("2", &late, &LogForm::default());
-}
-
-fn read_faults(file: &Path) -> Result<FaultPlan, End> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        End::new(Exit::Usage, format!("{} cannot be read: {error}", file.display()))
-    })?;
-    toml::from_str(&text)
-        .map_err(|error| End::new(Exit::Usage, format!("{}: {error}", file.display())))
-}
+use crate::sandbox::Sandbox;
 
 /// A configuration that points at the sandbox, with its secrets and the key of
 /// its file server beside it.
-fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
+pub(super) fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -115,11 +38,11 @@ fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
         Vec::new(),
     )?;
     let egress = egress(sandbox, &beside("sftp-key"), &beside("known-hosts"))?;
-    private_file(file, &format!("{text}\n{LINKED}\n{egress}"))
+    private_file(file, &format!("{text}\n{LINKED}\n{egress}\n{OPTOUT}"))
 }
 
 /// The flow of the sandbox's mail events; writes the key and the known hosts.
-pub(super) fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> Result<String, End> {
+pub(in crate::cli) fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> Result<String, End> {
     let files = sandbox.sftp();
     private_file(key, &files.client_key())?;
     private_file(hosts, &files.known_hosts())?;
@@ -159,8 +82,23 @@ private_key = { file = {key} }
 known_hosts = {hosts}
 "#;
 
+/// The flags that the sandbox's contacts and profiles have, both ways; its
+/// profiles have a filter of what changed.
+const OPTOUT: &str = r#"# Opt-outs, both ways; a contact's own address tells that it was made anew.
+[optout]
+direction = "bidirectional"
+schedule = "0 * * * * *"
+source = "rest"
+pairs = [
+  { dynamics = "donotbulkemail", campaign = "blackListEmail" },
+  { dynamics = "donotphone", campaign = "blackListPhone" },
+  { dynamics = "donotpostalmail", campaign = "blackListPostalMail" },
+]
+rest = { filter = "byModifiedSince", parameter = "since_parameter" }
+"#;
+
 /// The mapping of the linked tables that the sandbox holds beside contacts.
-pub(super) const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.
+pub(in crate::cli) const LINKED: &str = r#"# Vehicles of contacts and service visits of vehicles: a parent goes before its child.
 [[ingress.table]]
 dynamics = "new_vehicle"
 campaign = "cusVehicle"
@@ -195,7 +133,7 @@ fields = [
 
 /// The text of a configuration that points at the sandbox; writes the two
 /// secrets.
-pub(super) fn configuration(
+pub(in crate::cli) fn configuration(
     sandbox: &Sandbox,
     dynamics_secret: &Path,
     campaign_secret: &Path,

@@ -1,0 +1,129 @@
+# Drives Microsoft's own client, for tests/it/conform_python.rs: one JSON request a
+# line on standard input, one JSON answer a line on standard output.
+#
+#   {"call": "records.create", "args": [...], "named": {...}}
+#   {"batch": [["records.create", [...], {...}], ["changeset", [...]]], "continue": true}
+#   {"fetchxml": "<fetch ...>"}      {"pages": ["contact", {...}]}
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import os
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+from azure.core.credentials import AccessToken
+from PowerPlatform.Dataverse.client import DataverseClient
+from PowerPlatform.Dataverse.models import relationship
+from PowerPlatform.Dataverse.models.labels import Label, LocalizedLabel
+from PowerPlatform.Dataverse.models.upsert import UpsertItem
+
+
+class Credential:
+    """Asks the sandbox's Entra for a token, as azure-identity would."""
+
+    def get_token(self, *scopes, **_):
+        form = urllib.parse.urlencode({
+            "grant_type": "client_credentials",
+            "client_id": os.environ["CLIENT_ID"],
+            "client_secret": os.environ["CLIENT_SECRET"],
+            # The address of the environment, by the name that it knows itself by.
+            "scope": os.environ["SCOPE"],
+        })
+        with urllib.request.urlopen(os.environ["TOKEN_URL"], form.encode()) as reply:
+            token = json.load(reply)
+        return AccessToken(token["access_token"], int(time.time()) + int(token["expires_in"]))
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+    BLUE = 2
+
+
+def given(value):
+    """What JSON cannot say."""
+    if isinstance(value, list):
+        return [given(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$upsert" in value:
+        return UpsertItem(**value["$upsert"])
+    if value.get("$enum") == "Colour":
+        return Colour
+    if "$lookup" in value:
+        name, display = value["$lookup"]
+        label = Label(localized_labels=[LocalizedLabel(label=display, language_code=1033)])
+        return relationship.LookupAttributeMetadata(schema_name=name, display_name=label)
+    if "$one_to_many" in value:
+        return relationship.OneToManyRelationshipMetadata(**value["$one_to_many"])
+    return {name: given(inner) for name, inner in value.items()}
+
+
+def shown(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: shown(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict) or hasattr(value, "keys"):
+        return {str(name): shown(value[name]) for name in value.keys()}
+    if isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+        return [shown(item) for item in value]
+    if isinstance(value, (datetime.datetime, datetime.date, decimal.Decimal)):
+        return str(value)
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if hasattr(value, "__iter__"):
+        return [shown(item) for item in value]
+    return {name: shown(inner) for name, inner in vars(value).items() if not name.startswith("_")}
+
+
+def reached(root, path):
+    for name in path.split("."):
+        root = getattr(root, name)
+    return root
+
+
+def fill(batch, steps):
+    for step in steps:
+        if step[0] == "changeset":
+            with batch.changeset() as changes:
+                for name, args in step[1]:
+                    reached(changes, name)(*given(args))
+        else:
+            named = step[2] if len(step) > 2 else {}
+            reached(batch, step[0])(*given(step[1]), **given(named))
+
+
+def answer(client, asked):
+    if "batch" in asked:
+        batch = client.batch.new()
+        fill(batch, asked["batch"])
+        return batch.execute(continue_on_error=asked.get("continue", False))
+    if "fetchxml" in asked:
+        return client.query.fetchxml(asked["fetchxml"]).execute()
+    if "pages" in asked:
+        table, named = asked["pages"]
+        return [list(page) for page in client.records.list_pages(table, **named)]
+    return reached(client, asked["call"])(*given(asked.get("args", [])), **given(asked.get("named", {})))
+
+
+def main():
+    client = DataverseClient(os.environ["ENVIRONMENT"], Credential())
+    for line in sys.stdin:
+        try:
+            out = {"ok": shown(answer(client, json.loads(line)))}
+        except Exception as error:  # All of them are answers.
+            details = getattr(error, "details", None) or {}
+            out = {"error": {
+                "type": type(error).__name__,
+                "message": str(error),
+                "status": getattr(error, "status_code", None),
+                "code": details.get("service_error_code"),
+                "transient": getattr(error, "is_transient", None),
+                "retry_after": details.get("retry_after"),
+            }}
+        print(json.dumps(out), flush=True)
+
+
+main()
