@@ -64,6 +64,8 @@ mod model;
 mod schedule;
 mod scheduler;
 mod secret;
+#[cfg(test)]
+mod sim;
 mod store;
 mod telemetry;
 
