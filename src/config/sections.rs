@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::log_copy::log_copy;
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DayBudget, DynamicsCredential, DynamicsSettings,
     MetricsSettings, StoreSettings, TRACE_DAYS, UserPassword,
@@ -60,7 +61,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "log_copy"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -323,7 +324,11 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => duration(&node, LONGEST_JITTER)?,
         None => Duration::ZERO,
     };
-    Some(DaemonSettings { socket, jitter })
+    let log_copy = match keys.get("log_copy") {
+        Some(node) => Some(log_copy(&node)?),
+        None => None,
+    };
+    Some(DaemonSettings { socket, jitter, log_copy })
 }
 
 /// `[metrics]`. Whether the port is free is not known here.

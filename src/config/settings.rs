@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::log_copy::LogCopySettings;
 use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
 use crate::model::{Flow, TableName};
@@ -185,6 +186,8 @@ pub(crate) struct DaemonSettings {
     pub(crate) socket: Option<PathBuf>,
     /// Runs begin up to so much after their time.
     pub(crate) jitter: Duration,
+    /// `[daemon.log_copy]`, where it is present.
+    pub(crate) log_copy: Option<LogCopySettings>,
 }
 
 impl Config {
@@ -193,6 +196,13 @@ impl Config {
     pub(crate) fn socket(&self) -> PathBuf {
         let beside = || self.store.path.with_file_name("cdsync.sock");
         self.daemon.socket.clone().unwrap_or_else(beside)
+    }
+
+    /// Where lines wait until they are copied: a directory beside the store.
+    pub(crate) fn log_spool(&self) -> PathBuf {
+        let mut name = self.store.path.file_name().unwrap_or_default().to_owned();
+        name.push("-logs");
+        self.store.path.with_file_name(name)
     }
 }
 

@@ -62,6 +62,7 @@ mod ingress_resources;
 mod ingress_schema;
 mod ingress_tables;
 mod ingress_tokens;
+mod log_copy;
 mod manual;
 mod markers;
 mod metrics;

@@ -1,0 +1,32 @@
+//! `[daemon.log_copy]`: defaults, places of problems.
+
+use std::time::Duration;
+
+use super::super::load;
+use super::{BASE, TABLE, problems};
+
+const SFTP: &str = "[campaign.sftp]\nhost = \"sftp.example\"\nuser = \"u\"\nprivate_key = { env = \"KEY\" }\nknown_hosts = \"/etc/cdsync/known_hosts\"\n";
+
+fn text(section: &str) -> String {
+    format!("{BASE}{SFTP}[ingress]\n{TABLE}[daemon.log_copy]\n{section}")
+}
+
+#[test]
+fn the_copy_of_the_log_has_defaults() {
+    let config = load(&text("directory = \"d365_loads/logs/\"\n")).unwrap();
+    let found = config.daemon.log_copy.clone().unwrap();
+    assert_eq!(found.directory, "d365_loads/logs");
+    let hours = Duration::from_hours;
+    assert_eq!((found.every, found.keep), (hours(1), hours(14 * 24)));
+    assert_eq!(found.instance, None);
+    assert_eq!(config.log_spool().to_str(), Some("cdsync.db-logs"));
+    assert_eq!(load(&format!("{BASE}{TABLE}")).unwrap().daemon.log_copy, None, "off by default");
+}
+
+#[test]
+fn every_problem_of_the_copy_is_placed() {
+    let section = "every = \"0s\"\nkeep = \"1y\"\ninstance = \"a/b\"\nfolder = \"x\"\n";
+    insta::assert_snapshot!(problems(&text(section)), @"");
+    let without = text("directory = \"logs\"\n").replace(SFTP, "");
+    insta::assert_snapshot!(problems(&without), @"");
+}
