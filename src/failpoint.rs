@@ -1,6 +1,7 @@
 //! Planned crashes for tests: `CDSYNC_CRASH=commit:3` ends the process without
-//! any clean-up at the third commit. Only in debug builds; a release build has
-//! no such code.
+//! any clean-up at the third commit, `commit:3:hang` lets that thread stand
+//! still for ever, `commit:3:panic` is a bug there. Only in debug builds; a
+//! release build has no such code.
 
 /// A place where a test may let the process die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,32 +16,69 @@ pub(crate) enum Point {
     Answered,
 }
 
-/// Ends the process here if the environment planned it.
+/// What is planned, and at which passage of which place.
 #[cfg(debug_assertions)]
-pub(crate) fn hit(point: Point) {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+struct Plan {
+    point: Point,
+    number: u64,
+    how: How,
+}
 
-    static PLAN: OnceLock<Option<(Point, u64)>> = OnceLock::new();
-    static COUNT: AtomicU64 = AtomicU64::new(0);
+#[cfg(debug_assertions)]
+enum How {
+    Crash,
+    Hang,
+    Panic,
+}
 
-    let plan = PLAN.get_or_init(|| {
-        let text = std::env::var("CDSYNC_CRASH").ok()?;
-        let (name, number) = text.split_once(':')?;
-        let point = match name {
+#[cfg(debug_assertions)]
+impl Plan {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let point = match parts.next()? {
             "commit" => Point::Commit,
             "committed" => Point::Committed,
             "request" => Point::Request,
             "answered" => Point::Answered,
             _ => return None,
         };
-        Some((point, number.parse().ok()?))
-    });
-    if let Some((planned, number)) = plan
-        && *planned == point
-        && COUNT.fetch_add(1, Ordering::Relaxed) + 1 == *number
+        let number = parts.next()?.parse().ok()?;
+        let how = match parts.next() {
+            None => How::Crash,
+            Some("hang") => How::Hang,
+            Some("panic") => How::Panic,
+            Some(_) => return None,
+        };
+        Some(Self { point, number, how })
+    }
+
+    #[expect(clippy::panic, reason = "planned by a test")]
+    fn carry_out(&self) {
+        match self.how {
+            How::Crash => std::process::abort(),
+            How::Hang => loop {
+                std::thread::park();
+            },
+            How::Panic => panic!("planned"),
+        }
+    }
+}
+
+/// Ends the process here if the environment planned it.
+#[cfg(debug_assertions)]
+pub(crate) fn hit(point: Point) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+
+    let plan = PLAN.get_or_init(|| Plan::parse(&std::env::var("CDSYNC_CRASH").ok()?));
+    if let Some(plan) = plan
+        && plan.point == point
+        && COUNT.fetch_add(1, Ordering::Relaxed) + 1 == plan.number
     {
-        std::process::abort();
+        plan.carry_out();
     }
 }
 

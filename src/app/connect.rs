@@ -16,8 +16,9 @@ use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, Dynam
 use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
+use crate::model::Stop;
 use crate::secret::SecretSource;
-use crate::store::{Mode, Store, StoreError};
+use crate::store::{Copy, Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
 
 /// The window of Dataverse's request limit ("Service protection API limits").
@@ -129,6 +130,25 @@ impl App {
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
+    }
+
+    /// The same clients for a pass that may be asked to end: what has not gone
+    /// out by then does not go. The journal and the files are only read, and
+    /// reading is dropped.
+    pub(super) fn until(&self, stop: &Stop) -> Self {
+        Self {
+            dynamics: self.dynamics.until(stop),
+            campaign: self.campaign.until(stop),
+            activities: self.activities.until(stop),
+            ..self.clone()
+        }
+    }
+
+    /// The same clients for a dry run on a copy of the store.
+    pub(crate) fn on(&self, copy: &Copy) -> Self {
+        let mut config = (*self.config).clone();
+        config.store.path = copy.path();
+        Self { config: Arc::new(config), quiet: Quiet::default(), ..self.clone() }
     }
 
     /// Opens the store. What an ended process was working on is marked: it may

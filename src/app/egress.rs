@@ -128,8 +128,9 @@ async fn work(
     let reading = async {
         // What is dropped here is a page that nobody has seen: as after a crash.
         let report = tokio::select! {
-            report = read(app, intake, files) => report.map(Some),
+            biased;
             () = stop.requested() => Ok(None),
+            report = read(app, intake, files) => report.map(Some),
         };
         all_read.store(true, Ordering::SeqCst);
         delivery.work_ready().notify_one();

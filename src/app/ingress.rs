@@ -121,8 +121,9 @@ async fn work(
     let reading = async {
         // What is dropped here is a page that nobody has seen: as after a crash.
         let report = tokio::select! {
-            report = intake.run(&prepared.tables) => report.map(Some),
+            biased;
             () = stop.requested() => Ok(None),
+            report = intake.run(&prepared.tables) => report.map(Some),
         };
         all_read.store(true, Ordering::SeqCst);
         intake.work_ready.notify_one();

@@ -5,6 +5,7 @@ mod activities;
 mod activity_check;
 mod aging;
 mod budget;
+mod came;
 mod check_files;
 mod check_journal;
 mod check_optout;
@@ -35,6 +36,7 @@ mod story;
 mod suggest;
 mod tables;
 
+pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;

@@ -113,8 +113,9 @@ async fn work(
     };
     let intake = app.optout_intake(settings, (store, tally), source);
     let read = tokio::select! {
-        read = intake.run() => read,
+        biased;
         () = stop.requested() => Ok(FileReport::default()),
+        read = intake.run() => read,
     };
     match read {
         Ok(report) => {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::app::came::Came;
 use crate::app::egress::sync_egress;
 use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
@@ -15,7 +16,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted};
+use crate::telemetry::{FlowFinished, FlowStarted, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct PassOptions {
     pub(crate) again: bool,
     /// Whether someone asked for it, and not the schedule.
     pub(crate) asked: bool,
+    /// What the pass before it came to, where it is known.
+    pub(crate) before: Option<Came>,
 }
 
 /// Where a pass is, for whoever draws it.
@@ -80,6 +83,19 @@ pub(crate) struct PassReport {
     pub(crate) end: PassEnd,
     /// What it counted.
     pub(crate) counts: Counts,
+    /// Both, for the next one.
+    pub(crate) came: Came,
+    /// Whether it was told of.
+    pub(crate) told: bool,
+}
+
+#[cfg(test)]
+impl PassReport {
+    /// Of a pass that succeeded, and was told of.
+    pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
+        let came = Came { outcome: RunOutcome::Ok, counts, alike: 0 };
+        Self { end, counts, came, told: true }
+    }
 }
 
 /// What stood in the way of a pass, from all its parts.
@@ -109,7 +125,8 @@ pub(crate) async fn sync(
     options: PassOptions,
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
-    let app = &app.of_flow(flow);
+    // What has not gone out when it is asked to end does not go.
+    let app = &app.of_flow(flow).until(&options.stop);
     match flow {
         Flow::Ingress => Box::pin(sync_ingress(app, store, options, watch)).await,
         Flow::Egress => Box::pin(sync_egress(app, store, options, watch)).await,
@@ -128,6 +145,8 @@ pub(super) struct Frame<'a> {
     calls: (u64, u64),
     patience: Patience,
     again: bool,
+    before: Option<Came>,
+    asked: bool,
     watch: &'a mut (dyn FnMut(Watch) + Send),
     shown: Option<(Monotonic, u64)>,
     told: Option<(TallyDelta, u64)>,
@@ -154,14 +173,30 @@ impl<'a> Frame<'a> {
     ) -> Result<Self, StoreError> {
         let tally = Tally::default();
         let (began, calls) = (app.clock.monotonic(), app.calls(flow));
+        store.in_place().await?;
         let (run, carried) =
             store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
-        FlowStarted { flow, run, backlog: carried }.emit();
+        let (again, asked, before) = (options.again, options.asked, options.before);
+        FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
         let patience = Patience::new(app, flow, &tally, options.patience);
-        let again = options.again;
         let (shown, told) = (None, None);
-        Ok(Self { app, store, tally, flow, run, began, calls, patience, again, watch, shown, told })
+        Ok(Self {
+            app,
+            store,
+            tally,
+            flow,
+            run,
+            began,
+            calls,
+            patience,
+            again,
+            before,
+            asked,
+            watch,
+            shown,
+            told,
+        })
     }
 
     /// Runs a part of the pass while patience lasts, and tells how far it is.
@@ -190,9 +225,10 @@ impl<'a> Frame<'a> {
         tokio::pin!(stopped);
         loop {
             tokio::select! {
+                biased;
+                () = &mut stopped => return Ok(Driven::Stopped),
                 ended = &mut work => return ended.map(Driven::Ended),
                 () = self.patience.run_out() => return Ok(Driven::GaveUp),
-                () = &mut stopped => return Ok(Driven::Stopped),
                 tick = ticker.tick() => tick?,
             }
         }
@@ -226,10 +262,16 @@ impl<'a> Frame<'a> {
         let outcome = outcome(&end, failed);
         self.app.meters.settle().await;
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
-        tell_finished((flow, run), outcome, &counts, source - self.calls.1);
+        let (came, news) =
+            Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);
+        let told = self.asked || news;
+        tell_finished((flow, run), came, source - self.calls.1, told);
+        if !matches!(end, PassEnd::Stopped) {
+            pass_over(flow);
+        }
         let days = self.app.config.store.trace_days;
         store.call(move |work| work.prune_trace(days, run)).await?;
-        Ok(PassReport { end, counts })
+        Ok(PassReport { end, counts, came, told })
     }
 }
 
@@ -303,12 +345,8 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     }
 }
 
-fn tell_finished(
-    (flow, run): (Flow, RunId),
-    outcome: RunOutcome,
-    counts: &Counts,
-    source_calls: u64,
-) {
+fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news: bool) {
+    let Came { outcome, counts, .. } = came;
     FlowFinished {
         flow,
         run,
@@ -324,5 +362,5 @@ fn tell_finished(
         source_calls,
         duration_ms: counts.duration_ms,
     }
-    .emit();
+    .emit(news);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
-use crate::model::ApiRoot;
+use crate::model::{ApiRoot, Stop};
 
 /// One line of the list of resources.
 #[derive(Clone, Debug)]
@@ -28,6 +28,11 @@ impl Reader {
     /// with the tenant, without `/campaign`.
     pub(crate) fn new(client: Client, origin: Origin) -> Self {
         Self { client, origin: Arc::new(origin) }
+    }
+
+    /// The same reader for work that may be asked to end; see `Client::until`.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        Self { client: self.client.until(stop.seen()), ..self.clone() }
     }
 
     /// The same, for requests that may use the whole budget of the day.

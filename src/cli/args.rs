@@ -286,7 +286,7 @@ pub(super) struct FlowChoice {
 }
 
 /// `plan`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// Flows to plan; all that are configured, if none is named
     #[arg(value_name = "FLOW")]

@@ -14,14 +14,14 @@ use crate::telemetry::FlowPaused;
 
 use super::args::{
     ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Forget, Json,
-    LetterAction, Resync, Sync, Trace,
+    LetterAction, Plan, Resync, Sync, Trace,
 };
 use super::config::{config, flows};
 use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
-use super::{discard, forget, letters, optouts, remote, resync, status, sync, trace};
+use super::{discard, forget, letters, optouts, plan, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +39,7 @@ pub(super) enum Request {
     Resume(FlowChoice),
     Resync(Resync),
     Sync(Sync),
+    Plan(Plan),
 }
 
 /// Where a command is answered.
@@ -59,6 +60,7 @@ impl Request {
             Self::Pause(choice) | Self::Resume(choice) => flows(config, &[choice.flow]).map(drop),
             Self::DiscardTable(arguments) => discard::unmapped(arguments, config).map(drop),
             Self::ApproveOptouts => flows(config, &[FlowName::Optout]).map(drop),
+            Self::Plan(arguments) => flows(config, &arguments.flows).map(drop),
             Self::Status(_)
             | Self::DeadLetters(_)
             | Self::Optouts(_)
@@ -71,7 +73,7 @@ impl Request {
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
-            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) => Mode::Rehearsal,
+            Self::Status(_) | Self::Trace(_) | Self::Optouts(_) | Self::Plan(_) => Mode::Rehearsal,
             Self::DeadLetters(_)
             | Self::ApproveDeletes(_)
             | Self::DiscardTable(_)
@@ -147,7 +149,7 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
         }
         Request::ApproveOptouts => optouts::approve(place).await,
         Request::Forget(arguments) => forget::answer(*arguments, place.store).await,
-        Request::Resync(_) | Request::Sync(_) => {
+        Request::Resync(_) | Request::Sync(_) | Request::Plan(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
     }
@@ -172,7 +174,7 @@ async fn pause(place: &Place<'_>, flow: Flow, paused: bool) -> Result<Spoken, En
 /// Answers a request that came to the daemon.
 pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<String>) -> Reply {
     let said = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => carry_out(&request, &desk, out).await,
+        Ok(request) => Box::pin(carry_out(&request, &desk, out)).await,
         Err(_) => Err(End::new(
             Exit::Usage,
             "the daemon does not know this request; run the command with the daemon's version of cdsync",
@@ -196,11 +198,12 @@ async fn carry_out(
     let daemon = Some(Daemon::of(&app, desk.running()));
     let place = Place { config: &app.config, store: desk.store(), clock: &app.clock, daemon };
     match request {
-        Request::Resync(arguments) => resync::beside(arguments, desk, out).await,
+        Request::Resync(arguments) => Box::pin(resync::beside(arguments, desk, out)).await,
         Request::Optouts(arguments) => {
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
         Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Plan(arguments) => Box::pin(plan::beside(arguments, desk, out)).await,
         Request::Forget(arguments) => forget::beside(*arguments, desk).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;

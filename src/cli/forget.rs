@@ -49,6 +49,8 @@ pub(super) async fn answer(arguments: Forget, store: &Store) -> Result<Spoken, E
 /// The same in the daemon, as soon as no pass runs.
 pub(super) async fn beside(arguments: Forget, desk: &Desk) -> Result<Spoken, End> {
     let gone = || End::new(Exit::Incomplete, "the daemon ends; nothing was erased");
+    // No dry run has a copy of the store meanwhile.
+    let _alone = desk.rehearsal().await;
     let turn = desk.turn().await.ok_or_else(gone)?;
     let said = answer(arguments, desk.store()).await;
     drop(turn);

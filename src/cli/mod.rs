@@ -73,9 +73,7 @@ fn complain(cli: &Cli, end: &End) {
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        output::complain(&format!(
-            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
-        ));
+        progress::report_bug(place);
         std::process::abort();
     }));
 }

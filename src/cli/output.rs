@@ -22,11 +22,6 @@ pub(super) fn print_json(value: &Value) -> io::Result<()> {
     print(&format!("{value:#}"))
 }
 
-/// One JSON value, to stdout, on one line.
-pub(super) fn print_json_line(value: &Value) -> io::Result<()> {
-    print(&value.to_string())
-}
-
 /// A word to the user, to stderr.
 pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

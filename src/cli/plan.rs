@@ -1,25 +1,61 @@
 //! `plan`: what a pass would write.
 
-use serde_json::{Map, Value, json};
+use std::io;
 
-use crate::app::{Look, Meaning, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use crate::app::{App, Look, Meaning, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
 use crate::clock::Clock;
+use crate::daemon::Desk;
 use crate::model::Flow;
 
 use super::args::{Cli, Plan};
-use super::config::{app, flows};
+use super::config::{app, config, flows};
+use super::desk::Request;
 use super::exit::{End, Exit};
-use super::output::{Align, count, print, print_json_line, say, table};
+use super::output::{Align, Spoken, count, print, table};
 use super::progress::Progress;
+use super::remote;
 
-/// Runs the command.
+/// Runs the command; where a daemon has the store, in the daemon: it has the
+/// secrets, too.
 pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Exit, End> {
     let progress = Progress::start(&cli.global)?;
+    let socket = config(&cli.global)?.socket();
+    if let Some(exit) = remote::ask(&socket, &Request::Plan(arguments.clone())).await? {
+        return Ok(exit);
+    }
     let app = app(&cli.global, clock)?;
+    let said = rehearse(&app, arguments, &progress, print).await?;
+    said.tell()
+}
+
+/// Answers the command in the daemon, on a copy of its store.
+pub(super) async fn beside(
+    arguments: &Plan,
+    desk: &Desk,
+    out: mpsc::Sender<String>,
+) -> Result<Spoken, End> {
+    let _turn = desk.rehearsal().await;
+    let copy = desk.store().copy().await?;
+    let app = desk.app().on(&copy);
+    let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+    let write = move |text: &str| out.blocking_send(text.to_owned()).map_err(gone);
+    rehearse(&app, arguments, &Progress::none(), write).await
+}
+
+async fn rehearse(
+    app: &App,
+    arguments: &Plan,
+    progress: &Progress,
+    write: impl Fn(&str) -> io::Result<()> + Send + 'static,
+) -> Result<Spoken, End> {
     let flows = flows(&app.config, &arguments.flows)?;
     let (as_json, values) = (arguments.json.json, arguments.show_values);
     let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);
-    let writing = tokio::task::spawn_blocking(move || write_out(&mut queue, as_json, values));
+    let writing =
+        tokio::task::spawn_blocking(move || write_out(&mut queue, (as_json, values), &write));
     let visit = move |planned| {
         // The printer ends early only when nobody reads on.
         let _ = rows.send(planned);
@@ -31,9 +67,9 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
             Flow::Egress => "reading the journal",
         });
         rehearsals.push(match flow {
-            Flow::Ingress => plan_ingress(&app, visit.clone()).await,
-            Flow::Egress => plan_egress(&app, visit.clone()).await,
-            Flow::Optout => plan_optout(&app, visit.clone()).await,
+            Flow::Ingress => plan_ingress(app, visit.clone()).await,
+            Flow::Egress => plan_egress(app, visit.clone()).await,
+            Flow::Optout => plan_optout(app, visit.clone()).await,
         });
     }
     drop(visit);
@@ -41,14 +77,11 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     progress.end();
     let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
-    if !as_json {
-        for rehearsal in &rehearsals {
-            if !rehearsal.meanings.is_empty() {
-                print(&meanings(&rehearsal.meanings))?;
-            }
-            sum_up(rehearsal);
-        }
-    }
+    let shown = || rehearsals.iter().filter(|_| !as_json);
+    let sums: Vec<String> = shown().map(sum_up).collect();
+    let samples = shown().filter(|it| !it.meanings.is_empty());
+    let out: String = samples.map(|it| meanings(&it.meanings)).collect();
+    let spoken = |exit| Spoken { exit, out, say: sums.join("\n") };
     if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
             Exit::Unreachable,
@@ -58,8 +91,8 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
     let incomplete = rehearsals.iter().any(|it| it.incomplete);
     match rehearsals.into_iter().find_map(|it| it.refused) {
         Some(failure) => Err(failure.into()),
-        None if incomplete => Ok(Exit::Incomplete),
-        None => Ok(Exit::Done),
+        None if incomplete => Ok(spoken(Exit::Incomplete)),
+        None => Ok(spoken(Exit::Done)),
     }
 }
 
@@ -88,33 +121,33 @@ fn meanings(samples: &[Meaning]) -> String {
     format!("\n{title}\n\n{}", table(&columns, &rows))
 }
 
-fn sum_up(rehearsal: &Rehearsal) {
+fn sum_up(rehearsal: &Rehearsal) -> String {
     let counts = rehearsal.counts;
-    say(&format!(
+    format!(
         "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
         count(counts.read),
         count(counts.unchanged),
         count(counts.filtered),
         count(counts.dead_lettered),
-    ));
+    )
 }
 
 fn write_out(
     planned: &mut std::sync::mpsc::Receiver<Planned>,
-    as_json: bool,
-    values: bool,
-) -> Result<(), std::io::Error> {
+    (as_json, values): (bool, bool),
+    write: &dyn Fn(&str) -> io::Result<()>,
+) -> io::Result<()> {
     /// Lines that are set in columns together.
     const GROUP: usize = 500;
     let mut group = Vec::new();
     for row in planned.iter() {
         if as_json {
-            print_json_line(&as_object(&row, values))?;
+            write(&as_object(&row, values).to_string())?;
             continue;
         }
         if let Some(look) = row.look {
             let (table, reason) = (&row.table, &row.reason);
-            print(&format!("mapping of {table} changed: {reason}; {}\n", looked_at(look)))?;
+            write(&format!("mapping of {table} changed: {reason}; {}\n", looked_at(look)))?;
             continue;
         }
         group.push(vec![
@@ -125,11 +158,11 @@ fn write_out(
             row.reason,
         ]);
         if group.len() == GROUP {
-            print_group(&group)?;
+            print_group(&group, write)?;
             group.clear();
         }
     }
-    if group.is_empty() { Ok(()) } else { print_group(&group) }
+    if group.is_empty() { Ok(()) } else { print_group(&group, write) }
 }
 
 /// How many records are looked at again, and why all are, if they are.
@@ -194,7 +227,7 @@ fn fields_text(row: &Planned, values: bool) -> String {
     parts.join(", ")
 }
 
-fn print_group(rows: &[Vec<String>]) -> Result<(), std::io::Error> {
+fn print_group(rows: &[Vec<String>], write: &dyn Fn(&str) -> io::Result<()>) -> io::Result<()> {
     let columns = [
         ("table", Align::Left),
         ("record", Align::Left),
@@ -202,5 +235,5 @@ fn print_group(rows: &[Vec<String>]) -> Result<(), std::io::Error> {
         ("fields", Align::Left),
         ("why", Align::Left),
     ];
-    print(&table(&columns, rows))
+    write(&table(&columns, rows))
 }

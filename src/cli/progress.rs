@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::Watch;
 use crate::clock::{Clock, Monotonic};
-use crate::telemetry::{CommandFailed, LogFormat, Spool, start};
+use crate::telemetry::{BugFound, CommandFailed, LogFormat, Spool, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
@@ -71,6 +71,17 @@ pub(super) fn report_failure(exit: Exit, reason: String) {
     }
 }
 
+/// Says where a bug showed itself, in the same way.
+pub(super) fn report_bug(place: String) {
+    if JSON.load(Ordering::Relaxed) {
+        BugFound { place }.emit();
+    } else {
+        complain(&format!(
+            "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
+        ));
+    }
+}
+
 impl Progress {
     /// Starts the log as the options say.
     pub(super) fn start(global: &Global) -> Result<Self, End> {
@@ -113,6 +124,12 @@ impl Progress {
             bar.set_style(style);
         }
         Ok(Self { all, bar, plain: None })
+    }
+
+    /// Of something that nobody watches.
+    pub(super) fn none() -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { bar: all.add(ProgressBar::hidden()), all, plain: None }
     }
 
     /// Tells in plain lines what cannot be drawn.

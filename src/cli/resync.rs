@@ -205,8 +205,14 @@ async fn carry_out(
         ResyncJoined { table, purpose: wish.purpose.as_str(), asked_at }.emit();
     }
     let requests = Requests { only: true, report: report.clone(), ..Requests::default() };
-    let options =
-        PassOptions { patience, requests, stop: Stop::default(), again: false, asked: true };
+    let options = PassOptions {
+        patience,
+        requests,
+        stop: Stop::default(),
+        again: false,
+        asked: true,
+        before: None,
+    };
     let passed = sync(app, store, Flow::Ingress, options, &mut |_| draw()).await?;
     Ok(passed.end)
 }

@@ -30,7 +30,10 @@ pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
     let answering: Answering = Arc::new(|line, desk, out| Box::pin(serve(line, desk, out)));
     let service = Service { app, store: store.clone(), path, reload, answering, spool };
     match Box::pin(daemon::run(service)).await {
-        Ok(()) => {}
+        Ok(true) => {}
+        // Who stops us does not wait: neither for a file to be closed nor for a
+        // thread that stands still. It is as after a crash.
+        Ok(false) => std::process::exit(Exit::Done as i32),
         Err(DaemonError::Store(error @ StoreError::CommitUnknown(_))) => end_process(&error),
         Err(DaemonError::Store(error)) => return Err(error.into()),
         Err(error @ DaemonError::Setup(_)) => {

@@ -89,6 +89,7 @@ async fn passes(
             stop: stop.clone(),
             again: false,
             asked: true,
+            before: None,
         };
         let mut watch = |watch| progress.show(flow.as_str(), watch);
         let report = sync(app, store, *flow, options, &mut watch).await?;

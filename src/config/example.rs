@@ -174,7 +174,8 @@ fn store(example: &Example) -> String {
          # How the commands reach a running daemon.\n\
          # [daemon]\n\
          # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n\
-         # jitter = \"2s\"                          # runs begin up to so much later; default: none\n\n\
+         # jitter = \"2s\"                          # runs begin up to so much later; default: none\n\
+         # idle_passes = \"quiet\"                  # no line of passes that find nothing to do\n\n\
          # A copy of the log on the server of [campaign.sftp], in a directory that is there.\n\
          # [daemon.log_copy]\n\
          # directory = \"d365_loads/logs\"\n\

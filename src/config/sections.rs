@@ -61,7 +61,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter", "log_copy"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes", "log_copy"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -324,11 +324,15 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => duration(&node, LONGEST_JITTER)?,
         None => Duration::ZERO,
     };
+    let tell_idle = match keys.get("idle_passes") {
+        Some(node) => node.word(&[("log", true), ("quiet", false)])?,
+        None => true,
+    };
     let log_copy = match keys.get("log_copy") {
         Some(node) => Some(log_copy(&node)?),
         None => None,
     };
-    Some(DaemonSettings { socket, jitter, log_copy })
+    Some(DaemonSettings { socket, jitter, tell_idle, log_copy })
 }
 
 /// `[metrics]`. Whether the port is free is not known here.

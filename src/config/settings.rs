@@ -180,14 +180,22 @@ pub(crate) struct MetricsSettings {
 }
 
 /// `[daemon]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonSettings {
     /// Where the commands reach a running daemon, if not beside the store.
     pub(crate) socket: Option<PathBuf>,
     /// Runs begin up to so much after their time.
     pub(crate) jitter: Duration,
+    /// Whether each pass is told of at `info`, also one that found nothing to do.
+    pub(crate) tell_idle: bool,
     /// `[daemon.log_copy]`, where it is present.
     pub(crate) log_copy: Option<LogCopySettings>,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self { socket: None, jitter: Duration::ZERO, tell_idle: true, log_copy: None }
+    }
 }
 
 impl Config {

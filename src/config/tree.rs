@@ -294,7 +294,7 @@ fn home_of(key: &str) -> Option<&'static str> {
         | "requests_per_5_minutes" => Some("`[dynamics]`"),
         "organization_id" | "scopes" | "ims_url" | "requests_per_second" => Some("`[campaign]`"),
         "requests_per_day" | "optout_share" => Some("`[dynamics]` and `[campaign]`"),
-        "socket" | "jitter" => Some("`[daemon]`"),
+        "socket" | "jitter" | "idle_passes" => Some("`[daemon]`"),
         "path" => Some("`[store]`"),
         "schedule" | "table" => Some("`[ingress]`"),
         "events"

@@ -63,7 +63,7 @@ async fn day(jitter: &str) -> Runs {
             noted.lock().unwrap().push((flow, began));
             Box::pin(async move {
                 clock.sleep(takes(flow, began)).await;
-                Ok(PassReport { end: PassEnd::Done, counts: Counts::default() })
+                Ok(PassReport::test(PassEnd::Done, Counts::default()))
             })
         }),
         paused: Box::new(move |flow| {
@@ -71,9 +71,14 @@ async fn day(jitter: &str) -> Runs {
             Box::pin(std::future::ready(Ok(paused)))
         }),
         watch: Box::new(|_| Box::pin(std::future::ready(Ok(())))),
+        lives: Box::new(|| Box::pin(std::future::ready(Ok(())))),
     };
     let (events, queue) = mpsc::channel(8);
-    let shared = Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
+    let shared = Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
     let timers = Timers::of(&app, None).unwrap();
     let reload = (std::path::PathBuf::new(), never());
     let notify = Notify::none();

@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) app: RwLock<App>,
     /// The flows whose passes run.
     pub(super) running: Mutex<Vec<Flow>>,
+    /// Held by the dry run that has a copy of the store.
+    pub(super) rehearsing: tokio::sync::Mutex<()>,
 }
 
 /// Where a command is answered.
@@ -61,6 +63,12 @@ impl Desk {
     /// The store.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Waits for its turn among the dry runs: there is one copy of the store at a
+    /// time.
+    pub(crate) async fn rehearsal(&self) -> impl Drop + '_ {
+        self.shared.rehearsing.lock().await
     }
 
     /// The flows whose passes run.

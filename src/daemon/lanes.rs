@@ -6,10 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::app::{App, PassEnd};
+use crate::app::{App, Came, PassEnd, PassReport};
+use crate::clock::Monotonic;
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
-use crate::telemetry::{FlowFailing, FlowRecovered};
+use crate::telemetry::{FlowFailing, FlowQuiet, FlowRecovered};
+
+/// Longest wait between two passes that fail.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// How often a flow that finds nothing to do says that it lives.
+const QUIET_EVERY: Duration = Duration::from_hours(1);
 
 /// Someone who waits for a pass, and how patient it is to be.
 pub(super) type Waiter = (Duration, oneshot::Sender<PassEnd>);
@@ -24,10 +31,24 @@ pub(super) struct Lane {
     /// It waits for the budget of the day.
     pub(super) unpaid: bool,
     waiters: Vec<Waiter>,
-    /// Passes that failed in a row.
-    failed: u64,
+    failing: Option<Failing>,
+    /// Passes that told nothing, and since when.
+    quiet: (u64, Option<Monotonic>),
     /// What waited at the end of the last pass.
     pub(super) backlog: u64,
+    /// What that pass came to.
+    pub(super) came: Option<Came>,
+}
+
+/// Passes that failed in a row.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    passes: u64,
+    since: Monotonic,
+    /// Whether a system refuses us, and is not silent or in trouble.
+    refused: bool,
+    /// Until when the schedule is left alone.
+    held: Option<Monotonic>,
 }
 
 /// All flows that are configured, in the order in which they run.
@@ -47,8 +68,10 @@ impl Lanes {
             woken: false,
             unpaid: false,
             waiters: Vec::new(),
-            failed: 0,
+            failing: None,
+            quiet: (0, None),
             backlog: 0,
+            came: None,
         };
         Ok(Self(plans.into_iter().map(lane).collect()))
     }
@@ -61,6 +84,11 @@ impl Lanes {
             let Some(at) = self.0.iter().position(|old| old.flow == lane.flow) else { continue };
             let old = self.0.swap_remove(at);
             *lane = Lane { timer: old.timer.by(lane.timer.plan().clone()), ..old };
+            if lane.failing.is_some() {
+                // It may have mended what stands in the way.
+                lane.woken = true;
+                lane.release();
+            }
         }
         *self = lanes;
         Ok(())
@@ -68,7 +96,8 @@ impl Lanes {
 
     /// When the first of them is due that may begin beside what runs.
     pub(super) fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
-        next_due(self.free(running).map(|lane| &lane.timer), now)
+        let free = self.free(running).filter(|lane| !lane.is_held());
+        next_due(free.map(|lane| &lane.timer), now)
     }
 
     /// The flow that is to begin now: one that somebody waits for before one
@@ -93,8 +122,29 @@ impl Lanes {
         self.0.iter_mut().find(|lane| lane.flow == flow)
     }
 
+    /// Somebody did something that a pass is to see soon, whatever failed before.
     pub(super) fn wake(&mut self) {
-        self.0.iter_mut().for_each(|lane| lane.woken = true);
+        for lane in &mut self.0 {
+            lane.woken = true;
+            lane.release();
+        }
+    }
+
+    /// Whether the passes of a flow fail and the next one waits.
+    pub(super) fn is_held(&self, flow: Flow) -> bool {
+        self.0.iter().any(|lane| lane.flow == flow && lane.is_held())
+    }
+
+    /// Notes what the wall clock shows.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        self.0.iter_mut().for_each(|lane| lane.timer.look(now));
+    }
+
+    /// Lets those go whose wait is over.
+    pub(super) fn let_go(&mut self, now: Monotonic) {
+        for failing in self.0.iter_mut().filter_map(|lane| lane.failing.as_mut()) {
+            failing.held = failing.held.filter(|until| *until > now);
+        }
     }
 
     /// Wakes those that waited for the budget of the day, once they may run.
@@ -127,9 +177,19 @@ impl Lane {
         !self.waiters.is_empty()
     }
 
+    fn is_held(&self) -> bool {
+        self.failing.is_some_and(|failing| failing.held.is_some())
+    }
+
+    fn release(&mut self) {
+        if let Some(failing) = &mut self.failing {
+            failing.held = None;
+        }
+    }
+
     /// Since when it has something to do, if it has.
     fn wanted_since(&self, now: Timestamp) -> Option<(Timestamp, Flow)> {
-        let due = self.timer.due(now).filter(|due| *due <= now);
+        let due = self.timer.due(now).filter(|due| *due <= now && !self.is_held());
         due.or_else(|| self.woken.then_some(now)).map(|since| (since, self.flow))
     }
 
@@ -143,34 +203,76 @@ impl Lane {
     /// Tells when passes begin to fail, and when they work again. `outage`: what
     /// stands in the way of a pass in which nothing moved. In words for the
     /// service manager.
-    pub(super) fn judge(&mut self, end: &PassEnd, outage: Option<String>) -> String {
-        let backlog = self.backlog;
-        let flow = self.flow;
-        if let PassEnd::Spent(failure) = end {
+    pub(super) fn judge(
+        &mut self,
+        report: &PassReport,
+        outage: Option<String>,
+        now: Monotonic,
+    ) -> String {
+        self.backlog = report.counts.pending;
+        self.came = Some(report.came);
+        let (flow, backlog) = (self.flow, self.backlog);
+        if let PassEnd::Spent(failure) = &report.end {
             self.unpaid = true;
             return format!("waits for the budget, {backlog} waiting: {failure}");
         }
-        if let Some(reason) = end.failure() {
-            self.failed += 1;
-            let outage = outage.filter(|_| matches!(end, PassEnd::GaveUp));
+        if let Some(reason) = report.end.failure() {
+            let outage = outage.filter(|_| matches!(report.end, PassEnd::GaveUp));
             let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
             let said = format!("failed, {backlog} waiting: {reason}");
-            if self.failed == 1 {
+            if self.failed(matches!(report.end, PassEnd::Refused(_)), now) {
                 FlowFailing { flow, reason }.emit();
             }
             return said;
         }
-        if self.failed > 0 && !matches!(end, PassEnd::Stopped) {
-            FlowRecovered { flow, failed: self.failed }.emit();
-            self.failed = 0;
+        if !matches!(report.end, PassEnd::Stopped)
+            && let Some(failing) = self.failing.take()
+        {
+            let lasted = now.since(failing.since).as_millis();
+            let failing_ms = u64::try_from(lasted).unwrap_or(u64::MAX);
+            FlowRecovered { flow, failed: failing.passes, failing_ms }.emit();
+        }
+        if let Some(passes) = self.was_quiet(report.told, now) {
+            FlowQuiet { flow, passes }.emit();
         }
         format!("idle, {backlog} waiting")
     }
+
+    /// Notes a pass that failed: the next one waits. Whether that is news.
+    fn failed(&mut self, refused: bool, now: Monotonic) -> bool {
+        let first = Failing { passes: 0, since: now, refused, held: None };
+        let was = self.failing.unwrap_or(first);
+        let passes = was.passes + 1;
+        let held = Some(now.plus(wait_after(passes)));
+        self.failing = Some(Failing { passes, refused, held, ..was });
+        passes == 1 || was.refused != refused
+    }
+
+    /// Counts passes that told nothing; how many, once an hour.
+    fn was_quiet(&mut self, told: bool, now: Monotonic) -> Option<u64> {
+        let (passes, since) = self.quiet;
+        if told {
+            self.quiet = (0, Some(now));
+            return None;
+        }
+        let (passes, since) = (passes + 1, since.unwrap_or(now));
+        let tell = now.since(since) >= QUIET_EVERY;
+        self.quiet = if tell { (0, Some(now)) } else { (passes, Some(since)) };
+        tell.then_some(passes)
+    }
+}
+
+/// How long the schedule is left alone after so many passes that failed in a
+/// row: as long as it has lasted, about, and a few minutes at most.
+fn wait_after(passes: u64) -> Duration {
+    let doubled = u32::try_from(passes).unwrap_or(u32::MAX).min(16);
+    Duration::from_secs(1 << doubled).min(LONGEST_WAIT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn only_what_writes_to_other_records_runs_beside_a_flow() {
@@ -185,5 +287,66 @@ mod tests {
             assert_eq!(may_overlap(one, other), expected, "{one} {other}");
             assert_eq!(may_overlap(other, one), expected, "{other} {one}");
         }
+    }
+
+    #[test]
+    fn the_wait_after_a_failed_pass_grows_to_a_bound() {
+        let seconds: Vec<u64> =
+            [1, 2, 3, 8, 9, 60, u64::MAX].map(|passes| wait_after(passes).as_secs()).to_vec();
+        assert_eq!(seconds, [2, 4, 8, 256, 300, 300, 300]);
+    }
+
+    fn lanes() -> Lanes {
+        let schedule = crate::scheduler::Plan::test("* * * * * *");
+        Lanes(vec![Lane {
+            flow: Flow::Ingress,
+            timer: Timer::new(schedule, None),
+            woken: false,
+            unpaid: false,
+            waiters: Vec::new(),
+            failing: None,
+            quiet: (0, None),
+            backlog: 0,
+            came: None,
+        }])
+    }
+
+    #[test]
+    fn a_day_of_failed_passes_is_told_once_and_a_person_ends_the_wait() {
+        let clock = Clock::seeded(1);
+        let (wall, mut now) = (clock.now(), clock.monotonic());
+        let mut lanes = lanes();
+        let (mut told, mut passes) = (0, 0);
+        let day = now.plus(Duration::from_hours(24));
+        while now < day {
+            lanes.let_go(now);
+            if lanes.wanted(wall, &[]).is_some() {
+                passes += 1;
+                told += u64::from(lanes.get(Flow::Ingress).unwrap().failed(false, now));
+                assert_eq!(lanes.due(wall, &[]), None, "it waits");
+            }
+            now = now.plus(Duration::from_secs(1));
+        }
+        assert_eq!(told, 1);
+        assert!((280..=300).contains(&passes), "{passes} passes");
+        assert!(lanes.get(Flow::Ingress).unwrap().failed(true, now), "refused: told anew");
+        assert!(!lanes.get(Flow::Ingress).unwrap().failed(true, now));
+        lanes.let_go(now);
+        assert!(lanes.is_held(Flow::Ingress) && lanes.wanted(wall, &[]).is_none());
+        lanes.wake();
+        assert_eq!(lanes.wanted(wall, &[]), Some(Flow::Ingress));
+    }
+
+    #[test]
+    fn a_quiet_flow_says_so_once_an_hour() {
+        let mut lanes = lanes();
+        let lane = lanes.get(Flow::Ingress).unwrap();
+        let start = Clock::seeded(1).monotonic();
+        let mut told = Vec::new();
+        for quarter in 0..5760_u64 {
+            let now = start.plus(Duration::from_secs(quarter * 15));
+            told.extend(lane.was_quiet(quarter == 0, now));
+        }
+        assert_eq!(told, [240; 23]);
     }
 }

@@ -16,6 +16,7 @@ mod page;
 #[cfg(test)]
 mod page_tests;
 mod passes;
+mod pulse;
 mod signals;
 mod tasks;
 mod vitals;
@@ -32,7 +33,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{DaemonStarted, DaemonStopped, Spool};
+use crate::telemetry::{DaemonStarted, DaemonStopped, Spool, remember_passes};
 
 /// Events that may wait for the loop.
 const QUEUE: usize = 64;
@@ -76,11 +77,11 @@ pub(crate) enum DaemonError {
     Task(&'static str),
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it; gives whether all was settled.
 ///
 /// # Errors
 /// See [`DaemonError`].
-pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
+pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let Service { app, store, path, reload, answering, spool } = service;
     let signals = signals::Signals::catch()
         .map_err(|error| DaemonError::Setup(format!("signals cannot be caught: {error}")))?;
@@ -94,7 +95,11 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     log_copy::keep_lines(&app, &spool)?;
     let vitals = vitals::Vitals::new(&app.clock);
     let (sender, events) = mpsc::channel(QUEUE);
-    let shared = desk::Shared { app: RwLock::new(app.clone()), running: Mutex::default() };
+    let shared = desk::Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
     let shared = Arc::new(shared);
     let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
     let mut tasks = tasks::Tasks::new(sender.clone());
@@ -107,6 +112,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
         tasks.start("log copy", copier.clone().run());
     }
     tasks.start("control", control.serve(desk, answering));
+    remember_passes();
     let notify = notify::Notify::from_environment(&app.clock);
     DaemonStarted {
         version: env!("CARGO_PKG_VERSION"),
@@ -123,7 +129,7 @@ pub(crate) async fn run(service: Service) -> Result<(), DaemonError> {
     if let Some(copier) = copier.filter(|_| settled) {
         end_of_log(copier).await;
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// Copies the last lines; a signal ends that.

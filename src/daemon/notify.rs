@@ -44,6 +44,14 @@ impl Notify {
         Self(manager)
     }
 
+    /// How often a sign of life is to be looked for.
+    pub(super) fn pulse(&self) -> Duration {
+        /// Shortest and longest time between two looks.
+        const BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+        let every = self.0.as_ref().and_then(|manager| manager.every);
+        every.map_or(BOUNDS.1, |every| (every / 2).clamp(BOUNDS.0, BOUNDS.1))
+    }
+
     /// No manager.
     #[cfg(test)]
     pub(super) fn none() -> Self {
@@ -71,7 +79,7 @@ impl Notify {
         }
     }
 
-    /// The loop does its work: called by the loop itself, as often as it likes.
+    /// The work goes on: called by who has just seen it, as often as it likes.
     pub(super) fn alive(&self) {
         let Some(manager) = &self.0 else { return };
         let Some(every) = manager.every else { return };

@@ -110,7 +110,7 @@ fn text(form: Form) -> String {
     let _inside = runtime.enter();
     let vitals = Vitals::new(&Clock::seeded(1));
     let counts = Counts { written: 9, dead_lettered: 1, duration_ms: 2500, ..Counts::default() };
-    vitals.ended(Flow::Ingress, &PassReport { end: PassEnd::Incomplete, counts });
+    vitals.ended(Flow::Ingress, &PassReport::test(PassEnd::Incomplete, counts));
     let counts = TallyDelta { written: 2, ..TallyDelta::default() };
     vitals.watched(Flow::Ingress, Watch { counts, backlog: 0 });
     page(&status, &vitals, &catalogue()).text(form)

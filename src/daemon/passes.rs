@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::app::{App, PassOptions, PassReport, Requests, Watch, sync};
+use crate::app::{App, Came, PassOptions, PassReport, Requests, Watch, sync};
 use crate::daemon::lanes::Waiter;
 use crate::daemon::notify::Notify;
 use crate::daemon::vitals::Vitals;
@@ -38,6 +38,11 @@ impl Board {
     pub(super) fn alive(&self) {
         self.notify.alive();
         self.vitals.alive();
+    }
+
+    /// How often it is to be fed.
+    pub(super) fn pulse(&self) -> Duration {
+        self.notify.pulse()
     }
 
     pub(super) fn stopping(&self) {
@@ -71,10 +76,11 @@ type Pass = BoxFuture<'static, (Flow, Result<PassReport, StoreError>)>;
 /// A pass on its way.
 pub(super) type Run = BoxFuture<'static, Result<PassReport, StoreError>>;
 
-type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
+pub(super) type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
 type Watching = Box<dyn Fn(&App) -> Answer<()> + Send + Sync>;
 type Running = Box<dyn Fn(&App, Flow, PassOptions, &Board) -> Run + Send + Sync>;
 type Asking = Box<dyn Fn(Flow) -> Answer<bool> + Send + Sync>;
+type Living = Box<dyn Fn() -> Answer<()> + Send + Sync>;
 
 /// What the loop does beyond waiting and deciding. A simulated day has others.
 pub(super) struct Acts {
@@ -84,12 +90,14 @@ pub(super) struct Acts {
     pub(super) paused: Asking,
     /// Looks at the cursors of all flows.
     pub(super) watch: Watching,
+    /// Asks whether the store answers.
+    pub(super) lives: Living,
 }
 
 impl Acts {
     /// On the store.
     pub(super) fn on(store: &Store) -> Self {
-        let [to_run, to_ask, to_watch] = [(); 3].map(|()| store.clone());
+        let [to_run, to_ask, to_watch, to_live] = [(); 4].map(|()| store.clone());
         Self {
             run: Box::new(move |app, flow, options, board| {
                 let (app, store, board) = (app.clone(), to_run.clone(), board.clone());
@@ -105,6 +113,10 @@ impl Acts {
             watch: Box::new(move |app| {
                 let (app, store) = (app.clone(), to_watch.clone());
                 Box::pin(async move { app.watch_cursors(&store, None).await.map(drop) })
+            }),
+            lives: Box::new(move || {
+                let store = to_live.clone();
+                Box::pin(async move { store.call(|_| Ok(())).await })
             }),
         }
     }
@@ -144,7 +156,7 @@ impl Passes {
     pub(super) fn start(
         &mut self,
         flow: Flow,
-        waiters: Vec<Waiter>,
+        (waiters, before): (Vec<Waiter>, Option<Came>),
         run: impl FnOnce(PassOptions) -> Run,
     ) {
         let stop = Stop::default();
@@ -154,6 +166,7 @@ impl Passes {
             stop: stop.clone(),
             again: true,
             asked: !waiters.is_empty(),
+            before,
         };
         self.marks.insert(flow, Mark { stop, waiters });
         let run = run(options);

@@ -32,3 +32,17 @@ impl Tasks {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_is_told_of_by_its_name() {
+        let (sender, mut events) = mpsc::channel(1);
+        let mut tasks = Tasks::new(sender);
+        tasks.start("stays", std::future::pending());
+        tasks.start("ends", std::future::ready(()));
+        assert!(matches!(events.recv().await, Some(Event::Ended("ends"))));
+    }
+}

@@ -159,7 +159,7 @@ mod tests {
             vitals.watched(Flow::Ingress, Watch { counts, backlog: 2 });
             assert_eq!(vitals.totals(Flow::Ingress).records.written, (pass - 1) * 4 + 3);
             let counts = crate::store::Counts { read: 5, written: 4, ..Default::default() };
-            vitals.ended(Flow::Ingress, &PassReport { end: PassEnd::Done, counts });
+            vitals.ended(Flow::Ingress, &PassReport::test(PassEnd::Done, counts));
             assert_eq!(vitals.totals(Flow::Ingress).records.written, pass * 4);
             assert_eq!(vitals.totals(Flow::Ingress).passes, [pass, 0, 0, 0]);
         }

@@ -13,6 +13,7 @@ use crate::clock::Monotonic;
 use crate::daemon::desk::{Event, Shared, Turn};
 use crate::daemon::lanes::{Lanes, Waiter, may_overlap};
 use crate::daemon::passes::{Acts, Board, Ended, Passes};
+use crate::daemon::pulse::Pulse;
 use crate::daemon::{DaemonError, Reload};
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
@@ -52,8 +53,17 @@ impl Timers {
         Ok(Self { lanes, reconcile })
     }
 
+    /// Notes what time it is.
+    fn look(&mut self, now: Timestamp, elapsed: Monotonic) {
+        self.lanes.look(now);
+        self.lanes.let_go(elapsed);
+        if let Some(slice) = &mut self.reconcile {
+            slice.look(now);
+        }
+    }
+
     fn due(&self, now: Timestamp, running: &[Flow]) -> Option<Timestamp> {
-        let slice = next_due(&self.reconcile, now).filter(|_| slice_may_begin(running));
+        let slice = next_due(&self.reconcile, now).filter(|_| self.slice_may_begin(running));
         self.lanes.due(now, running).into_iter().chain(slice).min()
     }
 
@@ -61,8 +71,13 @@ impl Timers {
     /// pass of `ingress`.
     fn wanted(&self, now: Timestamp, running: &[Flow]) -> Option<Flow> {
         let slice = self.reconcile.as_ref().and_then(|slice| slice.due(now));
-        let slice = slice.filter(|due| *due <= now && slice_may_begin(running));
+        let slice = slice.filter(|due| *due <= now && self.slice_may_begin(running));
         self.lanes.wanted(now, running).or(slice.map(|_| Flow::Ingress))
+    }
+
+    fn slice_may_begin(&self, running: &[Flow]) -> bool {
+        running.iter().all(|other| may_overlap(Flow::Ingress, *other))
+            && !self.lanes.is_held(Flow::Ingress)
     }
 
     /// A pass begins; the slice that is due goes with it.
@@ -77,10 +92,6 @@ impl Timers {
     }
 }
 
-fn slice_may_begin(running: &[Flow]) -> bool {
-    running.iter().all(|other| may_overlap(Flow::Ingress, *other))
-}
-
 /// The loop's state.
 pub(super) struct Worker {
     app: App,
@@ -90,6 +101,7 @@ pub(super) struct Worker {
     timers: Timers,
     passes: Passes,
     board: Board,
+    pulse: Pulse,
     reload: Reading,
     turns: Vec<oneshot::Sender<Turn>>,
     reload_wanted: bool,
@@ -109,7 +121,9 @@ impl Worker {
         board: Board,
         reload: Reading,
     ) -> Self {
+        let pulse = Pulse::new(&acts, &app.clock, board.pulse());
         Self {
+            pulse,
             app,
             acts,
             shared,
@@ -129,7 +143,6 @@ impl Worker {
     /// Runs until a signal; gives whether all was settled.
     pub(super) async fn run(mut self) -> Result<bool, DaemonError> {
         loop {
-            self.board.alive();
             match self.stopping {
                 Some(_) if self.passes.is_empty() => return Ok(true),
                 Some(since) if self.at_once || self.is_late(since) => return Ok(false),
@@ -158,6 +171,7 @@ impl Worker {
         }
         self.watch().await?;
         let now = self.app.clock.now();
+        self.timers.look(now, self.app.clock.monotonic());
         while self.turns.is_empty()
             && self.stopping.is_none()
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
@@ -166,9 +180,11 @@ impl Worker {
             let waiters = self.timers.begun(flow, now);
             self.board.say(flow, stays.as_deref().unwrap_or("running"));
             if stays.is_none() {
+                let before = self.timers.lanes.get(flow).and_then(|lane| lane.came);
                 let (app, board) = (&self.app, &self.board);
                 let run = &self.acts.run;
-                self.passes.start(flow, waiters, |options| run(app, flow, options, board));
+                let start = |options| run(app, flow, options, board);
+                self.passes.start(flow, (waiters, before), start);
             }
         }
         self.show_running();
@@ -220,6 +236,11 @@ impl Worker {
         tokio::select! {
             Some(ended) = self.passes.next() => self.ended(ended),
             Some(event) = self.events.recv() => self.take(event),
+            felt = self.pulse.felt(&self.acts) => {
+                felt?;
+                self.board.alive();
+                Ok(())
+            }
             () = clock.sleep(until) => Ok(()),
         }
     }
@@ -230,8 +251,8 @@ impl Worker {
         let report = ended.report?;
         self.board.ended(ended.flow, &report);
         if let Some(lane) = self.timers.lanes.get(ended.flow) {
-            lane.backlog = report.counts.pending;
-            let said = lane.judge(&report.end, self.app.outage());
+            let now = self.app.clock.monotonic();
+            let said = lane.judge(&report, self.app.outage(), now);
             self.board.say(ended.flow, &said);
         }
         for (_, reply) in ended.waiters {
@@ -248,10 +269,10 @@ impl Worker {
                 if self.stopping.is_some() {
                     self.at_once = true;
                 } else {
-                    DaemonStopping { signal }.emit();
-                    self.board.stopping();
                     self.stopping = Some(self.app.clock.monotonic());
                     self.passes.stop_all();
+                    DaemonStopping { signal }.emit();
+                    self.board.stopping();
                 }
             }
             Event::Reload => self.reload_wanted = true,
@@ -272,13 +293,14 @@ impl Worker {
         if reply.send(Turn { _held: held }).is_err() {
             return Ok(());
         }
-        let clock = self.app.clock.clone();
         while self.stopping.is_none() {
-            self.board.alive();
             tokio::select! {
                 _ = &mut back => return Ok(()),
                 Some(event) = self.events.recv() => self.take(event)?,
-                () = clock.sleep(LOOK_EVERY) => {}
+                felt = self.pulse.felt(&self.acts) => {
+                    felt?;
+                    self.board.alive();
+                }
             }
         }
         Ok(())

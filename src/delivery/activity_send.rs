@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dynamics::{
     ActivityShape, ActivityTable, Detail, Failure, MOST_BYTES, Part, PartEnd, Writer, detail, split,
 };
-use crate::model::{EventKind, RecordId};
+use crate::model::{EventKind, RecordId, Stop};
 use crate::store::{EventStage, LeasedEvent};
 
 use super::activity_fate::Answer;
@@ -18,6 +18,14 @@ pub(crate) struct ActivityTargets {
     pub(crate) writer: Writer,
     /// The table of each kind that is switched on.
     pub(crate) tables: HashMap<EventKind, ActivityTable>,
+}
+
+impl ActivityTargets {
+    /// The same targets for work that may be asked to end.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        let tables = self.tables.iter().map(|(kind, table)| (*kind, table.until(stop)));
+        Self { writer: self.writer.until(stop), tables: tables.collect() }
+    }
 }
 
 /// An event on its way.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::campaign::Failure;
+use crate::campaign::{Failure, Outcome};
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
@@ -282,6 +282,13 @@ impl Delivery {
                 state.successes += 1;
                 state.failing.clear();
                 return Some(Attempt { leased, end: End::Done(delivered), failure: None });
+            }
+            // It has not gone out, and is not to.
+            Err(Trouble::Failed(failure))
+                if failure.outcome == Outcome::NotSent && self.stop.is_requested() =>
+            {
+                state.parked.add(leased.id);
+                return None;
             }
             Err(Trouble::Failed(failure)) => failure,
             Err(Trouble::Orphaned(lost)) => {

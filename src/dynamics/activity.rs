@@ -15,7 +15,7 @@ use crate::dynamics::blueprint::needed;
 use crate::dynamics::wire::{AttributeReply, CastReply, List, RelatedReply, RelationReply, parse};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::System;
-use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, TableName};
+use crate::model::{ColumnName, EmailEvent, EventKind, RecordId, Stop, TableName};
 
 /// The table of one kind of event. Clones share what was read of it.
 #[derive(Clone, Debug)]
@@ -64,6 +64,11 @@ impl ActivityTable {
     /// underscore. Nothing is read yet.
     pub(crate) fn new(reader: Reader, kind: EventKind, name: TableName, prefix: &str) -> Self {
         Self { reader, kind, name, prefix: prefix.to_owned(), known: Arc::default() }
+    }
+
+    /// The same table for work that may be asked to end; see `Client::until`.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        Self { reader: self.reader.until(stop), ..self.clone() }
     }
 
     /// Its logical name.

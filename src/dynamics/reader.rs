@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dynamics::wire::{List, OrganizationRow, WhoAmIReply, parse};
 use crate::http::{Client, Failure, Origin, Outcome, RemoteUrl, Request, Response, System};
+use crate::model::Stop;
 
 /// The path of the API below the environment's address.
 const API: &str = "api/data/v9.2";
@@ -28,6 +29,11 @@ impl Reader {
     /// A reader over a connected client.
     pub(crate) fn new(client: Client, origin: Origin) -> Self {
         Self { client, origin: Arc::new(origin) }
+    }
+
+    /// The same reader for work that may be asked to end; see `Client::until`.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        Self { client: self.client.until(stop.seen()), ..self.clone() }
     }
 
     /// The same, for requests that may use the whole budget of the day.

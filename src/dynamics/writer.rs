@@ -10,6 +10,7 @@ use crate::dynamics::batch::{Condition, Encoded, Part, encode};
 use crate::dynamics::batch_reply::{PartReply, read};
 use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Request, System, classify};
+use crate::model::Stop;
 
 /// `If-None-Match: *` and the row is there ("A record with matching key values
 /// already exists"), its alternate key is taken, or If-Match did not hold.
@@ -49,6 +50,11 @@ impl Writer {
     /// A writer over a reader's client, with at most so many rows in a request.
     pub(crate) fn new(reader: Reader, most_parts: usize) -> Self {
         Self { reader, most_parts: Arc::new(AtomicUsize::new(most_parts.max(1))) }
+    }
+
+    /// The same writer for work that may be asked to end; see `Client::until`.
+    pub(crate) fn until(&self, stop: &Stop) -> Self {
+        Self { reader: self.reader.until(stop), ..self.clone() }
     }
 
     /// Most rows of one request: as configured, or fewer where the server took

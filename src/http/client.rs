@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use ::http::HeaderMap;
+use tokio::sync::watch;
 
 use super::auth::Auth;
 use super::baseline::baseline;
@@ -22,7 +23,7 @@ use super::health::Health;
 use super::message::{Request, Response};
 use super::origin::Origin;
 use super::progress::Progress;
-use super::transport::{Answer, Attempt, BODY_CAP, Broken, TOTAL, Transport};
+use super::transport::{Answer, Attempt, Transport};
 use crate::clock::Clock;
 use crate::failpoint::{self, Point};
 use crate::telemetry::DeliveryThrottled;
@@ -34,7 +35,7 @@ const REPEAT_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration
 
 /// A remote system. Clones share everything but their class.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<Shared>, Budget);
+pub(crate) struct Client(Arc<Shared>, Budget, Option<watch::Receiver<bool>>);
 
 /// What a client may spend of a day.
 #[derive(Clone)]
@@ -141,20 +142,27 @@ impl Client {
             progress: Progress::default(),
             dates: Dates::default(),
         };
-        Self(Arc::new(shared), budget)
+        Self(Arc::new(shared), budget, None)
+    }
+
+    /// The same client for work that may be asked to end: once `wish` is true,
+    /// nothing more goes out through this clone, and what was to go ends as
+    /// `NotSent` at once. What is on its way is waited for.
+    pub(crate) fn until(&self, wish: watch::Receiver<bool>) -> Self {
+        Self(Arc::clone(&self.0), self.1.clone(), Some(wish))
     }
 
     /// The same client, its requests counted by `meter` and held to `limit`.
     #[must_use]
     pub(crate) fn metered(self, meter: Arc<Meter>, limit: Option<DayLimit>) -> Self {
-        Self(self.0, Budget { meter, limit, class: Class::Ordinary })
+        Self(self.0, Budget { meter, limit, class: Class::Ordinary }, self.2)
     }
 
     /// The same client for requests that may use the whole budget of the day.
     #[must_use]
     pub(crate) fn urgent(&self) -> Self {
         let budget = Budget { class: Class::Urgent, ..self.1.clone() };
-        Self(Arc::clone(&self.0), budget)
+        Self(Arc::clone(&self.0), budget, self.2.clone())
     }
 
     /// What counts its requests, and the limit.
@@ -213,7 +221,11 @@ impl Client {
             }
             repeats += 1;
             let (least, most) = REPEAT_WAITS;
-            self.0.clock.sleep(backoff(repeats, least, most, &self.0.clock)).await;
+            let wait = backoff(repeats, least, most, &self.0.clock);
+            tokio::select! {
+                () = self.asked_to_end() => return Err(failure),
+                () = self.0.clock.sleep(wait) => {}
+            }
             self.0.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -224,6 +236,32 @@ impl Client {
         if failure.outcome == Outcome::Throttled {
             self.0.pause(None, failure);
         }
+    }
+
+    /// Waits for the wish to end; for ever where nobody can make it.
+    async fn asked_to_end(&self) {
+        if let Some(wish) = &self.2
+            && wish.clone().wait_for(|wished| *wished).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Waits until a request may go out, and counts it as sent.
+    async fn ready(&self, request: &Request) -> Result<(Place<'_>, Arc<Token>, Attempt), Failure> {
+        let shared = &self.0;
+        let mut place = shared.gate.enter().await;
+        let token = shared
+            .credentials
+            .token()
+            .await
+            .inspect_err(|failure| shared.health.judge(Some(failure)))?;
+        let attempt = shared.attempt(request, &token)?;
+        let Budget { meter, limit, class } = &self.1;
+        meter.take(*limit, *class, request.weight).await?;
+        shared.gate.depart(&mut place).await;
+        Ok((place, token, attempt))
     }
 
     async fn send_ref(&self, request: &Request) -> Result<Response, Failure> {
@@ -237,16 +275,13 @@ impl Client {
         }
         let mut refreshed = 0;
         loop {
-            let mut place = shared.gate.enter().await;
-            let token = shared
-                .credentials
-                .token()
-                .await
-                .inspect_err(|failure| shared.health.judge(Some(failure)))?;
-            let attempt = shared.attempt(request, &token)?;
-            let Budget { meter, limit, class } = &self.1;
-            meter.take(*limit, *class, request.weight).await?;
-            shared.gate.depart(&mut place).await;
+            let (place, token, attempt) = tokio::select! {
+                biased;
+                () = self.asked_to_end() => {
+                    return Err(Failure::new(shared.system, Outcome::NotSent, "cdsync ends"));
+                }
+                ready = self.ready(request) => ready?,
+            };
             let sent = shared.clock.now();
             let answer = shared.go(attempt).await;
             let failure = match answer {
@@ -316,55 +351,6 @@ impl Shared {
         }
     }
 
-    fn no_answer(&self, broken: Broken) -> Failure {
-        let (outcome, text) = match broken {
-            Broken::NotSent(text) => (Outcome::NotSent, text),
-            Broken::Unknown(text) | Broken::TimedOut(text) => (Outcome::Unknown, text),
-            Broken::Garbled(text) => (Outcome::Garbled, text),
-            Broken::TooLarge(text) => (Outcome::TooLarge, text),
-        };
-        Failure::new(self.system, outcome, &text)
-    }
-
-    /// Headers, in this order of weight: credentials, the caller's, the baseline.
-    fn attempt(&self, request: &Request, token: &Token) -> Result<Attempt, Failure> {
-        let wrong = |_| Failure::new(self.system, Outcome::Setup, "a header that cannot be sent");
-        let mut headers = HeaderMap::with_capacity(self.baseline.len() + request.headers.len() + 4);
-        if let Some((_, content_type)) = &request.body {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_str(content_type).map_err(|e| wrong(e.into()))?,
-            );
-        }
-        for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|e| wrong(::http::Error::from(e)))?;
-            headers.append(name, HeaderValue::from_str(value).map_err(|e| wrong(e.into()))?);
-        }
-        for (name, value) in &self.baseline {
-            if name == header::IF_NONE_MATCH && request.method != Method::GET {
-                continue;
-            }
-            if !headers.contains_key(name) {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-        if self.system == System::Dynamics {
-            let id = HeaderValue::from_str(&self.clock.guid().to_string())
-                .map_err(|e| wrong(e.into()))?;
-            headers.insert("x-ms-client-request-id", id);
-        }
-        headers.insert(header::AUTHORIZATION, token.header.clone());
-        Ok(Attempt {
-            method: request.method.clone(),
-            url: request.url.url().clone(),
-            headers,
-            body: request.body.as_ref().map(|(body, _)| body.clone()),
-            timeout: TOTAL,
-            body_cap: request.body_cap.unwrap_or(BODY_CAP),
-        })
-    }
-
     fn pause(&self, place: Option<&Place<'_>>, failure: &Failure) {
         self.throttled.fetch_add(1, Ordering::Relaxed);
         let (wait, is_new) = self.gate.throttled(place, failure.retry_after);
@@ -382,6 +368,8 @@ impl Shared {
 #[path = "client_stats.rs"]
 mod stats;
 
+#[path = "client_attempt.rs"]
+mod attempt;
 #[cfg(test)]
 #[path = "client_tests.rs"]
 mod tests;

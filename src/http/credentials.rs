@@ -72,6 +72,17 @@ struct Cache {
     asked: u64,
     not_before: Option<Monotonic>,
     minted: VecDeque<Monotonic>,
+    /// The refusal that was told, until a token works again.
+    told: Told,
+}
+
+/// What was told of the endpoint's refusals since a token worked.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Told {
+    #[default]
+    Nothing,
+    /// A refusal, with its code where it has one.
+    Refusal(Option<String>),
 }
 
 enum Look {
@@ -152,7 +163,9 @@ impl Credentials {
     /// A request with this token succeeded.
     pub(super) fn proved(&self, token: &Token) {
         if !token.proved.load(Ordering::Relaxed) && !token.proved.swap(true, Ordering::Relaxed) {
-            self.lock().refused = None;
+            let mut cache = self.lock();
+            cache.refused = None;
+            cache.told = Told::Nothing;
         }
     }
 
@@ -287,13 +300,19 @@ impl Credentials {
         })
     }
 
+    /// Tells of a refusal; at length only of the first one of its kind in a row.
     fn report(&self, failure: &Failure) {
+        let refusal = Told::Refusal(failure.code.clone());
+        let mut cache = self.lock();
+        let news = cache.told != refusal;
+        cache.told = refusal;
+        drop(cache);
         AuthRefused {
             system: self.system.as_str(),
             code: failure.code.clone(),
             problem: failure.message.clone(),
         }
-        .emit();
+        .emit(news);
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {

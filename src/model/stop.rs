@@ -25,6 +25,11 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// The wish, for who must not know this type.
+    pub(crate) fn seen(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
     /// Waits until it is made.
     pub(crate) async fn requested(&self) {
         let mut wish = self.0.subscribe();

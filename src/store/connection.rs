@@ -1,7 +1,7 @@
 //! The one connection: how it is opened, and how a transaction ends.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
+use crate::store::copy::{Copy, sweep};
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
@@ -24,6 +25,9 @@ pub(crate) struct Writer {
     connection: Connection,
     key: SealKey,
     layouts: Layouts,
+    path: PathBuf,
+    /// Device and inode of the file; none in memory.
+    file: Option<(u64, u64)>,
     mode: Mode,
     clock: Clock,
     /// Set by an error on COMMIT: whether the work is durable is not known, so
@@ -58,6 +62,9 @@ impl Writer {
             | StoreError::Ended => error,
         })?;
         let key = read_key(&connection)?;
+        if mode == Mode::Durable {
+            sweep(path);
+        }
         if mode == Mode::Rehearsal {
             connection.execute_batch("BEGIN IMMEDIATE")?;
         } else if scrub::is_due(&connection)? {
@@ -68,6 +75,8 @@ impl Writer {
             connection,
             key,
             layouts: Layouts::default(),
+            path: path.to_owned(),
+            file: std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino())),
             mode,
             clock: clock.clone(),
             ended: false,
@@ -85,6 +94,23 @@ impl Writer {
 
     pub(crate) fn key(&self) -> SealKey {
         self.key.clone()
+    }
+
+    /// Whether the file that is open is still the one at its path.
+    pub(crate) fn in_place(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.file else { return Ok(()) };
+        let reason = match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == opened => return Ok(()),
+            Ok(_) => "another file has taken its place while it was open".to_owned(),
+            Err(error) => format!("it went away while it was open: {error}"),
+        };
+        let rest = "what was decided since then is lost with it; the next start goes on with what is there";
+        Err(unusable(&self.path, &format!("{reason}; {rest}")))
+    }
+
+    /// A copy of the file.
+    pub(crate) fn copy(&self) -> Result<Copy, StoreError> {
+        Copy::of(&self.connection, &self.path)
     }
 
     /// One transaction around `work`.

@@ -8,6 +8,7 @@ mod calls;
 mod checkpoint;
 mod connection;
 pub(crate) mod consent;
+mod copy;
 mod dead_letter;
 mod discard;
 mod error;
@@ -43,6 +44,7 @@ mod waiting;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Position};
+pub(crate) use copy::Copy;
 pub(crate) use dead_letter::{DeadLetter, NewDeadLetter};
 pub(crate) use discard::Leftover;
 pub(crate) use error::StoreError;
@@ -134,9 +136,27 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.ask(move |writer| writer.run(work)).await
+    }
+
+    /// A copy of all that is committed, for a dry run. Nobody writes meanwhile.
+    pub(crate) async fn copy(&self) -> Result<Copy, StoreError> {
+        self.ask(|writer| writer.copy()).await
+    }
+
+    /// Fails where the file was removed or replaced while it is open: what is
+    /// written from then on would be lost.
+    pub(crate) async fn in_place(&self) -> Result<(), StoreError> {
+        self.ask(|writer| writer.in_place()).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
-            let _ = done.send(writer.run(work));
+            let _ = done.send(question(writer));
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
         answer.await.map_err(|_| StoreError::Ended)?

@@ -23,6 +23,11 @@ events! { DAEMON_EVENTS;
         /// Whether all that was under way was settled.
         settled: bool,
     }
+    /// The program found a bug in itself, and ends without any clean-up; the store is safe.
+    BugFound = "program.bug" ERROR, "Report it, with the place and the lines before. The service manager starts the daemon again." {
+        /// File, line and column of the program.
+        place: String,
+    }
     /// The configuration was read again and holds from now on.
     ConfigReloaded = "config.reloaded" INFO, "Nothing." {
         /// The file.
@@ -35,7 +40,7 @@ events! { DAEMON_EVENTS;
         /// What is wrong, and where.
         reason: String,
     }
-    /// Passes of a flow fail. Told once; the schedule goes on and tries again.
+    /// Passes of a flow fail. Told once, and again when refusals take the place of silence or the other way round; further passes try again, at growing distances.
     FlowFailing = "flow.failing" ERROR, "Do what `reason` says. Nothing is lost; `flow.recovered` tells when it works again." {
         /// The flow.
         flow: Flow,
@@ -48,6 +53,15 @@ events! { DAEMON_EVENTS;
         flow: Flow,
         /// Passes that had failed in a row.
         failed: u64,
+        /// From the end of the first of them to now.
+        failing_ms: u64,
+    }
+    /// The passes of a flow find nothing to do: a sign of life, once an hour.
+    FlowQuiet = "flow.quiet" INFO, "Nothing." {
+        /// The flow.
+        flow: Flow,
+        /// Passes since the last `flow.finished` or `flow.quiet` of the flow.
+        passes: u64,
     }
     /// A person paused or resumed a flow.
     FlowPaused = "flow.paused" INFO, "Nothing; `cdsync resume FLOW` lets it run." {

@@ -12,6 +12,9 @@ pub(crate) struct EventDoc {
     pub(crate) name: &'static str,
     /// Level, in capitals.
     pub(crate) level: &'static str,
+    /// Empty, `once` or `maybe`: when the level is DEBUG instead.
+    #[cfg(test)]
+    pub(crate) how: &'static str,
     /// How often this process told it, whether or not the log has its level.
     pub(crate) told: fn() -> &'static AtomicU64,
     /// What it means.
@@ -68,10 +71,53 @@ impl<T: Loggable> Loggable for Option<T> {
 
 /// Declares events: doc comment = meaning, then type, name, level, what to do,
 /// fields. Makes the struct, its `emit`, which counts, and a catalogue of `EventDoc`s.
+///
+/// `once` after the level: a state of the event's `flow` that passes meet again
+/// and again; where it is no news, the level is DEBUG. `maybe`: the caller says
+/// whether it is.
 macro_rules! events {
+    (@emit $name:literal $level:ident [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+        }
+    };
+    (@emit $name:literal $level:ident once [$($field:ident)*]) => {
+        /// Writes the event to the log.
+        pub(crate) fn emit(&self) {
+            let fields = [$((
+                stringify!($field), format!("{:?}", $crate::telemetry::Loggable::form(&self.$field))
+            )),*];
+            if $crate::telemetry::repeat::is_news(self.flow, $name, &fields) {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@emit $name:literal $level:ident maybe [$($field:ident)*]) => {
+        /// Writes the event to the log, at DEBUG where it tells nobody anything.
+        pub(crate) fn emit(&self, news: bool) {
+            if news {
+                $crate::telemetry::event::events!(@say self $name $level [$($field)*]);
+            } else {
+                $crate::telemetry::event::events!(@say self $name DEBUG [$($field)*]);
+            }
+        }
+    };
+    (@say $this:ident $name:literal $level:ident [$($field:ident)*]) => {
+        Self::told().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::event!(
+            target: "cdsync", tracing::Level::$level, event = $name,
+            $( $field = $crate::telemetry::Loggable::form(&$this.$field) ),*
+        );
+    };
+    (@how) => { "" };
+    (@how $how:ident) => { stringify!($how) };
+
     ($catalogue:ident; $(
         $(#[doc = $doc:literal])+
-        $type:ident = $name:literal $level:ident, $action:literal {
+        $type:ident = $name:literal $level:ident $($how:ident)?, $action:literal {
             $( $(#[doc = $fdoc:literal])+ $field:ident : $ftype:ty ),* $(,)?
         }
     )*) => {
@@ -81,14 +127,7 @@ macro_rules! events {
             pub(crate) struct $type { $( $(#[doc = $fdoc])+ pub(crate) $field: $ftype ),* }
 
             impl $type {
-                /// Writes the event to the log.
-                pub(crate) fn emit(&self) {
-                    Self::told().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    tracing::event!(
-                        target: "cdsync", tracing::Level::$level, event = $name,
-                        $( $field = $crate::telemetry::Loggable::form(&self.$field) ),*
-                    );
-                }
+                $crate::telemetry::event::events!(@emit $name $level $($how)? [$($field)*]);
 
                 fn told() -> &'static std::sync::atomic::AtomicU64 {
                     static TOLD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
@@ -100,6 +139,8 @@ macro_rules! events {
         pub(crate) const $catalogue: &[$crate::telemetry::EventDoc] = &[
             $( $crate::telemetry::EventDoc {
                 name: $name, level: stringify!($level), told: $type::told,
+                #[cfg(test)]
+                how: $crate::telemetry::event::events!(@how $($how)?),
                 #[cfg(test)]
                 meaning: concat!($($doc),+),
                 #[cfg(test)]

@@ -18,7 +18,7 @@ events! { FILE_EVENTS;
         deleted: bool,
     }
     /// A file cannot be read. The others are; this one is tried again when it changes, or the configuration of the files does. Told in each pass.
-    FileRefused = "file.refused" ERROR, "Do what `reason` says. Its rows are missing until then; to be rid of it, delete the file." {
+    FileRefused = "file.refused" ERROR once, "Do what `reason` says. Its rows are missing until then; to be rid of it, delete the file." {
         /// The flow.
         flow: Flow,
         /// The file.
@@ -27,7 +27,7 @@ events! { FILE_EVENTS;
         reason: String,
     }
     /// Files whose names no export would make. They are never opened.
-    FileNamesRefused = "file.names_refused" WARN, "Find out who writes to the directory; rename or delete the files." {
+    FileNamesRefused = "file.names_refused" WARN once, "Find out who writes to the directory; rename or delete the files." {
         /// The flow.
         flow: Flow,
         /// How many.
@@ -36,7 +36,7 @@ events! { FILE_EVENTS;
         example: String,
     }
     /// A file was to be deleted after it was taken, and could not be.
-    FileKept = "file.kept" WARN, "Give the user the right to delete in the directory, or set `after = \"keep\"`. Nothing is read twice." {
+    FileKept = "file.kept" WARN once, "Give the user the right to delete in the directory, or set `after = \"keep\"`. Nothing is read twice." {
         /// The flow.
         flow: Flow,
         /// The file.
@@ -54,7 +54,7 @@ events! { FILE_EVENTS;
         to: String,
     }
     /// No new file has come for longer than `file_alarm`. Told once in that time.
-    FilesLate = "file.late" WARN, "See whether the export workflow in Campaign runs, and whether it writes to this directory under a name that the pattern means." {
+    FilesLate = "file.late" WARN once, "See whether the export workflow in Campaign runs, and whether it writes to this directory under a name that the pattern means." {
         /// The flow.
         flow: Flow,
         /// The directory.

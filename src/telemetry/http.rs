@@ -58,7 +58,7 @@ events! { HTTP_EVENTS;
     }
 
     /// The token endpoint or the system refuses our credentials.
-    AuthRefused = "auth.refused" ERROR, "Look at the code: an expired or wrong secret or certificate, a missing application user, or a wrong clock. The next try follows after a minute." {
+    AuthRefused = "auth.refused" ERROR maybe, "Look at the code: an expired or wrong secret or certificate, a missing application user, or a wrong clock. The next try follows after a minute." {
         /// `dynamics`, `campaign` or `journal`.
         system: &'static str,
         /// The vendor's code, where one was given.

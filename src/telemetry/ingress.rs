@@ -5,7 +5,7 @@ use crate::telemetry::event::events;
 
 events! { INGRESS_EVENTS;
     /// A pass of a flow begins.
-    FlowStarted = "flow.started" INFO, "Nothing." {
+    FlowStarted = "flow.started" INFO maybe, "Nothing." {
         /// The flow.
         flow: Flow,
         /// The run.
@@ -14,7 +14,7 @@ events! { INGRESS_EVENTS;
         backlog: u64,
     }
     /// A pass of a flow is over. The first count equals the sum of the next six.
-    FlowFinished = "flow.finished" INFO, "Look at `pending` and `dead_lettered`: `cdsync status` and `cdsync dead-letters list` say more." {
+    FlowFinished = "flow.finished" INFO maybe, "Look at `pending` and `dead_lettered`: `cdsync status` and `cdsync dead-letters list` say more." {
         /// The flow.
         flow: Flow,
         /// The run.
@@ -58,7 +58,7 @@ events! { INGRESS_EVENTS;
         rate_per_second: u64,
     }
     /// Records wait because Campaign does not hold the records they link to. Told once per pass and table, at its end.
-    LinksWaiting = "links.waiting" INFO, "Nothing, if their parents are on their way. Else see why the parents are not written: `cdsync dead-letters list`, the filter of their table, or `missing_parent`." {
+    LinksWaiting = "links.waiting" INFO once, "Nothing, if their parents are on their way. Else see why the parents are not written: `cdsync dead-letters list`, the filter of their table, or `missing_parent`." {
         /// The flow.
         flow: Flow,
         /// The table of the records that wait.
@@ -111,7 +111,7 @@ events! { INGRESS_EVENTS;
         retention_seconds: u64,
     }
     /// A wave of deletions is larger than the delete guard lets pass. Nothing is deleted until a person approves it.
-    DeletesHeld = "deletes.held" WARN, "Find out why so many rows went away. If it is meant, run `cdsync approve-deletes TABLE`; the next pass carries it out." {
+    DeletesHeld = "deletes.held" WARN once, "Find out why so many rows went away. If it is meant, run `cdsync approve-deletes TABLE`; the next pass carries it out." {
         /// The flow.
         flow: Flow,
         /// The table.
@@ -133,7 +133,7 @@ events! { INGRESS_EVENTS;
         released: u64,
     }
     /// A full read found no row although Campaign holds many. Taken for a fault: nothing is deleted.
-    ReadEmpty = "read.empty" ERROR, "Check the application user's organisation-wide read privilege on the table. If the table really is empty, run `cdsync approve-deletes TABLE`." {
+    ReadEmpty = "read.empty" ERROR once, "Check the application user's organisation-wide read privilege on the table. If the table really is empty, run `cdsync approve-deletes TABLE`." {
         /// The flow.
         flow: Flow,
         /// The table.
@@ -142,7 +142,7 @@ events! { INGRESS_EVENTS;
         mapped: u64,
     }
     /// A table cannot be read or written as it is configured. It stops; the other tables go on.
-    TableFailed = "table.failed" ERROR, "Do what `reason` says; the table resumes by itself at the next pass." {
+    TableFailed = "table.failed" ERROR once, "Do what `reason` says; the table resumes by itself at the next pass." {
         /// The flow.
         flow: Flow,
         /// The table.
@@ -151,7 +151,7 @@ events! { INGRESS_EVENTS;
         reason: String,
     }
     /// Decisions wait for a table that the configuration no longer maps: nobody delivers them. Told once per pass and table.
-    TableUnmapped = "table.unmapped" WARN, "Put the mapping back, or be rid of them with `cdsync discard-table TABLE`. Until then nothing waits for them." {
+    TableUnmapped = "table.unmapped" WARN once, "Put the mapping back, or be rid of them with `cdsync discard-table TABLE`. Until then nothing waits for them." {
         /// The flow.
         flow: Flow,
         /// The table.
@@ -160,7 +160,7 @@ events! { INGRESS_EVENTS;
         waiting: u64,
     }
     /// Nobody's write would succeed: delivery stops, and what is decided waits.
-    FlowStopped = "flow.stopped" ERROR, "Do what `reason` says; the next pass takes up what waits." {
+    FlowStopped = "flow.stopped" ERROR once, "Do what `reason` says; the next pass takes up what waits." {
         /// The flow.
         flow: Flow,
         /// What stands in the way.
@@ -185,7 +185,7 @@ events! { INGRESS_EVENTS;
         cleaned: u64,
     }
     /// A mapped column or field is gone, hidden, of another type, or shorter than when the table last ran. The table stops, and no empty value is written in its place.
-    SchemaDrifted = "schema.drifted" ERROR, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
+    SchemaDrifted = "schema.drifted" ERROR once, "Bring the column or field back; the table resumes by itself. If the change is meant, change that field's entry in the mapping, or run `cdsync resync --table TABLE`." {
         /// The flow.
         flow: Flow,
         /// The table.

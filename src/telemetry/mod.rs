@@ -17,6 +17,7 @@ mod metrics;
 #[cfg(test)]
 mod monitoring_tests;
 mod optout;
+mod repeat;
 mod resync;
 mod spool;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(crate) use log::{LogFormat, start};
 pub(crate) use logs::*;
 pub(crate) use metrics::*;
 pub(crate) use optout::*;
+pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
 pub(crate) use spool::{Part, Spool};
 

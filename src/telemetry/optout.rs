@@ -26,7 +26,7 @@ events! { OPTOUT_EVENTS;
         request_id: Option<String>,
     }
     /// More opt-outs would be lifted than the clearing guard lets pass: none of them is, everything else went.
-    OptoutsHeld = "optouts.held" WARN, "Find out who cleared so many flags; `cdsync optouts list --state held` names the contacts. If it is right, `cdsync approve-optouts`." {
+    OptoutsHeld = "optouts.held" WARN once, "Find out who cleared so many flags; `cdsync optouts list --state held` names the contacts. If it is right, `cdsync approve-optouts`." {
         /// The flow.
         flow: Flow,
         /// Opt-outs that would be lifted.
@@ -44,7 +44,7 @@ events! { OPTOUT_EVENTS;
         clearings: u64,
     }
     /// The clocks of the two systems are far apart.
-    OptoutClockSkew = "optout.clock_skew" WARN, "Nothing is lost: leads are corrected by it. Tell the vendor whose clock is wrong." {
+    OptoutClockSkew = "optout.clock_skew" WARN once, "Nothing is lost: leads are corrected by it. Tell the vendor whose clock is wrong." {
         /// The flow.
         flow: Flow,
         /// Campaign's clock minus Dynamics'.

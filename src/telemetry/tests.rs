@@ -15,7 +15,7 @@ names. Ids of records may appear; names, addresses, mapped values, tokens and
 secrets may not.
 
 `--log-level` sets the least important level that is written; the default is
-`info`.
+`info`. Events that are `debug` while nothing changes say so below.
 
 This page is compared with the program at every test run
 (`src/telemetry/tests.rs`); the texts stand beside the events' types in
@@ -38,9 +38,10 @@ fn page() -> String {
     for event in catalogue() {
         let _ = writeln!(
             out,
-            "\n## `{}`\n\nLevel {}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|",
+            "\n## `{}`\n\nLevel {}{}. {}\n\n**What to do:** {}\n\n| field | meaning |\n|---|---|",
             event.name,
             event.level.to_lowercase(),
+            unless(event.how),
             event.meaning.trim(),
             event.action,
         );
@@ -49,6 +50,15 @@ fn page() -> String {
         }
     }
     out
+}
+
+/// When a line is less important than its level says.
+fn unless(how: &str) -> &'static str {
+    match how {
+        "once" => "; in a daemon debug while each pass meets the same again",
+        "maybe" => "; in a daemon debug where it tells nothing new",
+        _ => "",
+    }
 }
 
 #[test]

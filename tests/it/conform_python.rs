@@ -54,8 +54,8 @@ fn microsofts_client_creates_reads_changes_and_deletes_rows() {
     assert_eq!(dynamics.get("contact", one), None);
     let job = id(&stage.call("records.delete", &json!(["contact", many])));
     assert_eq!(dynamics.count("contact"), 12);
-    let state = dynamics.get("asyncoperation", job).unwrap();
-    assert_eq!((&state["statecode"], &state["statuscode"]), (&json!(3), &json!(30)));
+    let ended = dynamics.get("asyncoperation", job).unwrap();
+    assert_eq!((&ended["statecode"], &ended["statuscode"]), (&json!(3), &json!(30)));
 
     // An update of a row that is gone must not make a new one.
     let gone = stage.refused("records.update", &json!(["contact", one, {"lastname": "Ghost"}]));

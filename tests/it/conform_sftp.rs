@@ -10,7 +10,7 @@ struct Stage {
     sandbox: Sandbox,
     home: tempfile::TempDir,
     // Last: the server runs on it.
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
@@ -22,7 +22,7 @@ impl Stage {
             .unwrap();
         let sandbox = runtime.block_on(Sandbox::start(SandboxOptions::default())).unwrap();
         let home = tempfile::tempdir().unwrap();
-        let stage = Self { sandbox, home, _runtime: runtime };
+        let stage = Self { sandbox, home, runtime };
         let files = stage.sandbox.sftp();
         rig::private(&stage.path("key"), &files.client_key());
         std::fs::write(stage.path("known_hosts"), files.known_hosts()).unwrap();
@@ -116,7 +116,7 @@ fn opensshs_client_refuses_another_host_key_and_the_server_another_key() {
     let files = stage.sandbox.sftp();
     files.put("/exports/small.csv", b"x");
     let other = SandboxOptions { seed: 99, ..SandboxOptions::default() };
-    let other = stage._runtime.block_on(Sandbox::start(other)).unwrap();
+    let other = stage.runtime.block_on(Sandbox::start(other)).unwrap();
     let port = |text: String, from: &Sandbox, to: &Sandbox| {
         let of = |sandbox: &Sandbox| sandbox.sftp().address().port().to_string();
         text.replace(&of(from), &of(to))

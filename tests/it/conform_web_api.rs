@@ -1,6 +1,6 @@
 //! `dynamics-web-api` drives the Dataverse look-alike.
 
-use cdsync::sandbox::{SandboxOptions, System};
+use cdsync::sandbox::{SandboxOptions, System, Variants};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -84,6 +84,17 @@ fn dynamics_web_api_creates_reads_changes_and_deletes_rows() {
     );
     assert_eq!(dynamics.get("contact", one).unwrap()["_parentcustomerid_value"], json!(account));
     stage.call("disassociateSingleValued", &lookup(json!({})));
+    assert_eq!(dynamics.get("contact", one).unwrap()["_parentcustomerid_value"], Value::Null);
+
+    // The same from the other side, by the name of the relation.
+    let relation = "account_contacts_parentcustomerid";
+    let ends = json!([{"collection": "accounts", "primaryKey": account, "relationshipName": relation,
+        "relatedCollection": "contacts", "relatedKey": one}]);
+    stage.call("associate", &ends);
+    assert_eq!(dynamics.get("contact", one).unwrap()["_parentcustomerid_value"], json!(account));
+    let ends = json!([{"collection": "accounts", "primaryKey": account, "relationshipName": relation,
+        "relatedKey": one}]);
+    stage.call("disassociate", &ends);
     assert_eq!(dynamics.get("contact", one).unwrap()["_parentcustomerid_value"], Value::Null);
 
     stage.call("deleteRecord", &json!([{"collection": "contacts", "key": one}]));
@@ -171,8 +182,14 @@ fn dynamics_web_api_reads_changes_deletions_and_the_end_of_a_token() {
     );
     assert_eq!((&filtered["status"], &filtered["code"]), (&json!(400), &json!("0x80060888")));
     dynamics.expire_tokens();
-    let expired = stage.refused("retrieveMultiple", &tracked(&link));
-    assert_eq!(expired["code"], "0x80044352");
+    for delta_expired in [400, 410] {
+        stage.sandbox.set_variants(Variants { delta_expired, ..Variants::default() });
+        let expired = stage.refused("retrieveMultiple", &tracked(&link));
+        assert_eq!(
+            (&expired["status"], &expired["code"]),
+            (&json!(delta_expired), &json!("0x80044352"))
+        );
+    }
 }
 
 #[test]
@@ -230,6 +247,12 @@ fn dynamics_web_api_sends_batches_bulk_calls_and_alternate_keys() {
         &bulk("UpdateMultiple", json!([target(json!({"contactid": ids[0], "firstname": "F"}))])),
     );
     assert_eq!(dynamics.get("contact", ids[0]).unwrap()["fullname"], "F M1");
+    let by_key = target(json!({"@odata.id": "contacts(new_extid='U-1')", "lastname": "U"}));
+    let count = dynamics.count("contact");
+    for _ in 0..2 {
+        stage.call("callAction", &bulk("UpsertMultiple", json!([by_key])));
+        assert_eq!(dynamics.count("contact"), count + 1);
+    }
     let half = bulk(
         "UpdateMultiple",
         json!([

@@ -75,9 +75,7 @@ async fn the_schedule_carries_changes_without_being_asked() {
     fs::write(rig.path("config.toml"), text).unwrap();
     let daemon = started(&rig);
     edit(&rig, "Scheduled");
-    // The pass under way may have read before the change.
-    daemon.wait_for("\"flow.finished\"");
-    daemon.wait_for("\"flow.finished\"");
+    daemon.wait_for("\"written\":1");
     assert!(rig.differences().is_empty());
     ends(daemon);
 }
@@ -92,11 +90,8 @@ async fn the_comparison_by_schedule_mends_beside_a_flow_that_is_not_due() {
     let id = rig.sandbox.dynamics().ids("contact")[1].to_string();
     let drift = json!({ "lastName": "Edited" });
     rig.sandbox.campaign().update("profile", "externalId", &id, &drift).unwrap();
-    // The slice under way may have looked before the edit.
-    for _ in 0..2 {
-        daemon.wait_for("\"reconcile.finished\"");
-        daemon.wait_for("\"flow.finished\"");
-    }
+    daemon.wait_for("\"drift.found\"");
+    daemon.wait_for("\"flow.finished\"");
     assert!(rig.differences().is_empty());
     ends(daemon);
 }

@@ -92,3 +92,29 @@ async fn it_is_ready_although_no_remote_answers() {
     daemon.signal("TERM");
     daemon.end().expect(0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_whose_store_stands_still_does_not_feed_the_watchdog() {
+    let rig = Rig::usual(1).await;
+    let (manager, mut command) = managed(&rig);
+    // Each look would be a sign of life.
+    command.env("WATCHDOG_USEC", "2");
+    // Three transactions belong to the start, one looks at the cursors, one
+    // whether the flow is paused; from the next one on, that of its pass, the
+    // store does not answer.
+    command.env("CDSYNC_CRASH", "commit:6:hang");
+    let daemon = Running::start(command);
+    heard(&manager, "READY=1");
+    // The loop itself lives: it does what it is told.
+    for _ in 0..5 {
+        daemon.signal("HUP");
+        daemon.wait_for("\"config.reloaded\"");
+    }
+    daemon.signal("TERM");
+    let seen = heard(&manager, "STOPPING=1");
+    assert!(!seen.iter().any(|text| text == "WATCHDOG=1"), "{seen:#?}");
+    daemon.wait_for("\"daemon.stopping\"");
+    daemon.signal("TERM");
+    let ended = daemon.end();
+    assert_eq!(ended.expect(0).events("daemon.stopped")[0]["settled"], false);
+}

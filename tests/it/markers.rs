@@ -316,7 +316,9 @@ fn as_a_daemon(world: &World, said: &mut Said) {
         let ended = daemon.end();
         ended.expect(0);
         heard.push(ended.err);
-        heard.into_iter().for_each(|text| said.add(&format!("{format}: run"), text));
+        for text in heard {
+            said.add(&format!("{format}: run"), text);
+        }
     }
 }
 

@@ -282,6 +282,7 @@ impl Ended {
 pub(crate) struct Running {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
+    seen: std::cell::RefCell<Vec<String>>,
 }
 
 impl Running {
@@ -296,19 +297,18 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines }
+        Self { child, lines, seen: std::cell::RefCell::default() }
     }
 
     /// Waits for a line that contains this.
     pub(crate) fn wait_for(&self, part: &str) -> String {
-        let mut seen = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(std::time::Duration::from_secs(30)) {
+            self.seen.borrow_mut().push(line.clone());
             if line.contains(part) {
                 return line;
             }
-            seen.push(line);
         }
-        panic!("no line with {part:?} in {seen:#?}");
+        panic!("no line with {part:?} in {:#?}", self.seen.borrow());
     }
 
     /// Sends a signal by name, as `kill` takes it.
@@ -318,7 +318,19 @@ impl Running {
         assert!(status.success(), "kill -s {name} {id}");
     }
 
-    /// Waits for its end.
+    /// Waits for its end; with all that it has ever said.
+    pub(crate) fn finish(self) -> Ended {
+        let seen = self.seen.take();
+        let mut ended = self.end();
+        ended.err = seen
+            .into_iter()
+            .chain(ended.err.lines().map(str::to_owned))
+            .collect::<Vec<_>>()
+            .join("\n");
+        ended
+    }
+
+    /// Waits for its end; with what it said since the last line waited for.
     pub(crate) fn end(mut self) -> Ended {
         let status = self.child.wait().unwrap();
         let err: Vec<String> = self.lines.iter().collect();

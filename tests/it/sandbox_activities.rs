@@ -229,3 +229,36 @@ async fn a_sandbox_may_begin_without_the_tables() {
     let path = format!("EntityDefinitions?$select=LogicalName&$filter=LogicalName eq '{SEND}'");
     assert_eq!(world.get(&path, "").await.json()["value"], json!([]));
 }
+
+#[tokio::test]
+async fn the_base_table_shows_the_activities_of_all_tables() {
+    let world = with(Variants::default()).await;
+    let id = contact(&world);
+    let dynamics = world.sandbox.dynamics();
+    let regarding = |suffix: &str| format!("regardingobjectid_contact_{suffix}@odata.bind");
+    let bind = format!("/contacts({id})");
+    let task = json!({"subject": "Call", (regarding("task")): bind});
+    let task = dynamics.insert("task", &task).unwrap();
+    let mail = json!({"subject": "Mail", (regarding(SEND)): bind});
+    let mail = dynamics.insert(SEND, &mail).unwrap();
+    let path = format!(
+        "activitypointers?$select=subject,activitytypecode,_regardingobjectid_value&$filter=_regardingobjectid_value eq {id}&$orderby=subject"
+    );
+    let associated = "_regardingobjectid_value@Microsoft.Dynamics.CRM.associatednavigationproperty";
+    let answer = world.get(&path, "odata.include-annotations=\"*\"").await.json();
+    let rows: Vec<Value> = answer["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            json!([row["activityid"], row["subject"], row["activitytypecode"], row[associated]])
+        })
+        .collect();
+    let name = "regardingobjectid_contact";
+    assert_eq!(rows, [json!([task, "Call", "task", name]), json!([mail, "Mail", SEND, name])]);
+    dynamics.delete("task", task);
+    assert_eq!(world.get(&format!("activitypointers({task})"), "").await.status, 404);
+    assert_eq!(world.get(&format!("activitypointers({mail})"), "").await.status, 200);
+    let made = send(world.dynamics("POST", "activitypointers").body("{}")).await;
+    assert_ne!(made.status, 204, "{}", made.text);
+}

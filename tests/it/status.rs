@@ -88,7 +88,7 @@ impl Watching {
     }
 
     fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(60)).unwrap()
+        self.lines.recv_timeout(Duration::from_mins(1)).unwrap()
     }
 
     /// Sends a signal, and gives the exit code.

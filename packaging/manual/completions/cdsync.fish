@@ -49,13 +49,14 @@ complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "plan" -d 'Show what a
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "resync" -d 'Send rows again, or compare both systems and mend what differs'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "pause" -d 'Keep the daemon from running a flow, until it is resumed'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "resume" -d 'Let the daemon run a paused flow again'
-complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "status" -d 'Show flows, tables, backlog and dead letters'
+complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "status" -d 'Show flows, tables, systems, backlog and dead letters'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "trace" -d 'Tell one record\'s story: versions read, decisions, requests, waits'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "dead-letters" -d 'Look at records that were given up, retry or discard them'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "approve-deletes" -d 'Release the deletions of a table that the delete guard holds'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "discard-table" -d 'Discard what is left of a table that is no longer mapped'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "optouts" -d 'Look into the opt-out ledger, or export it: who is opted out, who said so, why it was decided so'
-complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "approve-optouts" -d 'Release the opt-outs that would be lifted and that the clearing guard holds'
+complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "approve-optouts" -d 'Release the opt-outs that would be lifted and that the clearing guard holds; they go at the next pass'
+complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "forget" -d 'Erase what the store knows of a person, or of any other record'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "manual" -d 'Write man pages, completions and the example configuration, for packages'
 complete -c cdsync -n "__fish_cdsync_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cdsync -n "__fish_cdsync_using_subcommand demo" -l contacts -d 'Contacts to begin with' -r
@@ -74,11 +75,16 @@ complete -c cdsync -n "__fish_cdsync_using_subcommand demo" -l json -d 'Print JS
 complete -c cdsync -n "__fish_cdsync_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l listen -d 'Address to listen on; loopback only' -r
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l seed -d 'Seed of the data' -r
-complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l contacts -d 'Contacts to begin with; a vehicle for four, a service visit for two' -r
-complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l faults -d 'Faults to play, as a TOML file; the library\'s page on `sandbox` explains it' -r -F
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l contacts -d 'Contacts to begin with; a vehicle for four, a service visit for two [default: 200, or none with --data]' -r
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l schema -d 'Tables and resources of your own, as TOML or JSON; may be given several times' -r -F
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l data -d 'Rows from CSV or JSON: a file called as its table or resource, a folder of such files, or TABLE=FILE; may be given several times' -r
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l faults -d 'Faults to play, as TOML or JSON' -r -F
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l variant -d 'Behave in another way where the vendors\' documents leave it open; may be given several times' -r
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l log -d 'Where each request is written as a line: a file, `-` for stderr, or `none`; as JSON with --log-format json [default: - on a terminal]' -r
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l write-config -d 'Write a configuration that points here, with its secrets beside it' -r -F
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l mailings -d 'E-mails to each contact, with what came of them in the journal and in log files' -r
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l listen-sftp -d 'Address of the SFTP server; port 0 takes a free one' -r
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l tls -d 'Speak TLS too, on the same port; FILE receives the certificate to trust' -r -F
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l config -d 'The configuration file' -r -F
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l log-format -d 'Form of the log on stderr; auto takes the journal under systemd, pretty on a terminal, json otherwise' -r -f -a "auto\t''
 json\t''
@@ -89,6 +95,7 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l list-variants -d 'Print the variants with what they take, and end'
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l without-activity-tables -d 'Leave out the activity tables of mail events, for `provision` to create'
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand init" -l template -d 'Write this ready-made mapping in place of the example; may be given several times. `list` shows their names' -r
@@ -247,6 +254,7 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
+complete -c cdsync -n "__fish_cdsync_using_subcommand status" -l watch -d 'Look again every 2 s until Ctrl-C; with --json one object a line'
 complete -c cdsync -n "__fish_cdsync_using_subcommand status" -l json -d 'Print JSON in place of a table'
 complete -c cdsync -n "__fish_cdsync_using_subcommand status" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand trace" -l table -d 'Its table, by its logical name; all tables, if none is named' -r
@@ -383,6 +391,7 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
+complete -c cdsync -n "__fish_cdsync_using_subcommand optouts; and __fish_seen_subcommand_from list" -l same-address -d 'Only flags on which contacts with the same e-mail address differ'
 complete -c cdsync -n "__fish_cdsync_using_subcommand optouts; and __fish_seen_subcommand_from list" -l json -d 'Print JSON in place of a table'
 complete -c cdsync -n "__fish_cdsync_using_subcommand optouts; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand optouts; and __fish_seen_subcommand_from show" -l config -d 'The configuration file' -r -F
@@ -426,6 +435,19 @@ info\t''
 debug\t''
 trace\t''"
 complete -c cdsync -n "__fish_cdsync_using_subcommand approve-optouts" -s h -l help -d 'Print help'
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -l config -d 'The configuration file' -r -F
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -l log-format -d 'Form of the log on stderr; auto takes the journal under systemd, pretty on a terminal, json otherwise' -r -f -a "auto\t''
+json\t''
+pretty\t''
+journald\t''"
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -l log-level -d 'Least important events to log' -r -f -a "error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -l yes -d 'Do not ask first; without a terminal nobody is asked'
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -l json -d 'Print JSON in place of a table'
+complete -c cdsync -n "__fish_cdsync_using_subcommand forget" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand manual" -l config -d 'The configuration file' -r -F
 complete -c cdsync -n "__fish_cdsync_using_subcommand manual" -l log-format -d 'Form of the log on stderr; auto takes the journal under systemd, pretty on a terminal, json otherwise' -r -f -a "auto\t''
 json\t''
@@ -437,28 +459,29 @@ info\t''
 debug\t''
 trace\t''"
 complete -c cdsync -n "__fish_cdsync_using_subcommand manual" -s h -l help -d 'Print help'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "demo" -d 'Try everything without any configuration: runs the flows on the embedded sandbox and compares every record on both sides'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "sandbox" -d 'Run look-alikes of Dynamics and Campaign on this machine'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "init" -d 'Write a commented configuration'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "check" -d 'Look the configuration over, then ask both systems whether it fits'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "tables" -d 'Show the tables of Dynamics, or the columns of one'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "resources" -d 'Show the resources of Campaign, or the fields of one'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "provision" -d 'Set up Dynamics: make the activity tables, turn change tracking on'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "run" -d 'Run the daemon: passes by their schedule, until SIGTERM'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "sync" -d 'Run one pass of the flows until their backlog is empty'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "plan" -d 'Show what a pass would write, and why; writes nothing'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "resync" -d 'Send rows again, or compare both systems and mend what differs'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "pause" -d 'Keep the daemon from running a flow, until it is resumed'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "resume" -d 'Let the daemon run a paused flow again'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "status" -d 'Show flows, tables, backlog and dead letters'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "trace" -d 'Tell one record\'s story: versions read, decisions, requests, waits'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "dead-letters" -d 'Look at records that were given up, retry or discard them'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "approve-deletes" -d 'Release the deletions of a table that the delete guard holds'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "discard-table" -d 'Discard what is left of a table that is no longer mapped'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "optouts" -d 'Look into the opt-out ledger, or export it: who is opted out, who said so, why it was decided so'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "approve-optouts" -d 'Release the opt-outs that would be lifted and that the clearing guard holds'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "manual" -d 'Write man pages, completions and the example configuration, for packages'
-complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts manual help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "demo" -d 'Try everything without any configuration: runs the flows on the embedded sandbox and compares every record on both sides'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "sandbox" -d 'Run look-alikes of Dynamics and Campaign on this machine'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "init" -d 'Write a commented configuration'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "check" -d 'Look the configuration over, then ask both systems whether it fits'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "tables" -d 'Show the tables of Dynamics, or the columns of one'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "resources" -d 'Show the resources of Campaign, or the fields of one'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "provision" -d 'Set up Dynamics: make the activity tables, turn change tracking on'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "run" -d 'Run the daemon: passes by their schedule, until SIGTERM'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "sync" -d 'Run one pass of the flows until their backlog is empty'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "plan" -d 'Show what a pass would write, and why; writes nothing'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "resync" -d 'Send rows again, or compare both systems and mend what differs'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "pause" -d 'Keep the daemon from running a flow, until it is resumed'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "resume" -d 'Let the daemon run a paused flow again'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "status" -d 'Show flows, tables, systems, backlog and dead letters'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "trace" -d 'Tell one record\'s story: versions read, decisions, requests, waits'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "dead-letters" -d 'Look at records that were given up, retry or discard them'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "approve-deletes" -d 'Release the deletions of a table that the delete guard holds'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "discard-table" -d 'Discard what is left of a table that is no longer mapped'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "optouts" -d 'Look into the opt-out ledger, or export it: who is opted out, who said so, why it was decided so'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "approve-optouts" -d 'Release the opt-outs that would be lifted and that the clearing guard holds; they go at the next pass'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "forget" -d 'Erase what the store knows of a person, or of any other record'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "manual" -d 'Write man pages, completions and the example configuration, for packages'
+complete -c cdsync -n "__fish_cdsync_using_subcommand help; and not __fish_seen_subcommand_from demo sandbox init check tables resources provision run sync plan resync pause resume status trace dead-letters approve-deletes discard-table optouts approve-optouts forget manual help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cdsync -n "__fish_cdsync_using_subcommand help; and __fish_seen_subcommand_from dead-letters" -f -a "list" -d 'List all of them'
 complete -c cdsync -n "__fish_cdsync_using_subcommand help; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Show one in full'
 complete -c cdsync -n "__fish_cdsync_using_subcommand help; and __fish_seen_subcommand_from dead-letters" -f -a "retry" -d 'Put them back to work, at the next pass'

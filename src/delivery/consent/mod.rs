@@ -214,6 +214,9 @@ impl Shared {
                 }
                 Err(failure) => failure,
             };
+            if failure.outcome == Outcome::NotSent && self.stop.is_requested() {
+                return Ok(());
+            }
             let outage = self.failed(contact);
             let others_succeed = self.successes.load(Ordering::Relaxed) > before;
             let evidence = Evidence { outage, others_succeed };
@@ -231,7 +234,11 @@ impl Shared {
                     attempts = counted;
                     // Somebody wrote the contact meanwhile: look at once.
                     if failure.outcome != Outcome::VersionConflict {
-                        self.clock.sleep(wait / 2 + self.clock.jitter(wait / 2)).await;
+                        let wait = wait / 2 + self.clock.jitter(wait / 2);
+                        tokio::select! {
+                            () = self.stop.requested() => {}
+                            () = self.clock.sleep(wait) => {}
+                        }
                     }
                     if self.stop.is_requested() {
                         return Ok(());

@@ -4,6 +4,7 @@
 //! reply. Knows nothing of tokens (`server.rs` has checked them) or faults.
 
 mod apply;
+mod associate;
 mod batch;
 pub(crate) mod builtin;
 mod bulk;
@@ -21,7 +22,8 @@ pub(crate) mod metadata;
 pub(crate) mod page;
 mod pages;
 pub(crate) mod path;
-pub(crate) mod privileges;
+pub(crate) mod pointer;
+mod privileges;
 mod question;
 pub(crate) mod read;
 pub(crate) mod render;
@@ -180,6 +182,12 @@ fn route(
     };
     if let Some(verb) = verb {
         privileges::require(db, &table, verb)?;
+    }
+    if table == pointer::TABLE {
+        if call.method != Method::GET {
+            return Err(members::no_message("Create", &table));
+        }
+        pointer::refresh(db);
     }
     let actor = actor(db, around);
     let context = read::Context {

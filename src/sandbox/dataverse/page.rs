@@ -89,7 +89,7 @@ pub(crate) fn write(
     reply
 }
 
-/// What FetchXML has instead of a link.
+/// What `FetchXML` has instead of a link.
 fn fetch_members(annotations: &Annotations, page: &Leaf, out: &mut Vec<u8>) {
     if annotations.wants("Microsoft.Dynamics.CRM.morerecords") {
         let more = page.next.is_some();

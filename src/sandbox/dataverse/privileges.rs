@@ -43,13 +43,16 @@ impl Verb {
 }
 
 /// Privileges that belong to no table.
-const GENERAL: [&str; 8] = [
+const GENERAL: [&str; 11] = [
     "prvCreateEntity",
     "prvWriteEntity",
     "prvReadEntity",
     "prvCreateAttribute",
     "prvWriteAttribute",
     "prvCreateRelationship",
+    "prvDeleteEntity",
+    "prvDeleteAttribute",
+    "prvDeleteRelationship",
     "prvPublishCustomization",
     "prvOverrideCreatedOnCreatedBy",
 ];

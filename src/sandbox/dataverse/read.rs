@@ -30,7 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: i64,
     /// A fault says that delta tokens have expired.
     pub(crate) expired: bool,
-    /// The question is FetchXML, which has pages of its own.
+    /// The question is `FetchXML`, which has pages of its own.
     pub(crate) fetch: bool,
 }
 

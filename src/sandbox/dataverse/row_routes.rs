@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::associate;
 use super::error::{Refusal, no_row, no_segment, query, refuse};
 use super::members::{self, no_message};
 use super::path::{self, Key};
@@ -106,6 +107,12 @@ pub(crate) fn row(
     let key = key.ok_or_else(|| no_segment(parts.get(1).unwrap_or(&"")))?;
     let method = &context.call.method;
     let intersect = db.table(table).is_some_and(|data| data.def.intersect);
+    if let [_, rest @ ..] = parts
+        && !rest.is_empty()
+        && let Some(reply) = associate::answer(db, table, &key, rest, context, actor)
+    {
+        return reply;
+    }
     match parts {
         [_] if intersect && *method == Method::GET => Err(no_message("Retrieve", table)),
         [_] if intersect && *method == Method::PATCH => Err(no_message("Update", table)),
@@ -149,7 +156,7 @@ pub(crate) fn row(
     }
 }
 
-fn single(name: &str, raw: &str) -> Result<Body, Refusal> {
+pub(super) fn single(name: &str, raw: &str) -> Result<Body, Refusal> {
     let raw = RawValue::from_string(raw.to_owned()).map_err(|_| query("The value is not JSON."))?;
     Ok(Body::from([(name.to_owned(), raw)]))
 }

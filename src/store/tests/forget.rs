@@ -168,3 +168,37 @@ async fn a_forgotten_record_that_comes_again_is_looked_up_before_it_is_made() {
     assert!(leased[0].uncertain);
     assert_eq!(forget(&store, record(99)).await, Forgotten::default(), "nothing is known of it");
 }
+
+#[tokio::test]
+async fn what_was_delivered_before_leaves_no_byte_in_free_pages_either() {
+    const MARK: &str = "Qzxfreepageq";
+    let place = Place::new();
+    let store = place.open().await;
+    // Longer than a page: its pages are free once it is gone, and not wiped.
+    let write = decision(&store, 1, Action::Write, &MARK.repeat(4000));
+    store
+        .call(move |work| {
+            write.put(work)?;
+            let leased = work.lease(Flow::Ingress, 1)?;
+            work.finish(&leased[0]).map(drop)
+        })
+        .await
+        .unwrap();
+    let everywhere = || {
+        let directory = place.path().parent().unwrap().to_owned();
+        let files = std::fs::read_dir(directory).unwrap();
+        let stands = |path: std::path::PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+        };
+        files.filter(|entry| stands(entry.as_ref().unwrap().path())).count()
+    };
+    // The log goes into the file, so that both had it.
+    store.close().await;
+    assert_eq!(everywhere(), 1);
+    let store = place.open().await;
+    forget(&store, record(1)).await;
+    assert_eq!(everywhere(), 0);
+    store.close().await;
+    assert_eq!(everywhere(), 0);
+}

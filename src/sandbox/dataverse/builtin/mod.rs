@@ -40,6 +40,7 @@ pub(crate) fn tables() -> Vec<Table> {
     all.push(activity("Email", "emails", 4202));
     all.push(activity("PhoneCall", "phonecalls", 4210));
     all.push(activity("Appointment", "appointments", 4201));
+    all.push(system::pointer());
     debug_assert!(
         all.iter().all(|table| table.columns.iter().filter(|c| c.role == Role::Id).count() == 1)
     );

@@ -101,6 +101,13 @@ pub(super) fn activity(schema_name: &str, set: &str, type_code: u32) -> Table {
     )
 }
 
+/// What all activities have in common; the statuses are those of every kind.
+pub(super) fn pointer() -> Table {
+    let mut table = activity("ActivityPointer", "activitypointers", 4200);
+    table.add(Column::new("ActivityTypeCode", ColumnType::EntityName).read_only());
+    crate::sandbox::dataverse::pointer::base(table)
+}
+
 /// An activity table; the id column and the navigation names are theirs.
 pub(super) fn activity_of(
     schema_name: &str,

@@ -20,7 +20,7 @@ use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::variants::Variants;
 use crate::sandbox::wire::{Call, Reply};
 
-fn no_column(name: &str) -> Refusal {
+pub(super) fn no_column(name: &str) -> Refusal {
     refuse(404, "0x80041103", format!("Could not find an attribute with specified name: {name}"))
 }
 

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::define::{columns, keys, relations, table_value};
 use self::query::{inner, items, passes, shape};
 use super::api;
+use super::associate::Child;
 use super::error::{Refusal, no_segment, query, refuse};
 use super::schema::Table;
 use super::store::Db;
@@ -160,32 +161,46 @@ fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Re
             relations(db, table, false),
             "OneToManyRelationshipMetadata",
         ),
-        [attribute, cast @ ..] => {
-            let name = address(attribute, "Attributes").ok_or_else(|| no_segment(attribute))?;
-            let is = |row: &Map<String, Value>, member: &str| {
-                row.get(member).and_then(Value::as_str) == Some(name)
-            };
-            let row = columns(table)
-                .into_iter()
-                .find(|row| is(row, "LogicalName") || is(row, "MetadataId"));
-            let row = row.ok_or_else(|| {
-                refuse(
-                    404,
-                    "0x80041103",
-                    format!("Could not find an attribute with specified name: {name}"),
-                )
-            })?;
-            match cast {
-                [] => {}
-                [cast]
-                    if row.get("@odata.type").and_then(Value::as_str)
-                        == Some(&format!("#{cast}")) => {}
-                [other, ..] => return Err(no_segment(other)),
-            }
-            let row = if cast.is_empty() { row } else { without_type(row) };
-            single(call, &format!("{fragment}/Attributes"), row, "AttributeMetadata")
-        }
+        [attribute, cast @ ..] => one_column(call, table, attribute, cast),
     }
+}
+
+fn one_column(
+    call: &Call,
+    table: &Table,
+    attribute: &str,
+    cast: &[&str],
+) -> Result<Reply, Refusal> {
+    let name = address(attribute, "Attributes").ok_or_else(|| no_segment(attribute))?;
+    let is = |row: &Map<String, Value>, member: &str| {
+        row.get(member).and_then(Value::as_str) == Some(name)
+    };
+    let row =
+        columns(table).into_iter().find(|row| is(row, "LogicalName") || is(row, "MetadataId"));
+    let row = row.ok_or_else(|| alter::no_column(name))?;
+    match cast {
+        [] => {}
+        [cast] if row.get("@odata.type").and_then(Value::as_str) == Some(&format!("#{cast}")) => {}
+        [other, ..] => return Err(no_segment(other)),
+    }
+    let row = if cast.is_empty() { row } else { without_type(row) };
+    let fragment = format!("EntityDefinitions('{}')/Attributes", table.name);
+    single(call, &fragment, row, "AttributeMetadata")
+}
+
+/// The children that a relation of a table leads to.
+pub(super) fn child(db: &Db, table: &str, relation: &str) -> Option<Child> {
+    let def = &db.table(table)?.def;
+    let all = relations(db, def, false);
+    let text = |map: &Map<String, Value>, name: &str| {
+        map.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let found = all.into_iter().find(|map| text(map, "SchemaName") == relation)?;
+    Some(Child {
+        table: text(&found, "ReferencingEntity"),
+        column: text(&found, "ReferencingAttribute"),
+        navigation: text(&found, "ReferencingEntityNavigationPropertyName"),
+    })
 }
 
 /// Below a cast the type goes without saying.

@@ -57,7 +57,7 @@ pub(crate) fn route(db: &mut Db, call: &Call, segments: &[&str]) -> Result<Reply
             list(call, NAME, Vec::new(), "ManyToManyRelationshipMetadata")
         }
         ([NAME], &Method::POST) => create(db, call),
-        ([one], &Method::GET) | ([one, _], &Method::GET) => {
+        ([one] | [one, _], &Method::GET) => {
             single(call, NAME, named(db, one)?, "OneToManyRelationshipMetadata")
         }
         ([one], &Method::DELETE) => delete(db, one),

@@ -1,11 +1,11 @@
-//! FetchXML over one table: columns, filters, order, pages.
+//! `FetchXML` over one table: columns, filters, order, pages.
 //!
 //! Owns: its elements. `link-entity` and aggregates are not part of this sandbox.
 
-use super::super::error::Refusal;
-use super::super::schema::Table;
 use super::xml::{self, Element};
 use super::{Asked, column, like, literal, malformed, unsupported};
+use crate::sandbox::dataverse::error::Refusal;
+use crate::sandbox::dataverse::schema::Table;
 
 /// Reads a question about `table`.
 pub(super) fn read(text: &str, table: &Table) -> Result<Asked, Refusal> {

@@ -1,4 +1,4 @@
-//! Questions in other tongues than OData: FetchXML and SQL (Dynamics sheet 2.7).
+//! Questions in other tongues than OData: `FetchXML` and SQL (Dynamics sheet 2.7).
 //!
 //! Owns: turning them into query options, which `read.rs` answers as its own. A
 //! part that has no counterpart there is refused.
@@ -21,7 +21,7 @@ struct Asked {
     filter: Option<String>,
     order: Vec<String>,
     top: Option<usize>,
-    /// Rows of one page, and which page; both of FetchXML only.
+    /// Rows of one page, and which page; both of `FetchXML` only.
     page: Option<(usize, u64)>,
     /// The paging cookie of the page before.
     cookie: Option<String>,
@@ -49,7 +49,7 @@ pub(super) fn answer(
     Ok(None)
 }
 
-/// One page of FetchXML. A page that is asked for by its number alone is found
+/// One page of `FetchXML`. A page that is asked for by its number alone is found
 /// by walking there.
 fn fetched(
     db: &mut Db,

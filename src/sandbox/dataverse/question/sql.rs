@@ -2,9 +2,9 @@
 //!
 //! Owns: its words. Joins, functions and groups are not part of this sandbox.
 
-use super::super::error::Refusal;
-use super::super::schema::Table;
 use super::{Asked, column, like, literal, malformed, unsupported};
+use crate::sandbox::dataverse::error::Refusal;
+use crate::sandbox::dataverse::schema::Table;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {

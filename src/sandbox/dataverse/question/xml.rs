@@ -1,10 +1,10 @@
-//! As much XML as FetchXML needs: elements, attributes, text.
+//! As much XML as `FetchXML` needs: elements, attributes, text.
 //!
 //! Owns: reading it into a tree. Comments, declarations and entities beyond the
 //! five of XML are refused.
 
-use super::super::error::Refusal;
 use super::malformed;
+use crate::sandbox::dataverse::error::Refusal;
 
 /// One element.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,70 @@
+//! A copy of the store, for a dry run beside the daemon that has it. It is as
+//! confidential as the store, and goes with who asked for it.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+
+use crate::store::StoreError;
+
+/// Pages in one step; the copy is made in one go, as nobody else writes.
+const ALL: std::ffi::c_int = -1;
+
+/// A copy in a directory of its own, which is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    directory: PathBuf,
+}
+
+impl Copy {
+    /// Copies what `connection` has open.
+    pub(super) fn of(connection: &Connection, store: &Path) -> Result<Self, StoreError> {
+        let directory = directory(store);
+        let failed = |reason: String| StoreError::Unusable {
+            path: directory.clone(),
+            reason: format!("no copy can be made for a dry run: {reason}"),
+        };
+        sweep(store);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&directory)
+            .map_err(|error| failed(error.to_string()))?;
+        let copy = Self { directory: directory.clone() };
+        let whole = (|| {
+            let mut target = Connection::open(copy.path())?;
+            let step = Backup::new(connection, &mut target)?.step(ALL)?;
+            Ok::<_, rusqlite::Error>(step)
+        })();
+        match whole {
+            Ok(rusqlite::backup::StepResult::Done) => Ok(copy),
+            Ok(_) => Err(failed("the store is busy".to_owned())),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// The database file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.join("copy.db")
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // What stays is swept at the next start.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Removes what an ended process left behind.
+pub(super) fn sweep(store: &Path) {
+    let _ = fs::remove_dir_all(directory(store));
+}
+
+fn directory(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".plan");
+    PathBuf::from(name)
+}
