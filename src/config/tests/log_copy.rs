@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::load;
 use super::{BASE, TABLE, problems};
+use crate::config::load;
 
 const SFTP: &str = "[campaign.sftp]\nhost = \"sftp.example\"\nuser = \"u\"\nprivate_key = { env = \"KEY\" }\nknown_hosts = \"/etc/cdsync/known_hosts\"\n";
 
