@@ -48,6 +48,7 @@
 //! | `daemon` | being a service: signals, control socket, ready, watchdog | what commands print |
 //! | `sandbox` | look-alikes of both systems | our clients |
 //! | `cli` | arguments, output, exit codes | records |
+//! | `sim` | simulated lives of the whole, in tests only | – |
 
 mod app;
 mod campaign;

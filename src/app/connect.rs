@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(crate) journal: Option<campaign::Journal>,
     /// The server of log files, where `egress` reads them.
     pub(crate) sftp: Option<Sftp>,
+    /// The same server for the copy of the log: what it does counts for no flow.
+    pub(super) log_server: Option<Sftp>,
     /// Until when the journal asked not to be asked again.
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
@@ -128,6 +130,7 @@ impl App {
         .metered(meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
         let journal = journal(&config, &campaign, &meters)?;
         let sftp = sftp(&config);
+        let log_server = config.daemon.log_copy.as_ref().and_then(|_| server(&config));
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
         let activities = activity_targets(&config, &dynamics);
         Ok(Self {
@@ -135,6 +138,7 @@ impl App {
             clock,
             journal,
             sftp,
+            log_server,
             quiet: Quiet::default(),
             activities,
             meters,
@@ -204,6 +208,11 @@ fn sftp(config: &Config) -> Option<Sftp> {
     if !events && !flags {
         return None;
     }
+    server(config)
+}
+
+/// A way to the file server, where it is named.
+fn server(config: &Config) -> Option<Sftp> {
     let settings = config.campaign.sftp.as_ref()?;
     Some(Sftp::new(Server {
         host: settings.host.clone(),

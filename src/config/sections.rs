@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::log_copy::log_copy;
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DayBudget, DynamicsCredential, DynamicsSettings,
     MetricsSettings, StoreSettings, TRACE_DAYS, UserPassword,
@@ -61,7 +62,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes", "log_copy"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -332,7 +333,11 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => node.word(&[("log", true), ("quiet", false)])?,
         None => true,
     };
-    Some(DaemonSettings { socket, jitter, tell_idle })
+    let log_copy = match keys.get("log_copy") {
+        Some(node) => Some(log_copy(&node)?),
+        None => None,
+    };
+    Some(DaemonSettings { socket, jitter, tell_idle, log_copy })
 }
 
 /// `[metrics]`. Whether the port is free is not known here.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::log_copy::LogCopySettings;
 use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
 use crate::model::{Flow, TableName};
@@ -190,11 +191,13 @@ pub(crate) struct DaemonSettings {
     pub(crate) jitter: Duration,
     /// Whether each pass is told of at `info`, also one that found nothing to do.
     pub(crate) tell_idle: bool,
+    /// `[daemon.log_copy]`, where it is present.
+    pub(crate) log_copy: Option<LogCopySettings>,
 }
 
 impl Default for DaemonSettings {
     fn default() -> Self {
-        Self { socket: None, jitter: Duration::ZERO, tell_idle: true }
+        Self { socket: None, jitter: Duration::ZERO, tell_idle: true, log_copy: None }
     }
 }
 
@@ -204,6 +207,13 @@ impl Config {
     pub(crate) fn socket(&self) -> PathBuf {
         let beside = || self.store.path.with_file_name("cdsync.sock");
         self.daemon.socket.clone().unwrap_or_else(beside)
+    }
+
+    /// Where lines wait until they are copied: a directory beside the store.
+    pub(crate) fn log_spool(&self) -> PathBuf {
+        let mut name = self.store.path.file_name().unwrap_or_default().to_owned();
+        name.push("-logs");
+        self.store.path.with_file_name(name)
     }
 }
 

@@ -69,6 +69,7 @@ mod ingress_schema;
 mod ingress_sequences;
 mod ingress_tables;
 mod ingress_tokens;
+mod log_copy;
 mod manual;
 mod markers;
 mod metrics;
