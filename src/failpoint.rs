@@ -68,14 +68,14 @@ impl Plan {
 /// Ends the process here if the environment planned it.
 #[cfg(debug_assertions)]
 pub(crate) fn hit(point: Point) {
-    #[cfg(test)]
-    simulated::hit(point);
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
+    #[cfg(test)]
+    simulated::hit(point);
     let plan = PLAN.get_or_init(|| Plan::parse(&std::env::var("CDSYNC_CRASH").ok()?));
     if let Some(plan) = plan
         && plan.point == point

@@ -144,18 +144,9 @@ impl Model {
                 }
             }
             Act::Mail(who) => {
-                let Some(id) = of(who) else { return };
-                let number = self.events.len();
-                let kinds = ["send", "open", "click", "bounce"];
-                sandbox.journal().add(&[json!({
-                    "id": format!("e{number}"),
-                    "kind": kinds[number % kinds.len()],
-                    "contact": id.to_string(),
-                    "time": sandbox.now(System::Journal).to_string(),
-                    "campaign": "Spring", "delivery": "First",
-                    "url": "https://example.com/", "mirror": "https://example.com/m",
-                })]);
-                self.events.push(id);
+                if let Some(id) = of(who) {
+                    self.mail(sandbox, id);
+                }
             }
             Act::ExpireTokens => dynamics.expire_tokens(),
             Act::RevokeAccess => {
@@ -164,6 +155,20 @@ impl Model {
             }
             Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
         }
+    }
+
+    fn mail(&mut self, sandbox: &Sandbox, id: Uuid) {
+        let number = self.events.len();
+        let kinds = ["send", "open", "click", "bounce"];
+        sandbox.journal().add(&[json!({
+            "id": format!("e{number}"),
+            "kind": kinds[number % kinds.len()],
+            "contact": id.to_string(),
+            "time": sandbox.now(System::Journal).to_string(),
+            "campaign": "Spring", "delivery": "First",
+            "url": "https://example.com/", "mirror": "https://example.com/m",
+        })]);
+        self.events.push(id);
     }
 
     /// The version of the name that a contact has now.

@@ -128,7 +128,7 @@ impl Plan {
     }
 }
 
-fn acts<'a>(people: &'a Stream, most: u64) -> impl Iterator<Item = Act> + use<'a> {
+fn acts(people: &Stream, most: u64) -> impl Iterator<Item = Act> + use<'_> {
     let count = people.below(most + 1);
     (0..count).map(move |_| act(people))
 }

@@ -36,7 +36,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         out.push(candidate);
     };
     for at in 0..plan.rounds.len() {
-        with(&|it| drop(it.rounds.remove(at)));
+        with(&|it| {
+            it.rounds.remove(at);
+        });
     }
     for (at, round) in plan.rounds.iter().enumerate() {
         if !round.faults.is_empty() {
@@ -55,13 +57,19 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             with(&|it| it.rounds[at].together = false);
         }
         for act in 0..round.before.len() {
-            with(&|it| drop(it.rounds[at].before.remove(act)));
+            with(&|it| {
+                it.rounds[at].before.remove(act);
+            });
         }
         for act in 0..round.during.len() {
-            with(&|it| drop(it.rounds[at].during.remove(act)));
+            with(&|it| {
+                it.rounds[at].during.remove(act);
+            });
         }
         for fault in 0..round.faults.len() {
-            with(&|it| drop(it.rounds[at].faults.remove(fault)));
+            with(&|it| {
+                it.rounds[at].faults.remove(fault);
+            });
         }
     }
     if plan.contacts > 0 {

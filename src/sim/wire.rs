@@ -138,7 +138,7 @@ impl Wire {
             self.clock.sleep(Duration::from_millis(self.ways.below(longest + 1))).await;
         }
         if failpoint::is_dead() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
