@@ -127,7 +127,9 @@ impl<'a> Comparison<'a> {
         }
         match self.request.position.clone() {
             ResyncPosition::List { next, restarts } => self.list(next.as_deref(), restarts).await?,
-            ResyncPosition::Read { next } => self.read(next.as_deref()).await?,
+            ResyncPosition::Read { next, columns } => {
+                self.read(next.as_deref(), &columns).await?;
+            }
             ResyncPosition::Sweep { after } => self.sweep(after).await?,
             ResyncPosition::Records => return Ok(false),
         }
@@ -159,7 +161,7 @@ impl<'a> Comparison<'a> {
                 self.watch.link((0, self.restarts), next).map_err(IntakeError::Table)?;
                 ResyncPosition::List { next: Some(next.clone()), restarts }
             }
-            None => ResyncPosition::Read { next: None },
+            None => ResyncPosition::reading(),
         };
         let (request, table) = (self.request.clone(), self.table.clone());
         self.intake.store.call(move |work| commit_listing(work, &table, &request, &page)).await?;
@@ -180,11 +182,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// A page of Dynamics against the listing.
-    async fn read(&mut self, next: Option<&str>) -> Result<(), IntakeError> {
+    async fn read(&mut self, next: Option<&str>, columns: &str) -> Result<(), IntakeError> {
         let scope = self.request.scope.clone();
+        let place = (next, columns);
         self.calls += 1;
-        let Some(page) = self.pages.next(self.intake, &self.table, &scope, next).await? else {
-            self.request.position = ResyncPosition::Read { next: None };
+        let Some(page) = self.pages.next(self.intake, &self.table, &scope, place).await? else {
+            self.request.position = ResyncPosition::reading();
             self.request.done = 0;
             return Ok(());
         };
@@ -194,7 +197,7 @@ impl<'a> Comparison<'a> {
             self.taken(rows.len());
         }
         self.request.position = match page.next {
-            Some(next) => ResyncPosition::Read { next: Some(next) },
+            Some(next) => self.pages.behind(next),
             None if scope == Scope::All => ResyncPosition::Sweep { after: None },
             None => ResyncPosition::Records,
         };

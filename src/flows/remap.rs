@@ -1,7 +1,7 @@
 //! What a changed mapping means for the records that Campaign holds: which of
 //! them it can concern, told by the fingerprints of what they were sent. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::mapping::Ask;
 use crate::store::{Fingerprint, KnownField, KnownTable, Told};
@@ -76,6 +76,10 @@ pub(crate) fn compare(before: &KnownTable, now: &KnownTable, parent: bool) -> Ch
         if !now.opt_outs.is_empty() {
             change.all("what waits may be made without the flags");
         }
+    }
+    // The links that are stored go on without it, whatever is read once.
+    if !columns(now).is_subset(&columns(before)) {
+        change.all(UNREAD);
     }
     change
 }
@@ -184,6 +188,15 @@ impl Change {
 
 /// Why a condition is missing.
 const EARLIER: &str = "an earlier version kept less of the mapping";
+
+/// Why the changes cannot be followed as before.
+const UNREAD: &str = "it needs a column that was not read before";
+
+/// The columns that the mapping decides by.
+fn columns(table: &KnownTable) -> BTreeSet<&str> {
+    let fields = table.fields.values().map(|field| &field.column);
+    fields.chain(table.filter_columns.keys()).map(String::as_str).collect()
+}
 
 /// What was sent for the cases that send something else now, and these cases;
 /// none where that cannot be told.

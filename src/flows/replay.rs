@@ -13,6 +13,7 @@ use super::ingress::{Intake, IntakeError};
 use super::page_watch::PageWatch;
 use super::prepare::{Content, Prepared, Table};
 use super::report::{Ended, Found};
+use super::shape::digest;
 use super::steps::{FULL_READS, link_refused, report_committed};
 
 const FLOW: Flow = Flow::Ingress;
@@ -42,28 +43,46 @@ pub(super) struct Replay<'a> {
 /// Reads of Dynamics by page, with what may go wrong between pages.
 pub(super) struct Pages {
     page_rows: u32,
+    /// Digest of the columns that are read.
+    columns: String,
     restarts: u32,
     watch: PageWatch,
 }
 
 impl Pages {
     pub(super) fn new(table: &Table) -> Self {
-        Self { page_rows: table.query.page_rows, restarts: 0, watch: PageWatch::default() }
+        let names: Vec<&str> =
+            table.query.columns.iter().map(|column| column.name.as_str()).collect();
+        Self {
+            page_rows: table.query.page_rows,
+            columns: digest(&names.join(",")),
+            restarts: 0,
+            watch: PageWatch::default(),
+        }
+    }
+
+    /// The position at a page that follows.
+    pub(super) fn behind(&self, next: String) -> ResyncPosition {
+        ResyncPosition::Read { next: Some(next), columns: self.columns.clone() }
     }
 
     pub(super) fn query(&self, table: &Table) -> Query {
         Query { page_rows: self.page_rows, ..(*table.query).clone() }
     }
 
-    /// The next page of what a request is about; none if its link was not
-    /// understood and the read begins again.
+    /// The next page of what a request is about, by its link and the columns
+    /// that go with that; none if the link was not understood, or is one to
+    /// other columns, and the read begins again.
     pub(super) async fn next(
         &mut self,
         intake: &Intake,
         table: &Table,
         scope: &Scope,
-        next: Option<&str>,
+        (next, columns): (Option<&str>, &str),
     ) -> Result<Option<Page>, IntakeError> {
+        if next.is_some() && columns != self.columns {
+            return Ok(None);
+        }
         loop {
             let query = self.query(table);
             let page = match scope {
@@ -130,7 +149,9 @@ impl<'a> Replay<'a> {
             self.intake.backpressure().await?;
             let more = match self.request.position.clone() {
                 ResyncPosition::Records => self.records().await?,
-                ResyncPosition::Read { next } => self.page(next.as_deref()).await?,
+                ResyncPosition::Read { next, columns } => {
+                    self.page((next.as_deref(), &columns)).await?
+                }
                 ResyncPosition::List { .. } | ResyncPosition::Sweep { .. } => false,
             };
             report.progress(&self.request, &self.intake.clock);
@@ -151,16 +172,16 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    async fn page(&mut self, next: Option<&str>) -> Result<bool, IntakeError> {
+    async fn page(&mut self, place: (Option<&str>, &str)) -> Result<bool, IntakeError> {
         let scope = self.request.scope.clone();
-        let Some(page) = self.pages.next(self.intake, self.table, &scope, next).await? else {
-            self.request.position = ResyncPosition::Read { next: None };
+        let Some(page) = self.pages.next(self.intake, self.table, &scope, place).await? else {
+            self.request.position = ResyncPosition::reading();
             self.request.done = 0;
             return Ok(true);
         };
         self.request.done += page.changes.len() as u64;
         self.request.position = match page.next {
-            Some(next) => ResyncPosition::Read { next: Some(next) },
+            Some(next) => self.pages.behind(next),
             None => ResyncPosition::Records,
         };
         self.commit(&page.changes, Vec::new()).await?;

@@ -173,7 +173,7 @@ impl Report {
         let (table, purpose) = (request.table.clone(), request.purpose);
         let fresh = matches!(
             request.position,
-            ResyncPosition::List { next: None, .. } | ResyncPosition::Read { next: None }
+            ResyncPosition::List { next: None, .. } | ResyncPosition::Read { next: None, .. }
         ) || request.position == ResyncPosition::Records;
         ResyncStarted {
             table: table.clone(),

@@ -104,7 +104,7 @@ fn known_kind(kind: &Kind) -> KnownKind {
     KnownKind { words: kind.words.clone(), size: kind.size, targets: kind.targets.clone() }
 }
 
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 

@@ -71,6 +71,10 @@ pub(crate) enum ResyncPosition {
     Read {
         /// The next page; none at the start.
         next: Option<String>,
+        /// Digest of the columns that this page has; empty where it is not
+        /// known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        columns: String,
     },
     /// What Dynamics did not show of the listing is looked for.
     Sweep {
@@ -79,6 +83,13 @@ pub(crate) enum ResyncPosition {
     },
     /// Only single records are left.
     Records,
+}
+
+impl ResyncPosition {
+    /// The beginning of the reading of Dynamics.
+    pub(crate) fn reading() -> Self {
+        Self::Read { next: None, columns: String::new() }
+    }
 }
 
 /// A request on its way into the store.
@@ -160,9 +171,7 @@ impl Work<'_> {
         }
         let position = match (new.purpose, &new.scope) {
             (_, Scope::Ids) => ResyncPosition::Records,
-            (Purpose::Replay, Scope::All) | (_, Scope::Since(_)) => {
-                ResyncPosition::Read { next: None }
-            }
+            (Purpose::Replay, Scope::All) | (_, Scope::Since(_)) => ResyncPosition::reading(),
             (Purpose::Verify | Purpose::Repair | Purpose::Reconcile, Scope::All) => {
                 ResyncPosition::List { next: None, restarts: 0 }
             }

@@ -12,21 +12,21 @@ use crate::support::{World, status};
 const FILTER: &str = "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }\ndelete_guard = { rows = 1000 }";
 
 /// Numbers that are the same in every run of a seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % sides.max(1)
     }
 
-    fn one_of(&mut self, ids: &[Uuid]) -> Option<Uuid> {
+    pub(crate) fn one_of(&mut self, ids: &[Uuid]) -> Option<Uuid> {
         ids.get(self.roll(ids.len())).copied()
     }
 }
 
-fn bound(owner: Option<Uuid>) -> Value {
+pub(crate) fn bound(owner: Option<Uuid>) -> Value {
     match owner {
         Some(owner) => json!({ "new_ContactId@odata.bind": format!("/contacts({owner})") }),
         None => json!({ "new_contactid": null }),

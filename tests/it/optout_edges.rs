@@ -121,7 +121,6 @@ fn who_leaves_the_filter_goes_on_being_heard() {
         r#"filter = { match = "all", rules = [ { column = "statecode", is = "eq", value = 0 } ] }"#;
     let tables = sections("bidirectional", &format!("{REST}{BULK}"));
     world.configure(&tables.replace("fields = [", &format!("{filter}\nfields = [")));
-    world.lose_store();
     world.synced();
     settle(&world);
     for id in &ids {
