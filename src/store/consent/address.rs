@@ -167,9 +167,10 @@ impl Work<'_> {
     }
 
     /// `former`, which had this contact's address and is gone, had said no to
-    /// `flag`; it may be the contact itself, before it was deleted. With `opt_out` that counts for `contact`, too; otherwise the
-    /// ledger keeps that it was seen. Once: false if it was already; of the
-    /// contact itself once for each deletion.
+    /// `flag`; it may be the contact itself, before it was deleted. With
+    /// `opt_out` that counts for `contact`, too; otherwise the ledger keeps that
+    /// it was seen. Once: false if it was already; of the contact itself once
+    /// for each deletion.
     pub(crate) fn inherit_flag(
         &mut self,
         (contact, dynamics): (RecordId, DynamicsSide),
