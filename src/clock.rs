@@ -75,7 +75,19 @@ impl Clock {
     /// A clock whose wall time is `start` now, and follows tokio's paused time.
     #[cfg(test)]
     pub(crate) fn simulated(start: Timestamp) -> Self {
-        let seeded = Self::seeded(1);
+        Self::simulated_by(1, start)
+    }
+
+    /// Whether time is simulated, so that nothing may wait for a thread.
+    #[cfg(test)]
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.0.began.is_some()
+    }
+
+    /// The same with another stream of random numbers.
+    #[cfg(test)]
+    pub(crate) fn simulated_by(seed: u64, start: Timestamp) -> Self {
+        let seeded = Self::seeded(seed);
         let began = Some((start, seeded.monotonic()));
         let random = Arc::clone(&seeded.0.random);
         Self(Arc::new(Works { random, shift: Shift::default(), began }))

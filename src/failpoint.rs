@@ -1,7 +1,8 @@
 //! Planned crashes for tests: `CDSYNC_CRASH=commit:3` ends the process without
 //! any clean-up at the third commit, `commit:3:hang` lets that thread stand
 //! still for ever, `commit:3:panic` is a bug there. Only in debug builds; a
-//! release build has no such code.
+//! release build has no such code. In simulation a crash is planned per thread,
+//! and nothing of the program gets anything done after it.
 
 /// A place where a test may let the process die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub(crate) fn hit(point: Point) {
     static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
+    #[cfg(test)]
+    simulated::hit(point);
     let plan = PLAN.get_or_init(|| Plan::parse(&std::env::var("CDSYNC_CRASH").ok()?));
     if let Some(plan) = plan
         && plan.point == point
@@ -84,4 +87,52 @@ pub(crate) fn hit(point: Point) {
 
 /// Nothing, in a release build.
 #[cfg(not(debug_assertions))]
-pub(crate) fn hit(_point: Point) {}
+pub(crate) fn hit(point: Point) {
+    #[cfg(test)]
+    simulated::hit(point);
+    #[cfg(not(test))]
+    let _ = point;
+}
+
+/// Whether a simulated crash has happened: nothing may last after it.
+#[cfg(not(test))]
+pub(crate) fn is_dead() -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use simulated::{is_dead, plan};
+
+/// Crashes of a program that lives in this thread.
+#[cfg(test)]
+mod simulated {
+    use std::cell::Cell;
+
+    use super::Point;
+
+    thread_local! {
+        static PLAN: Cell<Option<(Point, u64)>> = const { Cell::new(None) };
+        static DEAD: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// The next crash of this thread: at the `n`th passing of a point, from 1. A
+    /// program that was dead lives again.
+    pub(crate) fn plan(crash: Option<(Point, u64)>) {
+        PLAN.set(crash);
+        DEAD.set(false);
+    }
+
+    /// Whether the planned crash has happened.
+    pub(crate) fn is_dead() -> bool {
+        DEAD.get()
+    }
+
+    pub(super) fn hit(point: Point) {
+        if let Some((planned, left)) = PLAN.get()
+            && planned == point
+        {
+            PLAN.set((left > 1).then_some((point, left - 1)));
+            DEAD.set(DEAD.get() || left <= 1);
+        }
+    }
+}

@@ -48,6 +48,7 @@
 //! | `daemon` | being a service: signals, control socket, ready, watchdog | what commands print |
 //! | `sandbox` | look-alikes of both systems | our clients |
 //! | `cli` | arguments, output, exit codes | records |
+//! | `sim` | simulated lives of the whole, in tests only | – |
 
 mod app;
 mod campaign;
@@ -64,6 +65,8 @@ mod model;
 mod schedule;
 mod scheduler;
 mod secret;
+#[cfg(test)]
+mod sim;
 mod store;
 mod telemetry;
 

@@ -9,6 +9,8 @@
 mod bans;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/fidelity.rs"]
+mod fidelity;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/packages.rs"]

@@ -1,5 +1,5 @@
 //! What `check` asks the file server: does it let us in, is it the one we know,
-//! is there anything to read?
+//! are the directories there, and anything to read?
 
 use crate::app::App;
 use crate::app::explore::{Finding, FindingKind, within};
@@ -13,9 +13,9 @@ struct Wanted<'a> {
     names: Vec<(&'static str, &'a Pattern)>,
 }
 
-/// Looks at the server, where anything is read from it.
+/// Looks at the server, where anything is read from it or copied to it.
 pub(super) async fn check_files(app: &App, findings: &mut Vec<Finding>) {
-    let Some(sftp) = &app.sftp else { return };
+    let Some(sftp) = app.sftp.as_ref().or(app.log_server.as_ref()) else { return };
     let logs = app.config.egress.as_ref().and_then(|egress| egress.files.as_ref());
     let flags = app.config.optout.as_ref().and_then(|optout| optout.files.as_ref());
     let logs = logs.map(|files| Wanted {
@@ -26,7 +26,9 @@ pub(super) async fn check_files(app: &App, findings: &mut Vec<Finding>) {
         directory: &files.directory,
         names: vec![("opt-outs", &files.pattern)],
     });
-    for wanted in logs.into_iter().chain(flags) {
+    let copy = app.config.daemon.log_copy.as_ref();
+    let copy = copy.map(|copy| Wanted { directory: &copy.directory, names: Vec::new() });
+    for wanted in logs.into_iter().chain(flags).chain(copy) {
         let before = findings.len();
         if let Some(listing) = within(app, "sftp", list(sftp, wanted.directory), findings).await {
             findings.extend(of_listing(&wanted, &listing));

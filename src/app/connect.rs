@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{BaseUrl, CampaignSettings, Config, DynamicsCredential, DynamicsSettings};
 use crate::delivery::ActivityTargets;
 use crate::dynamics;
-use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System};
+use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System, Transport};
 use crate::model::Stop;
 use crate::secret::SecretSource;
 use crate::store::{Copy, Mode, Store, StoreError};
@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(crate) journal: Option<campaign::Journal>,
     /// The server of log files, where `egress` reads them.
     pub(crate) sftp: Option<Sftp>,
+    /// The same server for the copy of the log: what it does counts for no flow.
+    pub(super) log_server: Option<Sftp>,
     /// Until when the journal asked not to be asked again.
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
@@ -70,22 +72,42 @@ impl App {
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
         let meters = Meters::new(&clock);
-        Self::build(config, clock, (meters, Told::default()))
+        Self::build(config, clock, (meters, Told::default()), None)
+    }
+
+    /// The same over this transport in place of the network.
+    #[cfg(test)]
+    pub(crate) fn over(
+        transport: &Transport,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
+        let meters = Meters::new(&clock);
+        Self::build(config, clock, (meters, Told::default()), Some(transport))
     }
 
     /// The same by another configuration; what was counted goes on.
     pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
-        Self::build(config, self.clock.clone(), (self.meters.clone(), self.aging.clone()))
+        let known = (self.meters.clone(), self.aging.clone());
+        Self::build(config, self.clock.clone(), known, None)
     }
 
     fn build(
         config: Config,
         clock: Clock,
         (meters, aging): (Meters, Told),
+        transport: Option<&Transport>,
     ) -> Result<Self, SetupError> {
+        let client = |system, origin, limits, auth| match transport {
+            Some(own) => {
+                Ok(Client::with_transport(system, origin, limits, auth, clock.clone(), own.clone()))
+            }
+            None => Client::new(system, origin, limits, auth, clock.clone())
+                .map_err(SetupError::Transport),
+        };
         try_secrets(&config)?;
         let dynamics_origin = Origin::new(&config.dynamics.url.0);
-        let dynamics = Client::new(
+        let dynamics = client(
             System::Dynamics,
             dynamics_origin.clone(),
             Limits {
@@ -93,12 +115,10 @@ impl App {
                 window: (config.dynamics.requests_per_5_minutes, FIVE_MINUTES),
             },
             dynamics_auth(&config.dynamics)?,
-            clock.clone(),
-        )
-        .map_err(SetupError::Transport)?
+        )?
         .metered(meters.dynamics.clone(), day_limit(&config, config.dynamics.per_day));
         let campaign_origin = Origin::new(&config.campaign.url.0);
-        let campaign = Client::new(
+        let campaign = client(
             System::Campaign,
             campaign_origin.clone(),
             Limits {
@@ -106,12 +126,11 @@ impl App {
                 window: (config.campaign.requests_per_second, Duration::from_secs(1)),
             },
             campaign_auth(&config.campaign)?,
-            clock.clone(),
-        )
-        .map_err(SetupError::Transport)?
+        )?
         .metered(meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
         let journal = journal(&config, &campaign, &meters)?;
         let sftp = sftp(&config);
+        let log_server = config.daemon.log_copy.as_ref().and_then(|_| server(&config));
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
         let activities = activity_targets(&config, &dynamics);
         Ok(Self {
@@ -119,6 +138,7 @@ impl App {
             clock,
             journal,
             sftp,
+            log_server,
             quiet: Quiet::default(),
             activities,
             meters,
@@ -188,6 +208,11 @@ fn sftp(config: &Config) -> Option<Sftp> {
     if !events && !flags {
         return None;
     }
+    server(config)
+}
+
+/// A way to the file server, where it is named.
+fn server(config: &Config) -> Option<Sftp> {
     let settings = config.campaign.sftp.as_ref()?;
     Some(Sftp::new(Server {
         host: settings.host.clone(),

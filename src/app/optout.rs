@@ -47,6 +47,8 @@ struct Work {
     read: Option<Failure>,
     files_refused: bool,
     delivery: Option<Failure>,
+    /// What contacts met that are still open.
+    kept: Option<Failure>,
     held: bool,
     stopped: bool,
 }
@@ -132,8 +134,9 @@ async fn work(
     let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
     delivery.run(Round::Due).await?;
     done.held = guard(store, settings).await?;
-    // How many opt-outs would be lifted is known only when all was read.
-    if !done.held && done.read.is_none() && !done.files_refused {
+    // How many opt-outs would be lifted is known only when all was read. A file
+    // that is refused may stay so for ever, and does not count.
+    if !done.held && done.read.is_none() {
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;
@@ -141,7 +144,7 @@ async fn work(
     if tally.get().read > 0 {
         tell_shared(store).await?;
     }
-    done.delivery = delivery.stopped();
+    (done.delivery, done.kept) = (delivery.stopped(), delivery.kept().inspect(tell_stopped));
     done.stopped = stop.is_requested();
     Ok(done)
 }
@@ -187,6 +190,7 @@ fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'stat
 fn of_work(work: Work) -> Ending {
     let mut ending = work.read.as_ref().map(of_failure).unwrap_or_default();
     ending.failed |= work.read.is_some() || work.files_refused;
+    ending.kept_refusing = ending.kept_refusing.or(work.kept);
     ending.stopped_by = work.delivery;
     ending.stopped = work.stopped;
     ending.held = work.held;

@@ -74,8 +74,16 @@ impl App {
         match flow {
             Flow::Ingress => dynamics + campaign,
             Flow::Egress => dynamics + journal + files,
+            // A contact is read on both sides before each repeated write: while
+            // writes fail on one, reads of the other lead nowhere. What is read
+            // and settled shows in the tally all the same.
+            Flow::Optout if self.flags_stuck() => files,
             Flow::Optout => dynamics + campaign + files,
         }
+    }
+
+    fn flags_stuck(&self) -> bool {
+        self.dynamics.client().writes_fail() || self.campaign.client().writes_fail()
     }
 
     /// The clients of all systems.

@@ -204,8 +204,8 @@ impl App {
             return Err(TableError::NotTracked { table: spec.dynamics.clone(), possible });
         }
         let resource = Arc::new(resource);
-        let clearing =
-            if self.config.campaign.clear_with_null { Clearing::Null } else { Clearing::EmptyText };
+        let clearing_of_links = clearing(self.config.campaign.clear_links_with_null);
+        let clearing = clearing(self.config.campaign.clear_with_null);
         let opt_outs = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?;
         let columns = columns(&compiled, &opt_outs, &schema);
         let digest = digest(spec, &schema, &compiled, clearing);
@@ -237,6 +237,7 @@ impl App {
             identity: format!("{}.{}", spec.campaign, spec.key.to),
             digest,
             clearing,
+            link_clearing: clearing_of_links,
             is_parent: self.is_parent(&spec.dynamics),
             read_parents: read_parents.map(|link| link.table.clone()).collect(),
             shape: Arc::new(shape),
@@ -321,6 +322,10 @@ pub(crate) fn lookup(lookup: &Lookup) -> KeyLookup {
             KeyLookup::Filter { filter: filter.clone(), parameter: parameter.clone() }
         }
     }
+}
+
+fn clearing(with_null: bool) -> Clearing {
+    if with_null { Clearing::Null } else { Clearing::EmptyText }
 }
 
 /// Changes whenever a row could come to another record than before: fields,

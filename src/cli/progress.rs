@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::Watch;
 use crate::clock::{Clock, Monotonic};
-use crate::telemetry::{BugFound, CommandFailed, LogFormat, start};
+use crate::telemetry::{BugFound, CommandFailed, LogFormat, Spool, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
@@ -85,6 +85,11 @@ pub(super) fn report_bug(place: String) {
 impl Progress {
     /// Starts the log as the options say.
     pub(super) fn start(global: &Global) -> Result<Self, End> {
+        Self::start_with(global, Spool::default())
+    }
+
+    /// The same; the spool takes the lines too, once it is open.
+    pub(super) fn start_with(global: &Global, spool: Spool) -> Result<Self, End> {
         let terminal = io::stderr().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none();
         let format = match global.log_format {
@@ -111,7 +116,7 @@ impl Progress {
         } else {
             ProgressDrawTarget::hidden()
         });
-        start(format, level, Above(all.clone())).map_err(|error| {
+        start(format, level, Above(all.clone()), spool).map_err(|error| {
             End::new(Exit::Usage, format!("the journal cannot be reached: {error}"))
         })?;
         let bar = all.add(ProgressBar::new_spinner());

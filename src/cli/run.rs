@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::{load, read};
 use crate::daemon::{self, Answering, DaemonError, Service};
 use crate::store::{Mode, StoreError};
+use crate::telemetry::Spool;
 
 use super::args::Cli;
 use super::config::{app, flows};
@@ -17,7 +18,8 @@ use super::sync::end_process;
 
 /// Runs the command.
 pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
-    let _log = Progress::start(&cli.global)?;
+    let spool = Spool::default();
+    let _log = Progress::start_with(&cli.global, spool.clone())?;
     let app = app(&cli.global, clock)?;
     flows(&app.config, &[])?;
     app.flow_plans().map_err(|reason| End::new(Exit::Usage, reason))?;
@@ -26,7 +28,7 @@ pub(super) async fn run(cli: &Cli, clock: &Clock) -> Result<Exit, End> {
     let file = path.clone();
     let reload = Box::new(move |app: &App| reload(&file, app));
     let answering: Answering = Arc::new(|line, desk, out| Box::pin(serve(line, desk, out)));
-    let service = Service { app, store: store.clone(), path, reload, answering };
+    let service = Service { app, store: store.clone(), path, reload, answering, spool };
     match Box::pin(daemon::run(service)).await {
         Ok(true) => {}
         // Who stops us does not wait: neither for a file to be closed nor for a

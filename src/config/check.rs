@@ -99,21 +99,13 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         None => Some(DaemonSettings::default()),
     };
     let reads_files = |egress: &EgressSettings| !egress.events.is_empty() && egress.files.is_some();
-    let egress_files = egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files));
-    let optout_files = optout.as_ref().is_some_and(|optout| optout.files.is_some());
-    let reader = match (egress_files, optout_files) {
-        (true, _) => Some(("[egress.sftp]", "remove `[egress.sftp]`")),
-        (false, true) => Some(("[optout]", "write `source = \"rest\"` there")),
-        (false, false) => None,
+    let uses = SftpUses {
+        egress: egress.as_ref().is_some_and(|it| it.as_ref().is_some_and(reads_files)),
+        optout: optout.as_ref().is_some_and(|optout| optout.files.is_some()),
+        log_copy: daemon.as_ref().is_some_and(|daemon| daemon.log_copy.is_some()),
     };
-    if let Some((reader, otherwise)) = reader
-        && campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none())
-    {
-        keys.problem_at(
-            "campaign",
-            format!("`[campaign.sftp]` is missing: `{reader}` reads files from it"),
-            format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
-        );
+    if campaign.as_ref().is_some_and(|campaign| campaign.sftp.is_none()) {
+        uses.miss(&keys);
     }
     let egress = match egress {
         Some(egress) => Some(egress?),
@@ -137,4 +129,29 @@ fn root_section<'d>(doc: &'d Doc<'d>, root: &'d DeTable<'d>) -> Option<Config> {
         activity_tables: ActivityTables::of(egress.as_ref()),
         egress: egress.filter(|settings| !settings.events.is_empty()),
     })
+}
+
+/// What needs the file server.
+struct SftpUses {
+    egress: bool,
+    optout: bool,
+    log_copy: bool,
+}
+
+impl SftpUses {
+    /// Records that the server is not named, where it is needed.
+    fn miss(&self, keys: &Keys<'_>) {
+        let uses = [
+            (self.egress, "`[egress.sftp]` reads files from it", "remove `[egress.sftp]`"),
+            (self.optout, "`[optout]` reads files from it", "write `source = \"rest\"` there"),
+            (self.log_copy, "`[daemon.log_copy]` writes to it", "remove `[daemon.log_copy]`"),
+        ];
+        if let Some((_, why, otherwise)) = uses.into_iter().find(|(used, ..)| *used) {
+            keys.problem_at(
+                "campaign",
+                format!("`[campaign.sftp]` is missing: {why}"),
+                format!("add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or {otherwise}"),
+            );
+        }
+    }
 }

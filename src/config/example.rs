@@ -176,6 +176,12 @@ fn store(example: &Example) -> String {
          # socket = \"/run/cdsync/control.sock\"   # default: cdsync.sock beside the store\n\
          # jitter = \"2s\"                          # runs begin up to so much later; default: none\n\
          # idle_passes = \"quiet\"                  # no line of passes that find nothing to do\n\n\
+         # A copy of the log on the server of [campaign.sftp], in a directory that is there.\n\
+         # [daemon.log_copy]\n\
+         # directory = \"d365_loads/logs\"\n\
+         # every = \"1h\"                          # 1s to 24h\n\
+         # keep = \"14d\"                          # our older files are deleted there; 1h to 90d\n\
+         # instance = \"prod-1\"                   # in the names of the files; default: the machine's name\n\n\
          # Numbers for Prometheus, served by `cdsync run` to whoever reaches the port.\n\
          # [metrics]\n\
          # listen = \"127.0.0.1:9464\"\n",

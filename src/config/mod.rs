@@ -12,6 +12,7 @@ mod files;
 mod filter;
 mod ingress;
 mod links;
+mod log_copy;
 mod masks;
 mod optout;
 mod optout_files;
@@ -29,6 +30,7 @@ mod values;
 
 pub(crate) use check::{ReadError, load, read};
 pub(crate) use example::{Example, annotated, guess_key, table_block};
+pub(crate) use log_copy::LogCopySettings;
 pub(crate) use problem::Problems;
 pub(crate) use runs::next_runs;
 pub(crate) use settings::{

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::log_copy::log_copy;
 use super::settings::{
     BaseUrl, CampaignSettings, DaemonSettings, DayBudget, DynamicsCredential, DynamicsSettings,
     MetricsSettings, StoreSettings, TRACE_DAYS, UserPassword,
@@ -55,12 +56,13 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "requests_per_day",
     "optout_share",
     "clear_with",
+    "clear_links_with",
     "sftp",
 ];
 
 const STORE_KEYS: &[&str] = &["path", "trace_days"];
 
-const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes"];
+const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes", "log_copy"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
@@ -211,9 +213,12 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     let ims_url = url_or(&keys, "ims_url", IMS);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 8);
     let requests_per_second = number_or(&keys, "requests_per_second", 1..=10_000, 50);
-    let clear_with_null = keys
-        .get("clear_with")
-        .is_some_and(|node| node.word(&[("empty", false), ("null", true)]).unwrap_or(false));
+    let with_null = |name: &str, usual: bool| {
+        let word = |node: Node<'_>| node.word(&[("empty", false), ("null", true)]);
+        keys.get(name).and_then(word).unwrap_or(usual)
+    };
+    let clear_with_null = with_null("clear_with", false);
+    let clear_links_with_null = with_null("clear_links_with", true);
     let sftp = keys.get("sftp").map(|node| sftp::sftp(&node));
     Some(CampaignSettings {
         url: url?,
@@ -226,6 +231,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         requests_per_second,
         per_day: day_budget(&keys),
         clear_with_null,
+        clear_links_with_null,
         sftp: match sftp {
             Some(sftp) => Some(sftp?),
             None => None,
@@ -327,7 +333,11 @@ pub(super) fn daemon(node: &Node<'_>) -> Option<DaemonSettings> {
         Some(node) => node.word(&[("log", true), ("quiet", false)])?,
         None => true,
     };
-    Some(DaemonSettings { socket, jitter, tell_idle })
+    let log_copy = match keys.get("log_copy") {
+        Some(node) => Some(log_copy(&node)?),
+        None => None,
+    };
+    Some(DaemonSettings { socket, jitter, tell_idle, log_copy })
 }
 
 /// `[metrics]`. Whether the port is free is not known here.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::log_copy::LogCopySettings;
 use super::sftp::SftpSettings;
 use crate::mapping::spec::TableMapping;
 use crate::model::{Flow, TableName};
@@ -149,6 +150,9 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied text or date is sent as `null` in place of `""`:
     /// which of them clears is not confirmed by the vendor.
     pub(crate) clear_with_null: bool,
+    /// Whether an emptied link is sent as `null`, which is the better guess, in
+    /// place of `""` (campaign sheet 15, point 7).
+    pub(crate) clear_links_with_null: bool,
     /// `[campaign.sftp]`, where it is present.
     pub(crate) sftp: Option<SftpSettings>,
 }
@@ -187,11 +191,13 @@ pub(crate) struct DaemonSettings {
     pub(crate) jitter: Duration,
     /// Whether each pass is told of at `info`, also one that found nothing to do.
     pub(crate) tell_idle: bool,
+    /// `[daemon.log_copy]`, where it is present.
+    pub(crate) log_copy: Option<LogCopySettings>,
 }
 
 impl Default for DaemonSettings {
     fn default() -> Self {
-        Self { socket: None, jitter: Duration::ZERO, tell_idle: true }
+        Self { socket: None, jitter: Duration::ZERO, tell_idle: true, log_copy: None }
     }
 }
 
@@ -201,6 +207,13 @@ impl Config {
     pub(crate) fn socket(&self) -> PathBuf {
         let beside = || self.store.path.with_file_name("cdsync.sock");
         self.daemon.socket.clone().unwrap_or_else(beside)
+    }
+
+    /// Where lines wait until they are copied: a directory beside the store.
+    pub(crate) fn log_spool(&self) -> PathBuf {
+        let mut name = self.store.path.file_name().unwrap_or_default().to_owned();
+        name.push("-logs");
+        self.store.path.with_file_name(name)
     }
 }
 

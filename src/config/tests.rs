@@ -6,6 +6,7 @@ mod egress;
 mod files;
 mod good;
 mod links;
+mod log_copy;
 mod optout;
 mod secrets;
 

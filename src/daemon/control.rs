@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::daemon::ACCEPT_AGAIN_AFTER;
 use crate::daemon::desk::Desk;
 use crate::telemetry::{ControlAnswered, ControlRefused};
 
@@ -116,11 +117,14 @@ impl Control {
     /// Answers requests for ever.
     pub(super) async fn serve(self, desk: Desk, answering: Answering) {
         let mut connections = JoinSet::new();
+        let clock = desk.app().clock;
         loop {
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
-                    // A connection that failed before it began is nobody's.
-                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok((stream, _)) = accepted else {
+                        clock.sleep(ACCEPT_AGAIN_AFTER).await;
+                        continue;
+                    };
                     let (desk, answering) = (desk.clone(), answering.clone());
                     connections.spawn(converse(stream, self.owner, desk, answering));
                 }

@@ -9,6 +9,7 @@ mod control;
 mod day_tests;
 mod desk;
 mod lanes;
+mod log_copy;
 mod monitor;
 mod notify;
 mod page;
@@ -26,15 +27,20 @@ pub(crate) use desk::Desk;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{DaemonStarted, DaemonStopped, remember_passes};
+use crate::telemetry::{DaemonStarted, DaemonStopped, Spool, remember_passes};
 
 /// Events that may wait for the loop.
 const QUEUE: usize = 64;
+
+/// Wait after a connection that could not be accepted: the process may be out
+/// of file descriptors.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads the configuration again, for a daemon that has the given one.
 pub(crate) type Reload = Box<dyn Fn(&App) -> Result<App, String> + Send + Sync>;
@@ -51,6 +57,8 @@ pub(crate) struct Service {
     pub(crate) reload: Reload,
     /// Answers commands.
     pub(crate) answering: Answering,
+    /// Takes the lines of the log, once it is open.
+    pub(crate) spool: Spool,
 }
 
 /// Why a daemon ends other than by a signal.
@@ -74,7 +82,7 @@ pub(crate) enum DaemonError {
 /// # Errors
 /// See [`DaemonError`].
 pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
-    let Service { app, store, path, reload, answering } = service;
+    let Service { app, store, path, reload, answering, spool } = service;
     let signals = signals::Signals::catch()
         .map_err(|error| DaemonError::Setup(format!("signals cannot be caught: {error}")))?;
     let timers = work::Timers::new(&app, &store).await?;
@@ -84,6 +92,7 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
         Some(address) => Some(monitor::Monitor::bind(address).await.map_err(DaemonError::Setup)?),
         None => None,
     };
+    log_copy::keep_lines(&app, &spool)?;
     let vitals = vitals::Vitals::new(&app.clock);
     let (sender, events) = mpsc::channel(QUEUE);
     let shared = desk::Shared {
@@ -97,6 +106,10 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     tasks.start("signals", signals.tell(sender));
     if let Some(monitor) = monitor {
         tasks.start("metrics", monitor.serve(desk.clone(), vitals.clone()));
+    }
+    let copier = spool.is_open().then(|| log_copy::Copier::new(desk.clone(), spool));
+    if let Some(copier) = &copier {
+        tasks.start("log copy", copier.clone().run());
     }
     tasks.start("control", control.serve(desk, answering));
     remember_passes();
@@ -113,5 +126,19 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
     let settled = Box::pin(worker.run()).await?;
     DaemonStopped { settled }.emit();
     drop(tasks);
+    if let Some(copier) = copier.filter(|_| settled) {
+        end_of_log(copier).await;
+    }
     Ok(settled)
+}
+
+/// Copies the last lines; a signal ends that.
+async fn end_of_log(copier: log_copy::Copier) {
+    let Ok(signals) = signals::Signals::catch() else { return };
+    let (sender, mut events) = mpsc::channel(QUEUE);
+    tokio::select! {
+        () = copier.last() => {}
+        () = signals.tell(sender) => {}
+        Some(_) = events.recv() => {}
+    }
 }

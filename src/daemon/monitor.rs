@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{Daemon, status};
 use crate::clock::{Clock, Monotonic};
+use crate::daemon::ACCEPT_AGAIN_AFTER;
 use crate::daemon::desk::Desk;
 use crate::daemon::page::page;
 use crate::daemon::vitals::Vitals;
@@ -43,10 +44,6 @@ const CONNECTION_WITHIN: Duration = Duration::from_mins(1);
 /// The store is asked for numbers once in this time at most, however many
 /// scrape.
 const READ_EVERY: Duration = Duration::from_secs(1);
-
-/// Wait after a connection that could not be accepted: the process may be out
-/// of file descriptors.
-const REST: Duration = Duration::from_secs(1);
 
 /// The listening socket.
 #[derive(Debug)]
@@ -95,7 +92,7 @@ impl Monitor {
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     let Ok((stream, _)) = accepted else {
-                        clock.sleep(REST).await;
+                        clock.sleep(ACCEPT_AGAIN_AFTER).await;
                         continue;
                     };
                     let (shared, clock) = (shared.clone(), clock.clone());

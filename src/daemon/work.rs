@@ -317,10 +317,12 @@ impl Worker {
     }
 
     fn replace(&mut self, app: App) -> Result<(), String> {
+        let copies = |app: &App| app.config.daemon.log_copy.is_some();
         let fixed = [
             ("[store] path", app.config.store.path == self.app.config.store.path),
             ("the control socket", app.config.socket() == self.app.config.socket()),
             ("[metrics] listen", app.config.metrics == self.app.config.metrics),
+            ("[daemon.log_copy]", copies(&app) == copies(&self.app)),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(format!(

@@ -64,7 +64,8 @@ impl RecordWriter {
     }
 
     /// Sets boolean columns of a row that is still in `version`; whatever it
-    /// is, where none is known. Gives the row as the write left it.
+    /// is, where none is known: the rule then only sets opt-outs. Gives the row
+    /// as the write left it.
     ///
     /// # Errors
     /// `VersionConflict` if the row has changed, `Missing` if it is gone.

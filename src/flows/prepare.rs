@@ -46,8 +46,10 @@ pub(crate) struct Table {
     pub(crate) identity: String,
     /// Digest of everything that decides what is written.
     pub(crate) digest: String,
-    /// What empties a field.
+    /// What empties a text or a date.
     pub(crate) clearing: Clearing,
+    /// What empties a link.
+    pub(crate) link_clearing: Clearing,
     /// Whether records of other tables link to its records.
     pub(crate) is_parent: bool,
     /// Parent tables that were read to their end in this pass, or are not
@@ -184,7 +186,7 @@ impl Table {
 
     /// A link that points nowhere.
     pub(super) fn unset(&self, link: &CompiledLink, key: &SealKey) -> PayloadField {
-        let clearing = if link.by_key() { self.clearing } else { Clearing::Null };
+        let clearing = if link.by_key() { self.clearing } else { self.link_clearing };
         PayloadField {
             name: link.name.as_str().into(),
             json: encode(&TargetValue::Empty, clearing),

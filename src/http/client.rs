@@ -109,7 +109,7 @@ impl Client {
         origin: Origin,
         limits: Limits,
     ) -> Result<Self, String> {
-        let transport = Transport::network(origin.is_plain())?;
+        let transport = self.0.transport.beside(origin.is_plain())?;
         let credentials = Arc::clone(&self.0.credentials);
         Ok(Self::assemble(system, origin, limits, credentials, self.0.clock.clone(), transport))
     }

@@ -62,6 +62,11 @@ impl Client {
         self.0.progress.count()
     }
 
+    /// Whether the last write that ended had no answer or a server error.
+    pub(crate) fn writes_fail(&self) -> bool {
+        self.0.progress.writes_fail()
+    }
+
     /// What the last request met, while the system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
         self.0.health.outage()

@@ -43,3 +43,6 @@ pub(crate) use message::{Request, Response};
 pub(crate) use origin::{Origin, RemoteUrl};
 #[cfg(test)]
 pub(crate) use test_support::scripted;
+pub(crate) use transport::Transport;
+#[cfg(test)]
+pub(crate) use transport::{Broken, LocalAnswer};

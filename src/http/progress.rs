@@ -20,13 +20,18 @@ impl Progress {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Whether the last write that ended had no answer or a server error.
+    pub(super) fn writes_fail(&self) -> bool {
+        self.writes_fail.load(Ordering::Relaxed)
+    }
+
     /// A request succeeded.
     pub(super) fn moved(&self, method: &Method) {
         let reads = method == Method::GET;
         if !reads {
             self.writes_fail.store(false, Ordering::Relaxed);
         }
-        if !reads || !self.writes_fail.load(Ordering::Relaxed) {
+        if !reads || !self.writes_fail() {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -56,9 +61,10 @@ mod tests {
         progress.stuck(&Method::GET, &busy);
         progress.moved(&Method::GET);
         assert_eq!(progress.count(), 2);
+        assert!(!progress.writes_fail());
         progress.stuck(&Method::PATCH, &busy);
         progress.moved(&Method::GET);
-        assert_eq!(progress.count(), 2);
+        assert_eq!((progress.count(), progress.writes_fail()), (2, true));
         progress.moved(&Method::POST);
         progress.moved(&Method::GET);
         assert_eq!(progress.count(), 4);

@@ -40,7 +40,6 @@ pub(crate) enum Transport {
     /// Sockets.
     Network(reqwest::Client),
     /// A server in this process: no sockets, so that simulated time works.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the seam of simulated runs; tests use it"))]
     Local(LocalService),
 }
 
@@ -112,6 +111,14 @@ impl Transport {
             .build()
             .map(Self::Network)
             .map_err(|error| format!("no HTTP client: {}", causes(&error.without_url())))
+    }
+
+    /// The way to another system: a network of its own, or the same process.
+    pub(crate) fn beside(&self, plain: bool) -> Result<Self, String> {
+        match self {
+            Self::Network(_) => Self::network(plain),
+            Self::Local(service) => Ok(Self::Local(Arc::clone(service))),
+        }
     }
 
     /// Sends one attempt and reads the whole answer under its limits.

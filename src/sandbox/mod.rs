@@ -125,7 +125,8 @@ impl Default for SandboxOptions {
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
-    sftp: sftp::Server,
+    /// None where nothing is served over the network.
+    sftp: Option<sftp::Server>,
     tls: Option<tls::Tls>,
     open: Connections,
     stop: Option<oneshot::Sender<()>>,
@@ -146,40 +147,7 @@ impl Sandbox {
         let tls = options.tls.then(tls::Tls::new).transpose()?;
         let clock = Clock::seeded(options.seed);
         let sftp = sftp::Server::start(options.listen_sftp, options.seed, clock.clone()).await?;
-        let mut dynamics = dataverse::store::Db::new(options.seed);
-        if !options.activity_tables {
-            dynamics.remove_mail_tables();
-        }
-        dynamics.adopt(options.variants);
-        dataverse::generate::fill(
-            &mut dynamics,
-            options.seed,
-            options.contacts,
-            clock.now().as_millisecond(),
-        );
-        let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
-        campaign.adopt(options.variants);
-        let shared = Arc::new(Shared {
-            identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
-            dynamics: Arc::new(Mutex::new(dynamics)),
-            campaign: Arc::new(Mutex::new(campaign)),
-            journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
-            mail: Arc::default(),
-            clocks: Clocks::new(&clock),
-            exported: optouts::Exported::default(),
-            hooks: hooks::Hooks::default(),
-            sftp: sftp.control.clone(),
-            clock,
-            seed: options.seed,
-            variants: Arc::new(Mutex::new(options.variants)),
-            faults: faults::FaultEngine::default(),
-            log: RequestLog::default(),
-            last_rows: play::LastRows::default(),
-            limits: limits::Limits::default(),
-            origin,
-            restless: AtomicU64::new(0),
-            desk: page::Desk::new()?,
-        });
+        let shared = furnished(options, origin, clock, sftp.control.clone())?;
         let open = Connections::default();
         let listener = CuttableListener::new(
             socket,
@@ -196,9 +164,22 @@ impl Sandbox {
             };
             axum::serve(listener, service).with_graceful_shutdown(signal).await
         });
-        let sandbox = Self { shared, sftp, tls, open, stop: Some(stop), task: Some(task) };
-        sandbox.set_faults(options.faults);
-        Ok(sandbox)
+        Ok(Self { shared, sftp: Some(sftp), tls, open, stop: Some(stop), task: Some(task) })
+    }
+
+    /// The same without a socket: only [`Sandbox::call`] reaches it. `origin` is
+    /// what its links begin with; `clock` is what all its systems take the time
+    /// from.
+    #[cfg(test)]
+    pub(crate) fn in_process(
+        options: SandboxOptions,
+        origin: &str,
+        clock: &Clock,
+    ) -> io::Result<Self> {
+        let files = SftpControl::new(options.listen_sftp, options.seed, clock.clone());
+        let shared = furnished(options, origin.to_owned(), clock.clone(), files)?;
+        let open = Connections::default();
+        Ok(Self { shared, sftp: None, tls: None, open, stop: None, task: None })
     }
 
     /// `http://127.0.0.1:PORT`
@@ -250,7 +231,7 @@ impl Sandbox {
 
     /// Acts on the files that Campaign's workflows leave on its SFTP server.
     pub fn sftp(&self) -> SftpControl {
-        self.sftp.control.clone()
+        self.shared.sftp.clone()
     }
 
     /// Sends mail in Campaign and says what must come of it.
@@ -274,6 +255,12 @@ impl Sandbox {
     /// Replaces the faults; counters start anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.shared.set_faults(plan);
+    }
+
+    /// The variants in force.
+    #[cfg(test)]
+    pub(crate) fn variants(&self) -> Variants {
+        self.shared.variants()
     }
 
     /// Replaces the variants.
@@ -301,7 +288,7 @@ impl Sandbox {
             task.abort();
         }
         self.open.cut_all();
-        self.sftp.stop();
+        self.sftp.iter().for_each(sftp::Server::stop);
     }
 }
 
@@ -311,6 +298,51 @@ impl Drop for Sandbox {
             task.abort();
         }
         self.open.cut_all();
-        self.sftp.stop();
+        self.sftp.iter().for_each(sftp::Server::stop);
     }
+}
+
+/// Both systems with the data of their seed.
+fn furnished(
+    options: SandboxOptions,
+    origin: String,
+    clock: Clock,
+    sftp: SftpControl,
+) -> io::Result<Arc<Shared>> {
+    let mut dynamics = dataverse::store::Db::new(options.seed);
+    if !options.activity_tables {
+        dynamics.remove_mail_tables();
+    }
+    dynamics.adopt(options.variants);
+    dataverse::generate::fill(
+        &mut dynamics,
+        options.seed,
+        options.contacts,
+        clock.now().as_millisecond(),
+    );
+    let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
+    campaign.adopt(options.variants);
+    let shared = Arc::new(Shared {
+        identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
+        dynamics: Arc::new(Mutex::new(dynamics)),
+        campaign: Arc::new(Mutex::new(campaign)),
+        journal: Arc::new(Mutex::new(journal::store::Journal::new(options.seed))),
+        mail: Arc::default(),
+        clocks: Clocks::new(&clock),
+        exported: optouts::Exported::default(),
+        hooks: hooks::Hooks::default(),
+        sftp,
+        clock,
+        seed: options.seed,
+        variants: Arc::new(Mutex::new(options.variants)),
+        faults: faults::FaultEngine::default(),
+        log: RequestLog::default(),
+        last_rows: play::LastRows::default(),
+        limits: limits::Limits::default(),
+        origin,
+        restless: AtomicU64::new(0),
+        desk: page::Desk::new()?,
+    });
+    shared.set_faults(options.faults);
+    Ok(shared)
 }

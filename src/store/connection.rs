@@ -36,6 +36,13 @@ pub(crate) struct Writer {
     _lock: Option<StoreLock>,
 }
 
+#[cfg(test)]
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
 impl Writer {
     pub(crate) fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
@@ -118,6 +125,9 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if failpoint::is_dead() {
+            self.crashed();
+        }
         if self.ended {
             return Err(StoreError::Ended);
         }
@@ -141,14 +151,26 @@ impl Writer {
         let value = work(&mut open)?;
         open.flush_trace()?;
         failpoint::hit(Point::Commit);
+        if failpoint::is_dead() {
+            drop(transaction);
+            self.crashed();
+            return Err(StoreError::Ended);
+        }
         if let Err(error) = transaction.commit() {
-            self.ended = true;
-            // Closing would write once more.
-            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            self.crashed();
             return Err(StoreError::CommitUnknown(error.to_string()));
         }
         failpoint::hit(Point::Committed);
+        if failpoint::is_dead() {
+            self.crashed();
+        }
         Ok(value)
+    }
+
+    /// Nothing more may be written; closing would write once more.
+    fn crashed(&mut self) {
+        self.ended = true;
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     fn rehearsed<T>(

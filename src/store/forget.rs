@@ -15,7 +15,7 @@ use crate::store::{Action, Payload, PayloadLink, StoreError, UNKNOWN, Work};
 pub(super) const FORGOTTEN: &str = "a forgotten record";
 
 /// Tables with a column of record ids whose rows are about that record.
-const ABOUT: [(&str, &str); 16] = [
+const ABOUT: [(&str, &str); 18] = [
     ("outbox", "record"),
     ("dead_letter", "record"),
     ("mirror", "record"),
@@ -29,6 +29,8 @@ const ABOUT: [(&str, &str); 16] = [
     ("consent_own", "contact"),
     ("consent_decision", "contact"),
     ("consent_address", "contact"),
+    ("consent_merge", "loser"),
+    ("consent_merge", "master"),
     ("event", "activity"),
     ("event_known", "activity"),
     ("event_letter", "letter"),

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_consent.sql"),
     include_str!("../../migrations/0008_addresses.sql"),
     include_str!("../../migrations/0009_calls.sql"),
+    include_str!("../../migrations/0010_merges.sql"),
 ];
 
 /// The schema of this program.

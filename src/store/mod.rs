@@ -98,6 +98,10 @@ pub(crate) struct Store {
 struct Thread {
     handle: Option<JoinHandle<()>>,
     jobs: Option<mpsc::Sender<Job>>,
+    /// In simulation no thread may be waited for: work is done where it is asked
+    /// for, with the same places to be interrupted at.
+    #[cfg(test)]
+    inline: Option<std::sync::Mutex<Writer>>,
 }
 
 impl Store {
@@ -107,6 +111,10 @@ impl Store {
     pub(crate) async fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         /// Transactions that may wait for the writer.
         const QUEUE: usize = 256;
+        #[cfg(test)]
+        if clock.is_simulated() {
+            return Self::open_inline(path, mode, clock);
+        }
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let (opened, answer) = oneshot::channel();
         let (path, clock) = (path.to_owned(), clock.clone());
@@ -127,7 +135,21 @@ impl Store {
             })
             .map_err(|error| StoreError::Statement(error.to_string()))?;
         let key = answer.await.map_err(|_| StoreError::Ended)??;
-        let thread = Thread { handle: Some(handle), jobs: Some(jobs.clone()) };
+        let thread = Thread {
+            handle: Some(handle),
+            jobs: Some(jobs.clone()),
+            #[cfg(test)]
+            inline: None,
+        };
+        Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
+    }
+
+    #[cfg(test)]
+    fn open_inline(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
+        let writer = Writer::open(path, mode, clock)?;
+        let (key, jobs) = (writer.key(), mpsc::channel(1).0);
+        let inline = Some(std::sync::Mutex::new(writer));
+        let thread = Thread { handle: None, jobs: Some(jobs.clone()), inline };
         Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
     }
 
@@ -154,6 +176,13 @@ impl Store {
         &self,
         question: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        #[cfg(test)]
+        if let Some(inline) = &self.thread.inline {
+            tokio::task::yield_now().await;
+            let done = question(&mut *inline.lock().map_err(|_| StoreError::Ended)?);
+            tokio::task::yield_now().await;
+            return done;
+        }
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
             let _ = done.send(question(writer));
@@ -171,12 +200,7 @@ impl Store {
     /// Leaves nothing of deleted rows in the file or beside it. Writes all of
     /// the store anew, which needs as much room again.
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
-        let (done, answer) = oneshot::channel();
-        let job: Job = Box::new(move |writer| {
-            let _ = done.send(writer.scrub());
-        });
-        self.jobs.send(job).await.map_err(|_| StoreError::Ended)?;
-        answer.await.map_err(|_| StoreError::Ended)?
+        self.ask(Writer::scrub).await
     }
 
     /// The key of this store's fingerprints.
@@ -187,6 +211,10 @@ impl Store {
     /// Waits until the writer thread has closed the file. Other clones must be
     /// gone by then.
     pub(crate) async fn close(self) {
+        #[cfg(test)]
+        if self.thread.inline.is_some() {
+            return;
+        }
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let _ = tokio::task::spawn_blocking(move || drop(thread)).await;

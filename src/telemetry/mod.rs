@@ -12,12 +12,14 @@ mod http;
 mod ingress;
 mod journald;
 mod log;
+mod logs;
 mod metrics;
 #[cfg(test)]
 mod monitoring_tests;
 mod optout;
 mod repeat;
 mod resync;
+mod spool;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +30,12 @@ pub(crate) use files::*;
 pub(crate) use http::*;
 pub(crate) use ingress::*;
 pub(crate) use log::{LogFormat, start};
+pub(crate) use logs::*;
 pub(crate) use metrics::*;
 pub(crate) use optout::*;
 pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
+pub(crate) use spool::{Part, Spool};
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md` and in the metrics.
@@ -43,6 +47,7 @@ pub(crate) fn catalogue() -> Vec<EventDoc> {
         OPTOUT_EVENTS,
         RESYNC_EVENTS,
         DAEMON_EVENTS,
+        LOG_EVENTS,
         HTTP_EVENTS,
     ]
     .concat()

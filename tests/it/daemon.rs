@@ -14,6 +14,12 @@ use crate::rig::{CONTACTS, Ended, Rig, Running, mode};
 const RUN: &[&str] = &["--log-format", "json", "run"];
 const VIA: &[&str] = &["--log-format", "json", "sync", "--via-daemon"];
 
+/// The configuration, with passes on request only.
+fn on_request(rig: &Rig) {
+    let text = rig.text(CONTACTS).replace("*/15 * * * * *", "0 0 0 1 1 *");
+    fs::write(rig.path("config.toml"), text).unwrap();
+}
+
 /// A daemon whose first pass is over.
 fn started(rig: &Rig) -> Running {
     let daemon = Running::start(rig.command(RUN));
@@ -47,6 +53,7 @@ async fn status(rig: &Rig) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_runs_at_start_answers_commands_and_ends_with_0() {
     let rig = Rig::usual(8).await;
+    on_request(&rig);
     let daemon = started(&rig);
     assert_eq!(mode(&rig.path("store/cdsync.sock")), 0o600);
     edit(&rig, "Later");
@@ -274,6 +281,7 @@ async fn what_is_no_request_harms_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_does_not_end_the_daemon_and_is_told_once() {
     let rig = Rig::usual(4).await;
+    on_request(&rig);
     let daemon = started(&rig);
     let token = FaultRule {
         system: Some(System::Dynamics),

@@ -38,7 +38,7 @@ async fn a_daemon_that_cannot_begin_says_why() {
 fn managed(rig: &Rig) -> (UnixDatagram, Command) {
     let socket = rig.path("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    manager.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
     let mut command = rig.command(RUN);
     command.env("NOTIFY_SOCKET", &socket);
     (manager, command)

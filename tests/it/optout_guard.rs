@@ -61,6 +61,23 @@ fn a_wave_is_held_the_rest_goes_on_and_an_approval_is_for_that_wave_only() {
 }
 
 #[test]
+fn a_held_wave_that_campaign_takes_back_is_gone_and_holds_nobody_else() {
+    let (world, ids) = guarded();
+    let (wave, rest) = ids.split_at(60);
+    say_yes(&world, wave, 900, 600);
+    assert_eq!(passed(&world).ends(1).counts().pending, 60);
+    for id in wave {
+        in_campaign(&world, *id, true, Some(ago(30)));
+    }
+    say_yes(&world, &rest[..1], 900, 600);
+    settle(&world);
+    assert!(wave.iter().all(|id| email(&world, *id) == (true, true)));
+    assert_eq!(email(&world, rest[0]), (false, false), "is no part of that wave");
+    assert_eq!(number(&world, "SELECT count(*) FROM consent WHERE state <> 'settled'"), 0);
+    silent(&world, "taken back");
+}
+
+#[test]
 fn few_liftings_pass_unasked() {
     let more = format!("{REST}{BULK}\nclearing_guard = {{ rows = 1, percent = 1 }}");
     let (world, ids) = begun("bidirectional", &more, 60);

@@ -1,6 +1,7 @@
 //! Contacts that are merged, end, come back, are not there or are there twice;
 //! columns that say the opposite (the edge cases of reliability sheet 2.3).
 
+use cdsync::sandbox::{Fault, FaultRule, System};
 use serde_json::json;
 
 use crate::optout_rig::{
@@ -28,6 +29,42 @@ fn who_is_merged_into_another_keeps_its_no() {
         assert!(reasons(&world, ids[0]).contains(&"merged".to_owned()));
         // A later yes in Campaign lifts it as any other.
         silent(&world, "merged");
+    }
+}
+
+#[test]
+fn the_no_of_a_losers_profile_counts_though_dynamics_refuses_to_write_the_loser() {
+    // Said before the merge is read, or only later.
+    for before in [true, false] {
+        let (world, ids) = both_ways(3);
+        let body = json!({"error": {"code": "0x80040230", "message": "The contact is inactive."}});
+        let refusal = Fault::Status { code: 400, body: body.to_string() };
+        world.play(FaultRule {
+            system: Some(System::Dynamics),
+            method: Some("PATCH".to_owned()),
+            path: Some(ids[1].to_string()),
+            ..FaultRule::always(refusal)
+        });
+        let says_no = || in_campaign(&world, ids[1], true, Some(ago(300)));
+        if before {
+            says_no();
+        }
+        world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+        if !before {
+            settle(&world);
+            says_no();
+        }
+        settle(&world);
+        settle(&world);
+        assert_eq!(email(&world, ids[0]), (true, true), "said before the merge: {before}");
+        assert_eq!(world.profile(ids[1])["blackListEmail"], true, "the loser's profile stays so");
+        assert!(reasons(&world, ids[0]).contains(&"merged".to_owned()));
+        assert!(world.dead_letters().is_empty());
+        silent(&world, "merged");
+        in_campaign(&world, ids[0], false, Some(ago(-60)));
+        settle(&world);
+        assert_eq!(email(&world, ids[0]), (false, false), "a later yes lifts it as any other");
+        silent(&world, "it has counted");
     }
 }
 

@@ -83,6 +83,35 @@ fn where_that_is_wanted_who_comes_back_is_opted_out_until_campaign_says_otherwis
 }
 
 #[test]
+fn who_comes_back_under_its_own_id_is_told_of_and_opted_out_where_wanted_each_time() {
+    for wanted in [false, true] {
+        let word = if wanted { "opt-out" } else { "warn" };
+        let more = format!("{REST}{BULK}\nrecreated = \"{word}\"");
+        let (world, ids) = begun("bidirectional", &more, 3);
+        gone(&world, ids[0]);
+        let id = ids[0].to_string();
+        for round in 0..2 {
+            settle(&world);
+            world.sandbox.campaign().delete("profile", "externalId", &id);
+            let again = json!({ "contactid": id, "lastname": "Lind", "emailaddress1": ADDRESS,
+                "donotbulkemail": false });
+            world.add(&again);
+            let run = passed(&world).ends(0);
+            let told = run.event("optout.recreated");
+            assert_eq!((&told["id"], &told["former"]), (&json!(id), &json!(id)), "{told}");
+            assert_eq!(told["opted_out"], wanted);
+            run.counts();
+            assert_eq!(says_no(&world, ids[0]), wanted, "round {round}");
+            silent(&world, "told of");
+            if !wanted {
+                break;
+            }
+            world.delete(ids[0]);
+        }
+    }
+}
+
+#[test]
 fn towards_campaign_the_no_of_who_comes_back_waits_for_the_profile() {
     let (world, ids) =
         begun("dynamics-to-campaign", &format!("{BULK}\nrecreated = \"opt-out\""), 3);

@@ -1,6 +1,8 @@
 //! Every cell of the documented truth table, end to end, in both modes, on the
 //! first run and on a later one.
 
+use jiff::SignedDuration;
+
 use crate::optout_rig::{
     BULK, REST, ago, begun, decided, email, fresh, in_campaign, in_dynamics, settle, silent,
 };
@@ -39,27 +41,18 @@ const TABLE: [(bool, bool, Stamp, bool); 16] = [
 ];
 
 fn set_out(world: &World, ids: &[uuid::Uuid]) {
+    let now = ago(0);
+    let past = |seconds| now - SignedDuration::from_secs(seconds);
     for (id, (dynamics, campaign, stamp, _)) in ids.iter().zip(TABLE) {
         let at = match stamp {
-            Later => Some(ago(480)),
-            Equal => Some(ago(600)),
-            Earlier => Some(ago(720)),
+            Later => Some(past(480)),
+            Equal => Some(past(600)),
+            Earlier => Some(past(720)),
             Missing => None,
         };
-        // Of one second, even if its border is crossed meanwhile.
-        let at = at.map(|at| if stamp == Equal { ago_of(world, *id, dynamics) } else { at });
-        if stamp != Equal {
-            in_dynamics(world, *id, dynamics, ago(600));
-        }
+        in_dynamics(world, *id, dynamics, past(600));
         in_campaign(world, *id, campaign, at);
     }
-}
-
-/// Sets the flag in Dynamics; the time that the row then has.
-fn ago_of(world: &World, id: uuid::Uuid, out: bool) -> jiff::Timestamp {
-    let at = ago(600);
-    in_dynamics(world, id, out, at);
-    at
 }
 
 fn check(world: &World, ids: &[uuid::Uuid], when: &str) {
@@ -85,7 +78,8 @@ fn check(world: &World, ids: &[uuid::Uuid], when: &str) {
         assert!(!decision.requests.is_empty(), "{cell}: no request is named");
         if reason == "campaign-newer" {
             let lead = decision.lead_ms.unwrap();
-            assert!((115_000..125_000).contains(&lead), "{cell}: {lead}");
+            // Two minutes, and what measuring the clocks leaves open.
+            assert!((90_000..150_000).contains(&lead), "{cell}: {lead}");
         }
     }
 }

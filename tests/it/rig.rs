@@ -302,7 +302,7 @@ impl Running {
 
     /// Waits for a line that contains this.
     pub(crate) fn wait_for(&self, part: &str) -> String {
-        while let Ok(line) = self.lines.recv_timeout(std::time::Duration::from_secs(30)) {
+        while let Ok(line) = self.lines.recv_timeout(std::time::Duration::from_mins(2)) {
             self.seen.borrow_mut().push(line.clone());
             if line.contains(part) {
                 return line;

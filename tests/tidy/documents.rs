@@ -18,6 +18,7 @@ const KEY_TABLES: &[(&str, &str)] = &[
     ("CAMPAIGN_KEYS", "## `[campaign]`"),
     ("STORE_KEYS", "## `[store]`"),
     ("DAEMON_KEYS", "## `[daemon]`"),
+    ("LOG_COPY_KEYS", "## `[daemon.log_copy]`"),
     ("METRICS_KEYS", "## `[metrics]`"),
     ("INGRESS_KEYS", "## `[ingress]`"),
     ("RECONCILE_KEYS", "## `[reconcile]`"),

@@ -66,6 +66,8 @@ pub(crate) const TABLE: &[(&str, &[&str])] = &[
         "cli",
         &["app", "clock", "config", "daemon", "flows", "model", "sandbox", "store", "telemetry"],
     ),
+    // Tests only: the whole program against the look-alikes, on simulated time.
+    ("sim", &["app", "clock", "config", "failpoint", "http", "model", "sandbox", "store"]),
 ];
 
 /// Which names of a module may be imported, where not all may.

@@ -2,13 +2,14 @@
 //!
 //! Owns: whom it talks to (`known_hosts`), who it is (the key), and caps on all
 //! that the server says. Must not know what a file holds. Reading is all that
-//! flows do with it, but for removing what was read.
+//! flows do with it, but for removing what was read; the copy of the log writes.
 
 mod connect;
 mod failure;
 mod known_hosts;
 mod read;
 mod session;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

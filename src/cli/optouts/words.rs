@@ -24,6 +24,10 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::NoDynamicsTime => {
             "Dynamics gives no time for the contact, so it counts as newest: opted out stays"
         }
+        Reason::NoRowVersion => {
+            "Dynamics gives no version of the contact, so a change meanwhile would not show: \
+             opted out stays"
+        }
         Reason::StampNotNew => {
             "nobody changed Campaign's flag since both sides agreed: opted out stays"
         }

@@ -40,6 +40,8 @@ struct Known {
     expected: bool,
     /// Whether a lifting was stored whose end is not known.
     intended: bool,
+    /// Whether it was merged into another.
+    loser: bool,
 }
 
 /// Both sides of a contact as they are now.
@@ -116,7 +118,7 @@ impl Shared {
             // No profile yet, and none expected: nobody can be mailed, and one
             // that is made brings the flags along.
             Ok(Err(Absent::Profile)) if known.expected => Ok(Ok(Settled::AsItWas)),
-            Ok(Err(Absent::Profile)) if known.flags.iter().any(|row| row.merged) => {
+            Ok(Err(Absent::Profile)) if !known.loser && known.flags.iter().any(|it| it.merged) => {
                 self.merged_without_profile(contact, &known).await
             }
             Ok(Err(Absent::Profile | Absent::Contact)) => {
@@ -242,7 +244,7 @@ impl Shared {
                 let one_way = self.target.direction == Direction::DynamicsToCampaign;
                 BoundPair::silent(row, one_way && campaign.opted_out)
             });
-            ruled.push(self.rule(pair, flag, (dynamics, campaign), known.own_write, skew));
+            ruled.push(self.rule(pair, flag, (dynamics, campaign), known, skew));
         }
         Ok(ruled)
     }
@@ -268,14 +270,16 @@ impl Shared {
         pair: &'p BoundPair,
         row: FlagRow,
         (dynamics, campaign): (DynamicsSide, CampaignSide),
-        own_write: Option<OwnWrite>,
+        known: &Known,
         skew: Skew,
     ) -> Ruled<'p> {
-        let case = Case { dynamics, campaign, agreement: row.agreement, own_write, skew };
+        let case =
+            Case { dynamics, campaign, agreement: row.agreement, own_write: known.own_write, skew };
         let decision = match row.taken_over() {
             Some(reason) => case.take_over(self.target.direction, reason),
             None => case.decide(self.target.direction, self.target.mode),
         };
+        let decision = if known.loser { case.of_loser(decision) } else { decision };
         Ruled { pair, row, case, decision }
     }
 
@@ -287,6 +291,7 @@ impl Shared {
                     flags: work.flags_of(contact)?,
                     own_write: work.own_write(contact)?,
                     intended: work.has_intended(contact)?,
+                    loser: work.survivor_of(contact)?.is_some(),
                     expected: work.pending(Flow::Ingress, &table, contact)?.is_some(),
                 })
             })

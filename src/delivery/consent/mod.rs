@@ -9,12 +9,13 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub(crate) use contact::Foreseen;
 
 use super::consent::contact::Settled;
-use super::policy::{Evidence, Verdict, verdict};
+use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, verdict};
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{Query, RecordWriter};
@@ -28,6 +29,10 @@ use crate::telemetry::{FlowStopped, RecordDeadLettered};
 
 /// Contacts that are taken from the ledger at one time.
 const ROUND: usize = 256;
+
+/// Contacts that are begun and not settled, at most: those whose turn it is, and
+/// those that wait to be tried again.
+const BEGUN: usize = 256;
 
 /// Different contacts that must fail in a row to make it a system's trouble.
 const OUTAGE_CONTACTS: usize = 5;
@@ -89,11 +94,14 @@ struct Shared {
     clock: Clock,
     tally: Tally,
     target: ConsentTarget,
-    limit: usize,
+    /// Whose turn it is. A contact that waits to be tried again has none.
+    turns: Semaphore,
     stop: Stop,
     failing: Mutex<HashSet<RecordId>>,
     successes: AtomicU64,
     stopped: Mutex<Option<Failure>>,
+    /// What the first contact met that was let go and is still open.
+    kept: Mutex<Option<Failure>>,
     /// Contacts that we may not write, as it seems.
     refused: Mutex<Vec<(RecordId, Failure)>>,
 }
@@ -113,18 +121,24 @@ impl ConsentDelivery {
             clock: clock.clone(),
             tally: tally.clone(),
             target,
-            limit: limit.max(1),
+            turns: Semaphore::new(limit.clamp(1, BEGUN)),
             stop,
             failing: Mutex::default(),
             successes: AtomicU64::new(0),
             stopped: Mutex::default(),
+            kept: Mutex::default(),
             refused: Mutex::default(),
         }))
     }
 
     /// What ended the flow, if something did.
     pub(crate) fn stopped(&self) -> Option<Failure> {
-        self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.stopped()
+    }
+
+    /// What kept contacts open that were let go for this pass, if any were.
+    pub(crate) fn kept(&self) -> Option<Failure> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How far the clocks are apart, as far as is known by now.
@@ -142,16 +156,16 @@ impl ConsentDelivery {
             let Some(last) = contacts.last() else { break };
             after = Some(*last);
             for contact in contacts {
-                if self.ends() {
+                if self.0.ends() {
                     break;
                 }
-                if active.len() >= self.0.limit {
+                if active.len() >= BEGUN {
                     joined(active.join_next().await)?;
                 }
                 let shared = self.0.clone();
                 active.spawn(async move { shared.contact(contact, round).await });
             }
-            if self.ends() {
+            if self.0.ends() {
                 break;
             }
         }
@@ -184,10 +198,17 @@ impl ConsentDelivery {
             }
         }
     }
+}
 
-    fn ends(&self) -> bool {
-        self.0.stop.is_requested() || self.stopped().is_some()
-    }
+/// Whether a contact is tried no more in this pass, though its failures do not
+/// count: the system answers, and would answer the same for ever. Where it
+/// cannot be reached, patience decides.
+fn let_go(outcome: Outcome, tries: u32) -> bool {
+    let answered = matches!(
+        outcome,
+        Outcome::ServerError | Outcome::Garbled | Outcome::TooLarge | Outcome::VersionConflict
+    );
+    answered && tries >= MAX_ATTEMPTS
 }
 
 /// A panic is a bug and ends the process.
@@ -202,10 +223,23 @@ fn joined(
 }
 
 impl Shared {
-    /// One contact, until it is settled or given up.
+    fn stopped(&self) -> Option<Failure> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn ends(&self) -> bool {
+        self.stop.is_requested() || self.stopped().is_some()
+    }
+
+    /// One contact, until it is settled, given up, or let go for this pass.
     async fn contact(&self, contact: RecordId, round: Round) -> Result<(), StoreError> {
-        let mut attempts = 0;
+        let (mut attempts, mut tries) = (0, 0);
         loop {
+            // Closed never.
+            let turn = self.turns.acquire().await;
+            if self.ends() {
+                return Ok(());
+            }
             let before = self.successes.load(Ordering::Relaxed);
             let failure = match self.settle(contact, round).await? {
                 Ok(settled) => {
@@ -214,6 +248,8 @@ impl Shared {
                 }
                 Err(failure) => failure,
             };
+            drop(turn);
+            tries += 1;
             if failure.outcome == Outcome::NotSent && self.stop.is_requested() {
                 return Ok(());
             }
@@ -230,6 +266,10 @@ impl Shared {
                 return Ok(());
             }
             match verdict(failure.outcome, attempts, false, evidence) {
+                Verdict::Retry { .. } if let_go(failure.outcome, tries) => {
+                    self.keep(failure);
+                    return Ok(());
+                }
                 Verdict::Retry { attempts: counted, wait, .. } => {
                     attempts = counted;
                     // Somebody wrote the contact meanwhile: look at once.
@@ -278,6 +318,11 @@ impl Shared {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.insert(contact);
         failing.len() >= OUTAGE_CONTACTS
+    }
+
+    /// Lets a contact go for this pass: it stays open.
+    fn keep(&self, failure: Failure) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }
 
     fn end(&self, failure: Failure) {

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{OptoutIntake, Told};
 use crate::model::consent::{BoundPair, DynamicsSide, modified};
 use crate::model::{ColumnName, Flow, RecordId, RowVersion, SourceRow, TableName, Value};
+use crate::store::consent::Noted;
 use crate::store::{StoreError, Work};
 use crate::telemetry::OptoutRecreated;
 
@@ -65,7 +66,8 @@ pub(super) struct Reading {
 }
 
 /// Notes a contact's address, and what a deleted contact with that had said no
-/// to; none where there is nothing new about it.
+/// to; none where there is nothing new about it. Before the contact's flags are
+/// noted: what was said under the same id would be overwritten.
 pub(super) fn look_up(
     work: &mut Work<'_>,
     (book, table, pairs): (&AddressBook, &TableName, &[BoundPair]),
@@ -75,11 +77,10 @@ pub(super) fn look_up(
     let mut told = Vec::new();
     let Some(address) = &seen.address else { return Ok(told) };
     let print = work.address_print(address);
-    if !work.note_address(contact, print, reading)? {
-        return Ok(told);
-    }
-    let Some(print) = print else { return Ok(told) };
-    for former in work.former_contacts(print)? {
+    let noted = work.note_address(contact, print, reading)?;
+    let (Some(print), false) = (print, noted == Noted::Known) else { return Ok(told) };
+    let itself = (noted == Noted::Again).then_some(contact);
+    for former in itself.into_iter().chain(work.former_contacts(print)?) {
         let said_no = work.said_no(former)?;
         let mut flags = Vec::new();
         for (pair, value) in pairs.iter().zip(values) {

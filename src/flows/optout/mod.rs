@@ -263,6 +263,8 @@ impl<'s> Taking<'s> {
                 (contact, work.contact_open(contact)?, false)
             }
             Told::Merged { contact, into, values, seen } => {
+                work.note_merge(contact, into)?;
+                let into = work.survivor_of(contact)?.unwrap_or(into);
                 let was_open = work.contact_open(into)?;
                 (into, was_open, self.merged(work, (contact, &values, &seen), into)?)
             }
@@ -275,14 +277,7 @@ impl<'s> Taking<'s> {
                     self.delta.filtered += 1;
                     return Ok(());
                 };
-                let was_open = work.contact_open(contact)?;
-                let mut due = false;
-                for (pair, side) in self.of.pairs.iter().zip(sides) {
-                    let Some(side) = side else { continue };
-                    let hinted = work.hint_campaign(contact, &pair.pair.flag, side, source)?;
-                    due |= hinted == Hinted::Due;
-                }
-                (contact, was_open, due)
+                self.profile(work, (contact, sides), source)?
             }
         };
         // A contact counts once, when it is settled.
@@ -299,16 +294,55 @@ impl<'s> Taking<'s> {
         (contact, values, seen): (RecordId, &[Option<bool>], &Seen),
         source: &str,
     ) -> Result<bool, StoreError> {
-        let mut due = false;
+        work.forget_merge(contact)?;
+        let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
+        let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
+        let mut due = recreated.iter().any(|it| it.opted_out);
         for (pair, value) in self.of.pairs.iter().zip(values) {
             let Some(value) = *value else { continue };
             due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
         }
-        let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
-        let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
-        due |= recreated.iter().any(|it| it.opted_out);
         self.recreated.extend(recreated);
         Ok(due)
+    }
+
+    /// Whose the profile's flags are: the contact's, or the survivor's where a
+    /// no of a merged contact counts for that now. Whether anything was open
+    /// about it, and is to be looked at.
+    fn profile(
+        &mut self,
+        work: &mut Work<'_>,
+        (contact, sides): (RecordId, Vec<Option<CampaignSide>>),
+        source: &str,
+    ) -> Result<(RecordId, bool, bool), StoreError> {
+        let survivor = work.survivor_of(contact)?;
+        let was_open = work.contact_open(contact)?;
+        let survivor_was_open = survivor.map_or(Ok(false), |it| work.contact_open(it))?;
+        let (mut due, mut counts) = (false, false);
+        for (pair, side) in self.of.pairs.iter().zip(sides) {
+            let Some(side) = side else { continue };
+            let flag = &pair.pair.flag;
+            let said_no = |work: &Work<'_>| {
+                Ok::<_, StoreError>(
+                    work.flag(contact, flag)?.is_some_and(|it| it.campaign.opted_out),
+                )
+            };
+            let before = survivor.is_some() && said_no(work)?;
+            due |= work.hint_campaign(contact, flag, side, source)? == Hinted::Due;
+            if let Some(survivor) = survivor
+                && said_no(work)?
+            {
+                counts |= work.count_merged(contact, survivor, flag, !before)?;
+            }
+        }
+        match survivor {
+            Some(survivor) if counts => {
+                // The loser's other flags show again with its profile.
+                work.settle_contact_as_it_is(contact)?;
+                Ok((survivor, survivor_was_open, true))
+            }
+            Some(_) | None => Ok((contact, was_open, due)),
+        }
     }
 
     /// Whether the loser's no counts for the survivor, and did not yet.
@@ -326,7 +360,7 @@ impl<'s> Taking<'s> {
         for (pair, value) in self.of.pairs.iter().zip(values) {
             let known = work.flag(contact, &pair.pair.flag)?;
             let said_no = *value == Some(true)
-                || known.is_some_and(|row| row.dynamics || row.campaign.opted_out);
+                || known.is_some_and(|row| row.dynamics || row.campaign.opted_out || row.merged);
             if said_no && work.merge_flag(contact, into, &pair.pair.flag, *value == Some(true))? {
                 due = true;
             }

@@ -101,6 +101,9 @@ pub(crate) enum Reason {
     NoCampaignStamp,
     /// Dynamics gives no time: it counts as newest.
     NoDynamicsTime,
+    /// Dynamics gives no version: it could not tell whether somebody said no
+    /// while an opt-out is lifted.
+    NoRowVersion,
     /// Campaign's stamp is that of the agreement, or of our own write.
     StampNotNew,
     /// Nobody knows how far the clocks are apart.
@@ -117,7 +120,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// All, for the store.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Agreed,
         Self::Direction,
         Self::NothingNew,
@@ -125,6 +128,7 @@ impl Reason {
         Self::DynamicsNewer,
         Self::NoCampaignStamp,
         Self::NoDynamicsTime,
+        Self::NoRowVersion,
         Self::StampNotNew,
         Self::ClocksUnknown,
         Self::LeadTooSmall,
@@ -143,6 +147,7 @@ impl Reason {
             Self::DynamicsNewer => "dynamics-newer",
             Self::NoCampaignStamp => "no-campaign-stamp",
             Self::NoDynamicsTime => "no-dynamics-time",
+            Self::NoRowVersion => "no-row-version",
             Self::StampNotNew => "stamp-not-new",
             Self::ClocksUnknown => "clocks-unknown",
             Self::LeadTooSmall => "lead-too-small",
@@ -192,8 +197,34 @@ pub(crate) struct Decision {
 }
 
 impl Case {
-    /// Decides.
+    /// Decides. An opt-out in Dynamics is lifted only in the version that was
+    /// read; an opt-out may be set in any.
     pub(crate) fn decide(&self, direction: Direction, mode: Mode) -> Decision {
+        let decision = self.weighed(direction, mode);
+        let lifts = self.dynamics.opted_out && !decision.dynamics;
+        if !lifts || self.dynamics.version.is_some() {
+            return decision;
+        }
+        let both_ways = direction == Direction::Bidirectional;
+        let literal = both_ways && self.documented().0 == Reason::CampaignNewer;
+        Decision {
+            campaign: both_ways || self.campaign.opted_out,
+            documented: literal.then_some(false),
+            ..self.both(true, Reason::NoRowVersion, decision.lead)
+        }
+    }
+
+    /// The same for a contact that was merged into another: Dynamics takes no
+    /// change of it, and no opt-out of it is lifted.
+    pub(crate) fn of_loser(&self, decision: Decision) -> Decision {
+        Decision {
+            dynamics: self.dynamics.opted_out,
+            campaign: decision.campaign || self.campaign.opted_out,
+            ..decision
+        }
+    }
+
+    fn weighed(&self, direction: Direction, mode: Mode) -> Decision {
         let (dynamics, campaign) = (self.dynamics.opted_out, self.campaign.opted_out);
         if dynamics == campaign {
             return self.both(dynamics, Reason::Agreed, None);

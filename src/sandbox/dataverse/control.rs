@@ -61,7 +61,7 @@ impl DynamicsControl {
         Actor {
             user: db.fixed.person,
             now: self.clock.now().as_millisecond(),
-            empty_is_null: true,
+            empty_is_null: db.empty_is_null,
             closed_is_read_only: false,
             own_solution_ids: false,
             person: true,

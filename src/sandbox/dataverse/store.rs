@@ -165,6 +165,8 @@ pub(crate) struct Db {
     pub(crate) components: BTreeMap<String, BTreeSet<String>>,
     /// Whether activities go with the record that they regard.
     pub(crate) regarding_cascades: bool,
+    /// Whether an empty text that a person writes is kept as null.
+    pub(crate) empty_is_null: bool,
     pub(crate) fixed: Fixed,
     /// Names of relations that were made, by child table and lookup.
     pub(crate) relation_names: BTreeMap<(String, String), String>,
@@ -205,6 +207,7 @@ impl Db {
             unpublished: BTreeSet::new(),
             components: BTreeMap::new(),
             regarding_cascades: true,
+            empty_is_null: true,
             fixed,
             relation_names: BTreeMap::new(),
             children: BTreeSet::new(),

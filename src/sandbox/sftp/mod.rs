@@ -83,19 +83,26 @@ pub(crate) struct Server {
     open: Connections,
 }
 
-impl Server {
-    /// Binds and serves; the directories `exports` and `d365_loads/exports` are
-    /// there.
-    pub(crate) async fn start(listen: SocketAddr, seed: u64, clock: Clock) -> io::Result<Self> {
-        let socket = TcpListener::bind(listen).await?;
-        let address = socket.local_addr()?;
+impl SftpControl {
+    /// Files that nobody serves yet; the directories `exports` and
+    /// `d365_loads/exports` are there.
+    pub(crate) fn new(address: SocketAddr, seed: u64, clock: Clock) -> Self {
         let state = State { tree: Tree::default(), faults: Faults::default(), log: Vec::new() };
-        let shared = Arc::new(Mutex::new(state));
-        let control =
-            SftpControl { shared: Arc::clone(&shared), address, seed, clock: clock.clone() };
+        let control = Self { shared: Arc::new(Mutex::new(state)), address, seed, clock };
         for directory in ["exports", "d365_loads/exports"] {
             control.make_directory(directory);
         }
+        control
+    }
+}
+
+impl Server {
+    /// Binds and serves.
+    pub(crate) async fn start(listen: SocketAddr, seed: u64, clock: Clock) -> io::Result<Self> {
+        let socket = TcpListener::bind(listen).await?;
+        let address = socket.local_addr()?;
+        let control = SftpControl::new(address, seed, clock.clone());
+        let shared = Arc::clone(&control.shared);
         let open = Connections::default();
         let listener = CuttableListener::new(socket, None, open.clone());
         let task = tokio::spawn(accept(listener, shared, seed, clock));

@@ -35,6 +35,17 @@ pub(crate) struct SharedAddress {
     pub(crate) others: Vec<RecordId>,
 }
 
+/// What an address of a contact is to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It was known, or there is none.
+    Known,
+    /// The contact had none or another so far.
+    New,
+    /// The contact had said no and was deleted, and is there again.
+    Again,
+}
+
 impl Work<'_> {
     /// The fingerprint of an address, however it is spelled; none of an empty
     /// one.
@@ -43,23 +54,24 @@ impl Work<'_> {
         (!address.is_empty()).then(|| self.key.seal("address", &[address.as_bytes()]))
     }
 
-    /// A contact has this address, as the read `seen` says. True if it had none
-    /// or another so far.
+    /// A contact has this address, as the read `seen` says.
     pub(crate) fn note_address(
         &mut self,
         contact: RecordId,
         print: Option<Fingerprint>,
         seen: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Noted, StoreError> {
         let bytes = contact.as_bytes().as_slice();
         let Some(print) = print else {
             self.forget_address(contact)?;
-            return Ok(false);
+            return Ok(Noted::Known);
         };
-        let known: Option<Vec<u8>> = self
+        let known: Option<(Vec<u8>, bool)> = self
             .sql
-            .prepare_cached("SELECT print FROM consent_address WHERE contact = ?1")?
-            .query_row([bytes], |row| row.get(0))
+            .prepare_cached(
+                "SELECT print, gone_us IS NOT NULL FROM consent_address WHERE contact = ?1",
+            )?
+            .query_row([bytes], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         self.sql
             .prepare_cached(
@@ -67,7 +79,16 @@ impl Work<'_> {
                  VALUES (?1, ?2, ?3, NULL)",
             )?
             .execute((bytes, print.as_slice(), seen))?;
-        Ok(known.as_deref() != Some(print.as_slice()))
+        Ok(match known {
+            Some((known, gone)) if known == print.as_slice() => {
+                if gone {
+                    Noted::Again
+                } else {
+                    Noted::Known
+                }
+            }
+            Some(_) | None => Noted::New,
+        })
     }
 
     /// A contact was deleted: its address is kept if it had said no.
@@ -146,8 +167,10 @@ impl Work<'_> {
     }
 
     /// `former`, which had this contact's address and is gone, had said no to
-    /// `flag`. With `opt_out` that counts for `contact`, too; otherwise the
-    /// ledger keeps that it was seen. Once: false if it was already.
+    /// `flag`; it may be the contact itself, before it was deleted. With
+    /// `opt_out` that counts for `contact`, too; otherwise the ledger keeps that
+    /// it was seen. Once: false if it was already; of the contact itself once
+    /// for each deletion.
     pub(crate) fn inherit_flag(
         &mut self,
         (contact, dynamics): (RecordId, DynamicsSide),
@@ -158,7 +181,7 @@ impl Work<'_> {
         let told_by = format!("{ADDRESS_OF}{former}");
         let row = self.flag(contact, flag)?;
         let waits = row.as_ref().is_some_and(|row| row.merged);
-        if waits || self.has_decision(contact, flag, &told_by)? {
+        if waits || (former != contact && self.has_decision(contact, flag, &told_by)?) {
             return Ok(false);
         }
         if opt_out {

@@ -156,17 +156,29 @@ impl Work<'_> {
         flag: &FieldName,
         set: bool,
     ) -> Result<bool, StoreError> {
-        let told_by = format!("merge of {loser}");
         let gone = self.flag(loser, flag)?;
         let anew = set && gone.as_ref().is_some_and(|row| !row.dynamics);
         match gone {
             Some(row) if row.dynamics != set => self.set_flag(&FlagRow { dynamics: set, ..row })?,
             None if set => {
-                let row = FlagRow::unknown(loser, flag, &told_by);
+                let row = FlagRow::unknown(loser, flag, "dynamics");
                 self.set_flag(&FlagRow { dynamics: true, ..row })?;
             }
             Some(_) | None => {}
         }
+        self.count_merged(loser, contact, flag, anew)
+    }
+
+    /// The no of `loser` is to count for `contact`. Once, unless it was said
+    /// `anew`. False if it has counted.
+    pub(crate) fn count_merged(
+        &mut self,
+        loser: RecordId,
+        contact: RecordId,
+        flag: &FieldName,
+        anew: bool,
+    ) -> Result<bool, StoreError> {
+        let told_by = format!("merge of {loser}");
         if !anew && self.has_decision(contact, flag, &told_by)? {
             return Ok(false);
         }
@@ -209,14 +221,17 @@ impl Work<'_> {
     }
 
     /// Both sides as they now seem: the same is an agreement, unless the flag
-    /// is being looked at anyway.
+    /// is being looked at anyway. An opt-out that waits to be lifted, and on
+    /// which both agree now, is looked at before its wave is counted again.
     fn weigh(&mut self, seen: FlagRow) -> Result<Hinted, StoreError> {
         if seen.dynamics != seen.campaign.opted_out {
             self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..seen })?;
             return Ok(Hinted::Due);
         }
         if seen.state != FlagState::Settled {
-            self.set_flag(&seen)?;
+            let waits = matches!(seen.state, FlagState::Held | FlagState::Clearing);
+            let state = if waits { FlagState::Due } else { seen.state };
+            self.set_flag(&FlagRow { state, ..seen })?;
             return Ok(Hinted::Due);
         }
         let own_campaign = seen.agreement.and_then(|agreement| agreement.own_campaign);

@@ -6,8 +6,9 @@ mod cursor;
 mod decision;
 mod flag;
 mod hint;
+mod merged;
 
-pub(crate) use address::SharedAddress;
+pub(crate) use address::{Noted, SharedAddress};
 pub(crate) use cursor::{ClockOf, StoredSample};
 pub(crate) use decision::{ConsentDecision, NewConsentDecision, Outcome};
 pub(crate) use flag::{FlagRow, FlagState};

@@ -8,7 +8,7 @@ use crate::model::consent::{
 };
 use crate::model::{FieldName, RowVersion};
 use crate::store::consent::{
-    ClockOf, FlagRow, FlagState, Hinted, NewConsentDecision, Outcome, StoredSample,
+    ClockOf, FlagRow, FlagState, Hinted, NewConsentDecision, Noted, Outcome, StoredSample,
 };
 use crate::store::{StoreError, Work};
 
@@ -66,6 +66,7 @@ pub(super) fn fill(work: &mut Work<'_>) -> Result<(), StoreError> {
     work.set_consent_cursor("epoch", "1")?;
     let print = work.address_print("a@x.example");
     work.note_address(record(1), print, 1)?;
+    work.note_merge(record(5), record(6))?;
     work.add_clock_sample(&sample(ClockOf::Dynamics, 1))
 }
 
@@ -261,8 +262,8 @@ async fn a_deleted_contact_is_known_by_its_address_while_it_is_kept() {
         assert_eq!(work.address_print("ann@x.EXAMPLE "), Some(print));
         assert_eq!(work.address_print("  "), None);
         for number in 1..=3 {
-            assert!(work.note_address(record(number), Some(print), 7)?, "new");
-            assert!(!work.note_address(record(number), Some(print), 7)?, "as before");
+            assert_eq!(work.note_address(record(number), Some(print), 7)?, Noted::New);
+            assert_eq!(work.note_address(record(number), Some(print), 7)?, Noted::Known);
         }
         work.hint_dynamics(record(1), &email(), true, "dynamics")?;
         work.contact_gone(record(1))?;
@@ -270,8 +271,8 @@ async fn a_deleted_contact_is_known_by_its_address_while_it_is_kept() {
         assert_eq!(work.former_contacts(print)?, [record(1)], "only who had said no");
         work.expire_addresses(at(0))?;
         assert_eq!(work.former_contacts(print)?, [record(1)], "not yet");
-        // The same contact again is nobody else.
-        assert!(!work.note_address(record(1), Some(print), 7)?);
+        assert_eq!(work.note_address(record(1), Some(print), 7)?, Noted::Again);
+        assert_eq!(work.note_address(record(1), Some(print), 7)?, Noted::Known);
         assert!(work.former_contacts(print)?.is_empty());
         work.contact_gone(record(1))?;
         work.expire_addresses(at(1_000_000_000))?;
@@ -308,6 +309,24 @@ async fn a_no_is_taken_over_once_and_what_is_told_meanwhile_does_not_hide_whose_
         assert!(!work.inherit_flag(other, record(1), &email(), false)?);
         assert_eq!(work.decisions_of(record(3), None, 9)?.len(), 1);
         assert!(work.flag(record(3), &email())?.is_none());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_last_of_merged_contacts_stands_for_all_of_them_and_a_circle_ends() {
+    within(|work| {
+        assert_eq!(work.survivor_of(record(1))?, None);
+        work.note_merge(record(1), record(2))?;
+        work.note_merge(record(2), record(3))?;
+        assert_eq!(work.survivor_of(record(1))?, Some(record(3)));
+        work.forget_merge(record(2))?;
+        assert_eq!(work.survivor_of(record(1))?, Some(record(2)));
+        work.note_merge(record(2), record(1))?;
+        work.survivor_of(record(1))?;
+        work.note_merge(record(4), record(4))?;
+        assert_eq!(work.survivor_of(record(4))?, None);
         Ok(())
     })
     .await;

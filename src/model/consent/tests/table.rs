@@ -139,6 +139,38 @@ fn all_doubt_ends_at_opted_out() {
 }
 
 #[test]
+fn without_a_version_no_opt_out_in_dynamics_is_lifted_and_any_is_set() {
+    let blind =
+        |case: Case| Case { dynamics: DynamicsSide { version: None, ..case.dynamics }, ..case };
+    let newer = blind(case(true, false, at(200)));
+    for mode in [SAFE, Mode::Documented] {
+        let decision = bidirectional(&newer, mode);
+        assert_eq!((decision.dynamics, decision.campaign), (true, true), "{mode:?}");
+        assert_eq!((decision.reason, decision.documented), (Reason::NoRowVersion, Some(false)));
+        let decision = newer.decide(Direction::CampaignToDynamics, mode);
+        assert_eq!((decision.dynamics, decision.campaign), (true, false), "{mode:?}");
+        assert!(!decision.clears(&newer));
+        assert!(bidirectional(&blind(case(false, true, at(50))), mode).dynamics);
+    }
+    let older = bidirectional(&blind(case(true, false, at(50))), SAFE);
+    assert_eq!(older.reason, Reason::DynamicsNewer);
+}
+
+#[test]
+fn a_loser_is_not_written_in_dynamics_and_keeps_its_opt_outs() {
+    for (dynamics, campaign, ends) in
+        [(false, true, (false, true)), (true, false, (true, true)), (false, false, (false, false))]
+    {
+        for direction in [Direction::DynamicsToCampaign, Direction::Bidirectional] {
+            let case = case(dynamics, campaign, at(50));
+            let decision = case.of_loser(case.decide(direction, SAFE));
+            assert_eq!((decision.dynamics, decision.campaign), ends, "{direction:?}");
+            assert!(!decision.clears(&case));
+        }
+    }
+}
+
+#[test]
 fn our_own_write_is_no_change_in_dynamics() {
     let own = |version| Some(OwnWrite { version: RowVersion(version), user_time: at(20) });
     let stamp = at(60);

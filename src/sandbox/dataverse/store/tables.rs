@@ -42,6 +42,7 @@ impl Db {
 
     /// Plays the variants that are part of what is stored.
     pub(crate) fn adopt(&mut self, variants: Variants) {
+        self.empty_is_null = variants.empty_text_is_null;
         self.regarding_cascades = variants.regarding_delete == ParentDelete::Cascade;
         for data in self.tables.values_mut().filter(|data| data.def.activity) {
             Arc::make_mut(&mut data.def).suffix_navigation(variants.navigation_by_schema_name);

@@ -1,0 +1,84 @@
+//! A failing plan, made shorter as long as it breaks the same promise.
+
+use super::plan::Plan;
+
+/// Most runs that are spent on it.
+const MOST: usize = 600;
+
+/// Tries to leave out one thing after the other, again and again.
+pub(crate) fn shrink(plan: Plan, breaks: impl Fn(&Plan) -> bool) -> Plan {
+    let (mut plan, mut runs) = (plan, 0);
+    loop {
+        let mut shorter = None;
+        for candidate in candidates(&plan) {
+            runs += 1;
+            if runs > MOST {
+                return plan;
+            }
+            if breaks(&candidate) {
+                shorter = Some(candidate);
+                break;
+            }
+        }
+        match shorter {
+            Some(shorter) => plan = shorter,
+            None => return plan,
+        }
+    }
+}
+
+/// The plan with one thing less each, the largest things first.
+fn candidates(plan: &Plan) -> Vec<Plan> {
+    let mut out = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Plan)| {
+        let mut candidate = plan.clone();
+        change(&mut candidate);
+        out.push(candidate);
+    };
+    for at in 0..plan.rounds.len() {
+        with(&|it| {
+            it.rounds.remove(at);
+        });
+    }
+    for (at, round) in plan.rounds.iter().enumerate() {
+        if !round.faults.is_empty() {
+            with(&|it| it.rounds[at].faults.clear());
+        }
+        if round.crash.is_some() {
+            with(&|it| it.rounds[at].crash = None);
+        }
+        if round.latency > 0 {
+            with(&|it| it.rounds[at].latency = 0);
+        }
+        if round.rest > 0 {
+            with(&|it| it.rounds[at].rest = 0);
+        }
+        if round.together {
+            with(&|it| it.rounds[at].together = false);
+        }
+        for act in 0..round.before.len() {
+            with(&|it| {
+                it.rounds[at].before.remove(act);
+            });
+        }
+        for act in 0..round.during.len() {
+            with(&|it| {
+                it.rounds[at].during.remove(act);
+            });
+        }
+        for fault in 0..round.faults.len() {
+            with(&|it| {
+                it.rounds[at].faults.remove(fault);
+            });
+        }
+    }
+    if plan.contacts > 0 {
+        with(&|it| it.contacts -= 1);
+    }
+    for system in 0..plan.clocks.len() {
+        if plan.clocks[system] != 0 {
+            with(&|it| it.clocks[system] = 0);
+        }
+    }
+    out
+}

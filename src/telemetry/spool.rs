@@ -1,0 +1,363 @@
+//! Log lines kept in files until they are copied elsewhere.
+//!
+//! Owns: a directory of numbered parts, of which the last one grows; a cap on
+//! all of them, for a time in which nobody takes them. Knows neither where they
+//! go nor when. Says nothing itself: it is called while a line is written.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Bytes of a part, from which on the next one begins; a part is read whole.
+const PART_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of all parts; beyond them the oldest are dropped.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What a part is called: a number before this.
+const ENDING: &str = ".jsonl";
+
+/// Where lines are kept. Closed at first, and then takes none; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spool(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Option<Lines>>,
+    grown: Notify,
+}
+
+#[derive(Debug)]
+struct Lines {
+    directory: PathBuf,
+    /// Finished ones, oldest first: number and bytes.
+    parts: Vec<(u64, u64)>,
+    /// The number of the part that grows.
+    number: u64,
+    file: Option<File>,
+    bytes: u64,
+    lost: Lost,
+}
+
+/// What was not kept.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// Bytes of lines.
+    pub(crate) bytes: u64,
+    /// Why lines could not be written, if that is it.
+    error: Option<io::Error>,
+}
+
+impl Lost {
+    /// Why, in words.
+    pub(crate) fn reason(&self) -> String {
+        match &self.error {
+            Some(error) => format!("lines cannot be written beside the store: {error}"),
+            None => format!("the oldest went, because more than {} MiB waited", MOST_BYTES >> 20),
+        }
+    }
+}
+
+/// A finished part as it lies there.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Its number, which no other part of the directory has.
+    pub(crate) number: u64,
+    /// When its last line was written.
+    pub(crate) changed: SystemTime,
+    /// Whole lines.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Spool {
+    /// Takes lines from now on, into this directory. Parts that lie there are
+    /// those of an ended process, and finished.
+    ///
+    /// # Errors
+    /// Where the directory cannot be made or read.
+    pub(crate) fn open(&self, directory: &Path) -> io::Result<()> {
+        if !directory.is_dir() {
+            DirBuilder::new().mode(0o700).create(directory)?;
+        }
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            if let Some(number) = entry.file_name().to_str().and_then(number) {
+                parts.push((number, entry.metadata()?.len()));
+            }
+        }
+        parts.sort_unstable();
+        let number = parts.last().map_or(1, |(last, _)| last.saturating_add(1));
+        let directory = directory.to_owned();
+        let lost = Lost::default();
+        *self.lines() = Some(Lines { directory, parts, number, file: None, bytes: 0, lost });
+        Ok(())
+    }
+
+    /// Whether lines are taken.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lines().is_some()
+    }
+
+    /// Whether there is nothing to copy.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines().as_ref().is_none_or(|lines| lines.parts.is_empty() && lines.bytes == 0)
+    }
+
+    /// Finishes the part that grows, if it has lines.
+    pub(crate) fn finish(&self) {
+        if let Some(lines) = self.lines().as_mut() {
+            lines.finish();
+        }
+    }
+
+    /// Whether a part is finished.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.lines().as_ref().is_some_and(|lines| !lines.parts.is_empty())
+    }
+
+    /// The oldest finished part. One that somebody took away is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn oldest(&self) -> io::Result<Option<Part>> {
+        while let Some((number, path)) = self.lines().as_ref().and_then(Lines::oldest) {
+            match read(number, &path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.remove(number),
+                read => return read.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes a part that has been copied, or that nobody can read.
+    pub(crate) fn remove(&self, number: u64) {
+        if let Some(lines) = self.lines().as_mut() {
+            lines.parts.retain(|(other, _)| *other != number);
+            // One that stays is copied again under its old name.
+            let _ = fs::remove_file(lines.path(number));
+        }
+    }
+
+    /// What was lost since this was asked last.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        let mut lines = self.lines();
+        let lost = std::mem::take(&mut lines.as_mut()?.lost);
+        (lost.bytes > 0).then_some(lost)
+    }
+
+    /// Waits until a part is full, or something is lost.
+    pub(crate) async fn grown(&self) {
+        self.0.grown.notified().await;
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Option<Lines>> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn path(&self, number: u64) -> PathBuf {
+        self.directory.join(format!("{number:08}{ENDING}"))
+    }
+
+    fn oldest(&self) -> Option<(u64, PathBuf)> {
+        self.parts.first().map(|(number, _)| (*number, self.path(*number)))
+    }
+
+    fn finish(&mut self) {
+        self.file = None;
+        if self.bytes > 0 {
+            self.parts.push((self.number, self.bytes));
+            self.number = self.number.saturating_add(1);
+            self.bytes = 0;
+        }
+    }
+
+    /// Adds a line. Gives whether somebody should look.
+    fn add(&mut self, line: &[u8]) -> bool {
+        let length = line.len() as u64;
+        match self.write(line) {
+            Ok(()) => self.bytes += length,
+            Err(error) => {
+                self.lost.bytes += length;
+                self.lost.error = Some(error);
+                return true;
+            }
+        }
+        if self.bytes < PART_BYTES {
+            return false;
+        }
+        self.finish();
+        while self.parts.iter().map(|(_, bytes)| bytes).sum::<u64>() > MOST_BYTES - PART_BYTES {
+            let (number, bytes) = self.parts.remove(0);
+            let _ = fs::remove_file(self.path(number));
+            self.lost.bytes += bytes;
+        }
+        true
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let mut options = OpenOptions::new();
+                options.append(true).create_new(true).mode(0o600).open(self.path(self.number))?
+            }
+        };
+        let written = file.write_all(line);
+        if written.is_err() {
+            // Half a line is not to be followed by another one.
+            let _ = file.set_len(self.bytes);
+        }
+        self.file = Some(file);
+        written
+    }
+}
+
+fn read(number: u64, path: &Path) -> io::Result<Part> {
+    let changed = fs::metadata(path)?.modified()?;
+    let mut text = fs::read(path)?;
+    // The last line of a machine that lost its power may not be whole.
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    text.truncate(whole);
+    Ok(Part { number, changed, text })
+}
+
+/// The number of a part with this name.
+fn number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(ENDING)?;
+    if digits.len() < 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+impl Write for Spool {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let look = self.lines().as_mut().is_some_and(|lines| lines.add(line));
+        if look {
+            self.0.grown.notify_one();
+        }
+        // What is lost is told by whoever copies; the line is in the log itself.
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Spool {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn opened(directory: &Path) -> Spool {
+        let spool = Spool::default();
+        spool.open(&directory.join("spool")).unwrap();
+        spool
+    }
+
+    fn text(spool: &Spool) -> Option<(u64, String)> {
+        let part = spool.oldest().unwrap()?;
+        Some((part.number, String::from_utf8(part.text).unwrap()))
+    }
+
+    #[test]
+    fn lines_are_kept_in_files_of_the_owner_until_they_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = opened(directory.path());
+        assert!(spool.is_empty());
+        spool.write_all(b"one\n").unwrap();
+        spool.write_all(b"two\n").unwrap();
+        assert!(!spool.is_empty());
+        assert_eq!(text(&spool), None, "it still grows");
+        spool.finish();
+        spool.finish();
+        spool.write_all(b"three\n").unwrap();
+        spool.finish();
+        let file = directory.path().join("spool/00000001.jsonl");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let above = fs::metadata(directory.path().join("spool")).unwrap();
+        assert_eq!(above.permissions().mode() & 0o777, 0o700);
+        assert_eq!(text(&spool), Some((1, "one\ntwo\n".to_owned())));
+        spool.remove(1);
+        assert!(!file.exists());
+        assert_eq!(text(&spool), Some((2, "three\n".to_owned())));
+        spool.remove(2);
+        assert!(spool.is_empty());
+    }
+
+    #[test]
+    fn what_an_ended_process_left_comes_first_and_without_half_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        opened(directory.path()).write_all(b"left\nhal").unwrap();
+        fs::write(directory.path().join("spool/notes.txt"), "not ours").unwrap();
+        let mut spool = opened(directory.path());
+        spool.write_all(b"new\n").unwrap();
+        spool.finish();
+        assert_eq!(text(&spool), Some((1, "left\n".to_owned())));
+        spool.remove(1);
+        assert_eq!(text(&spool), Some((2, "new\n".to_owned())));
+        spool.remove(2);
+        assert!(directory.path().join("spool/notes.txt").exists());
+    }
+
+    #[test]
+    fn beyond_the_cap_the_oldest_lines_go_and_are_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = opened(directory.path());
+        let line = vec![b'x'; 1024 * 1024];
+        let lines = MOST_BYTES / (1024 * 1024) + 12;
+        for _ in 0..lines {
+            spool.write_all(&line).unwrap();
+        }
+        let files = fs::read_dir(directory.path().join("spool")).unwrap();
+        let kept: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        assert!(kept <= MOST_BYTES, "{kept}");
+        let lost = spool.lost().unwrap();
+        assert_eq!(lost.bytes + kept, lines * 1024 * 1024);
+        assert!(lost.error.is_none());
+        assert!(spool.lost().is_none(), "told once");
+        assert!(spool.oldest().unwrap().unwrap().number > 1);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_told_and_the_next_one_tried() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = opened(directory.path());
+        let there = directory.path().join("spool");
+        fs::remove_dir(&there).unwrap();
+        spool.write_all(b"one\n").unwrap();
+        let lost = spool.lost().unwrap();
+        assert_eq!((lost.bytes, lost.error.is_some()), (4, true));
+        fs::create_dir(&there).unwrap();
+        spool.write_all(b"two\n").unwrap();
+        spool.finish();
+        assert_eq!(text(&spool), Some((1, "two\n".to_owned())));
+    }
+
+    #[test]
+    fn a_closed_one_takes_nothing() {
+        let mut spool = Spool::default();
+        spool.write_all(b"one\n").unwrap();
+        assert!(!spool.is_open() && spool.is_empty() && spool.lost().is_none());
+        assert!(spool.oldest().unwrap().is_none());
+    }
+}
