@@ -204,6 +204,7 @@ impl<'a> World<'a> {
             PassEnd::Refused(_) => "refused",
             PassEnd::KeptRefusing(_) => "kept refusing",
             PassEnd::Spent(_) => "spent",
+            PassEnd::TablesFailed => "every table failed",
             PassEnd::GaveUp => "gave up",
             PassEnd::Stopped => "stopped",
         })

@@ -84,8 +84,8 @@ fn where_that_is_wanted_who_comes_back_is_opted_out_until_campaign_says_otherwis
 
 #[test]
 fn who_comes_back_under_its_own_id_is_told_of_and_opted_out_where_wanted_each_time() {
-    for wanted in [false, true] {
-        let word = if wanted { "opt-out" } else { "warn" };
+    for opts in [false, true] {
+        let word = if opts { "opt-out" } else { "warn" };
         let more = format!("{REST}{BULK}\nrecreated = \"{word}\"");
         let (world, ids) = begun("bidirectional", &more, 3);
         gone(&world, ids[0]);
@@ -99,11 +99,11 @@ fn who_comes_back_under_its_own_id_is_told_of_and_opted_out_where_wanted_each_ti
             let run = passed(&world).ends(0);
             let told = run.event("optout.recreated");
             assert_eq!((&told["id"], &told["former"]), (&json!(id), &json!(id)), "{told}");
-            assert_eq!(told["opted_out"], wanted);
+            assert_eq!(told["opted_out"], opts);
             run.counts();
-            assert_eq!(says_no(&world, ids[0]), wanted, "round {round}");
+            assert_eq!(says_no(&world, ids[0]), opts, "round {round}");
             silent(&world, "told of");
-            if !wanted {
+            if !opts {
                 break;
             }
             world.delete(ids[0]);
