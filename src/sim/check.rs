@@ -70,7 +70,8 @@ fn flags(
     for (pair, (column, flag)) in PAIRS.into_iter().enumerate() {
         let (there, here) =
             (contact.get(column) == Some(&Value::Bool(true)), flag_of(profile, flag));
-        if there != here {
+        let stays_out = model.is_loser(id) && here;
+        if there != here && !stays_out {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));
         }

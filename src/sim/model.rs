@@ -41,6 +41,7 @@ pub(crate) struct Model {
     /// Those that were taken in by another: their flags follow the table of edge
     /// cases, not the newest word.
     merged: BTreeSet<Uuid>,
+    losers: BTreeSet<Uuid>,
     added: u64,
     /// What was done, for people.
     pub(crate) story: Vec<String>,
@@ -56,6 +57,7 @@ impl Model {
             words: BTreeMap::new(),
             events: Vec::new(),
             merged: BTreeSet::new(),
+            losers: BTreeSet::new(),
             added: 0,
             story: Vec::new(),
         };
@@ -125,6 +127,7 @@ impl Model {
                 let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
                 if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
                     self.merged.extend([winner, loser]);
+                    self.losers.insert(loser);
                 }
             }
             Act::InDynamics(who, pair, out) => {
@@ -174,6 +177,12 @@ impl Model {
     /// The version of the name that a contact has now.
     pub(crate) fn version(&self, id: Uuid) -> u64 {
         self.versions.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Whether a contact was taken in by another: it is not written any more, and
+    /// its profile stays opted out.
+    pub(crate) fn is_loser(&self, id: Uuid) -> bool {
+        self.losers.contains(&id)
     }
 
     /// Whether the newest word about a flag was no, and on which side.
