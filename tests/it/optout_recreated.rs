@@ -85,8 +85,8 @@ fn where_that_is_wanted_who_comes_back_is_opted_out_until_campaign_says_otherwis
 #[test]
 fn who_comes_back_under_its_own_id_is_told_of_and_opted_out_where_wanted_each_time() {
     for opts in [false, true] {
-        let mode = if opts { "opt-out" } else { "warn" };
-        let more = format!("{REST}{BULK}\nrecreated = \"{mode}\"");
+        let answer = if opts { "opt-out" } else { "warn" };
+        let more = format!("{REST}{BULK}\nrecreated = \"{answer}\"");
         let (world, ids) = begun("bidirectional", &more, 3);
         gone(&world, ids[0]);
         let id = ids[0].to_string();
