@@ -32,6 +32,10 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// held for it, to nobody.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 
+/// Who has said all may still listen: his answer may take so long. Who is gone is
+/// noticed as soon as something is written to him.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 32;
 
@@ -156,7 +160,12 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
     // Dropped, it ends.
     let mut answer = JoinSet::new();
     answer.spawn(answering(request, desk, out));
-    let mut gone = [0];
+    // Nothing more is said by the other side: it may be gone.
+    let gone = async {
+        let _ = reader.read(&mut [0]).await;
+        clock.sleep(LINGER).await;
+    };
+    tokio::pin!(gone);
     let reply = loop {
         tokio::select! {
             biased;
@@ -169,8 +178,7 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
                 Ok(reply) => break reply,
                 Err(_) => return,
             },
-            // Nothing more is said by the other side: it can only be gone.
-            _ = reader.read(&mut gone) => return,
+            () = &mut gone => return,
         }
     };
     while let Ok(line) = lines.try_recv() {

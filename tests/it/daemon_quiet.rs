@@ -93,10 +93,10 @@ async fn a_long_refusal_is_told_when_it_begins_and_when_it_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_answers_of_something_else_is_told_as_an_outage() {
     let rule = FaultRule { system: Some(System::Dynamics), ..FaultRule::always(Fault::Foreign) };
-    let lines = outage(rule, 12).await;
+    let lines = outage(rule, 3).await;
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     let failed = of("flow.finished").into_iter().filter(|line| line["outcome"] == "failed");
-    assert_eq!(failed.count(), 12, "{lines:#?}");
+    assert_eq!(failed.count(), 3, "{lines:#?}");
     let reason = of("flow.failing")[0]["reason"].as_str().unwrap();
     assert!(reason.contains("every table failed"), "{reason}");
 }
