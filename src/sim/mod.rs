@@ -8,8 +8,8 @@
 //! shorter (`shrink`) as long as the same promise is broken.
 //!
 //! ```text
-//! CDSYNC_SIM_SEED=17 cargo test --lib sim::tests::one -- --ignored --nocapture
-//! CDSYNC_SIM_SEEDS=100000 cargo test --release --lib sim::tests::many -- --ignored --nocapture
+//! CDSYNC_SIM_SEED=17 cargo test --lib simulated_lives -- --nocapture
+//! CDSYNC_SIM_SEEDS=100000 cargo test --release --lib simulated_lives -- --nocapture
 //! ```
 //!
 //! Must not be used by the program: it exists in tests only.
