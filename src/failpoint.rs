@@ -101,7 +101,7 @@ pub(crate) fn is_dead() -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use simulated::{is_dead, plan};
+pub(crate) use simulated::{die, is_dead, plan};
 
 /// Crashes of a program that lives in this thread.
 #[cfg(test)]
@@ -120,6 +120,11 @@ mod simulated {
     pub(crate) fn plan(crash: Option<(Point, u64)>) {
         PLAN.set(crash);
         DEAD.set(false);
+    }
+
+    /// The program dies here and now.
+    pub(crate) fn die() {
+        DEAD.set(true);
     }
 
     /// Whether the planned crash has happened.

@@ -139,6 +139,7 @@ async fn work(
     let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
     tokio::pin!(reading, delivering);
     tokio::select! {
+        biased;
         report = &mut reading => {
             let (read, drain) = (report?, delivering.await?);
             Ok(Halves { read: read.unwrap_or_default(), drain, stopped: stop.is_requested() })

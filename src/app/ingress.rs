@@ -140,6 +140,7 @@ async fn work(
     let delivering = delivery.drain(|| all_read.load(Ordering::SeqCst));
     tokio::pin!(reading, delivering);
     tokio::select! {
+        biased;
         intake = &mut reading => {
             let (read, drain) = (intake?, delivering.await?);
             let stopped = stop.is_requested();

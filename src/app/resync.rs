@@ -124,6 +124,7 @@ pub(crate) async fn verify(
     tokio::pin!(comparing);
     let ended = loop {
         tokio::select! {
+            biased;
             ended = &mut comparing => break Some(ended?),
             () = patience.run_out() => break None,
             () = app.clock.sleep(TICK) => watch(),

@@ -18,12 +18,16 @@ mod page_tests;
 mod passes;
 mod pulse;
 mod signals;
+#[cfg(test)]
+mod simulated;
 mod tasks;
 mod vitals;
 mod work;
 
 pub(crate) use control::{Answering, Reply};
 pub(crate) use desk::Desk;
+#[cfg(test)]
+pub(crate) use simulated::{Hand, Simulated};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};

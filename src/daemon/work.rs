@@ -234,6 +234,7 @@ impl Worker {
         });
         let clock = self.app.clock.clone();
         tokio::select! {
+            biased;
             Some(ended) = self.passes.next() => self.ended(ended),
             Some(event) = self.events.recv() => self.take(event),
             felt = self.pulse.felt(&self.acts) => {
@@ -295,6 +296,7 @@ impl Worker {
         }
         while self.stopping.is_none() {
             tokio::select! {
+                biased;
                 _ = &mut back => return Ok(()),
                 Some(event) = self.events.recv() => self.take(event)?,
                 felt = self.pulse.felt(&self.acts) => {

@@ -135,6 +135,7 @@ impl ActivityDelivery {
                 }
                 if took == 0 {
                     tokio::select! {
+                        biased;
                         () = self.work_ready.notified() => {}
                         () = self.stop.requested() => {}
                     }
@@ -247,6 +248,7 @@ impl ActivityDelivery {
             }
         };
         tokio::select! {
+            biased;
             Some(joined) = state.active.join_next() => match joined {
                 Ok(sent) => self.settle(state, sent).await?,
                 // A panic is a bug and ends the process.

@@ -140,6 +140,7 @@ impl Delivery {
                 }
                 if took == 0 {
                     tokio::select! {
+                        biased;
                         () = self.work_ready.notified() => {}
                         () = self.stop.requested() => {}
                     }
@@ -195,6 +196,7 @@ impl Delivery {
         };
         let room = state.active.len() + state.waiting.len() <= self.window * 3 / 4;
         tokio::select! {
+            biased;
             Some(first) = state.active.join_next() => {
                 let group = self.gather(state, first).await;
                 self.settle_group(state, group).await?;

@@ -246,6 +246,7 @@ pub(super) async fn has_room(
         }
         work_ready.notify_one();
         tokio::select! {
+            biased;
             () = waiting => {}
             () = clock.sleep(LOOK) => {}
         }

@@ -223,6 +223,7 @@ impl Client {
             let (least, most) = REPEAT_WAITS;
             let wait = backoff(repeats, least, most, &self.0.clock);
             tokio::select! {
+                biased;
                 () = self.asked_to_end() => return Err(failure),
                 () = self.0.clock.sleep(wait) => {}
             }

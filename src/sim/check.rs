@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Violation;
-use super::model::{Model, PAIRS, external_id, flag_of};
+use super::model::{Model, PAIRS, external_id, flag_of, id_in};
+use super::plan::Settings;
 use crate::sandbox::Sandbox;
 
 const ACTIVITIES: [&str; 4] = [
@@ -17,7 +18,11 @@ const ACTIVITIES: [&str; 4] = [
 ];
 
 /// Compares both sides.
-pub(crate) fn quiet(sandbox: &Sandbox, model: &Model) -> Result<(), Violation> {
+pub(crate) fn quiet(
+    sandbox: &Sandbox,
+    model: &Model,
+    settings: &Settings,
+) -> Result<(), Violation> {
     let mut profiles: BTreeMap<Uuid, Map<String, Value>> = BTreeMap::new();
     for profile in sandbox.campaign().rows("profile") {
         if let Some(id) = external_id(&profile) {
@@ -26,30 +31,81 @@ pub(crate) fn quiet(sandbox: &Sandbox, model: &Model) -> Result<(), Violation> {
     }
     let ids: BTreeSet<Uuid> = sandbox.dynamics().ids("contact").into_iter().collect();
     for id in &ids {
+        let contact = sandbox.dynamics().get("contact", *id).unwrap_or_default();
+        let wanted = in_scope(&contact, settings);
         let Some(profile) = profiles.get(id) else {
+            if !wanted {
+                continue;
+            }
             return Err(Violation::new("I1", format!("{id} has no profile")));
         };
-        let contact = sandbox.dynamics().get("contact", *id).unwrap_or_default();
-        fields(*id, &contact, profile)?;
+        if !wanted {
+            return Err(Violation::new("I12", format!("{id} is left out, and has a profile")));
+        }
+        fields(*id, &contact, profile, settings)?;
         flags(*id, &contact, profile, model)?;
     }
-    if let Some(left) = profiles.keys().find(|id| !ids.contains(id)) {
+    // A store that was set back may not know what it had written.
+    let mut left = profiles.keys().filter(|_| !model.set_back);
+    if let Some(left) = left.find(|id| !ids.contains(id)) {
         return Err(Violation::new("I12", format!("{left} is deleted, and its profile is there")));
     }
+    vehicles(sandbox, model, settings)?;
     events(sandbox, model, &ids)
+}
+
+/// Whether a contact belongs to Campaign.
+fn in_scope(contact: &Map<String, Value>, settings: &Settings) -> bool {
+    !settings.filter || contact.get("jobtitle").is_some_and(Value::is_string)
+}
+
+fn text(row: &Map<String, Value>, name: &str) -> String {
+    row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Each vehicle is there with its owner; one whose owner is left out waits, or is
+/// there without.
+fn vehicles(sandbox: &Sandbox, model: &Model, settings: &Settings) -> Result<(), Violation> {
+    let rows = sandbox.campaign().rows("cusVehicle").into_iter();
+    let mut held: BTreeMap<Uuid, Map<String, Value>> =
+        rows.filter_map(|row| Some((id_in(&row, "cusVehicleId")?, row))).collect();
+    for id in sandbox.dynamics().ids("new_vehicle") {
+        let row = sandbox.dynamics().get("new_vehicle", id).unwrap_or_default();
+        let owner = id_in(&row, "_new_contactid_value");
+        let person = owner.and_then(|owner| sandbox.dynamics().get("contact", owner));
+        let waits = owner.is_some() && !person.is_some_and(|it| in_scope(&it, settings));
+        let Some(vehicle) = held.remove(&id) else {
+            if waits {
+                continue;
+            }
+            return Err(Violation::new("I1", format!("the vehicle {id} is missing")));
+        };
+        let linked = vehicle.get("vehicleOwner").and_then(|link| link.get("key"));
+        let linked: Option<Uuid> = linked.and_then(Value::as_str).and_then(|it| it.parse().ok());
+        if linked != owner.filter(|_| !waits) {
+            let what = format!("the vehicle {id} belongs to {linked:?}, not {owner:?}");
+            return Err(Violation::new("I14", what));
+        }
+        let (there, here) = (text(&row, "new_name"), text(&vehicle, "cusName"));
+        if there != here && !waits {
+            return Err(Violation::new("I1", format!("{id} is called {here:?}, not {there:?}")));
+        }
+    }
+    match held.into_keys().next().filter(|_| !model.set_back) {
+        Some(id) => Err(Violation::new("I12", format!("the vehicle {id} is deleted, and there"))),
+        None => Ok(()),
+    }
 }
 
 fn fields(
     id: Uuid,
     contact: &Map<String, Value>,
     profile: &Map<String, Value>,
+    settings: &Settings,
 ) -> Result<(), Violation> {
-    for (column, field) in
-        [("lastname", "lastName"), ("firstname", "firstName"), ("emailaddress1", "email")]
-    {
-        let text = |row: &Map<String, Value>, name: &str| {
-            row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+    let job = settings.job.then_some(("jobtitle", "cusToken"));
+    let always = [("lastname", "lastName"), ("firstname", "firstName"), ("emailaddress1", "email")];
+    for (column, field) in always.into_iter().chain(job) {
         let (there, here) = (text(contact, column), text(profile, field));
         if there != here {
             return Err(Violation::new(

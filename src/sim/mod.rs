@@ -16,8 +16,12 @@
 
 mod check;
 mod model;
+mod operator;
+mod people;
 mod plan;
 mod run;
+mod seeds;
+mod settings;
 mod shrink;
 mod stream;
 mod tests;

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Violation;
-use super::plan::Act;
 use crate::clock::{Clock, Monotonic};
-use crate::sandbox::{Sandbox, System};
+use crate::sandbox::Sandbox;
 
 /// The pairs of flags, in Dynamics and in Campaign.
 pub(crate) const PAIRS: [(&str, &str); 2] =
@@ -33,16 +32,26 @@ struct Words {
 /// What people did so far.
 pub(crate) struct Model {
     clock: Clock,
-    versions: BTreeMap<Uuid, u64>,
+    /// The versions of the names of contacts and vehicles.
+    pub(super) versions: BTreeMap<Uuid, u64>,
     seen: BTreeMap<Uuid, u64>,
     words: BTreeMap<(Uuid, usize), Words>,
     /// Events by number, with their contact.
     pub(crate) events: Vec<Uuid>,
     /// Those that were taken in by another: their flags follow the table of edge
     /// cases, not the newest word.
-    merged: BTreeSet<Uuid>,
-    losers: BTreeSet<Uuid>,
-    added: u64,
+    pub(super) merged: BTreeSet<Uuid>,
+    pub(super) losers: BTreeSet<Uuid>,
+    pub(super) added: u64,
+    /// Whether the contacts are without a column, and the profiles without a
+    /// field.
+    pub(super) without: (bool, bool),
+    /// Whether anybody ever changed a schema.
+    pub(crate) schema_changed: bool,
+    /// Whether the store was once set back: what was written since may be
+    /// written again, also what is older.
+    pub(super) set_back: bool,
+    began: Monotonic,
     /// What was done, for people.
     pub(crate) story: Vec<String>,
 }
@@ -59,10 +68,18 @@ impl Model {
             merged: BTreeSet::new(),
             losers: BTreeSet::new(),
             added: 0,
+            without: (false, false),
+            schema_changed: false,
+            set_back: false,
+            began: clock.monotonic(),
             story: Vec::new(),
         };
         for id in sandbox.dynamics().ids("contact") {
             model.begin(sandbox, id);
+        }
+        // Generated ones; here all are made by people.
+        for id in sandbox.dynamics().ids("new_vehicle") {
+            sandbox.dynamics().delete("new_vehicle", id);
         }
         model
     }
@@ -81,7 +98,7 @@ impl Model {
         }
     }
 
-    fn said(&mut self, id: Uuid, pair: usize, side: Side, out: bool) {
+    pub(super) fn said(&mut self, id: Uuid, pair: usize, side: Side, out: bool) {
         let now = self.clock.monotonic();
         let words = self.words.entry((id, pair)).or_default();
         if out {
@@ -91,90 +108,12 @@ impl Model {
         }
     }
 
-    /// Somebody does something.
-    pub(crate) fn act(&mut self, sandbox: &Sandbox, act: &Act) {
-        let dynamics = sandbox.dynamics();
-        let ids = dynamics.ids("contact");
-        let of = |who: &usize| ids.get(who.checked_rem(ids.len())?).copied();
-        self.story.push(format!("{act:?}"));
-        match act {
-            Act::Edit(who) => {
-                let Some(id) = of(who) else { return };
-                let version = self.versions.entry(id).or_default();
-                let name = format!("v{}", *version + 1);
-                if dynamics.update("contact", id, &json!({ "lastname": name })).is_ok() {
-                    *version += 1;
-                }
-            }
-            Act::Add(out) => {
-                self.added += 1;
-                let row = json!({ "lastname": "v0", "firstname": format!("n{}", self.added),
-                    "emailaddress1": format!("a{}@example.com", self.added),
-                    "donotbulkemail": out });
-                if let Ok(id) = dynamics.insert("contact", &row) {
-                    self.versions.insert(id, 0);
-                    if *out {
-                        self.said(id, 0, Side::Dynamics, true);
-                    }
-                }
-            }
-            Act::Delete(who) => {
-                if let Some(id) = of(who) {
-                    dynamics.delete("contact", id);
-                }
-            }
-            Act::Merge(winner, loser) => {
-                let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
-                if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
-                    self.merged.extend([winner, loser]);
-                    self.losers.insert(loser);
-                }
-            }
-            Act::InDynamics(who, pair, out) => {
-                let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
-                if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
-                    self.said(id, *pair, Side::Dynamics, *out);
-                }
-            }
-            Act::InCampaign(who, pair, out) => {
-                let (Some(id), (_, flag)) = (of(who), PAIRS[*pair]) else { return };
-                let now = sandbox.now(System::Campaign);
-                let key = id.to_string();
-                let set =
-                    sandbox.campaign().set_flag_at(&key, flag_name(sandbox, flag), *out, Some(now));
-                if set.is_ok_and(|profiles| profiles > 0) {
-                    self.said(id, *pair, Side::Campaign, *out);
-                }
-            }
-            Act::Mail(who) => {
-                if let Some(id) = of(who) {
-                    self.mail(sandbox, id);
-                }
-            }
-            Act::ExpireTokens => dynamics.expire_tokens(),
-            Act::RevokeAccess => {
-                dynamics.revoke_bearer_tokens();
-                sandbox.campaign().revoke_bearer_tokens();
-            }
-            Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
-        }
+    /// Time since the beginning.
+    pub(super) fn since_begin(&self) -> std::time::Duration {
+        self.clock.monotonic().since(self.began)
     }
 
-    fn mail(&mut self, sandbox: &Sandbox, id: Uuid) {
-        let number = self.events.len();
-        let kinds = ["send", "open", "click", "bounce"];
-        sandbox.journal().add(&[json!({
-            "id": format!("e{number}"),
-            "kind": kinds[number % kinds.len()],
-            "contact": id.to_string(),
-            "time": sandbox.now(System::Journal).to_string(),
-            "campaign": "Spring", "delivery": "First",
-            "url": "https://example.com/", "mirror": "https://example.com/m",
-        })]);
-        self.events.push(id);
-    }
-
-    /// The version of the name that a contact has now.
+    /// The version of the name that a record has now.
     pub(crate) fn version(&self, id: Uuid) -> u64 {
         self.versions.get(&id).copied().unwrap_or_default()
     }
@@ -203,7 +142,7 @@ impl Model {
             if !known.insert(id) {
                 return Err(Violation::new("I2", format!("two profiles have {id}")));
             }
-            self.name_is_not_older(id, &profile)?;
+            self.name_is_not_older(id, &profile, "lastName")?;
             for (pair, (_, flag)) in PAIRS.into_iter().enumerate() {
                 if self.said_no(id, pair) == Some(Side::Campaign) && !flag_of(&profile, flag) {
                     return Err(Violation::new(
@@ -212,6 +151,13 @@ impl Model {
                     ));
                 }
             }
+        }
+        for car in sandbox.campaign().rows("cusVehicle") {
+            let Some(id) = id_in(&car, "cusVehicleId") else { continue };
+            if !known.insert(id) {
+                return Err(Violation::new("I2", format!("two vehicles have {id}")));
+            }
+            self.name_is_not_older(id, &car, "cusName")?;
         }
         for id in sandbox.dynamics().ids("contact") {
             for (pair, (column, _)) in PAIRS.into_iter().enumerate() {
@@ -233,9 +179,10 @@ impl Model {
     fn name_is_not_older(
         &mut self,
         id: Uuid,
-        profile: &serde_json::Map<String, Value>,
+        row: &serde_json::Map<String, Value>,
+        field: &str,
     ) -> Result<(), Violation> {
-        let name = profile.get("lastName").and_then(Value::as_str).unwrap_or_default();
+        let name = row.get(field).and_then(Value::as_str).unwrap_or_default();
         let Some(version) = name.strip_prefix('v').and_then(|it| it.parse::<u64>().ok()) else {
             return Err(Violation::new(
                 "I2",
@@ -246,7 +193,7 @@ impl Model {
             return Err(Violation::new("I2", format!("{id} has version {version} too early")));
         }
         let newest = self.seen.entry(id).or_default();
-        if version < *newest {
+        if version < *newest && !self.set_back {
             return Err(Violation::new("I3", format!("{id} went from {newest} back to {version}")));
         }
         *newest = version;
@@ -255,7 +202,7 @@ impl Model {
 }
 
 /// The name of a flag as this Campaign has it.
-fn flag_name<'a>(sandbox: &Sandbox, flag: &'a str) -> &'a str {
+pub(super) fn flag_name<'a>(sandbox: &Sandbox, flag: &'a str) -> &'a str {
     if !sandbox.variants().deny_list_names {
         return flag;
     }
@@ -274,5 +221,10 @@ pub(crate) fn flag_of(profile: &serde_json::Map<String, Value>, flag: &str) -> b
 
 /// The contact that a profile belongs to.
 pub(crate) fn external_id(profile: &serde_json::Map<String, Value>) -> Option<Uuid> {
-    profile.get("externalId")?.as_str()?.parse().ok()
+    id_in(profile, "externalId")
+}
+
+/// The id that a field holds.
+pub(crate) fn id_in(row: &serde_json::Map<String, Value>, field: &str) -> Option<Uuid> {
+    row.get(field)?.as_str()?.parse().ok()
 }

@@ -1,10 +1,9 @@
 //! What happens in one simulated life, before it begins: a value that can be
-//! shown, repeated and made shorter.
+//! shown, repeated and made shorter. `seeds` makes them.
 
 use crate::failpoint::Point;
-use crate::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
-
-use super::stream::Stream;
+use crate::model::Flow;
+use crate::sandbox::{FaultRule, System, Variants};
 
 /// Everything that a run needs.
 #[derive(Clone, Debug)]
@@ -13,17 +12,35 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Contacts at the beginning.
     pub(crate) contacts: usize,
-    /// By how many milliseconds each system's clock is wrong.
-    pub(crate) clocks: [i64; 2],
+    /// By how many milliseconds the clocks of Dynamics, of Campaign and of the
+    /// program are wrong.
+    pub(crate) clocks: [i64; 3],
     /// How the look-alikes behave where the documents leave it open.
     pub(crate) variants: Variants,
-    /// Rows on a page.
-    pub(crate) page_rows: u64,
+    /// What the configuration says at the beginning.
+    pub(crate) settings: Settings,
     /// What happens, in order.
     pub(crate) rounds: Vec<Round>,
 }
 
-/// One pass of the flows with what happens around it.
+/// What differs between configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Rows on a page of Dynamics.
+    pub(crate) page_rows: u64,
+    /// Activities in a batch.
+    pub(crate) batch: u64,
+    /// Seconds between two passes of a flow.
+    pub(crate) every: u64,
+    /// Whether contacts without a job are left out, and their profiles deleted.
+    pub(crate) filter: bool,
+    /// Whether the job is mapped.
+    pub(crate) job: bool,
+    /// Whether both sides are compared and repaired in slices.
+    pub(crate) reconcile: bool,
+}
+
+/// One life of the program with what happens around it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Round {
     /// Seconds without anything before it.
@@ -34,25 +51,57 @@ pub(crate) struct Round {
     pub(crate) during: Vec<(u64, Act)>,
     /// What goes wrong.
     pub(crate) faults: Vec<FaultRule>,
-    /// When the program dies: at the nth passing of a point.
-    pub(crate) crash: Option<(Point, u64)>,
-    /// Whether the flows run side by side, as in the daemon.
-    pub(crate) together: bool,
+    /// When the program dies, if it does.
+    pub(crate) crash: Option<Crash>,
+    /// How the program lives.
+    pub(crate) how: How,
     /// Longest way of a request, and of its answer, in milliseconds.
     pub(crate) latency: u64,
+    /// Whether the store is set back to what it was at the end of the round
+    /// before the last, as from a backup.
+    pub(crate) restored: bool,
 }
 
-/// What somebody does. Contacts are counted among those that exist.
+/// How the program lives in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum How {
+    /// `sync`: one pass of each flow after the other.
+    #[default]
+    Passes,
+    /// `run`: the daemon, for so many seconds.
+    Daemon(u64),
+}
+
+/// When the program dies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Crash {
+    /// At the nth passing of a point.
+    At(Point, u64),
+    /// When it waits for the nth time, whatever for.
+    Waits(u64),
+}
+
+/// What somebody does. Contacts and vehicles are counted among those that exist.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// A contact gets the next version of its name.
     Edit(usize),
+    /// A contact gets another job, or loses it.
+    Job(usize, Option<u64>),
     /// A contact comes into being, opted out of mail or not.
     Add(bool),
     /// A contact is deleted.
     Delete(usize),
     /// The first takes the second in.
     Merge(usize, usize),
+    /// A vehicle comes into being, of somebody or of nobody.
+    AddCar(Option<usize>),
+    /// A vehicle gets another owner.
+    MoveCar(usize, Option<usize>),
+    /// A vehicle gets the next version of its name.
+    NameCar(usize),
+    /// A vehicle is deleted.
+    DeleteCar(usize),
     /// A flag is set on a contact in Dynamics.
     InDynamics(usize, usize, bool),
     /// A flag is set on a profile in Campaign.
@@ -65,128 +114,42 @@ pub(crate) enum Act {
     RevokeAccess,
     /// A system's clock is wrong by so many milliseconds from now on.
     Clock(System, i64),
+    /// The same of the program's own.
+    OwnClock(i64),
+    /// An administrator of a system changes its schema.
+    Schema(Change),
+    /// An administrator of cdsync asks it for something.
+    Ask(Wanted),
 }
 
-const FAULTS: &[fn(&Stream) -> Fault] = &[
-    |it| Fault::Throttle { retry_after: 1 + it.below(20) },
-    |it| Fault::Status { code: it.one_of(&[500, 502, 503, 504]), body: String::new() },
-    |_| Fault::CutBefore,
-    |_| Fault::CutAfter,
-    |_| Fault::CutAfter,
-    |_| Fault::CutIn,
-    |it| Fault::Slow { ms: 100 + it.below(5_000) },
-    |it| Fault::Slow { ms: 100_000 + it.below(50_000) },
-    |_| Fault::Truncated,
-    |_| Fault::Foreign,
-    |_| Fault::WrongContent,
-    |_| Fault::ExpiredToken,
-    |_| Fault::ExpiredDelta,
-    |_| Fault::DuplicateRows,
-];
-
-const POINTS: [Point; 4] = [Point::Commit, Point::Committed, Point::Request, Point::Answered];
-
-impl Plan {
-    /// The plan of a seed.
-    pub(crate) fn of_seed(seed: u64) -> Self {
-        let world = Stream::new(seed, "world");
-        // Which kinds of trouble this life knows at all.
-        let (people, faults, crashes) = (
-            Stream::new(seed, "people"),
-            Stream::new(seed, "faults"),
-            Stream::new(seed, "crashes"),
-        );
-        let fault_rate = faults.one_of(&[0, 0, 5, 15, 40]);
-        let crash_rate = crashes.one_of(&[0, 20, 60]);
-        let skew = |it: &Stream| match it.below(4) {
-            0 | 1 => 0,
-            2 => it.below(10_000).cast_signed() - 5_000,
-            _ => it.below(1_200_000).cast_signed() - 600_000,
-        };
-        let clocks = Stream::new(seed, "clocks");
-        let rounds = 1 + world.index(5);
-        Self {
-            seed,
-            contacts: world.index(7),
-            clocks: [skew(&clocks), skew(&clocks)],
-            variants: variants(&Stream::new(seed, "variants")),
-            page_rows: 1 + world.below(5),
-            rounds: (0..rounds)
-                .map(|_| Round {
-                    rest: world.one_of(&[0, 1, 30, 900, 7_200]),
-                    before: acts(&people, 5).collect(),
-                    during: acts(&people, 4).map(|act| (people.below(20_000), act)).collect(),
-                    faults: rules(&faults, fault_rate),
-                    crash: crashes
-                        .chance(crash_rate)
-                        .then(|| (crashes.one_of(&POINTS), 1 + crashes.below(60))),
-                    together: world.chance(50),
-                    latency: world.one_of(&[0, 5, 200, 3_000]),
-                })
-                .collect(),
-        }
-    }
+/// A change of a schema. What is taken away comes back before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The contacts' column of the first name goes away or comes back.
+    Column(bool),
+    /// The profiles' field of the first name goes away or comes back.
+    Field(bool),
+    /// The contacts get a further column.
+    Further,
 }
 
-fn acts(people: &Stream, most: u64) -> impl Iterator<Item = Act> + use<'_> {
-    let count = people.below(most + 1);
-    (0..count).map(move |_| act(people))
-}
-
-fn act(people: &Stream) -> Act {
-    let who = people.index(64);
-    match people.below(28) {
-        0..4 => Act::Edit(who),
-        4..6 => Act::Add(people.chance(20)),
-        6 => Act::Delete(who),
-        7 => Act::Merge(who, people.index(64)),
-        8..14 => Act::InDynamics(who, people.index(2), people.chance(60)),
-        14..20 => Act::InCampaign(who, people.index(2), people.chance(60)),
-        20..25 => Act::Mail(who),
-        25 => Act::ExpireTokens,
-        26 => Act::RevokeAccess,
-        _ => {
-            let system = people.one_of(&[System::Dynamics, System::Campaign]);
-            Act::Clock(system, people.below(240_000).cast_signed() - 120_000)
-        }
-    }
-}
-
-fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
-    if rate == 0 {
-        return Vec::new();
-    }
-    let count = 1 + faults.below(3);
-    (0..count)
-        .map(|_| {
-            let fault = faults.one_of(FAULTS)(faults);
-            let system = faults.one_of(&[
-                None,
-                Some(System::Dynamics),
-                Some(System::Campaign),
-                Some(System::Journal),
-            ]);
-            #[expect(clippy::cast_precision_loss, reason = "a small percentage")]
-            let probability = Some(rate as f64 / 100.0);
-            let times = Some(1 + faults.below(12));
-            FaultRule { system, probability, times, ..FaultRule::always(fault) }
-        })
-        .collect()
-}
-
-fn variants(it: &Stream) -> Variants {
-    Variants {
-        delta_expired: it.one_of(&[400, 410]),
-        first_token: it.one_of(&[TokenMoment::LastPage, TokenMoment::FirstPage]),
-        campaign_delete: it.one_of(&[200, 204]),
-        equal_flag_bumps: it.chance(50),
-        flags_have_stamps: it.chance(90),
-        deny_list_names: it.chance(30),
-        journal_repeats: u32::from(it.chance(30)) * 3,
-        journal_shuffle: u32::from(it.chance(30)) * 4,
-        journal_batch: it.one_of(&[1, 3, 100]),
-        batch_operations: it.one_of(&[2, 10, 1000]),
-        journal_links_joined: it.chance(50),
-        ..Variants::default()
-    }
+/// What an administrator asks the program for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// No more passes of a flow.
+    Pause(Flow),
+    /// Passes again.
+    Resume(Flow),
+    /// A pass now.
+    Pass(Flow),
+    /// All contacts, or all vehicles, are sent again.
+    Replay(bool),
+    /// All contacts, or all vehicles, are compared and mended.
+    Repair(bool),
+    /// A moment without passes, for so many seconds.
+    Turn(u64),
+    /// Dead letters are tried again.
+    Retry,
+    /// The configuration file says this from now on; a daemon is told.
+    Settings(Settings),
 }

@@ -1,20 +1,24 @@
 //! One simulated life: the rounds of a plan, then peace, then the comparison.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
-use super::plan::{Plan, Round};
+use super::plan::{Act, Crash, How, Plan, Round, Settings, Wanted};
 use super::wire::{ORIGIN, Wire};
-use super::{Violation, check};
+use super::{Violation, check, operator, settings};
 use crate::app::{App, PassEnd, PassOptions, PassReport, Requests, sync};
-use crate::clock::Clock;
+use crate::clock::{Clock, Shift};
 use crate::config::load;
+use crate::daemon::{Desk, Hand, Simulated};
 use crate::failpoint;
 use crate::model::{Flow, Stop};
 use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, System};
@@ -23,7 +27,9 @@ use crate::store::{Mode, Store, StoreError};
 /// Passes in peace until all must have arrived.
 const SETTLING: usize = 12;
 /// As long as a pass may stand still.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// The store's files.
+const FILES: [&str; 3] = ["cdsync.db", "cdsync.db-wal", "cdsync.db-shm"];
 
 /// What a life came to.
 pub(crate) struct Life {
@@ -33,27 +39,44 @@ pub(crate) struct Life {
     pub(crate) story: Vec<String>,
     /// Requests of all kinds.
     pub(crate) requests: u64,
+    /// The same life has the same.
+    pub(crate) trace: u64,
 }
 
 /// Carries a plan out. `directory` holds the secrets, and the store while it
-/// lasts.
-pub(crate) fn live(plan: &Plan, directory: &Path) -> Life {
+/// lasts; where it is `loud`, each request is told.
+pub(crate) fn live(plan: &Plan, directory: &Path, loud: bool) -> Life {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else {
         let broken = Some(Violation::new("setup", "no runtime"));
-        return Life { broken, story: Vec::new(), requests: 0 };
+        return Life { broken, story: Vec::new(), requests: 0, trace: 0 };
     };
     failpoint::plan(None);
-    let life = runtime.block_on(World::begin(plan, directory).life());
+    // Within the runtime from the start: its clock is not the machine's.
+    let life = runtime.block_on(async {
+        let world = World::begin(plan, directory);
+        world.wire.state().loud = loud;
+        world.life().await
+    });
     failpoint::plan(None);
     life
 }
 
+/// The files of a store, as from a backup.
+type Backup = Vec<Option<Vec<u8>>>;
+
 struct World<'a> {
     plan: &'a Plan,
+    directory: PathBuf,
     wire: Arc<Wire>,
-    config: crate::config::Config,
+    /// By how much the program's own clock is wrong.
+    shift: Shift,
+    /// What the configuration file says.
+    settings: Arc<Mutex<Settings>>,
+    backups: RefCell<Vec<Backup>>,
+    /// How often the program may still wait before it dies.
+    waits: Cell<Option<u64>>,
 }
 
 impl<'a> World<'a> {
@@ -73,15 +96,20 @@ impl<'a> World<'a> {
         sandbox.requests().set_cap(0);
         sandbox.set_clock_offset(System::Dynamics, plan.clocks[0]);
         sandbox.set_clock_offset(System::Campaign, plan.clocks[1]);
-        let text = configuration(plan, &sandbox, directory);
-        let config = match load(&text) {
-            Ok(config) => config,
-            Err(problems) => unreachable!("{problems:?}\n{text}"),
-        };
-        for file in ["cdsync.db", "cdsync.db-wal", "cdsync.db-shm"] {
+        let shift = Shift::default();
+        shift.set_ms(plan.clocks[2]);
+        for file in FILES {
             let _ = std::fs::remove_file(directory.join(file));
         }
-        Self { plan, wire: Wire::new(sandbox, &clock, plan.seed), config }
+        Self {
+            plan,
+            directory: directory.to_owned(),
+            wire: Wire::new(sandbox, &clock, plan.seed),
+            shift,
+            settings: Arc::new(Mutex::new(plan.settings)),
+            backups: RefCell::default(),
+            waits: Cell::new(None),
+        }
     }
 
     async fn life(self) -> Life {
@@ -91,24 +119,61 @@ impl<'a> World<'a> {
             broken: state.broken.clone().or(broken),
             story: state.model.story.clone(),
             requests: state.requests,
+            trace: state.trace,
         }
     }
 
     async fn rounds(&self) -> Result<(), Violation> {
         for (number, round) in self.plan.rounds.iter().enumerate() {
             self.tell(format!("-- round {number}"));
+            if round.restored {
+                self.restore();
+            }
             self.rest(round.rest).await;
             for act in &round.before {
-                self.act(act);
+                self.act(act, None);
             }
             self.trouble(number as u64, round);
             self.round(round).await?;
             self.unbroken()?;
+            self.back_up();
         }
         self.trouble(0, &Round::default());
+        self.wire.state().model.mend_schema(&self.wire.sandbox);
         self.settle().await?;
-        check::quiet(&self.wire.sandbox, &self.wire.state().model)?;
+        let settings = self.now();
+        check::quiet(&self.wire.sandbox, &self.wire.state().model, &settings)?;
         self.is_silent().await
+    }
+
+    fn now(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn back_up(&self) {
+        if self.plan.rounds.iter().any(|round| round.restored) {
+            let read = |file| std::fs::read(self.directory.join(file)).ok();
+            self.backups.borrow_mut().push(FILES.map(read).to_vec());
+        }
+    }
+
+    /// Puts the store back to what it was at the end of the round before the
+    /// last.
+    fn restore(&self) {
+        let backups = self.backups.borrow();
+        let Some(backup) = backups.len().checked_sub(2).and_then(|at| backups.get(at)) else {
+            return;
+        };
+        for (file, bytes) in FILES.iter().zip(backup) {
+            let path = self.directory.join(file);
+            let _ = std::fs::remove_file(&path);
+            if let Some(bytes) = bytes {
+                let done = std::fs::write(&path, bytes);
+                self.wire.note(done.map_err(|error| Violation::new("setup", error.to_string())));
+            }
+        }
+        self.tell("the store is set back".to_owned());
+        self.wire.state().model.set_back = true;
     }
 
     /// What goes wrong from now on, and how long the ways are.
@@ -125,8 +190,18 @@ impl<'a> World<'a> {
         self.wire.state().model.story.push(what);
     }
 
-    fn act(&self, act: &super::plan::Act) {
+    /// Somebody does something. What takes its time is given back.
+    fn act(&self, act: &Act, daemon: Option<&(Desk, Hand)>) -> Option<Asked> {
         self.wire.state().model.act(&self.wire.sandbox, act);
+        if let Act::OwnClock(ms) = act {
+            self.shift.set_ms(*ms);
+        }
+        let Act::Ask(wanted) = act else { return None };
+        if let Wanted::Settings(settings) = wanted {
+            *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = *settings;
+        }
+        let (desk, hand) = daemon.filter(|_| !failpoint::is_dead())?.clone();
+        Some(operator::of_daemon(*wanted, desk, hand, self.wire.clock.clone()).boxed())
     }
 
     async fn rest(&self, seconds: u64) {
@@ -137,54 +212,133 @@ impl<'a> World<'a> {
         self.wire.state().broken.clone().map_or(Ok(()), Err)
     }
 
-    /// The program lives for one pass of each flow, unless it dies before.
+    /// The program lives, unless it dies before.
     async fn round(&self, round: &Round) -> Result<(), Violation> {
-        failpoint::plan(round.crash);
-        self.wire.forget_pauses();
-        let people = async {
-            let mut after = 0;
-            let mut acts: Vec<_> = round.during.iter().collect();
-            acts.sort_by_key(|(at, _)| *at);
-            for (at, act) in acts {
-                self.wire.clock.sleep(Duration::from_millis(at.saturating_sub(after))).await;
-                after = *at;
-                self.act(act);
-            }
+        let (point, waits) = match round.crash {
+            None => (None, None),
+            Some(Crash::At(point, number)) => (Some((point, number)), None),
+            Some(Crash::Waits(number)) => (None, Some(number)),
         };
-        let passes = mortal(self.passes(round.together));
-        let (ended, ()) = tokio::join!(passes, people);
+        failpoint::plan(point);
+        self.waits.set(waits);
+        self.wire.forget_pauses();
+        let ended = match round.how {
+            How::Passes => {
+                let (ended, ()) =
+                    tokio::join!(self.mortal(self.passes()), self.people(round, None));
+                ended.map(|ended| ended.map(|ends| format!("{ends:?}")))
+            }
+            How::Daemon(seconds) => self.daemon(round, seconds).await,
+        };
         failpoint::plan(None);
+        self.waits.set(None);
         match ended {
             None => {
                 self.tell("the program died".to_owned());
                 Ok(())
             }
             Some(Ok(ends)) => {
-                self.tell(format!("{ends:?}"));
+                self.tell(ends);
                 Ok(())
             }
-            Some(Err(error)) => Err(Violation::new("I30", format!("the store: {error}"))),
+            Some(Err(error)) => Err(Violation::new("I30", format!("it ended: {error}"))),
         }
     }
 
-    async fn passes(&self, together: bool) -> Result<Vec<&'static str>, StoreError> {
-        let (config, clock) = (self.config.clone(), self.wire.clock.clone());
-        let app = App::over(&self.wire.transport(), config, clock);
-        let app = app.map_err(|error| StoreError::Statement(error.to_string()))?;
-        let store = app.open_store(Mode::Durable).await?;
-        let flows = [Flow::Ingress, Flow::Egress, Flow::Optout];
-        let mut ends = Vec::new();
-        if together {
-            for report in join_all(flows.map(|flow| self.pass(&app, &store, flow))).await {
-                ends.push(report?);
-            }
-        } else {
-            for flow in flows {
-                ends.push(self.pass(&app, &store, flow).await?);
+    /// What people do while the program lives.
+    async fn people(&self, round: &Round, daemon: Option<&(Desk, Hand)>) {
+        let mut asked = FuturesUnordered::new();
+        let mut acts: Vec<_> = round.during.iter().collect();
+        acts.sort_by_key(|(at, _)| *at);
+        let begin = self.wire.clock.monotonic();
+        for (at, act) in acts {
+            let until = begin.plus(Duration::from_millis(*at));
+            self.meanwhile(&mut asked, self.wire.clock.sleep_until(until)).await;
+            asked.extend(self.act(act, daemon));
+        }
+        if let How::Daemon(seconds) = round.how {
+            let until = begin.plus(Duration::from_secs(seconds));
+            self.meanwhile(&mut asked, self.wire.clock.sleep_until(until)).await;
+        }
+        if let Some((_, hand)) = daemon {
+            self.meanwhile(&mut asked, hand.terminate()).await;
+        }
+    }
+
+    /// Waits, and lets those go on who were asked.
+    async fn meanwhile(&self, asked: &mut FuturesUnordered<Asked>, work: impl Future<Output = ()>) {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut work => return,
+                // The dead give no answer, or a wrong one.
+                Some(done) = asked.next() => {
+                    if !failpoint::is_dead() {
+                        self.wire.note(done);
+                    }
+                }
             }
         }
-        store.close().await;
-        Ok(ends)
+    }
+
+    fn app(&self) -> Result<App, String> {
+        let text = settings::text(&self.now(), &self.wire.sandbox, &self.directory);
+        let config = load(&text).map_err(|problems| format!("{problems}\n{text}"))?;
+        let clock = self.wire.clock.shifted(&self.shift);
+        App::over(&self.wire.transport(), config, clock).map_err(|error| error.to_string())
+    }
+
+    /// The daemon, until it is told to end.
+    async fn daemon(&self, round: &Round, seconds: u64) -> Option<Result<String, String>> {
+        let begun = self
+            .mortal(async {
+                let app = self.app()?;
+                let store =
+                    app.open_store(Mode::Durable).await.map_err(|error| error.to_string())?;
+                let daemon = Simulated::new(app, &store, self.reload()).await;
+                daemon.map(|daemon| (daemon, store)).map_err(|error| error.to_string())
+            })
+            .await;
+        let (daemon, store) = match begun? {
+            Ok(begun) => begun,
+            Err(error) => return Some(Err(error)),
+        };
+        let people = (daemon.desk(), daemon.hand());
+        let work = async {
+            let settled = daemon.run().await.map_err(|error| error.to_string())?;
+            store.close().await;
+            Ok(format!("the daemon ran for {seconds} s, settled: {settled}"))
+        };
+        let (ended, ()) = tokio::join!(self.mortal(work), self.people(round, Some(&people)));
+        ended
+    }
+
+    fn reload(&self) -> crate::daemon::Reload {
+        let (wire, settings) = (Arc::clone(&self.wire), Arc::clone(&self.settings));
+        let (shift, directory) = (self.shift.clone(), self.directory.clone());
+        Box::new(move |_| {
+            let settings = *settings.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = settings::text(&settings, &wire.sandbox, &directory);
+            let config = load(&text).map_err(|problems| problems.to_string())?;
+            wire.forget_pauses();
+            App::over(&wire.transport(), config, wire.clock.shifted(&shift))
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    async fn passes(&self) -> Result<Vec<&'static str>, String> {
+        let app = self.app()?;
+        let done = async {
+            let store = app.open_store(Mode::Durable).await?;
+            let mut ends = Vec::new();
+            for flow in [Flow::Ingress, Flow::Egress, Flow::Optout] {
+                ends.push(self.pass(&app, &store, flow).await?);
+            }
+            store.close().await;
+            Ok::<_, StoreError>(ends)
+        };
+        done.await.map_err(|error| error.to_string())
     }
 
     async fn pass(&self, app: &App, store: &Store, flow: Flow) -> Result<&'static str, StoreError> {
@@ -210,17 +364,34 @@ impl<'a> World<'a> {
         })
     }
 
+    /// An administrator lets all run that was paused, and tries again what was
+    /// given up.
+    async fn tidy_up(&self) -> Result<(), String> {
+        let app = self.app()?;
+        let done = async {
+            let store = app.open_store(Mode::Durable).await?;
+            operator::resume_all(&store).await?;
+            operator::retry(&store).await?;
+            store.close().await;
+            Ok::<_, StoreError>(())
+        };
+        done.await.map_err(|error| error.to_string())
+    }
+
     /// Peace, until a pass of all flows writes nothing.
     async fn settle(&self) -> Result<(), Violation> {
         let mut last = Vec::new();
-        for _ in 0..SETTLING {
+        for at in 0..SETTLING {
             self.rest(600).await;
             let before = self.wire.state().writes;
             self.wire.forget_pauses();
-            last = self
-                .passes(false)
-                .await
-                .map_err(|error| Violation::new("I29", error.to_string()))?;
+            let ends = async {
+                if at < 2 {
+                    self.tidy_up().await?;
+                }
+                self.passes().await
+            };
+            last = ends.await.map_err(|error| Violation::new("I29", error))?;
             self.unbroken()?;
             if self.wire.state().writes == before && last.iter().all(|end| *end == "done") {
                 return Ok(());
@@ -235,7 +406,7 @@ impl<'a> World<'a> {
         for _ in 0..2 {
             self.rest(60).await;
             self.wire.forget_pauses();
-            self.passes(false).await.map_err(|error| Violation::new("I10", error.to_string()))?;
+            self.passes().await.map_err(|error| Violation::new("I10", error))?;
         }
         self.unbroken()?;
         match self.wire.state().writes - before {
@@ -245,86 +416,35 @@ impl<'a> World<'a> {
             }
         }
     }
+
+    /// The end of a future; none where the program dies before it.
+    async fn mortal<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = Box::pin(work);
+        std::future::poll_fn(|context| {
+            let ended = work.as_mut().poll(context);
+            if failpoint::is_dead() {
+                return Poll::Ready(None);
+            }
+            if ended.is_pending()
+                && let Some(left) = self.waits.get()
+            {
+                self.waits.set(left.checked_sub(1));
+                if left == 0 {
+                    failpoint::die();
+                    return Poll::Ready(None);
+                }
+            }
+            ended.map(Some)
+        })
+        .await
+    }
 }
+
+/// Something that was asked for, and is waited for.
+type Asked = BoxFuture<'static, Result<(), Violation>>;
 
 fn adds_up(flow: Flow, report: &PassReport) -> Result<(), Violation> {
     let it = &report.counts;
     let sum = it.written + it.unchanged + it.filtered + it.deleted + it.pending + it.dead_lettered;
     if it.read == sum { Ok(()) } else { Err(Violation::new("I15", format!("{flow:?}: {it:?}"))) }
-}
-
-/// The end of a future; none where the program dies before it.
-async fn mortal<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = Box::pin(work);
-    let mut work = Some(work.as_mut());
-    std::future::poll_fn(|context| {
-        let ended = work.as_mut().map(|work| work.as_mut().poll(context));
-        if failpoint::is_dead() {
-            return Poll::Ready(None);
-        }
-        match ended {
-            Some(Poll::Ready(ended)) => Poll::Ready(Some(ended)),
-            Some(Poll::Pending) | None => Poll::Pending,
-        }
-    })
-    .await
-}
-
-fn configuration(plan: &Plan, sandbox: &Sandbox, directory: &Path) -> String {
-    let credentials = sandbox.credentials();
-    let here = directory.display();
-    format!(
-        r#"[dynamics]
-url = "{ORIGIN}"
-tenant = "{tenant}"
-client_id = "{dynamics_id}"
-client_secret = {{ file = "{here}/dynamics-secret" }}
-authority_url = "{ORIGIN}"
-requests_per_5_minutes = 100000
-page_rows = {page_rows}
-[campaign]
-url = "{campaign}"
-client_id = "{campaign_id}"
-client_secret = {{ file = "{here}/campaign-secret" }}
-organization_id = "{organization}"
-ims_url = "{ORIGIN}"
-requests_per_second = 10000
-[store]
-path = "{here}/cdsync.db"
-[ingress]
-schedule = "*/15 * * * * *"
-[[ingress.table]]
-dynamics = "contact"
-campaign = "profile"
-key = {{ from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }}
-apply_deletes = true
-fields = [
-  {{ from = "lastname", to = "lastName" }},
-  {{ from = "firstname", to = "firstName" }},
-  {{ from = "emailaddress1", to = "email" }},
-]
-[egress]
-events = ["send", "open", "click", "bounce"]
-batch = 3
-[egress.journal]
-url = "{journal}"
-pointers = {{ id = "/id", kind = "/kind", contact = "/contact", time = "/time", campaign = "/campaign", delivery = "/delivery", url = "/url", mirror_page = "/mirror" }}
-kinds = {{ send = "send", open = "open", click = "click", bounce = "bounce" }}
-[optout]
-direction = "bidirectional"
-source = "rest"
-rest = {{ filter = "byModifiedSince", parameter = "since_parameter" }}
-pairs = [
-  {{ dynamics = "donotbulkemail", campaign = "blackListEmail" }},
-  {{ dynamics = "donotphone", campaign = "blackListPhone" }},
-]
-"#,
-        tenant = credentials.tenant,
-        dynamics_id = credentials.dynamics_client_id,
-        campaign = sandbox.campaign_url(),
-        campaign_id = credentials.campaign_client_id,
-        organization = credentials.organization_id,
-        journal = sandbox.journal().url(),
-        page_rows = plan.page_rows,
-    )
 }

@@ -1,6 +1,7 @@
 //! A failing plan, made shorter as long as it breaks the same promise.
 
-use super::plan::Plan;
+use super::plan::{How, Plan, Settings};
+use crate::sandbox::Variants;
 
 /// Most runs that are spent on it.
 const MOST: usize = 600;
@@ -53,8 +54,17 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         if round.rest > 0 {
             with(&|it| it.rounds[at].rest = 0);
         }
-        if round.together {
-            with(&|it| it.rounds[at].together = false);
+        if round.restored {
+            with(&|it| it.rounds[at].restored = false);
+        }
+        match round.how {
+            How::Passes => {}
+            How::Daemon(seconds) => {
+                with(&|it| it.rounds[at].how = How::Passes);
+                if seconds > 5 {
+                    with(&|it| it.rounds[at].how = How::Daemon(seconds / 2));
+                }
+            }
         }
         for act in 0..round.before.len() {
             with(&|it| {
@@ -79,6 +89,13 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         if plan.clocks[system] != 0 {
             with(&|it| it.clocks[system] = 0);
         }
+    }
+    if plan.variants != Variants::default() {
+        with(&|it| it.variants = Variants::default());
+    }
+    let plain = Settings { filter: false, job: false, reconcile: false, ..plan.settings };
+    if plan.settings != plain {
+        with(&|it| it.settings = plain);
     }
     out
 }

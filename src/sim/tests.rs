@@ -16,6 +16,10 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn run(plan: &Plan, directory: &Path) -> Life {
+    tell(plan, directory, false)
+}
+
+fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
     let credentials = Credentials::of_seed(plan.seed);
     for (name, text) in [
         ("dynamics-secret", &credentials.dynamics_client_secret),
@@ -26,31 +30,38 @@ fn run(plan: &Plan, directory: &Path) -> Life {
         std::io::Write::write_all(&mut file.open(directory.join(name)).unwrap(), text.as_bytes())
             .unwrap();
     }
-    live(plan, directory)
+    live(plan, directory, loud)
 }
 
-/// Runs a seed; where it fails, the shortest plan that fails in the same way.
-fn seed(seed: u64, directory: &Path) -> Result<u64, String> {
-    let plan = Plan::of_seed(seed);
-    let life = run(&plan, directory);
-    let Some(broken) = life.broken else { return Ok(life.requests) };
-    let same = |plan: &Plan| {
-        run(plan, directory).broken.is_some_and(|other| other.promise == broken.promise)
-    };
+/// What a seed's life broke, in words with the command that repeats it.
+fn failure(plan: &Plan, life: &Life) -> Option<String> {
+    let (broken, seed) = (life.broken.as_ref()?, plan.seed);
+    let again = format!("CDSYNC_SIM_SEED={seed} cargo test --lib simulated_lives -- --nocapture");
+    Some(format!("seed {seed}: {}: {}\nagain, and shorter: {again}\n", broken.promise, broken.what))
+}
+
+/// The shortest plan that breaks the same promise, and its story.
+fn shortest(plan: Plan, promise: &str, directory: &Path) -> String {
+    let same =
+        |plan: &Plan| run(plan, directory).broken.is_some_and(|other| other.promise == promise);
     let plan = shrink(plan, same);
-    let life = run(&plan, directory);
-    Err(format!(
-        "seed {seed}: {broken:?}\nagain: CDSYNC_SIM_SEED={seed} cargo test --lib simulated_lives -- --nocapture\n{plan:#?}\n{:?}\n{}",
-        life.broken,
-        life.story.join("\n"),
-    ))
+    let life = tell(&plan, directory, true);
+    format!("{plan:#?}\n{:?}\n{}", life.broken, life.story.join("\n"))
 }
 
-/// Runs seeds on all processors; the first failures, and the number of requests.
-fn seeds(range: std::ops::Range<u64>) -> (Vec<String>, u64) {
+/// What seeds came to.
+#[derive(Default)]
+struct Outcome {
+    failures: Vec<String>,
+    requests: u64,
+    lives: u64,
+}
+
+/// Runs seeds on all processors, until some have failed.
+fn seeds(range: std::ops::Range<u64>) -> Outcome {
+    const ENOUGH: usize = 20;
     let next = AtomicU64::new(range.start);
-    let requests = AtomicU64::new(0);
-    let failures = std::sync::Mutex::new(Vec::new());
+    let outcome = std::sync::Mutex::new(Outcome::default());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -58,18 +69,26 @@ fn seeds(range: std::ops::Range<u64>) -> (Vec<String>, u64) {
                 let directory = directory();
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= range.end || failures.lock().unwrap().len() >= 3 {
+                    if at >= range.end || outcome.lock().unwrap().failures.len() >= ENOUGH {
                         return;
                     }
-                    match seed(at, directory.path()) {
-                        Ok(count) => drop(requests.fetch_add(count, Ordering::Relaxed)),
-                        Err(failure) => failures.lock().unwrap().push(failure),
+                    let plan = Plan::of_seed(at);
+                    let life = run(&plan, directory.path());
+                    let mut failed = failure(&plan, &life);
+                    if let (Some(text), Some(broken), 1) =
+                        (&mut failed, &life.broken, range.end - range.start)
+                    {
+                        *text += &shortest(plan, broken.promise, directory.path());
                     }
+                    let mut outcome = outcome.lock().unwrap();
+                    outcome.requests += life.requests;
+                    outcome.lives += 1;
+                    outcome.failures.extend(failed);
                 }
             });
         }
     });
-    (failures.into_inner().unwrap(), requests.into_inner())
+    outcome.into_inner().unwrap()
 }
 
 fn from_environment(name: &str) -> Option<u64> {
@@ -86,8 +105,19 @@ fn wanted() -> std::ops::Range<u64> {
 }
 
 #[test]
+fn the_same_seed_lives_the_same_life() {
+    let directory = directory();
+    for seed in 0..12 {
+        let plan = Plan::of_seed(seed);
+        let lives = [run(&plan, directory.path()), run(&plan, directory.path())];
+        let [one, other] = lives.map(|life| (life.requests, life.trace, life.story));
+        assert_eq!(one, other, "seed {seed}");
+    }
+}
+
+#[test]
 fn simulated_lives_break_no_promise() {
-    let (failures, requests) = seeds(wanted());
+    let Outcome { failures, requests, lives } = seeds(wanted());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    assert!(requests > 0, "nothing was asked");
+    assert!(requests > lives, "{requests} requests in {lives} lives");
 }

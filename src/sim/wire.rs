@@ -1,7 +1,9 @@
 //! The way of a request to the look-alikes: how long it takes, what is checked
 //! on it, and that nothing goes to or comes from a program that is dead.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +23,13 @@ pub(crate) const ORIGIN: &str = "http://127.0.0.1:8700";
 /// Most requests of one life; more is work without an end.
 const MOST_REQUESTS: u64 = 20_000;
 
+type Metadata = HashMap<(http::Uri, bool, bool), http::Response<Bytes>>;
+
+thread_local! {
+    /// Answers to requests for metadata, of all lives of this thread.
+    static METADATA: RefCell<Metadata> = RefCell::default();
+}
+
 /// Both systems, the model and the ways between.
 pub(crate) struct Wire {
     pub(crate) sandbox: Sandbox,
@@ -37,12 +46,15 @@ pub(crate) struct State {
     /// Longest way, in milliseconds.
     pub(crate) latency: u64,
     pub(crate) requests: u64,
+    /// What went over the ways and when, as a number.
+    pub(crate) trace: u64,
     /// Requests that change a contact or a profile.
     pub(crate) writes: u64,
     pauses: BTreeMap<&'static str, Monotonic>,
+    /// Whether every request is told.
+    pub(crate) loud: bool,
     /// Whether nothing goes wrong now.
     pub(crate) calm: bool,
-    metadata: HashMap<http::Uri, http::Response<Bytes>>,
 }
 
 impl State {
@@ -61,10 +73,11 @@ impl Wire {
             broken: None,
             latency,
             requests,
+            trace: 0,
             writes,
             pauses: BTreeMap::new(),
+            loud: false,
             calm: true,
-            metadata: HashMap::new(),
         };
         let ways = Stream::new(seed, "ways");
         Arc::new(Self { sandbox, clock: clock.clone(), ways, state: Mutex::new(state) })
@@ -86,12 +99,11 @@ impl Wire {
 
     async fn carry(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Broken> {
         let system = self.leaves(&request);
+        self.trace(&[request.uri().to_string().as_bytes(), request.body()]);
         let reads = request.method() == http::Method::GET;
+        let line = format!("{} {}", request.method(), request.uri());
         self.way().await;
-        let answer = match self.remembered(&request) {
-            Some(known) => Ok(known),
-            None => self.ask(request).await,
-        };
+        let answer = self.ask(request).await;
         if !reads {
             let seen = self.state().observe(&self.sandbox);
             self.note(seen);
@@ -99,32 +111,51 @@ impl Wire {
         self.way().await;
         match answer {
             Ok(response) => {
+                self.tell(&line, response.status().as_str());
+                self.trace(&[&response.status().as_u16().to_le_bytes(), response.body()]);
                 self.arrives(system, &response);
                 Ok(response)
             }
-            Err(error) => Err(Broken::Unknown(error.to_string())),
+            Err(error) => {
+                self.tell(&line, "no answer");
+                Err(Broken::Unknown(error.to_string()))
+            }
         }
     }
 
-    /// What a request for metadata was answered before: it does not change in
-    /// these lives, and to write it down anew each time would cost more than all
-    /// the rest. While something goes wrong everything is asked for.
-    fn remembered(&self, request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
-        let state = self.state();
-        if !state.calm {
-            return None;
-        }
-        state.metadata.get(request.uri()).cloned()
-    }
-
+    /// What a request for metadata was answered in this or in another life: while
+    /// nobody changes a schema it does not change, and to write it down anew each
+    /// time would cost more than all the rest. While something goes wrong most of
+    /// them are asked for.
     async fn ask(&self, request: http::Request<Bytes>) -> std::io::Result<http::Response<Bytes>> {
-        let uri = request.uri().clone();
+        let key = self.lasting(&request);
+        if let Some(key) = &key
+            && let Some(known) = METADATA.with_borrow(|it| it.get(key).cloned())
+            && (self.state().calm || self.ways.chance(60))
+        {
+            return Ok(known);
+        }
         let response = self.sandbox.call(request).await?;
-        let is_metadata = uri.path().contains("EntityDefinitions");
-        if is_metadata && response.status().is_success() && self.state().calm {
-            self.state().metadata.insert(uri, response.clone());
+        if let Some(key) = key
+            && response.status().is_success()
+            && self.state().calm
+        {
+            METADATA.with_borrow_mut(|it| it.insert(key, response.clone()));
         }
         Ok(response)
+    }
+
+    /// What the answer to a request for metadata depends on.
+    fn lasting(&self, request: &http::Request<Bytes>) -> Option<(http::Uri, bool, bool)> {
+        let path = request.uri().path();
+        let is_metadata = path.contains("EntityDefinitions") || path.contains("resourceType");
+        if !is_metadata || self.state().model.schema_changed {
+            return None;
+        }
+        let variants = self.sandbox.variants();
+        // The tenant's name is in the path, and of the seed.
+        let uri = request.uri().clone();
+        Some((uri, variants.flags_have_stamps, variants.deny_list_names))
     }
 
     /// Something is on its way for a while; for ever, where nobody lives to send
@@ -186,6 +217,24 @@ impl Wire {
         let mut state = self.state();
         let pause = state.pauses.entry(system).or_insert(until);
         *pause = (*pause).max(until);
+    }
+
+    /// Tells of a request that was answered, to who wants to know all.
+    fn tell(&self, line: &str, answer: &str) {
+        let mut state = self.state();
+        let dull = ["EntityDefinitions", "resourceType", "WhoAmI"];
+        if state.loud && !(answer == "200" && dull.iter().any(|it| line.contains(it))) {
+            let at = state.model.since_begin();
+            state.model.story.push(format!("    {at:?} {line}: {answer}"));
+        }
+    }
+
+    /// Adds to the trace.
+    fn trace(&self, parts: &[&[u8]]) {
+        let mut hasher = std::hash::DefaultHasher::new();
+        let mut state = self.state();
+        (state.trace, state.model.since_begin().as_millis(), parts).hash(&mut hasher);
+        state.trace = hasher.finish();
     }
 
     /// Keeps the first promise that was broken.

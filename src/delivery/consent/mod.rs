@@ -276,6 +276,7 @@ impl Shared {
                     if failure.outcome != Outcome::VersionConflict {
                         let wait = wait / 2 + self.clock.jitter(wait / 2);
                         tokio::select! {
+                            biased;
                             () = self.stop.requested() => {}
                             () = self.clock.sleep(wait) => {}
                         }
@@ -337,6 +338,7 @@ impl Shared {
 
     /// A contact counts when nothing is open about it any more.
     async fn count(&self, contact: RecordId, settled: Settled) -> Result<(), StoreError> {
+        if std::env::var_os("SIMDBG").is_some() { eprintln!("DBG count {contact:?} {:?}", settled == Settled::Written); }
         if self.store.call(move |work| work.contact_open(contact)).await? {
             return Ok(());
         }

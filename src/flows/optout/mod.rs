@@ -280,6 +280,7 @@ impl<'s> Taking<'s> {
                 self.profile(work, (contact, sides), source)?
             }
         };
+        if std::env::var_os("SIMDBG").is_some() { eprintln!("DBG take {source} {contact:?} was_open={was_open} due={due} open={:?}", work.contact_open(contact)); }
         // A contact counts once, when it is settled.
         if was_open || !due || !work.contact_open(contact)? {
             self.delta.unchanged += 1;

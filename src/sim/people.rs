@@ -1,0 +1,176 @@
+//! What people do in both systems, and that the model remembers it.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::model::{Model, PAIRS, Side, flag_name};
+use super::plan::{Act, Change};
+use crate::sandbox::{Sandbox, System};
+
+/// What the contacts lose and get back.
+const COLUMN: &str = "firstname";
+/// What the profiles lose and get back.
+const FIELD: &str = "firstName";
+
+impl Model {
+    /// Somebody does something. What the program is asked for is done elsewhere.
+    pub(crate) fn act(&mut self, sandbox: &Sandbox, act: &Act) {
+        let dynamics = sandbox.dynamics();
+        let ids = dynamics.ids("contact");
+        let cars = dynamics.ids("new_vehicle");
+        let of = |who: &usize| ids.get(who.checked_rem(ids.len())?).copied();
+        let car_of = |which: &usize| cars.get(which.checked_rem(cars.len())?).copied();
+        self.story.push(format!("{:?} {act:?}", self.since_begin()));
+        match act {
+            Act::Edit(who) => self.next_version(sandbox, ("contact", "lastname"), of(who)),
+            Act::NameCar(car) => {
+                self.next_version(sandbox, ("new_vehicle", "new_name"), car_of(car));
+            }
+            Act::Job(who, job) => {
+                let Some(id) = of(who) else { return };
+                let job = job.map(|job| format!("job {job}"));
+                let _ = dynamics.update("contact", id, &json!({ "jobtitle": job }));
+            }
+            Act::Add(out) => self.add(sandbox, *out),
+            Act::Delete(who) => {
+                let _ = of(who).map(|id| dynamics.delete("contact", id));
+            }
+            Act::DeleteCar(car) => {
+                let _ = car_of(car).map(|id| dynamics.delete("new_vehicle", id));
+            }
+            Act::Merge(winner, loser) => {
+                let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
+                if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
+                    self.merged.extend([winner, loser]);
+                    self.losers.insert(loser);
+                }
+            }
+            Act::AddCar(owner) => {
+                let mut row = json!({ "new_name": "v0" });
+                if let Some(owner) = owner.as_ref().and_then(of) {
+                    row["new_ContactId@odata.bind"] = json!(format!("/contacts({owner})"));
+                }
+                if let Ok(id) = dynamics.insert("new_vehicle", &row) {
+                    self.versions.insert(id, 0);
+                }
+            }
+            Act::MoveCar(car, owner) => {
+                let Some(id) = car_of(car) else { return };
+                let change = match owner.as_ref().and_then(of) {
+                    Some(owner) => {
+                        json!({ "new_ContactId@odata.bind": format!("/contacts({owner})") })
+                    }
+                    None => json!({ "new_contactid": null }),
+                };
+                let _ = dynamics.update("new_vehicle", id, &change);
+            }
+            Act::InDynamics(who, pair, out) => {
+                let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
+                if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
+                    self.said(id, *pair, Side::Dynamics, *out);
+                }
+            }
+            Act::InCampaign(who, pair, out) => {
+                if let Some(id) = of(who) {
+                    self.says_in_campaign(sandbox, id, *pair, *out);
+                }
+            }
+            Act::Mail(who) => {
+                if let Some(id) = of(who) {
+                    self.mail(sandbox, id);
+                }
+            }
+            Act::ExpireTokens => dynamics.expire_tokens(),
+            Act::RevokeAccess => {
+                dynamics.revoke_bearer_tokens();
+                sandbox.campaign().revoke_bearer_tokens();
+            }
+            Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
+            Act::Schema(change) => self.schema(sandbox, *change),
+            Act::OwnClock(_) | Act::Ask(_) => {}
+        }
+    }
+
+    fn next_version(&mut self, sandbox: &Sandbox, (table, column): (&str, &str), id: Option<Uuid>) {
+        let Some(id) = id else { return };
+        let version = self.versions.entry(id).or_default();
+        let name = json!({ column: format!("v{}", *version + 1) });
+        if sandbox.dynamics().update(table, id, &name).is_ok() {
+            *version += 1;
+        }
+    }
+
+    fn add(&mut self, sandbox: &Sandbox, out: bool) {
+        self.added += 1;
+        let mut row = json!({ "lastname": "v0", "jobtitle": "job 0",
+            "emailaddress1": format!("a{}@example.com", self.added), "donotbulkemail": out });
+        if !self.without.0 {
+            row[COLUMN] = json!(format!("n{}", self.added));
+        }
+        if let Ok(id) = sandbox.dynamics().insert("contact", &row) {
+            self.versions.insert(id, 0);
+            if out {
+                self.said(id, 0, Side::Dynamics, true);
+            }
+        }
+    }
+
+    fn says_in_campaign(&mut self, sandbox: &Sandbox, id: Uuid, pair: usize, out: bool) {
+        let flag = flag_name(sandbox, PAIRS[pair].1);
+        let now = sandbox.now(System::Campaign);
+        let set = sandbox.campaign().set_flag_at(&id.to_string(), flag, out, Some(now));
+        if set.is_ok_and(|profiles| profiles > 0) {
+            self.said(id, pair, Side::Campaign, out);
+        }
+    }
+
+    fn mail(&mut self, sandbox: &Sandbox, id: Uuid) {
+        let number = self.events.len();
+        let kinds = ["send", "open", "click", "bounce"];
+        sandbox.journal().add(&[json!({
+            "id": format!("e{number}"),
+            "kind": kinds[number % kinds.len()],
+            "contact": id.to_string(),
+            "time": sandbox.now(System::Journal).to_string(),
+            "campaign": "Spring", "delivery": "First",
+            "url": "https://example.com/", "mirror": "https://example.com/m",
+        })]);
+        self.events.push(id);
+    }
+
+    /// An administrator changes a schema.
+    pub(super) fn schema(&mut self, sandbox: &Sandbox, change: Change) {
+        let (dynamics, campaign) = (sandbox.dynamics(), sandbox.campaign());
+        let (column, field) = self.without;
+        self.schema_changed = true;
+        match change {
+            Change::Column(true) if !column => {
+                self.without.0 = dynamics.remove_column("contact", COLUMN).is_ok();
+            }
+            Change::Column(false) if column => {
+                self.without.0 = dynamics.restore_column("contact", COLUMN).is_err();
+            }
+            Change::Field(true) if !field => {
+                self.without.1 = campaign.remove_field("profile", FIELD).is_ok();
+            }
+            Change::Field(false) if field => {
+                self.without.1 = campaign.restore_field("profile", FIELD).is_err();
+            }
+            Change::Column(_) | Change::Field(_) => {}
+            Change::Further => {
+                self.added += 1;
+                let name = format!("new_Further{}", self.added);
+                let kind = crate::sandbox::ColumnType::Text { max: 50 };
+                let _ = dynamics.add_column("contact", &name, kind);
+            }
+        }
+    }
+
+    /// Gives both systems back what was taken away.
+    pub(crate) fn mend_schema(&mut self, sandbox: &Sandbox) {
+        if self.without != (false, false) {
+            self.schema(sandbox, Change::Column(false));
+            self.schema(sandbox, Change::Field(false));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The plan of a seed. Each concern has a stream of numbers of its own, and each
+//! seed knows only some kinds of trouble: most bugs need few, often.
+
+use crate::failpoint::Point;
+use crate::model::Flow;
+use crate::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
+
+use super::plan::{Act, Change, Crash, How, Plan, Round, Settings, Wanted};
+use super::stream::Stream;
+
+const FAULTS: &[fn(&Stream) -> Fault] = &[
+    |it| Fault::Throttle { retry_after: 1 + it.below(20) },
+    |it| Fault::Status { code: it.one_of(&[500, 502, 503, 504]), body: String::new() },
+    |_| Fault::CutBefore,
+    |_| Fault::CutAfter,
+    |_| Fault::CutAfter,
+    |_| Fault::CutIn,
+    |it| Fault::Slow { ms: 100 + it.below(5_000) },
+    |it| Fault::Slow { ms: 100_000 + it.below(50_000) },
+    |_| Fault::Truncated,
+    |_| Fault::Foreign,
+    |_| Fault::WrongContent,
+    |_| Fault::ExpiredToken,
+    |_| Fault::ExpiredDelta,
+    |_| Fault::DuplicateRows,
+];
+
+const POINTS: [Point; 4] = [Point::Commit, Point::Committed, Point::Request, Point::Answered];
+const FLOWS: [Flow; 3] = [Flow::Ingress, Flow::Egress, Flow::Optout];
+
+/// The kinds of people that a seed knows.
+#[derive(Clone, Copy)]
+struct Society {
+    vehicles: bool,
+    jobs: bool,
+    schema: bool,
+    operators: bool,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub(crate) fn of_seed(seed: u64) -> Self {
+        let stream = |purpose| Stream::new(seed, purpose);
+        let (world, people) = (stream("world"), stream("people"));
+        let (faults, crashes, clocks) = (stream("faults"), stream("crashes"), stream("clocks"));
+        let (society, operators) = (stream("society"), stream("operators"));
+        let fault_rate = faults.one_of(&[0, 0, 5, 15, 40]);
+        let crash_rate = crashes.one_of(&[0, 20, 60]);
+        let skew = || match clocks.below(4) {
+            0 | 1 => 0,
+            2 => clocks.below(10_000).cast_signed() - 5_000,
+            _ => clocks.below(1_200_000).cast_signed() - 600_000,
+        };
+        let society = Society {
+            vehicles: society.chance(40),
+            jobs: society.chance(30),
+            schema: society.chance(15),
+            operators: society.chance(30),
+        };
+        let settings = settings(&stream("settings"), society);
+        let restores = stream("restores");
+        let restores_at_all = restores.chance(15);
+        let rounds = 1 + world.index(5);
+        let round = |_| {
+            let how = how(&world);
+            let span = if let How::Daemon(seconds) = how { seconds * 1000 } else { 20_000 };
+            let mut during: Vec<_> =
+                acts(&people, 4, society).map(|act| (people.below(span), act)).collect();
+            if society.operators {
+                let asks = operators.below(4);
+                during.extend((0..asks).map(|_| {
+                    (operators.below(span), Act::Ask(wanted(&operators, settings, society)))
+                }));
+            }
+            Round {
+                rest: world.one_of(&[0, 1, 30, 900, 7_200]),
+                before: acts(&people, 5, society).collect(),
+                during,
+                faults: rules(&faults, fault_rate),
+                crash: crashes.chance(crash_rate).then(|| crash(&crashes)),
+                how,
+                latency: world.one_of(&[0, 5, 200, 3_000]),
+                restored: restores_at_all && restores.chance(30),
+            }
+        };
+        Self {
+            seed,
+            contacts: world.index(7),
+            clocks: [skew(), skew(), skew()],
+            variants: variants(&stream("variants")),
+            settings,
+            rounds: (0..rounds).map(round).collect(),
+        }
+    }
+}
+
+fn how(world: &Stream) -> How {
+    match world.below(2) {
+        0 => How::Passes,
+        _ => How::Daemon(world.one_of(&[5, 40, 150])),
+    }
+}
+
+fn crash(crashes: &Stream) -> Crash {
+    match crashes.below(5) {
+        0 => Crash::Waits(1 + crashes.below(300)),
+        _ => Crash::At(crashes.one_of(&POINTS), 1 + crashes.below(60)),
+    }
+}
+
+fn settings(it: &Stream, society: Society) -> Settings {
+    Settings {
+        page_rows: 1 + it.below(5),
+        batch: 1 + it.below(4),
+        every: it.one_of(&[10, 30]),
+        filter: society.jobs && it.chance(50),
+        job: society.jobs && it.chance(50),
+        reconcile: it.chance(15),
+    }
+}
+
+fn wanted(it: &Stream, now: Settings, society: Society) -> Wanted {
+    let flow = it.one_of(&FLOWS);
+    match it.below(16) {
+        0 => Wanted::Pause(flow),
+        1 | 2 => Wanted::Resume(flow),
+        3..6 => Wanted::Pass(flow),
+        6 | 7 => Wanted::Replay(it.chance(30)),
+        8 | 9 => Wanted::Repair(it.chance(30)),
+        10 => Wanted::Turn(it.below(60)),
+        11 => Wanted::Retry,
+        12 => Wanted::Settings(now),
+        _ => Wanted::Settings(settings(it, society)),
+    }
+}
+
+fn acts(people: &Stream, most: u64, society: Society) -> impl Iterator<Item = Act> + use<'_> {
+    let count = people.below(most + 1);
+    (0..count).map(move |_| act(people, society))
+}
+
+fn act(people: &Stream, society: Society) -> Act {
+    let who = people.index(64);
+    let owner = || people.chance(75).then(|| people.index(64));
+    match people.below(44) {
+        28..34 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
+        34 if society.schema => Act::Schema(Change::Further),
+        35 if society.schema => Act::Schema(Change::Column(people.chance(60))),
+        36 if society.schema => Act::Schema(Change::Field(people.chance(60))),
+        37..39 if society.vehicles => Act::AddCar(owner()),
+        39..41 if society.vehicles => Act::MoveCar(who, owner()),
+        41 | 42 if society.vehicles => Act::NameCar(who),
+        43 if society.vehicles => Act::DeleteCar(who),
+        roll => common(people, who, roll % 29),
+    }
+}
+
+fn common(people: &Stream, who: usize, roll: u64) -> Act {
+    match roll {
+        0..4 => Act::Edit(who),
+        4..6 => Act::Add(people.chance(20)),
+        6 => Act::Delete(who),
+        7 => Act::Merge(who, people.index(64)),
+        8..14 => Act::InDynamics(who, people.index(2), people.chance(60)),
+        14..20 => Act::InCampaign(who, people.index(2), people.chance(60)),
+        20..25 => Act::Mail(who),
+        25 => Act::ExpireTokens,
+        26 => Act::RevokeAccess,
+        27 => Act::OwnClock(people.below(240_000).cast_signed() - 120_000),
+        _ => {
+            let system = people.one_of(&[System::Dynamics, System::Campaign]);
+            Act::Clock(system, people.below(240_000).cast_signed() - 120_000)
+        }
+    }
+}
+
+fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
+    if rate == 0 {
+        return Vec::new();
+    }
+    let count = 1 + faults.below(3);
+    (0..count)
+        .map(|_| {
+            let fault = faults.one_of(FAULTS)(faults);
+            let system = faults.one_of(&[
+                None,
+                Some(System::Dynamics),
+                Some(System::Campaign),
+                Some(System::Journal),
+            ]);
+            #[expect(clippy::cast_precision_loss, reason = "a small percentage")]
+            let probability = Some(rate as f64 / 100.0);
+            let times = Some(1 + faults.below(12));
+            FaultRule { system, probability, times, ..FaultRule::always(fault) }
+        })
+        .collect()
+}
+
+fn variants(it: &Stream) -> Variants {
+    Variants {
+        delta_expired: it.one_of(&[400, 410]),
+        first_token: it.one_of(&[TokenMoment::LastPage, TokenMoment::FirstPage]),
+        campaign_delete: it.one_of(&[200, 204]),
+        equal_flag_bumps: it.chance(50),
+        flags_have_stamps: it.chance(90),
+        deny_list_names: it.chance(30),
+        journal_repeats: u32::from(it.chance(30)) * 3,
+        journal_shuffle: u32::from(it.chance(30)) * 4,
+        journal_batch: it.one_of(&[1, 3, 100]),
+        batch_operations: it.one_of(&[2, 10, 1000]),
+        journal_links_joined: it.chance(50),
+        ..Variants::default()
+    }
+}
