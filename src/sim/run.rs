@@ -232,6 +232,8 @@ impl<'a> World<'a> {
         };
         failpoint::plan(None);
         self.waits.set(None);
+        // What the dead had begun beside themselves goes too.
+        self.wire.clock.sleep(Duration::from_millis(1)).await;
         match ended {
             None => {
                 self.tell("the program died".to_owned());

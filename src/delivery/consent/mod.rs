@@ -338,7 +338,6 @@ impl Shared {
 
     /// A contact counts when nothing is open about it any more.
     async fn count(&self, contact: RecordId, settled: Settled) -> Result<(), StoreError> {
-        if std::env::var_os("SIMDBG").is_some() { eprintln!("DBG count {contact:?} {:?}", settled == Settled::Written); }
         if self.store.call(move |work| work.contact_open(contact)).await? {
             return Ok(());
         }

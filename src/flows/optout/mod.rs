@@ -263,10 +263,13 @@ impl<'s> Taking<'s> {
                 (contact, work.contact_open(contact)?, false)
             }
             Told::Merged { contact, into, values, seen } => {
+                let loser_was_open = work.contact_open(contact)?;
                 work.note_merge(contact, into)?;
                 let into = work.survivor_of(contact)?.unwrap_or(into);
                 let was_open = work.contact_open(into)?;
-                (into, was_open, self.merged(work, (contact, &values, &seen), into)?)
+                let due = self.merged(work, (contact, &values, &seen), into)?;
+                self.closed(work, contact, loser_was_open)?;
+                (into, was_open, due)
             }
             Told::Profile { contact, key, sides } => {
                 let contact = match contact {
@@ -280,9 +283,22 @@ impl<'s> Taking<'s> {
                 self.profile(work, (contact, sides), source)?
             }
         };
-        if std::env::var_os("SIMDBG").is_some() { eprintln!("DBG take {source} {contact:?} was_open={was_open} due={due} open={:?}", work.contact_open(contact)); }
         // A contact counts once, when it is settled.
         if was_open || !due || !work.contact_open(contact)? {
+            self.delta.unchanged += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts a contact that was read before and waited, where another takes its
+    /// place: nobody else will count it.
+    fn closed(
+        &mut self,
+        work: &Work<'_>,
+        contact: RecordId,
+        was_open: bool,
+    ) -> Result<(), StoreError> {
+        if was_open && !work.contact_open(contact)? {
             self.delta.unchanged += 1;
         }
         Ok(())
@@ -340,6 +356,7 @@ impl<'s> Taking<'s> {
             Some(survivor) if counts => {
                 // The loser's other flags show again with its profile.
                 work.settle_contact_as_it_is(contact)?;
+                self.closed(work, contact, was_open)?;
                 Ok((survivor, survivor_was_open, true))
             }
             Some(_) | None => Ok((contact, was_open, due)),
