@@ -13,12 +13,14 @@ pub(crate) mod control;
 mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
+mod expand;
 pub(crate) mod filter;
 pub(crate) mod generate;
 mod jobs;
 mod keys;
 mod members;
 pub(crate) mod metadata;
+mod option_set;
 pub(crate) mod page;
 mod pages;
 pub(crate) mod path;
@@ -26,6 +28,7 @@ pub(crate) mod pointer;
 mod privileges;
 mod question;
 pub(crate) mod read;
+pub(crate) mod relation;
 pub(crate) mod render;
 pub(crate) mod row_routes;
 pub(crate) mod schema;
@@ -258,6 +261,8 @@ fn named(
             metadata::alter::put_column(db, call, segments)
         }
         ("EntityDefinitions", &Method::DELETE) => metadata::alter::delete(db, segments),
+        ("$metadata", &Method::GET) => Ok(metadata::csdl::document(db, call)),
+        ("GlobalOptionSetDefinitions", _) => metadata::option_sets::route(db, call, segments),
         ("RelationshipDefinitions", _) => metadata::relate::route(db, call, segments),
         ("CreateEntities", &Method::POST) => metadata::watch::create_entities(db, call, around),
         ("RetrieveMetadataChanges", &Method::GET) => metadata::watch::changes(db, call, variants),

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-pub(crate) use super::keys::AlternateKey;
+pub(crate) use super::keys::{AlternateKey, name_guid};
+use super::relation::Pair;
 
 /// How a date-time column behaves (`DateTimeBehavior/Value`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub enum LookupFlavour {
     Customer,
     /// `Owner`
     Owner,
+    /// The id of a row in an intersect table: `Uniqueidentifier`
+    Bare,
 }
 
 /// A column's type with its limits.
@@ -143,6 +146,7 @@ impl ColumnType {
             Self::Lookup { flavour: LookupFlavour::Lookup, .. } => "Lookup",
             Self::Lookup { flavour: LookupFlavour::Customer, .. } => "Customer",
             Self::Lookup { flavour: LookupFlavour::Owner, .. } => "Owner",
+            Self::Lookup { flavour: LookupFlavour::Bare, .. } => "Uniqueidentifier",
         }
     }
 
@@ -150,7 +154,9 @@ impl ColumnType {
     pub(crate) fn metadata_stem(&self) -> &'static str {
         match self {
             Self::MultiSelect(_) => "MultiSelectPicklist",
-            Self::Uniqueidentifier => "UniqueIdentifier",
+            Self::Uniqueidentifier | Self::Lookup { flavour: LookupFlavour::Bare, .. } => {
+                "UniqueIdentifier"
+            }
             Self::Lookup { .. } => "Lookup",
             Self::Text { .. }
             | Self::Memo { .. }
@@ -190,6 +196,11 @@ impl ColumnType {
         }
     }
 
+    /// Whether it reads as `_name_value`: a lookup outside of intersect tables.
+    fn underscored(&self) -> bool {
+        matches!(self, Self::Lookup { flavour, .. } if *flavour != LookupFlavour::Bare)
+    }
+
     /// The targets of a lookup.
     pub(crate) fn targets(&self) -> &[Target] {
         if let Self::Lookup { targets, .. } = self { targets } else { &[] }
@@ -223,6 +234,8 @@ pub(crate) struct Column {
     pub(crate) role: Role,
     /// Column security keeps the application from reading it.
     pub(crate) secured: bool,
+    /// The global choice that it takes its options from.
+    pub(crate) global: Option<String>,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -238,6 +251,7 @@ impl Column {
             update: true,
             role: Role::Plain,
             secured: false,
+            global: None,
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -250,13 +264,14 @@ impl Column {
         self
     }
 
+    /// The id of another row in an intersect table.
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.kind.targets().is_empty() && !self.kind.underscored()
+    }
+
     /// The name in a row: lookups read as `_name_value`.
     pub(crate) fn wire_name(&self) -> String {
-        if self.kind.targets().is_empty() {
-            self.name.clone()
-        } else {
-            format!("_{}_value", self.name)
-        }
+        if self.kind.underscored() { format!("_{}_value", self.name) } else { self.name.clone() }
     }
 }
 
@@ -272,6 +287,8 @@ pub(crate) struct Table {
     pub(crate) activity: bool,
     /// Joins two other tables: no read by id, no update (sheet 9.4).
     pub(crate) intersect: bool,
+    /// The relations of many to many whose rows these are.
+    pub(crate) pairs: Vec<Pair>,
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
     /// Turned on in the definition, but not published yet.
@@ -312,6 +329,7 @@ impl Table {
             type_code,
             activity: false,
             intersect: false,
+            pairs: Vec::new(),
             tracked: true,
             trackable: true,
             tracking_unpublished: false,
@@ -351,9 +369,9 @@ impl Table {
     /// A column by the name it has in rows.
     pub(crate) fn by_wire(&self, name: &str) -> Option<&Column> {
         if let Some(inner) = name.strip_prefix('_').and_then(|rest| rest.strip_suffix("_value")) {
-            return self.column(inner).filter(|column| !column.kind.targets().is_empty());
+            return self.column(inner).filter(|column| column.kind.underscored());
         }
-        self.column(name).filter(|column| column.kind.targets().is_empty())
+        self.column(name).filter(|column| !column.kind.underscored())
     }
 
     /// Names the lookups of an activity after its schema name or its logical
@@ -382,12 +400,4 @@ impl Table {
             Some((column, u8::try_from(at).ok()?))
         })
     }
-}
-
-/// A GUID that a name always gets.
-pub(crate) fn name_guid(space: &str, name: &str) -> Uuid {
-    let digest = blake3::hash(format!("{space}/{name}").as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest.as_bytes()[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }

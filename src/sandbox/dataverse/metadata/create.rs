@@ -196,15 +196,19 @@ fn activity_rules(body: &Map<String, Value>) -> Result<(), Refusal> {
 /// A table with the columns that the server makes.
 pub(crate) fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
     let name = schema_name.to_lowercase();
-    let codes = db.tables.values().map(|data| data.def.type_code);
-    let code = codes.max().unwrap_or(0).max(11_000) + 1;
-    let set = plural(&name);
+    let (code, set) = (plain_code(db), plural(&name));
     if activity {
         return custom_activity(schema_name, &set, code);
     }
     let mut def = Table::new(&name, schema_name, &set, &format!("{name}id"), "", code);
     active(&mut def);
     def
+}
+
+/// The type code of the next new table.
+pub(super) fn plain_code(db: &Db) -> u32 {
+    let codes = db.tables.values().map(|data| data.def.type_code);
+    codes.max().unwrap_or(0).max(11_000) + 1
 }
 
 /// The plural that the server makes.
