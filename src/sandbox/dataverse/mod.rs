@@ -160,7 +160,10 @@ fn route(
     if call.path.len() + call.raw_query.len() > longest {
         return Err(query("The request URL is too long."));
     }
-    let rest = call.path.strip_prefix("/api/data/").unwrap_or_default();
+    let Some(rest) = call.path.strip_prefix("/api/data/") else {
+        // Such as Dataverse search, a service of its own.
+        return Err(refuse(501, "0x80060888", "Only /api/data is part of this sandbox."));
+    };
     let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
     if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
         return Err(no_segment(version));
