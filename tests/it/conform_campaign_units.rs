@@ -33,7 +33,7 @@ fn adobes_campaign_client_puts_profiles_into_units() {
     assert_eq!(campaign.rows("orgUnitBase")[0]["label"], "Everything");
     let after = stage.call("getProfileWithOrgUnit", &json!([key]));
     assert_eq!(after["body"]["orgUnit"]["title"], "Everything (all)");
-    assert_eq!(campaign.rows("profile")[0]["orgUnit"]["title"], "Everything (all)");
+    assert_eq!(campaign.rows("profile")[0]["orgUnit"]["key"], "all");
 }
 
 #[test]
