@@ -115,6 +115,7 @@ async fn what_is_not_understood_is_refused_and_never_ignored() {
         ("contacts?$expand=nothing", 400),
         ("contacts?$expand=parentcustomerid_account($select=nothing)", 400),
         ("lists?$expand=listcontact_association,createdby", 400),
+        ("contacts?$filter=parentcustomerid_account/name eq 'x'", 501),
         ("GlobalOptionSetDefinitions?$filter=Name eq 'x'", 400),
         ("GlobalOptionSetDefinitions(Name='x')", 404),
         ("EntityDefinitions?$filter=LogicalName gt 'a'", 501),

@@ -29,16 +29,16 @@ impl Misfit {
         Self { owner: owner.to_owned(), item: Some(item.to_owned()), text }
     }
 
-    /// The problem with the line of what it is about, where that is found.
-    pub(super) fn told(&self, source: &str) -> String {
+    /// The line of what it is about, where that is found, and the problem with it.
+    pub(super) fn told(&self, source: &str) -> (Option<usize>, String) {
         let owner = named(source, 0, &["name"], &self.owner);
         let item = self
             .item
             .as_ref()
             .and_then(|item| named(source, owner.map_or(0, |at| at + 1), &["name", "field"], item));
-        let Some(at) = item.or(owner) else { return self.text.clone() };
+        let Some(at) = item.or(owner) else { return (None, self.text.clone()) };
         let line = source.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        format!("line {line}: {}", self.text)
+        (Some(line), format!("line {line}: {}", self.text))
     }
 }
 
@@ -65,12 +65,12 @@ mod tests {
     fn a_problem_stands_on_the_line_of_its_part() {
         let toml = "[[table]]\nname = \"contact\"\n\n[[table]]\nname = \"new_Pet\"\ncolumns = [\n  { name = \"new_A\", targets = [\"contact\"] },\n  { type = \"text\", name=\"new_B\" },\n]\n";
         let part = |owner: &str, item: &str| {
-            Misfit::part(("table", owner), ("column", item), "is wrong").told(toml)
+            Misfit::part(("table", owner), ("column", item), "is wrong").told(toml).1
         };
         assert_eq!(part("new_Pet", "new_B"), "line 8: table new_Pet, column new_B: is wrong");
         assert_eq!(part("new_Pet", "new_C"), "line 5: table new_Pet, column new_C: is wrong");
         let whole =
-            |owner: &str, source: &str| Misfit::whole("table", owner, "is wrong").told(source);
+            |owner: &str, source: &str| Misfit::whole("table", owner, "is wrong").told(source).1;
         assert_eq!(whole("contact", toml), "line 2: table contact: is wrong");
         assert_eq!(whole("nobody", toml), "table nobody: is wrong");
         let json = "{\"table\": [\n {\"name\": \"new_Pet\"}]}";

@@ -101,7 +101,9 @@ impl Sandbox {
         let mut misfits = tables::make(&mut dynamics, &schema.tables);
         misfits.extend(resources::make(&mut campaign, &schema.resources));
         if !misfits.is_empty() {
-            let told: Vec<String> = misfits.iter().map(|misfit| misfit.told(text)).collect();
+            let mut told: Vec<_> = misfits.iter().map(|misfit| misfit.told(text)).collect();
+            told.sort_by_key(|(line, _)| *line);
+            let told: Vec<String> = told.into_iter().map(|(_, text)| text).collect();
             return Err(told.join("\n"));
         }
         Ok(Customized { tables: schema.tables.len(), resources: schema.resources.len() })
