@@ -32,8 +32,8 @@ fn page(client: &str) -> BTreeMap<String, String> {
 fn source(test: &str) -> Option<String> {
     let (module, name) = test.split_once("::")?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/{module}.rs"));
-    let text = std::fs::read_to_string(path).ok()?;
-    let (_, body) = text.split_once(&format!("fn {name}("))?;
+    let module = std::fs::read_to_string(path).ok()?;
+    let (_, body) = module.split_once(&format!("fn {name}("))?;
     Some(body.split("\n#[test]").next()?.to_owned())
 }
 

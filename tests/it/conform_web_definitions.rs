@@ -142,8 +142,8 @@ fn dynamics_web_api_makes_relations_and_follows_them() {
         &json!([{"collection": "new_clubs", "select": ["new_name"],
         "expand": [{"property": "new_HeadId", "select": ["fullname"]}]}]),
     );
-    let held = dynamics.get("contact", contacts[0]).unwrap();
-    assert_eq!(clubs["value"][0]["new_HeadId"]["fullname"], held["fullname"]);
+    let leader = dynamics.get("contact", contacts[0]).unwrap();
+    assert_eq!(clubs["value"][0]["new_HeadId"]["fullname"], leader["fullname"]);
     let person = stage.call(
         "retrieve",
         &json!([{"collection": "new_clubs", "key": club,

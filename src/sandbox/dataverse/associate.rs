@@ -175,7 +175,7 @@ fn attach(
             write::update(db, table, to, &body, actor)?;
         }
         Way::Pairs { table, through, own, other } => {
-            if relation::pair_row(db, through, (own, id), (other, to)).is_none() {
+            if relation::pair_row(db, through, (own.as_ref(), id), (other.as_ref(), to)).is_none() {
                 members::fits(db, through, (from, id), (table, to))?;
                 for (column, kind, id) in [(own, from, id), (other, table.as_str(), to)] {
                     let mut targets = column.kind.targets().iter();
@@ -201,7 +201,9 @@ fn detach(db: &mut Db, id: Uuid, way: &Way, to: Uuid, actor: Actor) -> Result<Re
             }
         }
         Way::Pairs { through, own, other, .. } => {
-            if let Some(row) = relation::pair_row(db, through, (own, id), (other, to)) {
+            if let Some(row) =
+                relation::pair_row(db, through, (own.as_ref(), id), (other.as_ref(), to))
+            {
                 db.remove(through, row);
             }
         }

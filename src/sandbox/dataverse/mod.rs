@@ -149,12 +149,8 @@ pub(crate) fn answer(db: &mut Db, call: &Call, around: &Surroundings<'_>) -> Rep
     reply
 }
 
-fn route(
-    db: &mut Db,
-    call: &Call,
-    prefer: &Prefer,
-    around: &Surroundings<'_>,
-) -> Result<Reply, Refusal> {
+/// What stands behind the version in the path.
+fn below<'a>(call: &'a Call, around: &Surroundings<'_>) -> Result<&'a str, Refusal> {
     // Sheet 1.8: an address inside a batch may be longer.
     let longest = if around.batched { 65_536 } else { 32_768 };
     if call.path.len() + call.raw_query.len() > longest {
@@ -168,6 +164,16 @@ fn route(
     if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
         return Err(no_segment(version));
     }
+    Ok(rest)
+}
+
+fn route(
+    db: &mut Db,
+    call: &Call,
+    prefer: &Prefer,
+    around: &Surroundings<'_>,
+) -> Result<Reply, Refusal> {
+    let rest = below(call, around)?;
     let decoded: Vec<String> =
         rest.split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();

@@ -35,7 +35,7 @@ pub(super) enum Way {
     /// The rows whose lookup holds this one.
     Many { table: String, column: Column, navigation: String },
     /// The rows on the other side of an intersect table.
-    Pairs { table: String, through: String, own: Column, other: Column },
+    Pairs { table: String, through: String, own: Box<Column>, other: Box<Column> },
 }
 
 impl Way {
@@ -66,8 +66,8 @@ pub(super) fn way(db: &Db, table: &str, name: &str) -> Option<Way> {
             Some(Way::Pairs {
                 table: other.table.clone(),
                 through: data.def.name.clone(),
-                own: data.def.column(&own.column)?.clone(),
-                other: data.def.column(&other.column)?.clone(),
+                own: Box::new(data.def.column(&own.column)?.clone()),
+                other: Box::new(data.def.column(&other.column)?.clone()),
             })
         })
     })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 pub(crate) use super::keys::{AlternateKey, name_guid};
+pub use super::option_set::Choice;
 use super::relation::Pair;
 
 /// How a date-time column behaves (`DateTimeBehavior/Value`).
@@ -19,19 +20,6 @@ pub enum Behavior {
     TimeZoneIndependent,
     /// A true date.
     DateOnly,
-}
-
-/// One option of a choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The stored number.
-    pub value: i64,
-    /// Label in English, 1033.
-    pub english: String,
-    /// Label in German, 1031.
-    pub german: String,
-    /// For a status: its state. For a state: its default status.
-    pub partner: Option<i64>,
 }
 
 /// One table that a lookup may point at.
@@ -128,7 +116,9 @@ impl ColumnType {
     /// `AttributeType` in metadata (sheet 7.2).
     pub(crate) fn attribute_type(&self) -> &'static str {
         match self {
-            Self::Uniqueidentifier => "Uniqueidentifier",
+            Self::Uniqueidentifier | Self::Lookup { flavour: LookupFlavour::Bare, .. } => {
+                "Uniqueidentifier"
+            }
             Self::Text { .. } => "String",
             Self::Memo { .. } => "Memo",
             Self::EntityName => "EntityName",
@@ -146,7 +136,6 @@ impl ColumnType {
             Self::Lookup { flavour: LookupFlavour::Lookup, .. } => "Lookup",
             Self::Lookup { flavour: LookupFlavour::Customer, .. } => "Customer",
             Self::Lookup { flavour: LookupFlavour::Owner, .. } => "Owner",
-            Self::Lookup { flavour: LookupFlavour::Bare, .. } => "Uniqueidentifier",
         }
     }
 
@@ -234,8 +223,6 @@ pub(crate) struct Column {
     pub(crate) role: Role,
     /// Column security keeps the application from reading it.
     pub(crate) secured: bool,
-    /// The global choice that it takes its options from.
-    pub(crate) global: Option<String>,
     pub(crate) number: u16,
     pub(crate) metadata_id: Uuid,
 }
@@ -251,7 +238,6 @@ impl Column {
             update: true,
             role: Role::Plain,
             secured: false,
-            global: None,
             number: 0,
             metadata_id: name_guid("column", schema_name),
         }
@@ -297,6 +283,8 @@ pub(crate) struct Table {
     pub(crate) labels: Vec<(u64, String)>,
     /// Display names of columns that were given some, by logical name.
     pub(crate) column_labels: BTreeMap<String, Vec<(u64, String)>>,
+    /// The global choices that columns take their options from, by logical name.
+    pub(crate) globals: BTreeMap<String, String>,
     /// Display names of many rows; without any it is the set's name.
     pub(crate) collection_labels: Vec<(u64, String)>,
     /// Members that a definition without them resets.
@@ -335,6 +323,7 @@ impl Table {
             tracking_unpublished: false,
             labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
             column_labels: BTreeMap::new(),
+            globals: BTreeMap::new(),
             collection_labels: Vec::new(),
             color: Some("#3b79b7".to_owned()),
             audited: true,

@@ -92,7 +92,7 @@ fn column_value(db: &Db, table: &Table, column: &Column) -> Map<String, Value> {
         "ColumnNumber": column.number, "MetadataId": column.metadata_id.to_string(), "HasChanged": null,
     }));
     out.extend(type_members(column));
-    if let Some(set) = column.global.as_ref().and_then(|name| db.option_sets.get(name)) {
+    if let Some(set) = table.globals.get(&column.name).and_then(|name| db.option_sets.get(name)) {
         let shared = Value::Object(global(set));
         out.insert("OptionSet".to_owned(), shared.clone());
         out.insert("GlobalOptionSet".to_owned(), shared);
@@ -144,13 +144,14 @@ fn type_members(column: &Column) -> Map<String, Value> {
             };
             json!({"Format": if *date_format { "DateOnly" } else { "DateAndTime" }, "DateTimeBehavior": {"Value": behavior}})
         }
-        ColumnType::Lookup { flavour: LookupFlavour::Bare, .. } => json!({}),
+        ColumnType::Lookup { flavour: LookupFlavour::Bare, .. }
+        | ColumnType::Uniqueidentifier
+        | ColumnType::EntityName => json!({}),
         ColumnType::Lookup { targets, .. } => {
             let mut names: Vec<&str> = targets.iter().map(|target| target.table.as_str()).collect();
             names.dedup();
             json!({"Targets": names, "Format": "None"})
         }
-        ColumnType::Uniqueidentifier | ColumnType::EntityName => json!({}),
     })
 }
 

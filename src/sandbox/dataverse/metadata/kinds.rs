@@ -86,9 +86,7 @@ pub(super) fn column(db: &Db, body: &Map<String, Value>) -> Result<Column, Refus
         .ok_or_else(|| wrong("@odata.type names no attribute type."))?;
     let schema_name = string(body, "SchemaName")?;
     in_base_language(db, body)?;
-    let mut column = Column::new(schema_name, column_type(db, stem, body)?);
-    column.global = shared(db, body)?.map(|set| set.name.clone());
-    Ok(column)
+    Ok(Column::new(schema_name, column_type(db, stem, body)?))
 }
 
 fn length(body: &Map<String, Value>, most: u64) -> Result<usize, Refusal> {
@@ -172,7 +170,10 @@ fn boolean(body: &Map<String, Value>) -> ColumnType {
 }
 
 /// The global choice that a column is bound to.
-fn shared<'a>(db: &'a Db, body: &Map<String, Value>) -> Result<Option<&'a OptionSet>, Refusal> {
+pub(super) fn shared<'a>(
+    db: &'a Db,
+    body: &Map<String, Value>,
+) -> Result<Option<&'a OptionSet>, Refusal> {
     let bound = body.get("GlobalOptionSet@odata.bind").and_then(Value::as_str);
     bound.map(|address| option_sets::named(db, address)).transpose()
 }

@@ -16,6 +16,7 @@ use crate::sandbox::dataverse::api;
 use crate::sandbox::dataverse::error::{Refusal, query, refuse};
 use crate::sandbox::dataverse::option_set::OptionSet;
 use crate::sandbox::dataverse::privileges::require_named;
+use crate::sandbox::dataverse::schema::{Column, Table};
 use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::wire::{Call, Reply};
 
@@ -129,8 +130,11 @@ fn put(db: &mut Db, call: &Call, segment: &str) -> Result<Reply, Refusal> {
 fn delete(db: &mut Db, segment: &str) -> Result<Reply, Refusal> {
     require_named(db, "prvDeleteOptionSet")?;
     let name = named(db, segment)?.name.clone();
-    let columns = db.tables.values().flat_map(|data| &data.def.columns);
-    let dependent = columns.filter(|column| column.global.as_deref() == Some(&name)).count();
+    let used = |table: &Table| {
+        let uses = |column: &Column| table.globals.get(&column.name) == Some(&name);
+        table.columns.iter().filter(|column| uses(column)).count()
+    };
+    let dependent: usize = db.tables.values().map(|data| used(&data.def)).sum();
     if dependent > 0 {
         return Err(define::referenced("OptionSet", &name, dependent));
     }
