@@ -167,7 +167,7 @@ fn the_bill_of_materials_names_the_crates_and_the_sqlite_that_is_built_in() -> O
         let (name, version) = (name.as_str().ok_or("name")?, version.as_str().ok_or("version")?);
         match name {
             "tokio" | "rusqlite" | "aws-lc-sys" => {
-                assert!(has(name, version, "required"), "{name}")
+                assert!(has(name, version, "required"), "{name}");
             }
             "serde_derive" | "cc" => assert!(has(name, version, "excluded"), "{name}"),
             // For tests alone; optional, and never built.
