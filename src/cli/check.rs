@@ -33,7 +33,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
                 print_json(&json!({ "problems": problems }))?;
             } else {
                 let path = cli.global.config.display().to_string();
-                print(&problems.render(&text, &path, colour()))?;
+                print(&problems.render(&text, &path, colour(&std::io::stdout())))?;
                 say(&to_mend(problems.len()));
             }
             return Ok(Exit::Usage);

@@ -15,7 +15,7 @@ use crate::telemetry::{BugFound, CommandFailed, LogFormat, Spool, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
-use super::output::{complain, count, say};
+use super::output::{colour, complain, count, say};
 
 /// The progress of a command; draws nothing unless stderr is a terminal and
 /// the log is for people.
@@ -91,7 +91,7 @@ impl Progress {
     /// The same; the spool takes the lines too, once it is open.
     pub(super) fn start_with(global: &Global, spool: Spool) -> Result<Self, End> {
         let terminal = io::stderr().is_terminal();
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+        let colour = colour(&io::stderr());
         let format = match global.log_format {
             Format::Json => LogFormat::Json,
             Format::Pretty => LogFormat::Pretty { colour },
@@ -162,6 +162,11 @@ impl Progress {
             *last = Some(now);
             say(message);
         }
+    }
+
+    /// A word to the user, above the line.
+    pub(super) fn say(&self, text: &str) {
+        self.all.suspend(|| say(text));
     }
 
     /// Shows a step that has no numbers.
