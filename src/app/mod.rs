@@ -36,6 +36,7 @@ mod story;
 mod suggest;
 mod tables;
 
+pub(crate) use budget::budget_findings;
 pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
