@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
 use crate::store::copy::{Copy, sweep};
+use crate::store::error::in_words as sql_words;
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
@@ -50,6 +51,10 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
+        Self::begin(path, mode, clock).map_err(|error| error.at(path))
+    }
+
+    fn begin(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(unusable(path, "SQLite 3.51.3 or later is needed"));
         }
@@ -101,7 +106,7 @@ impl Writer {
         if self.ended {
             return Err(StoreError::Ended);
         }
-        scrub::scrub(&mut self.connection)
+        scrub::scrub(&mut self.connection).map_err(|error| error.at(&self.path))
     }
 
     pub(crate) fn key(&self) -> SealKey {
@@ -143,7 +148,7 @@ impl Writer {
         if result.is_err() {
             self.layouts.clear();
         }
-        result
+        result.map_err(|error| error.at(&self.path))
     }
 
     fn durable<T>(
@@ -163,7 +168,7 @@ impl Writer {
         }
         if let Err(error) = transaction.commit() {
             self.crashed();
-            return Err(StoreError::CommitUnknown(error.to_string()));
+            return Err(StoreError::CommitUnknown(sql_words(&error)));
         }
         failpoint::hit(Point::Committed);
         if failpoint::is_dead() {
@@ -212,7 +217,7 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
             StoreError::Locked { path: path.to_owned(), holder: "another program".to_owned() }
         }
         Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
-            unusable(path, &error.to_string())
+            unusable(path, &sql_words(&error))
         }
         Some(rusqlite::ErrorCode::NotADatabase) => unusable(
             path,

@@ -28,6 +28,7 @@ mod daemon;
 mod daemon_asked;
 mod daemon_beside;
 mod daemon_compare;
+mod daemon_disk;
 mod daemon_hardship;
 mod daemon_quiet;
 mod daemon_reload;
