@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) last_rows: LastRows,
     pub(crate) limits: Limits,
     pub(crate) origin: String,
+    /// The same port over TLS, where it speaks it.
+    pub(crate) secure: Option<String>,
     pub(crate) seed: u64,
     pub(crate) restless: AtomicU64,
     pub(crate) desk: page::Desk,
@@ -104,7 +106,7 @@ impl Drop for Flight {
 
 /// Which look-alike a path belongs to.
 fn system(path: &str) -> System {
-    if path.starts_with("/api/data/") {
+    if path.starts_with("/api/") {
         System::Dynamics
     } else if path.starts_with("/ims/") {
         System::Ims
