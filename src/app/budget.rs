@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::app::App;
+use crate::app::explore::{Finding, FindingKind};
 use crate::clock::Clock;
 use crate::config::{Config, DayBudget};
 use crate::http::{Book, Class, Client, DayLimit, Entry, Meter, System, Used, end_of};
@@ -77,6 +78,25 @@ pub(super) fn day_limit(config: &Config, budget: Option<DayBudget>) -> Option<Da
     let share = if config.has(Flow::Optout) { budget.optout_share } else { 0 };
     let kept = budget.requests.saturating_mul(share).div_ceil(100);
     Some(DayLimit { per_day: budget.requests, kept })
+}
+
+/// What the budgets of a day mean for the flows, offline.
+pub(crate) fn budget_findings(config: &Config) -> Vec<Finding> {
+    let limit = day_limit(config, config.dynamics.per_day);
+    let batch = config.egress.as_ref().map(|egress| egress.batch as u64);
+    let found = limit.zip(batch).and_then(|(limit, batch)| {
+        let ordinary = limit.per_day.saturating_sub(limit.kept);
+        (ordinary < batch).then(|| Finding {
+            place: "dynamics.requests_per_day".to_owned(),
+            problem: format!(
+                "a day has {ordinary} requests for all but opt-outs, and one `$batch` of egress counts as up to {batch}; smaller ones are sent"
+            ),
+            hint: "raise `requests_per_day`, or lower `optout_share` or `batch` in [egress]"
+                .to_owned(),
+            kind: FindingKind::Warning,
+        })
+    });
+    found.into_iter().collect()
 }
 
 /// The systems without whose budget a flow does not run.

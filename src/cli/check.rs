@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Finding, FindingKind, check, guardrails};
+use crate::app::{App, Finding, FindingKind, budget_findings, check, guardrails};
 use crate::clock::Clock;
 use crate::config::{Config, load, next_runs, read};
 
@@ -56,7 +56,8 @@ fn report(
     clock: &Clock,
 ) -> Result<Exit, End> {
     let tables = config.ingress.as_ref().map_or(&[][..], |ingress| &ingress.tables);
-    let own = guardrails(tables);
+    let mut own = guardrails(tables);
+    own.extend(budget_findings(config));
     let (mut problems, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings.iter().chain(&own) {
         match finding.kind {

@@ -27,6 +27,7 @@ mod resync;
 mod run;
 mod sandbox;
 mod sink;
+mod slices;
 mod status;
 mod sync;
 mod trace;

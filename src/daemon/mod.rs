@@ -23,7 +23,7 @@ mod vitals;
 mod work;
 
 pub(crate) use control::{Answering, Reply};
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, Turn};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};

@@ -25,6 +25,7 @@ mod gate;
 mod health;
 mod message;
 mod origin;
+mod pause;
 mod progress;
 mod retry_after;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod letters;
 mod links;
 mod log_files;
 mod outbox;
+mod place;
 mod resync;
 mod seals;
 
