@@ -65,8 +65,9 @@ pub(crate) enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
+            // SQLite says so of a page that the disk cannot read, too.
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                Self::Corrupt(error.to_string())
+                Self::Corrupt(format!("{error}, or its disk cannot be read (see the system's log)"))
             }
             _ => Self::Statement(error.to_string()),
         }
