@@ -129,5 +129,7 @@ mod stress_io;
 mod stress_kills;
 mod stress_world;
 mod support;
+mod tls;
 mod trace;
+mod tripwire;
 mod variants;
