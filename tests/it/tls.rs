@@ -11,7 +11,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::rig::{Running, finish};
+use crate::rig::Running;
 use crate::support::{FIELDS, Setup, World, by_filter};
 
 /// An authority of this test alone.
@@ -95,16 +95,19 @@ impl Impostor {
     }
 }
 
-/// Until the other side goes.
+/// Hears a request and refuses it.
 fn converse(face: &Face, mut stream: TcpStream, heard: &Mutex<Vec<u8>>) {
     let mut some = [0; 4096];
     match face {
         Face::Tls(config) => {
             let connection = ServerConnection::new(Arc::clone(config)).unwrap();
             let mut stream = StreamOwned::new(connection, stream);
-            while let Ok(length @ 1..) = stream.read(&mut some) {
+            if let Ok(length @ 1..) = stream.read(&mut some) {
                 heard.lock().unwrap().extend_from_slice(&some[..length]);
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
             }
+            // Until the other side goes.
+            while let Ok(1..) = stream.read(&mut some) {}
         }
         Face::Plain => {
             if let Ok(length) = stream.read(&mut some) {
@@ -161,22 +164,14 @@ fn refused(authority: &Authority, face: Face, says: &str) {
 
 #[test]
 fn a_certificate_of_a_trusted_authority_is_accepted() {
-    // Both know the same clients and contacts: they have one seed.
-    let setup = Setup { contacts: 1, ..Setup::default() };
-    let options = cdsync::sandbox::SandboxOptions {
-        contacts: setup.contacts,
-        seed: setup.seed,
-        tls: true,
-        ..Default::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let sandbox = runtime.block_on(cdsync::sandbox::Sandbox::start(options)).unwrap();
-    let world = world(&sandbox.secure_origin().unwrap(), setup);
-    let arguments = ["sync", "ingress", "--patience", "60"];
-    let pass = trusting(&world, sandbox.authority().unwrap(), &arguments);
-    let ended = runtime.block_on(finish(pass));
-    ended.expect(0);
-    assert_eq!(world.sandbox.campaign().count("profile"), 1);
+    let authority = Authority::new("one");
+    let impostor = Impostor::new(Face::Tls(authority.server(certificate("localhost"), true)));
+    let world = world(&impostor.origin(), Setup { contacts: 1, ..Setup::default() });
+    let arguments = ["sync", "ingress", "--patience", "600"];
+    let ended = trusting(&world, &authority.pem, &arguments).output().unwrap();
+    // It answers as no identity service does.
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    assert!(impostor.heard().starts_with("POST /"), "{}", impostor.heard());
 }
 
 #[test]
