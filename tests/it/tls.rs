@@ -32,7 +32,7 @@ impl Authority {
 
     /// The configuration of a server with such a certificate; none signed it
     /// where `ours` is false.
-    fn server(&self, certificate: CertificateParams, ours: bool) -> Arc<ServerConfig> {
+    fn server(&self, certificate: &CertificateParams, ours: bool) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let made = if ours {
             certificate.signed_by(&key, &self.issuer)
@@ -165,7 +165,7 @@ fn refused(authority: &Authority, face: Face, says: &str) {
 #[test]
 fn a_certificate_of_a_trusted_authority_is_accepted() {
     let authority = Authority::new("one");
-    let impostor = Impostor::new(Face::Tls(authority.server(certificate("localhost"), true)));
+    let impostor = Impostor::new(Face::Tls(authority.server(&certificate("localhost"), true)));
     let world = world(&impostor.origin(), Setup { contacts: 1, ..Setup::default() });
     let arguments = ["sync", "ingress", "--patience", "600"];
     let ended = trusting(&world, &authority.pem, &arguments).output().unwrap();
@@ -179,7 +179,7 @@ fn an_expired_certificate_is_refused() {
     let authority = Authority::new("one");
     let mut old = certificate("localhost");
     (old.not_before, old.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    let face = Face::Tls(authority.server(old, true));
+    let face = Face::Tls(authority.server(&old, true));
     refused(&authority, face, "certificate has expired, or the clock of this machine is wrong");
 }
 
@@ -188,28 +188,28 @@ fn a_certificate_that_is_not_valid_yet_is_refused() {
     let authority = Authority::new("one");
     let mut young = certificate("localhost");
     (young.not_before, young.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
-    let face = Face::Tls(authority.server(young, true));
+    let face = Face::Tls(authority.server(&young, true));
     refused(&authority, face, "certificate is not valid yet, or the clock of this machine");
 }
 
 #[test]
 fn a_certificate_for_another_host_is_refused() {
     let authority = Authority::new("one");
-    let face = Face::Tls(authority.server(certificate("other.example"), true));
+    let face = Face::Tls(authority.server(&certificate("other.example"), true));
     refused(&authority, face, "certificate is for another name; check the address");
 }
 
 #[test]
 fn a_certificate_that_nobody_signed_is_refused() {
     let authority = Authority::new("one");
-    let face = Face::Tls(authority.server(certificate("localhost"), false));
+    let face = Face::Tls(authority.server(&certificate("localhost"), false));
     refused(&authority, face, "no authority that this machine trusts has signed");
 }
 
 #[test]
 fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
     let (authority, other) = (Authority::new("one"), Authority::new("other"));
-    let face = Face::Tls(other.server(certificate("localhost"), true));
+    let face = Face::Tls(other.server(&certificate("localhost"), true));
     refused(&authority, face, "no authority that this machine trusts has signed");
 }
 
@@ -232,7 +232,7 @@ fn a_name_that_does_not_exist_is_said_to_be_unknown() {
 #[test]
 fn check_names_the_system_and_what_is_wrong_with_it() {
     let authority = Authority::new("one");
-    let face = Face::Tls(authority.server(certificate("other.example"), true));
+    let face = Face::Tls(authority.server(&certificate("other.example"), true));
     let impostor = Impostor::new(face);
     let tables = by_filter("", FIELDS);
     let setup = Setup { contacts: 1, tables, variants: Variants::default(), ..Setup::default() };

@@ -78,30 +78,28 @@ fn each_fault_has_a_test_that_exists_or_a_reason() -> Outcome {
 
 /// A number, or seconds.
 fn value(expr: &syn::Expr) -> Option<u64> {
-    match expr {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(number), .. }) => {
-            number.base10_parse().ok()
-        }
-        syn::Expr::Binary(both) => {
-            let (left, right) = (value(&both.left)?, value(&both.right)?);
-            match both.op {
-                syn::BinOp::Mul(_) => left.checked_mul(right),
-                syn::BinOp::Shl(_) => left.checked_shl(u32::try_from(right).ok()?),
-                _ => None,
-            }
-        }
-        syn::Expr::Call(call) => {
-            let syn::Expr::Path(path) = &*call.func else { return None };
-            let unit = match path.path.segments.last()?.ident.to_string().as_str() {
-                "from_secs" => 1,
-                "from_mins" => 60,
-                "from_hours" => 3600,
-                _ => return None,
-            };
-            value(call.args.first()?)?.checked_mul(unit)
-        }
-        _ => None,
+    if let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(number), .. }) = expr {
+        return number.base10_parse().ok();
     }
+    if let syn::Expr::Binary(both) = expr {
+        let (left, right) = (value(&both.left)?, value(&both.right)?);
+        return if matches!(both.op, syn::BinOp::Mul(_)) {
+            left.checked_mul(right)
+        } else if matches!(both.op, syn::BinOp::Shl(_)) {
+            left.checked_shl(u32::try_from(right).ok()?)
+        } else {
+            None
+        };
+    }
+    let syn::Expr::Call(call) = expr else { return None };
+    let syn::Expr::Path(path) = &*call.func else { return None };
+    let unit = match path.path.segments.last()?.ident.to_string().as_str() {
+        "from_secs" => 1,
+        "from_mins" => 60,
+        "from_hours" => 3600,
+        _ => return None,
+    };
+    value(call.args.first()?)?.checked_mul(unit)
 }
 
 /// `64 MiB`, `2 minutes`, `200`.
@@ -133,9 +131,9 @@ fn each_limit_of_the_security_page_is_the_number_in_the_source() -> Outcome {
             return Err(format!("{what}: no constant and file in {place}").into());
         };
         let file = syn::parse_file(&text(path)?)?;
-        let constant = file.items.iter().find_map(|item| match item {
-            syn::Item::Const(item) if item.ident == name => value(&item.expr),
-            _ => None,
+        let constant = file.items.iter().find_map(|item| {
+            let syn::Item::Const(item) = item else { return None };
+            (item.ident == name).then(|| value(&item.expr)).flatten()
         });
         assert_eq!(constant, said(number), "{what}: left: {path}, right: docs/security.md");
     }
