@@ -20,6 +20,8 @@ mod places;
 #[cfg(test)]
 #[path = "tidy/planted.rs"]
 mod planted;
+#[path = "tidy/promises.rs"]
+mod promises;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -1,7 +1,7 @@
 //! The budgets of the day: who counts, where the counts last, and which flow
 //! has to wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ pub(super) struct Meters {
     pub(super) dynamics: Arc<Meter>,
     pub(super) campaign: Arc<Meter>,
     pub(super) journal: Arc<Meter>,
+    /// Why the store did not take or give a count.
+    failed: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Meters {
@@ -28,7 +30,14 @@ impl Meters {
             dynamics: meter(System::Dynamics),
             campaign: meter(System::Campaign),
             journal: meter(System::Journal),
+            failed: Arc::default(),
         }
+    }
+
+    /// Why the store did not take or give a count: no request was sent then, and
+    /// that is not the system's fault.
+    pub(super) fn failed(&self) -> Option<StoreError> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets the counts last in the store.
@@ -36,8 +45,9 @@ impl Meters {
         // A handle that does not keep the store open: who closes it waits for
         // all others to go.
         let store = store.downgrade();
+        let failed = Arc::clone(&self.failed);
         let book: Book = Arc::new(move |system: System, entry| {
-            let store = store.upgrade();
+            let (store, failed) = (store.upgrade(), Arc::clone(&failed));
             Box::pin(async move {
                 let name = system.as_str();
                 // Who has closed the store sends no more that would count.
@@ -54,7 +64,11 @@ impl Meters {
                         done.map(|()| count)
                     }
                 };
-                kept.map_err(|error: StoreError| error.to_string())
+                kept.map_err(|error: StoreError| {
+                    let said = error.to_string();
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    said
+                })
             })
         });
         for meter in [&self.dynamics, &self.campaign, &self.journal] {

@@ -270,6 +270,9 @@ impl<'a> Frame<'a> {
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
         self.app.lasting.meters.settle().await;
+        if let Some(error) = self.app.lasting.meters.failed() {
+            return Err(error);
+        }
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
         let (came, news) =
             Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);

@@ -66,8 +66,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
+            // SQLite says so of a page that the disk cannot read, too.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Corrupt(error.to_string())
+                Self::Corrupt(format!("{error}, or its disk cannot be read (see the system's log)"))
             }
             Some(
                 ErrorCode::DiskFull
