@@ -239,7 +239,7 @@ fn check_key(listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
 
 /// An update is answered with `PKey` and `href`, a deletion with nothing
 /// (sheet 3.7); anything else was not said by Campaign.
-fn confirmed(response: Response) -> Result<Option<String>, Failure> {
+pub(super) fn confirmed(response: Response) -> Result<Option<String>, Failure> {
     let body = response.body.trim_ascii();
     if body.is_empty() {
         return Ok(response.request_id);
