@@ -67,7 +67,7 @@ pub(crate) fn page(data: &[u8]) {
     let response = http::response(200, b"Date: Sat, 21 Nov 2026 10:00:00 GMT", data);
     let page = match READER.page(&QUERY, &response) {
         Ok(page) => page,
-        Err(failure) => return http::fit(&failure),
+        Err(failure) => return http::silent(&failure),
     };
     let Page { changes, next, delta, .. } = &page;
     assert!(next.is_none() || delta.is_none());

@@ -17,7 +17,7 @@ use super::retry_after::MAX_WAIT;
 use super::transport::{Broken, Transport};
 use super::{Auth, Client, Failure, Limits, Origin, RemoteUrl, Response, System, classify};
 use crate::clock::Clock;
-use crate::fuzz::{first_line, head_and_body, quiet};
+use crate::fuzz::{clean, first_line, head_and_body, quiet};
 
 /// A client that reaches nobody.
 pub(crate) fn client(system: System, base: &str) -> (Client, Origin) {
@@ -125,9 +125,15 @@ pub(crate) fn errors(data: &[u8]) {
     assert!(response.retry_after.is_none_or(|wait| wait <= MAX_WAIT && !wait.is_zero()));
 }
 
+/// What holds of a failure in our own words.
+pub(crate) fn silent(failure: &Failure) {
+    fit(failure);
+    quiet(failure);
+}
+
 /// What holds of every failure.
 pub(crate) fn fit(failure: &Failure) {
-    quiet(&failure.message);
+    clean(&failure.message);
     assert!(failure.message.chars().count() <= 301, "{}", failure.message);
     let plain =
         |text: &String, most| text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
