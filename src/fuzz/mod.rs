@@ -89,8 +89,8 @@ pub(crate) fn clean(error: &impl Display) {
 fn holds_address(word: &str) -> bool {
     word.match_indices('@').any(|(at, _)| {
         let before = word[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
-        let host = word[at + 1..].split(|c: char| !(c.is_ascii_alphanumeric() || c == '.'));
-        let host = host.into_iter().next().unwrap_or_default();
+        let mut parts = word[at + 1..].split(|c: char| !(c.is_ascii_alphanumeric() || c == '.'));
+        let host = parts.next().unwrap_or_default();
         let (name, top) = host.split_once('.').unwrap_or_default();
         before && !name.is_empty() && top.starts_with(|c: char| c.is_ascii_alphabetic())
     })

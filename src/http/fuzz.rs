@@ -162,7 +162,7 @@ pub(crate) fn body(data: &[u8]) {
         (_, Ok(_)) => assert_eq!(whole, pieces),
         (_, Err(_)) => assert!(whole.is_err() || whole.unwrap().len() > 8 << 20),
     }
-    let plain = matches!(encoding, None) && rest.len() <= cap;
+    let plain = encoding.is_none() && rest.len() <= cap;
     assert!(!plain || pieces.is_ok_and(|body| body == rest));
 }
 
