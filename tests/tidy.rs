@@ -15,6 +15,8 @@ mod fidelity;
 mod layers;
 #[path = "tidy/packages.rs"]
 mod packages;
+#[path = "tidy/parsers.rs"]
+mod parsers;
 #[path = "tidy/places.rs"]
 mod places;
 #[cfg(test)]
@@ -56,6 +58,8 @@ enum Rule {
     SuperSuper,
     /// A test that is switched off.
     Ignored,
+    /// A parser of remote input that no fuzz target reaches.
+    Unfuzzed,
     /// A file that does not say what it owns.
     Undocumented,
     /// A file that is too long.
@@ -71,7 +75,7 @@ enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Layering,
         Self::Now,
         Self::Randomness,
@@ -83,6 +87,7 @@ impl Rule {
         Self::Anyhow,
         Self::SuperSuper,
         Self::Ignored,
+        Self::Unfuzzed,
         Self::Undocumented,
         Self::FileSize,
         Self::IfNotExists,
@@ -132,6 +137,7 @@ fn check(files: &[(String, String)]) -> Vec<Violation> {
         bans::check(source, test, &mut found);
         if !test {
             layers::check(source, &mut found);
+            parsers::check(source, &mut found);
         }
     }
     found

@@ -14,6 +14,8 @@ mod exit;
 mod explore;
 mod flow_name;
 mod forget;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod init;
 mod letters;
 mod manual;

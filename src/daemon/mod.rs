@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod day_tests;
 mod desk;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod lanes;
 mod log_copy;
 mod monitor;

@@ -21,6 +21,8 @@ mod client;
 mod credentials;
 mod dates;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gate;
 mod health;
 mod message;

@@ -64,6 +64,9 @@ const PLANTED: &[(Rule, &str, &str)] = &[
     (Rule::Ignored, "tests/it/a.rs", "#[test] #[cfg_attr(unix, ignore)] fn a_test() {}"),
     (Rule::IfNotExists, "migrations/0001_a.sql", "CREATE TABLE if  not exists a (b INTEGER);"),
     (Rule::IfNotExists, "migrations/0001_a.sql", "CREATE TABLE IF\nNOT EXISTS a (b INTEGER);"),
+    (Rule::Unfuzzed, "src/http/a.rs", "fn f(b: &[u8]) -> Value { serde_json::from_slice(b)? }"),
+    (Rule::Unfuzzed, "src/mapping/a.rs", "fn f() { g(serde_json::from_str::<Value>(text)); }"),
+    (Rule::Unfuzzed, "src/campaign/a.rs", "use csv_core::{ReadRecordResult, Reader};"),
     (Rule::Syntax, "src/http/a.rs", "fn f( {"),
 ];
 
@@ -100,6 +103,9 @@ const LOOKALIKES: &[(&str, &str)] = &[
     ("src/http/a.rs", "#[cfg(test)]\nmod tests { fn f() { tokio::spawn(async {}); } }"),
     ("src/sandbox/a.rs", "fn f() { tokio::spawn(async {}); }"),
     ("src/http/a.rs", "fn f(c: reqwest::Client) {}"),
+    ("src/http/body.rs", "fn f(b: &[u8]) { serde_json::from_slice(b); }"),
+    ("src/http/a.rs", "#[cfg(any(test, fuzzing))] mod m { fn f() { serde_json::from_slice(b); } }"),
+    ("src/store/a.rs", "fn f(t: &str) { serde_json::from_str(t); serde_json::to_string(t); }"),
     ("src/campaign/a.rs", "// reqwest::Client\nconst A: &str = \"rusqlite::Row anyhow::Error\";"),
     ("src/store/a.rs", "use rusqlite::Connection;"),
     ("src/cli/a.rs", "use anyhow::Context;"),
