@@ -50,6 +50,8 @@ enum Rule {
     Rusqlite,
     /// `anyhow` outside `cli/`, `daemon/` and `main.rs`.
     Anyhow,
+    /// A line for the log that is no type of `telemetry/`.
+    Tracing,
     /// `super::super`.
     SuperSuper,
     /// A test that is switched off.
@@ -69,7 +71,7 @@ enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Layering,
         Self::Now,
         Self::Randomness,
@@ -79,6 +81,7 @@ impl Rule {
         Self::Reqwest,
         Self::Rusqlite,
         Self::Anyhow,
+        Self::Tracing,
         Self::SuperSuper,
         Self::Ignored,
         Self::Undocumented,

@@ -11,8 +11,10 @@ mod letters;
 mod links;
 mod log_files;
 mod outbox;
+mod privacy;
 mod resync;
 mod seals;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
