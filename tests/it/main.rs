@@ -72,6 +72,8 @@ mod ingress_tokens;
 mod log_copy;
 mod manual;
 mod markers;
+mod markers_log;
+mod markers_places;
 mod metrics;
 mod optout;
 mod optout_answers;
