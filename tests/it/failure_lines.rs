@@ -39,70 +39,158 @@ fn change(world: &World) {
 /// What goes wrong, in which flow, and the lines that tell of it.
 const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
     ("nothing", "ingress", |world| change(world), &[]),
-    ("a request that heals", "ingress", |world| {
-        change(world);
-        world.play(once(on_writes("PATCH", status(503))));
-    }, &[]),
-    ("a page that heals", "ingress", |world| {
-        change(world);
-        world.play(once(on_pages(Fault::CutIn)));
-    }, &[]),
-    ("an expired token", "ingress", |world| {
-        change(world);
-        world.play(once(on_pages(Fault::ExpiredToken)));
-    }, &[]),
-    ("throttling", "ingress", |world| {
-        change(world);
-        world.play(once(on_writes("PATCH", Fault::Throttle { retry_after: 1 })));
-    }, &[("delivery.throttled", 1)]),
-    ("a value that does not fit", "ingress", |world| {
-        world.add(&json!({ "firstname": "x".repeat(99), "lastname": "Long" }));
-    }, &[("record.dead_lettered", 1)]),
-    ("a record that Campaign refuses", "ingress", |world| {
-        change(world);
-        let body = "\"'x' is not a valid constant\"".to_owned();
-        world.play(on_writes("PATCH", Fault::Status { code: 500, body }));
-    }, &[("record.dead_lettered", 1)]),
-    ("a table that may not be read", "ingress", |world| {
-        let mut rule = refused(System::Dynamics, 403, "");
-        rule.path = Some("new_stores".to_owned());
-        world.play(rule);
-    }, &[("table.failed", 1)]),
-    ("a column that is gone", "ingress", |world| {
-        world.sandbox.dynamics().remove_column("contact", "middlename").unwrap();
-        world.sandbox.dynamics().remove_column("contact", "firstname").unwrap();
-    }, &[("schema.drifted", 1)]),
-    ("a wave of deletions", "ingress", |world| {
-        for id in world.contacts() {
-            world.delete(id);
-        }
-    }, &[("read.empty", 1)]),
-    ("credentials of Dynamics", "ingress", |world| {
-        change(world);
-        world.play(refused(System::Entra, 401, r#"{"error":"invalid_client","error_description":"AADSTS7000215"}"#));
-    }, &[("auth.refused", 1)]),
-    ("a system that does not answer", "ingress", |world| {
-        change(world);
-        world.play(refused(System::Campaign, 503, ""));
-    }, &[("remote.unreachable", 1), ("sync.gave_up", 1)]),
-    ("an event that nobody understands", "egress", |world| {
-        let mut odd = event(1, &world.contacts()[0].to_string());
-        odd["kind"] = json!("unheard-of");
-        world.sandbox.journal().add(&[odd]);
-    }, &[("record.dead_lettered", 1)]),
-    ("a batch that heals", "egress", |world| {
-        world.sandbox.journal().add(&[event(1, &world.contacts()[0].to_string())]);
-        world.play(once(on_batches(status(503))));
-    }, &[]),
-    ("a file that cannot be read", "egress", |world| {
-        world.sandbox.sftp().put_at("exports/delivery_log_1.csv", b"a,b\n1,2\n", crate::optout_rig::ago(3600));
-    }, &[("file.refused", 1)]),
-    ("a file server that lets nobody in", "egress", |world| {
-        world.sandbox.sftp().set_faults(&[SftpFault::Refused]);
-    }, &[("flow.stopped", 1)]),
-    ("a journal that refuses", "egress", |world| {
-        world.play(refused(System::Journal, 403, ""));
-    }, &[("flow.stopped", 1)]),
+    (
+        "a request that heals",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(once(on_writes("PATCH", status(503))));
+        },
+        &[],
+    ),
+    (
+        "a page that heals",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(once(on_pages(Fault::CutIn)));
+        },
+        &[],
+    ),
+    (
+        "an expired token",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(once(on_pages(Fault::ExpiredToken)));
+        },
+        &[],
+    ),
+    (
+        "throttling",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(once(on_writes("PATCH", Fault::Throttle { retry_after: 1 })));
+        },
+        &[("delivery.throttled", 1)],
+    ),
+    (
+        "a value that does not fit",
+        "ingress",
+        |world| {
+            world.add(&json!({ "firstname": "x".repeat(99), "lastname": "Long" }));
+        },
+        &[("record.dead_lettered", 1)],
+    ),
+    (
+        "a record that Campaign refuses",
+        "ingress",
+        |world| {
+            change(world);
+            let body = "\"'x' is not a valid constant\"".to_owned();
+            world.play(on_writes("PATCH", Fault::Status { code: 500, body }));
+        },
+        &[("record.dead_lettered", 1)],
+    ),
+    (
+        "a table that may not be read",
+        "ingress",
+        |world| {
+            let mut rule = refused(System::Dynamics, 403, "");
+            rule.path = Some("new_stores".to_owned());
+            world.play(rule);
+        },
+        &[("table.failed", 1)],
+    ),
+    (
+        "a column that is gone",
+        "ingress",
+        |world| {
+            world.sandbox.dynamics().remove_column("contact", "middlename").unwrap();
+            world.sandbox.dynamics().remove_column("contact", "firstname").unwrap();
+        },
+        &[("schema.drifted", 1)],
+    ),
+    (
+        "a wave of deletions",
+        "ingress",
+        |world| {
+            for id in world.contacts() {
+                world.delete(id);
+            }
+        },
+        &[("read.empty", 1)],
+    ),
+    (
+        "credentials of Dynamics",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(refused(
+                System::Entra,
+                401,
+                r#"{"error":"invalid_client","error_description":"AADSTS7000215"}"#,
+            ));
+        },
+        &[("auth.refused", 1)],
+    ),
+    (
+        "a system that does not answer",
+        "ingress",
+        |world| {
+            change(world);
+            world.play(refused(System::Campaign, 503, ""));
+        },
+        &[("remote.unreachable", 1), ("sync.gave_up", 1)],
+    ),
+    (
+        "an event that nobody understands",
+        "egress",
+        |world| {
+            let mut odd = event(1, &world.contacts()[0].to_string());
+            odd["kind"] = json!("unheard-of");
+            world.sandbox.journal().add(&[odd]);
+        },
+        &[("record.dead_lettered", 1)],
+    ),
+    (
+        "a batch that heals",
+        "egress",
+        |world| {
+            world.sandbox.journal().add(&[event(1, &world.contacts()[0].to_string())]);
+            world.play(once(on_batches(status(503))));
+        },
+        &[],
+    ),
+    (
+        "a file that cannot be read",
+        "egress",
+        |world| {
+            world.sandbox.sftp().put_at(
+                "exports/delivery_log_1.csv",
+                b"a,b\n1,2\n",
+                crate::optout_rig::ago(3600),
+            );
+        },
+        &[("file.refused", 1)],
+    ),
+    (
+        "a file server that lets nobody in",
+        "egress",
+        |world| {
+            world.sandbox.sftp().set_faults(&[SftpFault::Refused]);
+        },
+        &[("flow.stopped", 1)],
+    ),
+    (
+        "a journal that refuses",
+        "egress",
+        |world| {
+            world.play(refused(System::Journal, 403, ""));
+        },
+        &[("flow.stopped", 1)],
+    ),
 ];
 
 #[test]
