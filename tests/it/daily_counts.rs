@@ -86,7 +86,11 @@ fn disturb(round: usize) -> Vec<FaultRule> {
     match round % 4 {
         0 => vec![few(on_writes("POST", status(503))), few(on_batches(Fault::CutBefore))],
         1 => vec![few(all(Fault::Throttle { retry_after: 1 })), few(on_pages(status(502)))],
-        2 => vec![few(all(Fault::ExpiredToken)), few(on_operations(status(503)))],
+        2 => {
+            // A second one in a row would be a refusal.
+            let expired = FaultRule { times: Some(1), ..all(Fault::ExpiredToken) };
+            vec![expired, few(on_operations(status(503)))]
+        }
         _ => vec![few(on_writes("PATCH", Fault::CutBefore)), few(on_batches(status(500)))],
     }
 }

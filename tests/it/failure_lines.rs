@@ -79,7 +79,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
         "a value that does not fit",
         "ingress",
         |world| {
-            world.add(&json!({ "firstname": "x".repeat(99), "lastname": "Long" }));
+            world.add(&json!({ "firstname": "x".repeat(40), "lastname": "Long" }));
         },
         &[("record.dead_lettered", 1)],
     ),
