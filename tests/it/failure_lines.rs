@@ -1,5 +1,6 @@
 //! Each failure is told in one line, where it is handled: no line of those who
-//! pass it on, and none for what heals by itself.
+//! pass it on, and none for what heals by itself. A command that ends with
+//! another code than 0 or 1 says why in its last line.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +102,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
             rule.path = Some("new_stores".to_owned());
             world.play(rule);
         },
-        &[("table.failed", 1)],
+        &[("table.failed", 1), ("command.failed", 1)],
     ),
     (
         "a column that is gone",
@@ -120,7 +121,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
                 world.delete(id);
             }
         },
-        &[("read.empty", 1)],
+        &[("deletes.held", 1)],
     ),
     (
         "credentials of Dynamics",
@@ -133,7 +134,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
                 r#"{"error":"invalid_client","error_description":"AADSTS7000215"}"#,
             ));
         },
-        &[("auth.refused", 1)],
+        &[("auth.refused", 1), ("command.failed", 1)],
     ),
     (
         "a system that does not answer",
@@ -142,7 +143,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
             change(world);
             world.play(refused(System::Campaign, 503, ""));
         },
-        &[("remote.unreachable", 1), ("sync.gave_up", 1)],
+        &[("remote.unreachable", 1), ("sync.gave_up", 1), ("command.failed", 1)],
     ),
     (
         "an event that nobody understands",
@@ -179,7 +180,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
         "a file server that lets nobody in",
         "egress",
         |world| {
-            world.sandbox.sftp().set_faults(&[SftpFault::Refused]);
+            world.sandbox.sftp().set_faults(&[("flow.stopped", 1), ("command.failed", 1)]);
         },
         &[("flow.stopped", 1)],
     ),
@@ -189,7 +190,7 @@ const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
         |world| {
             world.play(refused(System::Journal, 403, ""));
         },
-        &[("flow.stopped", 1)],
+        &[("flow.stopped", 1), ("command.failed", 1)],
     ),
 ];
 

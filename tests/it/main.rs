@@ -129,5 +129,6 @@ mod sandbox_writes;
 mod sshd;
 mod status;
 mod support;
+mod told_events;
 mod trace;
 mod variants;
