@@ -1,11 +1,11 @@
 //! Events that no other test waits for: each can happen, and is told.
 
-use cdsync::sandbox::FaultRule;
+use cdsync::sandbox::{FaultRule, System};
 use serde_json::json;
 
 use crate::egress_files::{configure, rig, sync};
 use crate::rig::Running;
-use crate::support::{FIELDS, STORES, Setup, World, by_filter, on_writes, status};
+use crate::support::{FIELDS, STORES, Setup, World, by_filter, status};
 
 const RARELY: &str = "schedule = \"0 0 0 1 1 *\"\n";
 
@@ -26,7 +26,8 @@ fn what_happens_beside_a_daemon_now_and_then_is_told_by_it() {
     world.run(&["resync", "--table", "contact", "--verify"]).ends(1);
 
     world.change(id, &json!({ "lastname": "Changed" }));
-    world.play(FaultRule { times: Some(4), ..on_writes("PATCH", status(503)) });
+    let away = FaultRule { system: Some(System::Campaign), ..FaultRule::always(status(503)) };
+    world.play(FaultRule { times: Some(4), ..away });
     world.run(&["sync", "--via-daemon"]).ends(0);
 
     let other = FIELDS.replace("with = \"male\"", "with = \"unknown\"");
