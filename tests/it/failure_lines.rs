@@ -39,7 +39,7 @@ fn change(world: &World) {
 
 /// What goes wrong, in which flow, and the lines that tell of it.
 const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
-    ("nothing", "ingress", |world| change(world), &[]),
+    ("nothing", "ingress", change, &[]),
     (
         "a request that heals",
         "ingress",

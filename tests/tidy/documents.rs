@@ -234,7 +234,8 @@ fn every_event_is_looked_for_by_a_test_of_the_whole_program() -> Outcome {
     let named = |name: &str| {
         let (whole, escaped) = (format!("\"{name}\""), format!("\"{name}\\\""));
         tests.iter().any(|(path, text)| {
-            path.ends_with(".rs") && (text.contains(&whole) || text.contains(&escaped))
+            let rust = Path::new(path).extension().is_some_and(|ext| ext == "rs");
+            rust && (text.contains(&whole) || text.contains(&escaped))
         })
     };
     assert!(names.len() > 50, "{names:?}");
