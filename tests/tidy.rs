@@ -54,6 +54,8 @@ enum Rule {
     Rusqlite,
     /// `anyhow` outside `cli/`, `daemon/` and `main.rs`.
     Anyhow,
+    /// A line for the log that is no type of `telemetry/`.
+    Tracing,
     /// `super::super`.
     SuperSuper,
     /// A test that is switched off.
@@ -85,6 +87,7 @@ impl Rule {
         Self::Reqwest,
         Self::Rusqlite,
         Self::Anyhow,
+        Self::Tracing,
         Self::SuperSuper,
         Self::Ignored,
         Self::Unfuzzed,
