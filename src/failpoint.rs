@@ -15,6 +15,8 @@ pub(crate) enum Point {
     Request,
     /// A request was answered, nobody has seen the answer.
     Answered,
+    /// A pass is about to be written down.
+    Run,
 }
 
 /// What is planned, and at which passage of which place.
@@ -41,6 +43,7 @@ impl Plan {
             "committed" => Point::Committed,
             "request" => Point::Request,
             "answered" => Point::Answered,
+            "run" => Point::Run,
             _ => return None,
         };
         let number = parts.next()?.parse().ok()?;

@@ -49,6 +49,7 @@
 //! | `sandbox` | look-alikes of both systems | our clients |
 //! | `cli` | arguments, output, exit codes | records |
 //! | `sim` | simulated lives of the whole, in tests only | – |
+//! | `fuzz` | what `cargo fuzz` gives its inputs to; for it and for tests only | – |
 
 mod app;
 mod campaign;
@@ -59,6 +60,8 @@ mod delivery;
 mod dynamics;
 mod failpoint;
 mod flows;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod http;
 mod mapping;
 mod model;

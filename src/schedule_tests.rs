@@ -226,6 +226,21 @@ fn next_is_strictly_later_and_as_described_over_every_zone_change_of_five_years(
     }
 }
 
+/// A field of values from 0 to `most`, with the values that it names.
+fn field(most: i8) -> impl Strategy<Value = (String, Vec<i8>)> {
+    prop_oneof![
+        Just(("*".to_owned(), (0..=most).collect())),
+        (1..=most).prop_map(move |step| {
+            (format!("*/{step}"), (0..=most).step_by(step.unsigned_abs().into()).collect())
+        }),
+        (0..=most, 0..=most).prop_map(|(a, b)| (format!("{a},{b}"), vec![a, b])),
+        (0..=most, 0..=most).prop_map(|(a, b)| {
+            let (first, last) = (a.min(b), a.max(b));
+            (format!("{first}-{last}"), (first..=last).collect())
+        }),
+    ]
+}
+
 proptest! {
     #[test]
     fn next_is_strictly_later_and_never_falls_back(
@@ -246,6 +261,32 @@ proptest! {
         // Nothing lies between: asking from any moment before it finds it.
         let between = next - SignedDuration::from_nanos(1);
         prop_assert_eq!(schedule.next_after(between.max(now), &zone), Some(next));
+    }
+
+    #[test]
+    fn every_run_of_any_expression_is_a_civil_time_it_names_or_follows_a_gap(
+        minutes in field(59), hours in field(23), days in field(6),
+        zone_name in prop::sample::select(ZONES.to_vec()),
+        second in 1_767_225_600_i64..1_924_992_000,
+    ) {
+        let ((minute, minutes), (hour, hours), (day, days)) = (minutes, hours, days);
+        let zone = zone(zone_name);
+        let schedule = Schedule::parse(&format!("{minute} {hour} * * {day}")).unwrap();
+        let mut now = Timestamp::from_second(second).unwrap();
+        for _ in 0..3 {
+            let next = schedule.next_after(now, &zone).unwrap();
+            prop_assert!(next > now);
+            let civil = zone.to_datetime(next);
+            let weekday = civil.weekday().to_sunday_zero_offset();
+            let named = minutes.contains(&civil.minute())
+                && hours.contains(&civil.hour())
+                && days.contains(&weekday)
+                && civil.second() == 0;
+            let before = next - SignedDuration::from_nanos(1);
+            let after_gap = zone.to_offset(before) < zone.to_offset(next);
+            prop_assert!(named || after_gap, "{schedule}: {civil} in {zone_name}");
+            now = next;
+        }
     }
 
     #[test]

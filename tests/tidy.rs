@@ -15,11 +15,15 @@ mod fidelity;
 mod layers;
 #[path = "tidy/packages.rs"]
 mod packages;
+#[path = "tidy/parsers.rs"]
+mod parsers;
 #[path = "tidy/places.rs"]
 mod places;
 #[cfg(test)]
 #[path = "tidy/planted.rs"]
 mod planted;
+#[path = "tidy/promises.rs"]
+mod promises;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -50,10 +54,14 @@ enum Rule {
     Rusqlite,
     /// `anyhow` outside `cli/`, `daemon/` and `main.rs`.
     Anyhow,
+    /// A line for the log that is no type of `telemetry/`.
+    Tracing,
     /// `super::super`.
     SuperSuper,
     /// A test that is switched off.
     Ignored,
+    /// A parser of remote input that no fuzz target reaches.
+    Unfuzzed,
     /// A file that does not say what it owns.
     Undocumented,
     /// A file that is too long.
@@ -69,7 +77,7 @@ enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Layering,
         Self::Now,
         Self::Randomness,
@@ -79,8 +87,10 @@ impl Rule {
         Self::Reqwest,
         Self::Rusqlite,
         Self::Anyhow,
+        Self::Tracing,
         Self::SuperSuper,
         Self::Ignored,
+        Self::Unfuzzed,
         Self::Undocumented,
         Self::FileSize,
         Self::IfNotExists,
@@ -130,6 +140,7 @@ fn check(files: &[(String, String)]) -> Vec<Violation> {
         bans::check(source, test, &mut found);
         if !test {
             layers::check(source, &mut found);
+            parsers::check(source, &mut found);
         }
     }
     found

@@ -49,7 +49,7 @@ impl App {
                 cursors(work, &config, now)
             })
             .await?;
-        let news = self.aging.news(found);
+        let news = self.lasting.aging.news(found);
         let told = news.len();
         for cursor in news {
             let Cursor { flow, table, age_seconds, retention_seconds } = cursor;

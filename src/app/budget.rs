@@ -1,11 +1,12 @@
 //! The budgets of the day: who counts, where the counts last, and which flow
 //! has to wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::app::App;
+use crate::app::explore::{Finding, FindingKind};
 use crate::clock::Clock;
 use crate::config::{Config, DayBudget};
 use crate::http::{Book, Class, Client, DayLimit, Entry, Meter, System, Used, end_of};
@@ -18,6 +19,8 @@ pub(super) struct Meters {
     pub(super) dynamics: Arc<Meter>,
     pub(super) campaign: Arc<Meter>,
     pub(super) journal: Arc<Meter>,
+    /// Why the store did not take or give a count.
+    failed: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Meters {
@@ -27,7 +30,14 @@ impl Meters {
             dynamics: meter(System::Dynamics),
             campaign: meter(System::Campaign),
             journal: meter(System::Journal),
+            failed: Arc::default(),
         }
+    }
+
+    /// Why the store did not take or give a count: no request was sent then, and
+    /// that is not the system's fault.
+    pub(super) fn failed(&self) -> Option<StoreError> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets the counts last in the store.
@@ -35,8 +45,9 @@ impl Meters {
         // A handle that does not keep the store open: who closes it waits for
         // all others to go.
         let store = store.downgrade();
+        let failed = Arc::clone(&self.failed);
         let book: Book = Arc::new(move |system: System, entry| {
-            let store = store.upgrade();
+            let (store, failed) = (store.upgrade(), Arc::clone(&failed));
             Box::pin(async move {
                 let name = system.as_str();
                 // Who has closed the store sends no more that would count.
@@ -53,7 +64,11 @@ impl Meters {
                         done.map(|()| count)
                     }
                 };
-                kept.map_err(|error: StoreError| error.to_string())
+                kept.map_err(|error: StoreError| {
+                    let said = error.to_string();
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    said
+                })
             })
         });
         for meter in [&self.dynamics, &self.campaign, &self.journal] {
@@ -77,6 +92,25 @@ pub(super) fn day_limit(config: &Config, budget: Option<DayBudget>) -> Option<Da
     let share = if config.has(Flow::Optout) { budget.optout_share } else { 0 };
     let kept = budget.requests.saturating_mul(share).div_ceil(100);
     Some(DayLimit { per_day: budget.requests, kept })
+}
+
+/// What the budgets of a day mean for the flows, offline.
+pub(crate) fn budget_findings(config: &Config) -> Vec<Finding> {
+    let limit = day_limit(config, config.dynamics.per_day);
+    let batch = config.egress.as_ref().map(|egress| egress.batch as u64);
+    let found = limit.zip(batch).and_then(|(limit, batch)| {
+        let ordinary = limit.per_day.saturating_sub(limit.kept);
+        (ordinary < batch).then(|| Finding {
+            place: "dynamics.requests_per_day".to_owned(),
+            problem: format!(
+                "a day has {ordinary} requests for all but opt-outs, and one `$batch` of egress counts as up to {batch}; smaller ones are sent"
+            ),
+            hint: "raise `requests_per_day`, or lower `optout_share` or `batch` in [egress]"
+                .to_owned(),
+            kind: FindingKind::Warning,
+        })
+    });
+    found.into_iter().collect()
 }
 
 /// The systems without whose budget a flow does not run.

@@ -8,7 +8,7 @@ use url::Url;
 use crate::app::activities::activity_targets;
 use crate::app::aging::Told;
 use crate::app::budget::{Meters, day_limit};
-use crate::app::egress::Quiet;
+use crate::app::egress::{Quiet, journal_source};
 use crate::campaign;
 use crate::campaign::sftp::{Server, Sftp};
 use crate::clock::Clock;
@@ -61,18 +61,33 @@ pub(crate) struct App {
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
     pub(crate) activities: ActivityTargets,
-    /// What counts the requests to each system; outlives a configuration.
+    /// What outlives a configuration.
+    pub(super) lasting: Lasting,
+}
+
+/// What outlives a configuration; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Lasting {
+    /// What counts the requests to each system.
     pub(super) meters: Meters,
-    /// Which cursors were told to be old; outlives a configuration.
+    /// Which cursors were told to be old.
     pub(super) aging: Told,
+    /// Held by the comparison that was asked for and runs.
+    pub(super) comparing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Lasting {
+    fn new(clock: &Clock) -> Self {
+        Self { meters: Meters::new(clock), aging: Told::default(), comparing: Arc::default() }
+    }
 }
 
 impl App {
     /// Builds the clients; contacts nobody. All secrets are read once, so that
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
-        let meters = Meters::new(&clock);
-        Self::build(config, clock, (meters, Told::default()), None)
+        let lasting = Lasting::new(&clock);
+        Self::build(config, clock, lasting, None)
     }
 
     /// The same over this transport in place of the network.
@@ -82,20 +97,27 @@ impl App {
         config: Config,
         clock: Clock,
     ) -> Result<Self, SetupError> {
-        let meters = Meters::new(&clock);
-        Self::build(config, clock, (meters, Told::default()), Some(transport))
+        let lasting = Lasting::new(&clock);
+        Self::build(config, clock, lasting, Some(transport))
     }
 
-    /// The same by another configuration; what was counted goes on.
+    /// The same by another configuration. What was counted goes on, and who asked
+    /// to be left alone is, unless his address is another one now.
     pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
-        let known = (self.meters.clone(), self.aging.clone());
-        Self::build(config, self.clock.clone(), known, None)
+        let app = Self::build(config, self.clock.clone(), self.lasting.clone(), None)?;
+        for client in app.clients() {
+            self.clients().for_each(|before| client.follow(before));
+        }
+        let source = |app: &Self| app.config.egress.as_ref().and_then(journal_source);
+        let same_journal = source(&app) == source(self);
+        let quiet = if same_journal { self.quiet.clone() } else { app.quiet.clone() };
+        Ok(Self { quiet, ..app })
     }
 
     fn build(
         config: Config,
         clock: Clock,
-        (meters, aging): (Meters, Told),
+        lasting: Lasting,
         transport: Option<&Transport>,
     ) -> Result<Self, SetupError> {
         let client = |system, origin, limits, auth| match transport {
@@ -116,7 +138,7 @@ impl App {
             },
             dynamics_auth(&config.dynamics)?,
         )?
-        .metered(meters.dynamics.clone(), day_limit(&config, config.dynamics.per_day));
+        .metered(lasting.meters.dynamics.clone(), day_limit(&config, config.dynamics.per_day));
         let campaign_origin = Origin::new(&config.campaign.url.0);
         let campaign = client(
             System::Campaign,
@@ -127,8 +149,8 @@ impl App {
             },
             campaign_auth(&config.campaign)?,
         )?
-        .metered(meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
-        let journal = journal(&config, &campaign, &meters)?;
+        .metered(lasting.meters.campaign.clone(), day_limit(&config, config.campaign.per_day));
+        let journal = journal(&config, &campaign, &lasting.meters)?;
         let sftp = sftp(&config);
         let log_server = config.daemon.log_copy.as_ref().and_then(|_| server(&config));
         let dynamics = dynamics::Reader::new(dynamics, dynamics_origin);
@@ -141,8 +163,7 @@ impl App {
             log_server,
             quiet: Quiet::default(),
             activities,
-            meters,
-            aging,
+            lasting,
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),
         })
@@ -171,7 +192,7 @@ impl App {
     /// have reached Campaign.
     pub(crate) async fn open_store(&self, mode: Mode) -> Result<Store, StoreError> {
         let store = Store::open(&self.config.store.path, mode, &self.clock).await?;
-        self.meters.keep_in(&store);
+        self.lasting.meters.keep_in(&store);
         let records = store.call(|work| Ok(work.recover_leases()? as u64)).await?;
         if records > 0 && mode == Mode::Durable {
             LeasesRecovered { records }.emit();

@@ -11,7 +11,8 @@ use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
 use crate::clock::{Clock, Monotonic};
 use crate::config::EgressSettings;
-use crate::delivery::DrainReport;
+use crate::delivery::{ActivityTargets, DrainReport};
+use crate::dynamics::ActivityTable;
 use crate::flows::egress::EventIntake;
 use crate::flows::egress_files::{FileIntake, FileReport};
 use crate::flows::events::{EventRules, return_unread};
@@ -38,6 +39,8 @@ pub(super) struct ReadReport {
     failures: Vec<Failure>,
     /// Whether files are refused.
     files_refused: bool,
+    /// Whether sources were asked and none of them could be read.
+    none_read: bool,
 }
 
 impl ReadReport {
@@ -98,7 +101,7 @@ pub(super) async fn sync_egress(
         Driven::Ended(None) => {
             let tally = frame.tally.clone();
             match frame.drive(Box::pin(work(app, store, &tally, options)), None).await? {
-                Driven::Ended(halves) => of_halves(halves),
+                Driven::Ended(halves) => of_halves(halves, &app.activities),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
             }
         }
@@ -178,6 +181,11 @@ pub(super) async fn read(
             }
         },
     )?;
+    let asked = [
+        told.as_ref().map(|told| told.failure.is_some()),
+        taken.as_ref().map(|taken| taken.failure.is_some()),
+    ];
+    report.none_read = none_read(&asked);
     if let Some(told) = told {
         app.quiet.note(told.quiet, &app.clock);
         report.note(told.failure);
@@ -188,6 +196,13 @@ pub(super) async fn read(
         fill_gaps(files, &mut report).await?;
     }
     Ok(report)
+}
+
+/// Whether sources were asked and all of them failed. A file that is refused may
+/// stay so for ever, and does not count.
+fn none_read(failed: &[Option<bool>]) -> bool {
+    let mut asked = failed.iter().flatten().peekable();
+    asked.peek().is_some() && asked.all(|failed| *failed)
 }
 
 /// In whose words events are understood.
@@ -285,8 +300,11 @@ pub(super) fn journal_source(settings: &EgressSettings) -> Option<String> {
     Some(blake3::hash(url.as_bytes()).to_hex()[..32].to_owned())
 }
 
-fn of_halves(halves: Halves) -> Ending {
+fn of_halves(halves: Halves, targets: &ActivityTargets) -> Ending {
+    let tables: Vec<_> = targets.tables.values().map(ActivityTable::name).collect();
+    let unwritable = !tables.is_empty() && tables.iter().all(|it| halves.drain.failed.contains(it));
     Ending {
+        all_failed: halves.read.none_read || unwritable,
         refused: halves.read.first(Outcome::Refused).or(halves.read.first(Outcome::Spent)),
         kept_refusing: halves.read.first(Outcome::ServerError),
         stopped_by: halves.drain.stopped,

@@ -13,7 +13,7 @@ use crate::app::rights::right_findings;
 use crate::app::tables::{how_to_track, lookup};
 use crate::campaign::{Found, Writer};
 use crate::dynamics::{Query, not_tracked};
-use crate::http::{Failure, Outcome};
+use crate::http::{Client, Failure, Outcome};
 use crate::mapping::spec::{Lookup, TableMapping, Tracking};
 use crate::mapping::{Compiled, Place, Problem, compile};
 use crate::model::{Column, ResourceSchema, TableSchema};
@@ -104,7 +104,8 @@ pub(super) async fn within<T>(
             }
         },
         () = app.clock.sleep(PATIENCE) => {
-            let outage = app.outage();
+            let asked = app.clients().find(|client| place.starts_with(client.system()));
+            let outage = asked.map_or_else(|| app.outage(), Client::outage);
             findings.push(Finding {
                 place: place.to_owned(),
                 problem: format!(

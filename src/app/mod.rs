@@ -36,6 +36,7 @@ mod story;
 mod suggest;
 mod tables;
 
+pub(crate) use budget::budget_findings;
 pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
@@ -59,7 +60,7 @@ pub(crate) use suggest::suggest;
 /// What changes the metadata of Dynamics, for `provision` to show.
 pub(crate) use crate::dynamics::MetadataRequest;
 /// What was asked for beyond the changes, and what is told of it.
-pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Report, Requests};
+pub(crate) use crate::flows::requests::{Drift, DriftField, Ended, Others, Report, Requests};
 /// What a system's failure means, for the commands that end with one.
 pub(crate) use crate::http::{Closed, Failure, Outcome};
 /// Types in words, for the commands that show them.

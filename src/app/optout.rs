@@ -190,6 +190,7 @@ fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'stat
 fn of_work(work: Work) -> Ending {
     let mut ending = work.read.as_ref().map(of_failure).unwrap_or_default();
     ending.failed |= work.read.is_some() || work.files_refused;
+    ending.all_failed = work.read.is_some();
     ending.kept_refusing = ending.kept_refusing.or(work.kept);
     ending.stopped_by = work.delivery;
     ending.stopped = work.stopped;

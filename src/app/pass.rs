@@ -52,7 +52,8 @@ pub(crate) enum PassEnd {
     /// Ended, but something needs a look: dead letters, held deletions, or a
     /// table that stopped.
     Incomplete,
-    /// Every table failed, each for its own reason.
+    /// Every table or source failed, each for its own reason, or nobody's write
+    /// would succeed.
     TablesFailed,
     /// A system refused our credentials or privileges.
     Refused(Failure),
@@ -72,7 +73,10 @@ impl PassEnd {
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             Self::Done | Self::Incomplete | Self::Stopped | Self::Spent(_) => None,
-            Self::TablesFailed => Some("every table failed; `table.failed` says why".to_owned()),
+            Self::TablesFailed => Some(
+                "every table or source failed; `table.failed` or `flow.stopped` says why"
+                    .to_owned(),
+            ),
             Self::Refused(failure) | Self::KeptRefusing(failure) => Some(failure.to_string()),
             Self::GaveUp => Some("nothing moved for too long".to_owned()),
         }
@@ -116,7 +120,7 @@ pub(super) struct Ending {
     pub(super) stopped: bool,
     /// Whether a table or source could not go on.
     pub(super) failed: bool,
-    /// Whether none of them could.
+    /// Whether none of them could: the next pass waits, as after a refusal.
     pub(super) all_failed: bool,
     /// Whether something waits for a person.
     pub(super) held: bool,
@@ -265,7 +269,10 @@ impl<'a> Frame<'a> {
         let failed = ending.failed;
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
-        self.app.meters.settle().await;
+        self.app.lasting.meters.settle().await;
+        if let Some(error) = self.app.lasting.meters.failed() {
+            return Err(error);
+        }
         store.call(move |work| work.finish_run(run, outcome, &counts)).await?;
         let (came, news) =
             Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);
@@ -329,11 +336,10 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if ending.stopped {
         return PassEnd::Stopped;
     }
-    if ending.all_failed {
+    if ending.all_failed || stopped_by.is_some() {
         return PassEnd::TablesFailed;
     }
-    let incomplete =
-        counts.dead_lettered > 0 || ending.failed || ending.held || stopped_by.is_some();
+    let incomplete = counts.dead_lettered > 0 || ending.failed || ending.held;
     if incomplete { PassEnd::Incomplete } else { PassEnd::Done }
 }
 
@@ -374,3 +380,7 @@ fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news
     }
     .emit(news);
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

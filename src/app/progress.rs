@@ -50,6 +50,11 @@ impl Patience {
         }
     }
 
+    /// Somebody else's turn is no lack of progress.
+    pub(super) fn rest(&mut self) {
+        self.since = self.app.clock.monotonic();
+    }
+
     pub(super) fn report(&self, app: &App) {
         let outage = app.outage();
         let waited_ms = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);

@@ -183,7 +183,8 @@ pub(crate) struct Status {
     pub(crate) systems: Vec<SystemStatus>,
     /// Tables that are no longer mapped, with their decisions that wait.
     pub(crate) unmapped: Vec<(TableName, u64)>,
-    /// Replays, repairs and the comparison by schedule that are not done.
+    /// Replays, repairs and the comparison by schedule that are not done, and the
+    /// comparison that a daemon was asked for and carries out.
     pub(crate) resyncs: Vec<Resync>,
     /// When the last slice of the comparison by schedule ended.
     pub(crate) last_slice: Option<Timestamp>,
@@ -198,6 +199,8 @@ pub(crate) struct Status {
 pub(crate) struct Daemon {
     /// The flows whose passes run.
     pub(crate) running: Vec<Flow>,
+    /// Whether a comparison that was asked for runs, between the passes.
+    pub(crate) compares: bool,
     /// The systems as its clients see them.
     pub(crate) systems: Vec<SystemLoad>,
 }
@@ -205,7 +208,8 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// As the daemon's clients see it.
     pub(crate) fn of(app: &App, running: Vec<Flow>) -> Self {
-        Self { running, systems: app.clients().map(load).collect() }
+        let compares = app.lasting.comparing.try_lock().is_err();
+        Self { running, compares, systems: app.clients().map(load).collect() }
     }
 }
 

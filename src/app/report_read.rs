@@ -96,7 +96,10 @@ impl Look<'_, '_> {
         let systems = self.systems()?;
         let flows = Flow::ALL.into_iter().map(|flow| self.flow(flow, &systems));
         let retention = self.retention()?;
-        let unfinished = [Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
+        // Of an interrupted comparison nothing goes on.
+        let compares = self.daemon.is_some_and(|daemon| daemon.compares);
+        let mut unfinished = vec![Purpose::Replay, Purpose::Repair, Purpose::Reconcile];
+        unfinished.extend(compares.then_some(Purpose::Verify));
         Ok(Status {
             flows: flows.collect::<Result<_, _>>()?,
             unmapped: self.work.unmapped(&names)?,

@@ -15,7 +15,7 @@ use crate::app::progress::{Patience, TICK};
 use crate::app::tables::Prepared;
 use crate::campaign::Finder;
 use crate::flows::ingress::Intake;
-use crate::flows::requests::{Report, Requests, Slice};
+use crate::flows::requests::{Others, Report, Requests, Slice};
 use crate::model::{Flow, RecordId, TableName, Tally};
 use crate::store::{Counts, NewResync, Purpose, Resync, Scope, Store, StoreError};
 
@@ -82,7 +82,10 @@ impl App {
         prepared: &Prepared,
         requests: Requests,
     ) -> Result<Requests, StoreError> {
-        if !requests.only {
+        // One that still runs, beside passes of the daemon, needs its notes.
+        if !requests.only
+            && let Ok(_alone) = self.lasting.comparing.try_lock()
+        {
             forget_comparisons(store).await?;
         }
         let slice = match &self.config.reconcile {
@@ -105,29 +108,37 @@ fn finders(prepared: &Prepared) -> Arc<HashMap<TableName, Finder>> {
     Arc::new(finders.collect())
 }
 
-/// Compares both sides; writes to neither, and leaves nothing in the store.
+/// Compares both sides; writes to neither, and leaves nothing in the store. One
+/// comparison at a time. Passes may run while it waits for `others`: it judges
+/// each record that seems to differ by what both systems say of it in one step.
 /// `watch` is called now and then.
 pub(crate) async fn verify(
     app: &App,
     store: &Store,
     wish: &Wish,
-    report: &Report,
+    (report, others): (&Report, &Others),
     patience: Duration,
     watch: &mut (dyn FnMut() + Send),
 ) -> Result<PassEnd, StoreError> {
+    let _alone = app.lasting.comparing.lock().await;
     // What was told of an interrupted one is gone, so it begins anew.
     forget_comparisons(store).await?;
     ask(store, wish).await?;
     let tally = Tally::default();
     let mut patience = Patience::new(app, Flow::Ingress, &tally, patience);
-    let comparing = compare(app, store, &tally, report);
+    let comparing = compare(app, store, &tally, (report, others));
     tokio::pin!(comparing);
     let ended = loop {
         tokio::select! {
             biased;
             ended = &mut comparing => break Some(ended?),
-            () = patience.run_out() => break None,
-            () = app.clock.sleep(TICK) => watch(),
+            () = patience.run_out(), if !others.are_waited_for() => break None,
+            () = app.clock.sleep(TICK) => {
+                if others.are_waited_for() {
+                    patience.rest();
+                }
+                watch();
+            }
         }
     };
     forget_comparisons(store).await?;
@@ -154,12 +165,18 @@ async fn compare(
     app: &App,
     store: &Store,
     tally: &Tally,
-    report: &Report,
+    (report, others): (&Report, &Others),
 ) -> Result<(Prepared, crate::flows::ingress::IntakeReport), StoreError> {
+    others.go_first().await;
     let prepared = prepare(app, store).await?;
     let asked: Vec<Resync> = store.call(|work| work.resyncs(&[Purpose::Verify], None)).await?;
-    let requests =
-        Requests { only: true, finders: finders(&prepared), slice: None, report: report.clone() };
+    let requests = Requests {
+        only: true,
+        finders: finders(&prepared),
+        slice: None,
+        report: report.clone(),
+        others: others.clone(),
+    };
     let intake = Intake {
         dynamics: app.dynamics.clone(),
         campaign: app.campaign.clone(),

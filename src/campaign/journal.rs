@@ -14,10 +14,10 @@ use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
 const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// Longest position or link that is kept, in bytes.
-const MAX_LINK_BYTES: usize = 8192;
+pub(super) const MAX_LINK_BYTES: usize = 8192;
 
 /// Longest wait that an empty answer may ask for.
-const MAX_QUIET: Duration = Duration::from_mins(10);
+pub(super) const MAX_QUIET: Duration = Duration::from_mins(10);
 
 /// Reads one journal. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -99,19 +99,23 @@ impl Journal {
     /// [`Outcome::Foreign`] where a link leads to another host.
     pub(crate) async fn page(&self, at: &str) -> Result<JournalPage, Failure> {
         let url = self.origin.own(at).map_err(|error| foreign(&error.to_string()))?;
-        let response = self.client.read(Request::get(url).at_most(MAX_PAGE_BYTES)).await?;
-        let next = self.next(&response)?;
+        self.told(&self.client.read(Request::get(url).at_most(MAX_PAGE_BYTES)).await?)
+    }
+
+    /// What an answer tells.
+    pub(super) fn told(&self, response: &Response) -> Result<JournalPage, Failure> {
+        let next = self.next(response)?;
         if response.status == 204 || response.body.is_empty() {
             let quiet = response.retry_after.map(|wait| wait.min(MAX_QUIET));
             return Ok(JournalPage { events: Vec::new(), next, last: None, quiet });
         }
         let body = response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body);
         let page: Wire = serde_json::from_slice(body)
-            .map_err(|_| garbled(&response, "the answer is not a page of a journal"))?;
+            .map_err(|_| garbled(response, "the answer is not a page of a journal"))?;
         let told = page.page.and_then(|page| page.last);
         let last = told.or_else(|| page.events.last()?.position.clone());
         if last.as_ref().is_some_and(|last| last.len() > MAX_LINK_BYTES) {
-            return Err(garbled(&response, "a position is longer than 8192 bytes"));
+            return Err(garbled(response, "a position is longer than 8192 bytes"));
         }
         let events = page.events.into_iter().map(|entry| entry.event).collect();
         Ok(JournalPage { events, next, last, quiet: None })
@@ -153,14 +157,14 @@ fn garbled(response: &Response, what: &str) -> Failure {
 
 /// One link of a `Link` header (RFC 8288).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Link<'h> {
-    target: &'h str,
+pub(super) struct Link<'h> {
+    pub(super) target: &'h str,
     parameters: &'h str,
 }
 
 impl Link<'_> {
     /// Whether it has this relation.
-    fn is(&self, relation: &str) -> bool {
+    pub(super) fn is(&self, relation: &str) -> bool {
         unquoted(self.parameters, ';').into_iter().any(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else { return false };
             let value = value.trim().trim_matches(['"', '\'']);
@@ -172,7 +176,7 @@ impl Link<'_> {
 
 /// The links of one header value, of which there may be several, separated by
 /// commas; those within a target or a quoted text separate nothing.
-fn links(header: &str) -> Vec<Link<'_>> {
+pub(super) fn links(header: &str) -> Vec<Link<'_>> {
     let mut found = Vec::new();
     let mut rest = header;
     while let Some((_, after)) = rest.split_once('<') {

@@ -70,7 +70,7 @@ impl Reader {
         self.listing_page(schema, key, fields, &response)
     }
 
-    fn listing_page(
+    pub(super) fn listing_page(
         &self,
         schema: &ResourceSchema,
         key: &FieldName,

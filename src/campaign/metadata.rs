@@ -96,7 +96,7 @@ fn is_absence(failure: &Failure) -> bool {
 
 /// The shape around the filters is not confirmed: a list, or a map by name, of
 /// which some members may be no filters; either may stand in `content`.
-fn filter_list(reply: Json) -> Vec<ResourceFilter> {
+pub(super) fn filter_list(reply: Json) -> Vec<ResourceFilter> {
     let entries: Vec<Json> = match reply {
         Json::Array(list) => list,
         Json::Object(mut map) => match map.remove("content") {
@@ -119,7 +119,7 @@ fn filter(reply: &FilterReply) -> Option<ResourceFilter> {
     Some(ResourceFilter { name, parameters })
 }
 
-fn schema(name: &ResourceName, root: ApiRoot, reply: &ResourceReply) -> ResourceSchema {
+pub(super) fn schema(name: &ResourceName, root: ApiRoot, reply: &ResourceReply) -> ResourceSchema {
     let fields = reply.content.iter().filter_map(|(name, field)| {
         let name = FieldName::new(name).ok()?;
         let field = Field {

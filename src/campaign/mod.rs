@@ -6,6 +6,8 @@
 
 pub(crate) mod extract;
 mod finder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod journal;
 mod listing;
 mod metadata;

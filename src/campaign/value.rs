@@ -88,6 +88,9 @@ fn moment(raw: &RawValue, read: fn(&str) -> Option<TargetValue>) -> Option<Targe
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -144,5 +147,46 @@ mod tests {
         let raw = RawValue::from_string("{\"href\":\"x\"}".into()).unwrap();
         assert_eq!(decode(&raw, &FieldType::Text { max_length: None }), None);
         assert_eq!(decode(&raw, &FieldType::DateTime), None);
+    }
+
+    /// A field's type with a value that it holds.
+    fn any_held() -> impl Strategy<Value = (FieldType, TargetValue)> {
+        let text = FieldType::Text { max_length: None };
+        // From the year 0 on: those before it have another form.
+        let seconds = -62_167_219_200_i64..253_402_200_000;
+        prop_oneof![
+            (".{1,30}").prop_map(move |it| (text.clone(), TargetValue::Text(it))),
+            any::<bool>().prop_map(|it| (FieldType::Boolean, TargetValue::Bool(it))),
+            "-?[0-9]{1,25}(\\.[0-9]{1,12})?(e-?[0-9]{1,2})?".prop_map(|it| {
+                (FieldType::Double, TargetValue::Number(Decimal::parse(&it).unwrap()))
+            }),
+            (0_i16..=9999, 1_i8..=12, 1_i8..=28)
+                .prop_map(|(y, m, d)| (FieldType::Date, TargetValue::Date(date(y, m, d)))),
+            (seconds, 0_i32..1000).prop_map(|(second, milli)| {
+                let instant = Timestamp::from_second(second).unwrap();
+                let instant = instant + jiff::SignedDuration::from_millis(milli.into());
+                (FieldType::DateTime, TargetValue::Instant(instant))
+            }),
+            prop::sample::select(vec![FieldType::Boolean, FieldType::Double, FieldType::Date])
+                .prop_map(|kind| (kind, TargetValue::Empty)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_reads_back_as_it_was_written((kind, value) in any_held()) {
+            for clearing in [Clearing::EmptyText, Clearing::Null] {
+                let raw = encode(&value, clearing);
+                prop_assert_eq!(decode(&raw, &kind), Some(value.clone()), "{}", raw.get());
+            }
+        }
+
+        #[test]
+        fn no_json_makes_reading_a_value_panic(text in "[-0-9eE.\"tfnul{}\\[\\]: Tz]{0,20}") {
+            let Ok(raw) = RawValue::from_string(text) else { return Ok(()) };
+            for kind in [FieldType::Boolean, FieldType::Double, FieldType::DateTime] {
+                let _ = decode(&raw, &kind);
+            }
+        }
     }
 }

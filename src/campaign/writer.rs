@@ -161,7 +161,7 @@ impl Writer {
     }
 
     async fn find_in_uri(&self, key: &str) -> Result<Found, Failure> {
-        let path = self.path(&segment(key));
+        let path = self.path(&key_segment(key)?);
         let response = match self.reader.get(&path).await.map_err(absent) {
             Ok(response) => response,
             Err(failure) if failure.outcome == Outcome::Missing => return Ok(Found::Nothing),
@@ -223,7 +223,7 @@ impl Writer {
     fn url(&self, address: &Address) -> Result<RemoteUrl, Failure> {
         let url = match address {
             Address::Key(key) => {
-                self.reader.origin.own(&format!("campaign/{}", self.path(&segment(key))))
+                self.reader.origin.own(&format!("campaign/{}", self.path(&key_segment(key)?)))
             }
             Address::Path(path) => self.reader.origin.handed(path),
         };
@@ -239,7 +239,7 @@ fn check_key(listed: &Listed, key: &str, text: &str) -> Result<(), Failure> {
 
 /// An update is answered with `PKey` and `href`, a deletion with nothing
 /// (sheet 3.7); anything else was not said by Campaign.
-fn confirmed(response: Response) -> Result<Option<String>, Failure> {
+pub(super) fn confirmed(response: Response) -> Result<Option<String>, Failure> {
     let body = response.body.trim_ascii();
     if body.is_empty() {
         return Ok(response.request_id);
@@ -280,6 +280,16 @@ fn same_key(found: &str, asked: &str) -> bool {
         }
 }
 
+/// A key as part of a path. `.` and `..` mean other places there, however they
+/// are encoded: a deletion would be one of the whole resource.
+fn key_segment(key: &str) -> Result<String, Failure> {
+    if matches!(key, "." | "..") {
+        let text = "a key of nothing but points has no address in Campaign; change it in Dynamics";
+        return Err(Failure::ours(System::Campaign, Outcome::BadRecord, text.to_owned()));
+    }
+    Ok(segment(key))
+}
+
 /// Percent-encodes everything but unreserved characters.
 pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -302,6 +312,11 @@ mod tests {
 
     #[test]
     fn a_key_cannot_leave_its_place_in_the_url() {
+        for key in [".", ".."] {
+            let failure = key_segment(key).unwrap_err();
+            assert_eq!(failure.outcome, Outcome::BadRecord, "{failure}");
+        }
+        assert_eq!(key_segment("...").unwrap(), "...");
         assert_eq!(segment("a+b@x.io/../?#"), "a%2Bb%40x.io%2F..%2F%3F%23");
     }
 

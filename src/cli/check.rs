@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Finding, FindingKind, check, guardrails};
+use crate::app::{App, Finding, FindingKind, budget_findings, check, guardrails};
 use crate::clock::Clock;
 use crate::config::{Config, load, next_runs, read};
 
@@ -33,7 +33,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
                 print_json(&json!({ "problems": problems }))?;
             } else {
                 let path = cli.global.config.display().to_string();
-                print(&problems.render(&text, &path, colour()))?;
+                print(&problems.render(&text, &path, colour(&std::io::stdout())))?;
                 say(&to_mend(problems.len()));
             }
             return Ok(Exit::Usage);
@@ -56,7 +56,8 @@ fn report(
     clock: &Clock,
 ) -> Result<Exit, End> {
     let tables = config.ingress.as_ref().map_or(&[][..], |ingress| &ingress.tables);
-    let own = guardrails(tables);
+    let mut own = guardrails(tables);
+    own.extend(budget_findings(config));
     let (mut problems, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings.iter().chain(&own) {
         match finding.kind {

@@ -21,7 +21,7 @@ pub(super) fn config(global: &Global) -> Result<Config, End> {
             Exit::Usage,
             format!(
                 "{count} {noun} in the configuration\n\n{}",
-                problems.render(&text, &path, colour())
+                problems.render(&text, &path, colour(&std::io::stderr()))
             ),
         )
     })

@@ -14,6 +14,8 @@ mod exit;
 mod explore;
 mod flow_name;
 mod forget;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod init;
 mod letters;
 mod manual;
@@ -27,6 +29,7 @@ mod resync;
 mod run;
 mod sandbox;
 mod sink;
+mod slices;
 mod status;
 mod sync;
 mod trace;

@@ -34,9 +34,9 @@ pub(super) fn complain(text: &str) {
     }
 }
 
-/// Whether stdout may have colour.
-pub(super) fn colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+/// Whether what is written there may have colour.
+pub(super) fn colour(there: &impl IsTerminal) -> bool {
+    there.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// What a command has to say; printed here, or where it was asked.

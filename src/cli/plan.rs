@@ -17,6 +17,7 @@ use super::exit::{End, Exit};
 use super::output::{Align, Spoken, count, print, table};
 use super::progress::Progress;
 use super::remote;
+use super::slices::hand_over;
 
 /// Runs the command; where a daemon has the store, in the daemon: it has the
 /// secrets, too.
@@ -56,10 +57,7 @@ async fn rehearse(
     let (rows, mut queue) = std::sync::mpsc::sync_channel(1024);
     let writing =
         tokio::task::spawn_blocking(move || write_out(&mut queue, (as_json, values), &write));
-    let visit = move |planned| {
-        // The printer ends early only when nobody reads on.
-        let _ = rows.send(planned);
-    };
+    let visit = move |planned| hand_over(&rows, planned);
     let mut rehearsals = Vec::new();
     for flow in flows {
         progress.step(match flow {

@@ -15,7 +15,7 @@ use crate::telemetry::{BugFound, CommandFailed, LogFormat, Spool, start};
 
 use super::args::{Format, Global, Level};
 use super::exit::{End, Exit};
-use super::output::{complain, count, say};
+use super::output::{colour, complain, count, say};
 
 /// The progress of a command; draws nothing unless stderr is a terminal and
 /// the log is for people.
@@ -62,23 +62,33 @@ impl<'w> MakeWriter<'w> for Above {
 /// Whether the log that was started is JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
+/// Whether the log that was started is for programs: JSON or the journal.
+static EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether its events are all that a reader of stderr needs.
+static ENOUGH: AtomicBool = AtomicBool::new(false);
+
 /// Says why a pass failed: as an event where every line of stderr is one.
 pub(super) fn report_failure(exit: Exit, reason: String) {
-    if JSON.load(Ordering::Relaxed) {
-        CommandFailed { exit: u64::from(exit as u8), reason }.emit();
-    } else {
+    // In the journal's one line per entry a list of problems is hard to read.
+    let many = reason.contains('\n') && !JSON.load(Ordering::Relaxed);
+    if many || !ENOUGH.load(Ordering::Relaxed) {
         complain(&reason);
+    }
+    if EVENTS.load(Ordering::Relaxed) {
+        CommandFailed { exit: u64::from(exit as u8), reason }.emit();
     }
 }
 
 /// Says where a bug showed itself, in the same way.
 pub(super) fn report_bug(place: String) {
-    if JSON.load(Ordering::Relaxed) {
-        BugFound { place }.emit();
-    } else {
+    if !ENOUGH.load(Ordering::Relaxed) {
         complain(&format!(
             "cdsync found a bug in itself at {place} and ends; the store is safe, please report it"
         ));
+    }
+    if EVENTS.load(Ordering::Relaxed) {
+        BugFound { place }.emit();
     }
 }
 
@@ -91,18 +101,22 @@ impl Progress {
     /// The same; the spool takes the lines too, once it is open.
     pub(super) fn start_with(global: &Global, spool: Spool) -> Result<Self, End> {
         let terminal = io::stderr().is_terminal();
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+        let colour = colour(&io::stderr());
+        let stream = std::env::var_os("JOURNAL_STREAM");
         let format = match global.log_format {
             Format::Json => LogFormat::Json,
             Format::Pretty => LogFormat::Pretty { colour },
             Format::Journald => LogFormat::Journald,
-            Format::Auto => match (terminal, std::env::var_os("JOURNAL_STREAM")) {
+            Format::Auto => match (terminal, &stream) {
                 (true, _) => LogFormat::Pretty { colour },
                 (false, Some(_)) => LogFormat::Journald,
                 (false, None) => LogFormat::Json,
             },
         };
-        JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+        let (json, journal) = (format == LogFormat::Json, format == LogFormat::Journald);
+        JSON.store(json, Ordering::Relaxed);
+        EVENTS.store(json || journal, Ordering::Relaxed);
+        ENOUGH.store(json || (journal && stream.is_some()), Ordering::Relaxed);
         let level = match global.log_level {
             Level::Error => tracing::Level::ERROR,
             Level::Warn => tracing::Level::WARN,
@@ -162,6 +176,11 @@ impl Progress {
             *last = Some(now);
             say(message);
         }
+    }
+
+    /// A word to the user, above the line.
+    pub(super) fn say(&self, text: &str) {
+        self.all.suspend(|| say(text));
     }
 
     /// Shows a step that has no numbers.

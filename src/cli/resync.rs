@@ -1,14 +1,14 @@
 //! `resync`: replay, comparison, repair.
 
 use std::io;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::app::{
-    App, Drift, Ended, PassEnd, PassOptions, Report, Requests, Wish, ask, forget_comparisons, sync,
-    verify,
+    App, Ended, Others, PassEnd, PassOptions, Report, Requests, Wish, ask, forget_comparisons,
+    sync, verify,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,6 +25,7 @@ use super::exit::{End, Exit};
 use super::output::{Spoken, age, count, print};
 use super::progress::Progress;
 use super::remote;
+use super::slices::{Slices, hand_over};
 use super::sync::{end_process, exit_of, interrupted};
 
 /// Runs the command.
@@ -46,7 +47,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<
     let shown = (arguments.json.json, arguments.show_values);
     let writing =
         tokio::task::spawn_blocking(move || write_out(&queue, shown, &mut |text| print(&text)));
-    let report = Report::to(printer(drifts));
+    let report = Report::to(move |drift| hand_over(&drifts, drift));
     let end = tokio::select! {
         end = carry_out(&app, &store, &wish, arguments, &report, &progress) => end,
         () = interrupted() => {
@@ -113,20 +114,26 @@ pub(super) async fn beside(
             "the daemon has it and begins with its next pass; `cdsync status` shows how far it is",
         ));
     }
-    let gone = || End::new(Exit::Incomplete, "the daemon ends; nothing was compared");
-    let turn = desk.turn().await.ok_or_else(gone)?;
     let (drifts, queue) = sync_channel(1024);
     let shown = (arguments.json.json, arguments.show_values);
     let writing = tokio::task::spawn_blocking(move || {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         write_out(&queue, shown, &mut |text| out.blocking_send(text).map_err(gone))
     });
-    let report = Report::to(printer(drifts));
+    let slices = Slices::new(desk, &app.config, drifts);
+    let (report, others) = (slices.report(), slices.others());
     let patience = Duration::from_secs(arguments.patience);
-    let end = verify(&app, desk.store(), &wish, &report, patience, &mut || {}).await;
-    drop(turn);
+    let mut watch = || {};
+    let end = tokio::select! {
+        end = verify(&app, desk.store(), &wish, (&report, &others), patience, &mut watch) => end,
+        () = slices.outdated() => return Err(End::new(
+            Exit::Incomplete,
+            "the daemon read a configuration with other tables or systems meanwhile; compare again",
+        )),
+    };
     let ended = report.ended();
-    drop(report);
+    drop((report, others));
+    slices.end().await;
     writing.await.map_err(|error| End::new(Exit::Incomplete, error.to_string()))??;
     let nobody = unknown(&ended, &wish.tables);
     let exit = outcome(&ended, end?, arguments, &nobody)?;
@@ -198,7 +205,7 @@ async fn carry_out(
     let patience = Duration::from_secs(arguments.patience);
     let mut draw = || draw(report, progress);
     if wish.purpose == Purpose::Verify {
-        return verify(app, store, wish, report, patience, &mut draw).await;
+        return verify(app, store, wish, (report, &Others::default()), patience, &mut draw).await;
     }
     for (table, asked) in ask(store, wish).await? {
         let asked_at = format!("{asked:.0}");
@@ -231,11 +238,4 @@ fn draw(report: &Report, progress: &Progress) {
         count(stage.rows),
         count(stage.rate)
     ));
-}
-
-fn printer(drifts: SyncSender<Drift>) -> impl Fn(Drift) + Send + Sync + 'static {
-    move |drift| {
-        // The printer ends early only when nobody reads on.
-        let _ = drifts.send(drift);
-    }
 }

@@ -21,14 +21,16 @@ pub(super) fn is_secret_key(key: &str) -> bool {
 }
 
 /// Masks what stands under a secret's key, except in the three forms that name
-/// a place.
+/// a place: one text, alone. A path may be seen beside others.
 pub(super) fn mask_secret(doc: &Doc<'_>, span: &Range<usize>, value: &DeValue<'_>) {
     let Some(table) = value.as_table() else {
         mask_scalars(doc, span, value);
         return;
     };
     for (key, value) in table {
-        if !["credential", "env", "file"].contains(&key.get_ref().as_ref()) {
+        let key: &str = key.get_ref().as_ref();
+        let place = key == "file" || (table.len() == 1 && ["credential", "env"].contains(&key));
+        if !place || value.get_ref().as_str().is_none() {
             mask_scalars(doc, &value.span(), value.get_ref());
         }
     }

@@ -50,8 +50,30 @@ fn second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap()
 }
 
+/// Someone who has the systems all day, and works in steps: he gives way between
+/// two of them, and asks for the next turn at once.
+async fn guest(clock: &Clock, events: &mpsc::Sender<Event>) {
+    loop {
+        let (reply, turn) = tokio::sync::oneshot::channel();
+        if events.send(Event::Turn(reply)).await.is_err() {
+            return;
+        }
+        let Ok(turn) = turn.await else { return };
+        while !turn.is_wanted() {
+            clock.sleep(STEP).await;
+        }
+    }
+}
+
+/// How long each of his steps takes.
+const STEP: Duration = Duration::from_secs(7);
+
 /// The day as it went.
 async fn day(jitter: &str) -> Runs {
+    day_with(jitter, false).await
+}
+
+async fn day_with(jitter: &str, guest_stays: bool) -> Runs {
     let clock = Clock::simulated(NOON.parse().unwrap());
     let app = App::planned(&SCHEDULES, jitter, &clock);
     let runs: Arc<Mutex<Runs>> = Arc::default();
@@ -97,7 +119,18 @@ async fn day(jitter: &str) -> Runs {
         until("11:59:59").await;
         events.send(Event::Terminate("SIGTERM")).await.unwrap();
     };
-    let (settled, ()) = tokio::join!(worker.run(), person);
+    let stays = async {
+        if guest_stays {
+            guest(&clock, &events).await;
+        }
+    };
+    let working = async {
+        tokio::select! {
+            settled = worker.run() => settled,
+            () = async { stays.await; std::future::pending().await } => Ok(false),
+        }
+    };
+    let (settled, ()) = tokio::join!(working, person);
     assert!(settled.unwrap(), "all passes are settled");
     runs.lock().unwrap().clone()
 }
@@ -153,4 +186,20 @@ async fn a_day_with_a_spread_has_as_many_runs() {
     }
     let off = |(_, began): &(Flow, Timestamp)| began.as_second().rem_euclid(10) != 0;
     assert!(runs.iter().filter(|run| off(run)).count() > 50, "nothing was spread");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_the_systems_all_day_in_steps_holds_no_flow_up_for_longer_than_a_step() {
+    let alone = day("0s").await;
+    let beside = day_with("0s", true).await;
+    // A run that is late misses the next time at most, by the pass of another flow.
+    let latest = STEP + Duration::from_secs(60);
+    for flow in [Flow::Ingress, Flow::Egress, Flow::Optout] {
+        let (alone, beside) = (of(flow, &alone), of(flow, &beside));
+        assert_eq!(alone.len(), beside.len(), "{flow}");
+        for (due, began) in alone.iter().zip(&beside) {
+            let late = Duration::try_from(began.duration_since(*due)).unwrap_or_default();
+            assert!(late <= latest, "{flow}: {due} began at {began}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What a command that reached the daemon may do: look into the store, and ask
 //! the loop for a pass or for a moment without one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,6 +35,16 @@ pub(super) enum Event {
 pub(crate) struct Turn {
     /// Dropped with it, which the loop sees.
     pub(super) _held: oneshot::Sender<()>,
+    /// Whether somebody else waits for it to be dropped.
+    pub(super) wanted: Arc<AtomicBool>,
+}
+
+impl Turn {
+    /// Whether a pass is due meanwhile, or something else that waits for its end.
+    /// Who asks for the next turn at once gets it after them.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
 }
 
 /// What the loop and the commands share.

@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod day_tests;
 mod desk;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod lanes;
 mod log_copy;
 mod monitor;
@@ -25,7 +27,7 @@ mod vitals;
 mod work;
 
 pub(crate) use control::{Answering, Reply};
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, Turn};
 #[cfg(test)]
 pub(crate) use simulated::{Hand, Simulated};
 

@@ -159,13 +159,13 @@ enum Path {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+pub(super) struct Asked {
     path: Path,
     head: bool,
 }
 
 /// What is asked for, or the status of a refusal.
-fn asked(bytes: &[u8]) -> Result<Asked, &'static str> {
+pub(super) fn asked(bytes: &[u8]) -> Result<Asked, &'static str> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let whole = request.parse(bytes).is_ok_and(|parsed| parsed.is_complete());

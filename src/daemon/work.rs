@@ -1,7 +1,9 @@
 //! The loop: waits for the schedule or for someone who asks, begins passes, and
 //! ends with what is under way settled.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -103,7 +105,7 @@ pub(super) struct Worker {
     board: Board,
     pulse: Pulse,
     reload: Reading,
-    turns: Vec<oneshot::Sender<Turn>>,
+    turns: VecDeque<oneshot::Sender<Turn>>,
     reload_wanted: bool,
     /// Since when it is to end, once it is.
     stopping: Option<Monotonic>,
@@ -132,7 +134,7 @@ impl Worker {
             passes: Passes::default(),
             board,
             reload,
-            turns: Vec::new(),
+            turns: VecDeque::new(),
             reload_wanted: false,
             stopping: None,
             at_once: false,
@@ -158,21 +160,39 @@ impl Worker {
     }
 
     /// Begins what there is to do. Whoever wants the systems for himself comes
-    /// before a new pass.
+    /// before a new pass; passes that are due come before the next one like him.
     async fn begin(&mut self) -> Result<(), DaemonError> {
-        if std::mem::take(&mut self.reload_wanted) {
-            self.reload();
+        loop {
+            if std::mem::take(&mut self.reload_wanted) {
+                self.reload();
+            }
+            let lent = match self.turns.pop_front() {
+                Some(turn) if self.passes.is_empty() => {
+                    self.lend(turn).await?;
+                    true
+                }
+                Some(turn) => {
+                    self.turns.push_front(turn);
+                    false
+                }
+                None => false,
+            };
+            self.watch().await?;
+            self.begin_passes(lent).await?;
+            let idle = self.passes.is_empty() && !self.turns.is_empty();
+            if !idle || self.stopping.is_some() {
+                self.show_running();
+                return Ok(());
+            }
         }
-        while self.passes.is_empty()
-            && self.stopping.is_none()
-            && let Some(turn) = self.turns.pop()
-        {
-            self.lend(turn).await?;
-        }
-        self.watch().await?;
+    }
+
+    /// Begins the passes that are due; where someone wants the systems for
+    /// himself, only if they were `lent` just now.
+    async fn begin_passes(&mut self, lent: bool) -> Result<(), DaemonError> {
         let now = self.app.clock.now();
         self.timers.look(now, self.app.clock.monotonic());
-        while self.turns.is_empty()
+        while (lent || self.turns.is_empty())
             && self.stopping.is_none()
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
         {
@@ -187,7 +207,6 @@ impl Worker {
                 self.passes.start(flow, (waiters, before), start);
             }
         }
-        self.show_running();
         Ok(())
     }
 
@@ -229,9 +248,7 @@ impl Worker {
     async fn turn(&mut self) -> Result<(), DaemonError> {
         let now = self.app.clock.now();
         let due = self.timers.due(now, &self.passes.flows()).filter(|_| self.turns.is_empty());
-        let until = due.filter(|_| self.stopping.is_none()).map_or(LOOK_EVERY, |due| {
-            Duration::try_from(due.duration_since(now)).unwrap_or_default().min(LOOK_EVERY)
-        });
+        let until = wait(due.filter(|_| self.stopping.is_none()), now);
         let clock = self.app.clock.clone();
         tokio::select! {
             biased;
@@ -282,19 +299,30 @@ impl Worker {
             Event::Pass(flow, patience, reply) => {
                 self.timers.lanes.wait_for(flow, (patience, reply));
             }
-            Event::Turn(reply) => self.turns.push(reply),
+            Event::Turn(reply) => self.turns.push_back(reply),
             Event::Ended(name) => return Err(DaemonError::Task(name)),
         }
         Ok(())
     }
 
-    /// Lets someone else have the systems until he is done.
+    /// Lets someone else have the systems until he is done, and lets him know when
+    /// something is due.
     async fn lend(&mut self, reply: oneshot::Sender<Turn>) -> Result<(), DaemonError> {
         let (held, mut back) = oneshot::channel();
-        if reply.send(Turn { _held: held }).is_err() {
+        let wanted = Arc::new(AtomicBool::new(false));
+        if reply.send(Turn { _held: held, wanted: wanted.clone() }).is_err() {
             return Ok(());
         }
+        let clock = self.app.clock.clone();
         while self.stopping.is_none() {
+            let now = clock.now();
+            self.timers.look(now, clock.monotonic());
+            let due = self.timers.due(now, &[]);
+            let is_due = self.timers.wanted(now, &[]).is_some();
+            if is_due || self.reload_wanted {
+                wanted.store(true, Ordering::Relaxed);
+            }
+            let until = wait(due.filter(|_| !is_due), now);
             tokio::select! {
                 biased;
                 _ = &mut back => return Ok(()),
@@ -303,6 +331,7 @@ impl Worker {
                     felt?;
                     self.board.alive();
                 }
+                () = clock.sleep(until) => {}
             }
         }
         Ok(())
@@ -341,4 +370,11 @@ impl Worker {
         self.app = app;
         Ok(())
     }
+}
+
+/// How long the loop sleeps at most where this is due next.
+fn wait(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    due.map_or(LOOK_EVERY, |due| {
+        Duration::try_from(due.duration_since(now)).unwrap_or_default().min(LOOK_EVERY)
+    })
 }

@@ -271,7 +271,7 @@ impl Reader {
         Ok(found)
     }
 
-    fn page(&self, query: &Query, response: &Response) -> Result<Page, Failure> {
+    pub(super) fn page(&self, query: &Query, response: &Response) -> Result<Page, Failure> {
         let page: RowPage<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(response, "the answer is not a page of rows"))?;
         let mut changes = Vec::with_capacity(page.value.len());

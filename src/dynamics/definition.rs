@@ -25,7 +25,7 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    fn read(table: &TableName, members: Map<String, Json>) -> Result<Self, Failure> {
+    pub(super) fn read(table: &TableName, members: Map<String, Json>) -> Result<Self, Failure> {
         let id = members.get("MetadataId").and_then(Json::as_str);
         let id = id.and_then(|id| uuid::Uuid::try_parse(id).ok()).ok_or_else(|| {
             let text = format!("the definition of table {table} has no MetadataId");

@@ -217,7 +217,10 @@ fn is_multi_select(attribute: &AttributeReply) -> bool {
     name == Some("MultiSelectPicklistType")
 }
 
-fn column(attribute: &AttributeReply, casts: &HashMap<String, CastReply>) -> Option<Column> {
+pub(super) fn column(
+    attribute: &AttributeReply,
+    casts: &HashMap<String, CastReply>,
+) -> Option<Column> {
     let cast = casts.get(&attribute.logical_name);
     let kind = match attribute.attribute_type.as_deref()? {
         "String" | "Memo" => ColumnType::Text { max_length: cast.and_then(|c| c.max_length) },

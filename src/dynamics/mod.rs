@@ -10,6 +10,8 @@ mod batch_reply;
 mod blueprint;
 mod changes;
 mod definition;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod keys;
 mod link;
 mod metadata;

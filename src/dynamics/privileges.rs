@@ -37,7 +37,7 @@ pub(crate) struct TablePrivilege {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct HeldReply {
+pub(super) struct HeldReply {
     role_privileges: Vec<HeldOne>,
 }
 

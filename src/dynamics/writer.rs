@@ -58,9 +58,13 @@ impl Writer {
     }
 
     /// Most rows of one request: as configured, or fewer where the server took
-    /// no more.
+    /// no more, or where the budget of the day has no room for so many.
     pub(crate) fn most_parts(&self) -> usize {
-        self.most_parts.load(Ordering::Relaxed)
+        let most = self.most_parts.load(Ordering::Relaxed);
+        match self.reader.client().left_today() {
+            Some(left) => usize::try_from(left).unwrap_or(most).clamp(1, most),
+            None => most,
+        }
     }
 
     /// Sends the writes as one request; what came of each, in their order.

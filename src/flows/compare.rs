@@ -94,7 +94,11 @@ impl<'a> Comparison<'a> {
             self.forget().await?;
             return Err(error);
         }
-        while self.step().await? {
+        loop {
+            self.intake.requests.others.go_first().await;
+            if !self.step().await? {
+                break;
+            }
             self.intake.backpressure().await?;
             report.progress(&self.request, &self.intake.clock);
         }

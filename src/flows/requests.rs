@@ -2,7 +2,11 @@
 //! the pass, and comparisons of their own.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
 
 use crate::campaign::Finder;
 use crate::model::TableName;
@@ -26,6 +30,44 @@ pub(crate) struct Requests {
     pub(crate) slice: Option<Slice>,
     /// What is told of them.
     pub(crate) report: Report,
+    /// Who goes first between two steps of a comparison.
+    pub(crate) others: Others,
+}
+
+type Turn = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Those who want the systems while a comparison of hours runs: it asks them
+/// before each of its steps. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Others {
+    turn: Option<Turn>,
+    waiting: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Others")
+    }
+}
+
+impl Others {
+    /// `turn` ends when the next step may begin.
+    pub(crate) fn asked(turn: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        Self { turn: Some(Arc::new(turn)), waiting: Arc::default() }
+    }
+
+    /// Waits until the next step may begin.
+    pub(crate) async fn go_first(&self) {
+        let Some(turn) = &self.turn else { return };
+        self.waiting.store(true, Ordering::Relaxed);
+        turn().await;
+        self.waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for them at present.
+    pub(crate) fn are_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 /// One slice of the scheduled comparison.

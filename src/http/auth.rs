@@ -285,7 +285,11 @@ async fn exchange(
 
 /// A failed token request. Trouble that may pass is [`Outcome::NotSent`]: the
 /// request that needed the token was surely not applied.
-fn failed(system: System, error: &TokenError, seen: Option<(u16, Option<Duration>)>) -> Failure {
+pub(super) fn failed(
+    system: System,
+    error: &TokenError,
+    seen: Option<(u16, Option<Duration>)>,
+) -> Failure {
     let (status, retry_after) = seen.unzip();
     let (name, description, problem) = match error {
         RequestTokenError::ServerResponse(answer) => (

@@ -204,6 +204,16 @@ impl Meter {
         self.used()
     }
 
+    /// How many more requests of this class may go out today; none: as many as
+    /// there are.
+    pub(crate) fn left(&self, limit: Option<DayLimit>, class: Class) -> Option<u64> {
+        let limit = limit?;
+        let used = self.look(Some(limit));
+        let is_open = !used.closed.stops(class);
+        Some(limit.cap(class).saturating_sub(used.requests))
+            .map(|left| if is_open { left } else { 0 })
+    }
+
     /// Counts a request that is about to go out.
     ///
     /// # Errors

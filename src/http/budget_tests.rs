@@ -175,3 +175,17 @@ fn a_day_is_one_of_utc() {
     let first: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
     assert_eq!(day_of(first), day_of(time) + 1);
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_day_is_known_by_class() {
+    let (meter, shift) = meter();
+    assert_eq!(meter.left(None, Class::Ordinary), None);
+    meter.take(LIMIT, Class::Ordinary, 5).await.unwrap();
+    let left = || [Class::Ordinary, Class::Urgent].map(|class| meter.left(LIMIT, class));
+    assert_eq!(left(), [Some(2), Some(5)]);
+    // Closed is closed, whatever would fit.
+    meter.take(LIMIT, Class::Ordinary, 3).await.unwrap_err();
+    assert_eq!(left(), [Some(0), Some(5)]);
+    shift.set_ms(86_400_000);
+    assert_eq!(left(), [Some(7), Some(10)]);
+}

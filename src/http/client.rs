@@ -170,6 +170,11 @@ impl Client {
         (&self.1.meter, self.1.limit)
     }
 
+    /// How many more requests may go out today; none: there is no budget.
+    pub(crate) fn left_today(&self) -> Option<u64> {
+        self.1.meter.left(self.1.limit, self.1.class)
+    }
+
     /// Where it is: makes the addresses of requests.
     #[cfg(test)]
     pub(crate) fn origin(&self) -> &Origin {

@@ -47,6 +47,17 @@ impl Client {
         }
     }
 
+    /// Takes the place of a client of an earlier configuration. Where it is one of
+    /// the same system at the same address, it knows from then on what that one was
+    /// and will be asked for: pauses, and the window of the rate.
+    pub(crate) fn follow(&self, before: &Self) {
+        let (shared, before) = (&self.0, &before.0);
+        if shared.system == before.system && shared.origin == before.origin {
+            shared.gate.follow(&before.gate);
+            shared.credentials.follow(&before.credentials);
+        }
+    }
+
     /// Which system it is, in a word.
     pub(crate) fn system(&self) -> &'static str {
         self.0.system.as_str()

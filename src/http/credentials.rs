@@ -15,6 +15,7 @@ use oauth2::TokenResponse;
 use super::auth::{self, Auth};
 use super::failure::{Failure, Outcome, System};
 use super::gate::backoff;
+use super::pause::Pause;
 use super::transport::Transport;
 use crate::clock::{Clock, Monotonic};
 use crate::telemetry::{AuthRefused, TokenObtained};
@@ -71,6 +72,8 @@ struct Cache {
     /// Finished token requests, to see that someone else asked meanwhile.
     asked: u64,
     not_before: Option<Monotonic>,
+    /// What the endpoint itself asked for.
+    pause: Pause,
     minted: VecDeque<Monotonic>,
     /// The refusal that was told, until a token works again.
     told: Told,
@@ -136,7 +139,9 @@ impl Credentials {
             // The old token serves until its end, should the endpoint fail.
             Look::Aging(token) => {
                 return match self.asking.try_lock() {
-                    Ok(_asking) if self.may_ask_now() => Ok(self.ask().await.unwrap_or(token)),
+                    Ok(_asking) if self.not_before().is_none() => {
+                        Ok(self.ask().await.unwrap_or(token))
+                    }
                     Ok(_) | Err(_) => Ok(token),
                 };
             }
@@ -153,8 +158,7 @@ impl Credentials {
             }
             Look::Need(_) => {}
         }
-        let not_before = self.lock().not_before;
-        if let Some(until) = not_before {
+        while let Some(until) = self.not_before() {
             self.clock.sleep_until(until).await;
         }
         self.ask().await
@@ -219,9 +223,21 @@ impl Credentials {
         }
     }
 
-    fn may_ask_now(&self) -> bool {
+    /// Goes on where the credentials before it for the same endpoint are: it is
+    /// left alone for as long as it asked for. Tokens and refusals are not taken
+    /// over; what they come from may have been mended.
+    pub(super) fn follow(&self, before: &Self) {
+        if self.auth.token_url() == before.auth.token_url() {
+            let pause = before.lock().pause.clone();
+            self.lock().pause = pause;
+        }
+    }
+
+    /// Until when the endpoint is not asked, if that is not over.
+    fn not_before(&self) -> Option<Monotonic> {
         let now = self.clock.monotonic();
-        self.lock().not_before.is_none_or(|at| at <= now)
+        let cache = self.lock();
+        cache.not_before.filter(|until| *until > now).max(cache.pause.until(now))
     }
 
     /// Asks the endpoint; the caller holds `asking`.
@@ -259,7 +275,10 @@ impl Credentials {
                     Duration::from_mins(1),
                     &self.clock,
                 );
-                cache.not_before = Some(now.plus(failure.retry_after.unwrap_or(pause)));
+                match failure.retry_after {
+                    Some(asked) => cache.not_before = Some(cache.pause.extend(now.plus(asked))),
+                    None => cache.not_before = Some(now.plus(pause)),
+                }
                 cache.failure = Some(failure.clone());
                 if failure.outcome == Outcome::Refused {
                     let usable = cache.token.as_ref().is_some_and(|token| now < token.ends_at);

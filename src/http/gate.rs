@@ -10,6 +10,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::pause::Pause;
+
 use crate::clock::{Clock, Monotonic};
 
 /// Concurrency to begin with, in requests.
@@ -49,7 +51,7 @@ struct State {
     epoch: u64,
     /// Throttled moments since the last success.
     strikes: usize,
-    paused_until: Option<Monotonic>,
+    pause: Pause,
     /// Start of each slot of the window and the requests in it.
     sent: VecDeque<(Monotonic, u32)>,
     sent_total: u32,
@@ -76,7 +78,7 @@ impl Gate {
             streak: 0,
             epoch: 0,
             strikes: 0,
-            paused_until: None,
+            pause: Pause::default(),
             sent: VecDeque::new(),
             sent_total: 0,
         };
@@ -101,8 +103,7 @@ impl Gate {
     }
 
     fn pause(&self) -> Option<Monotonic> {
-        let now = self.clock.monotonic();
-        self.lock().paused_until.filter(|until| *until > now)
+        self.lock().pause.until(self.clock.monotonic())
     }
 
     /// Waits for the pause and the rate, and counts a request as sent. Nothing
@@ -156,7 +157,7 @@ impl Gate {
     ) -> (Duration, bool) {
         let now = self.clock.monotonic();
         let mut state = self.lock();
-        let holds = state.paused_until.filter(|until| *until > now);
+        let is_new = state.pause.until(now).is_none();
         let epoch = place.map_or(state.epoch, |place| place.epoch);
         if epoch == state.epoch {
             state.strikes += 1;
@@ -165,10 +166,19 @@ impl Gate {
         let wait = asked.unwrap_or_else(|| {
             backoff(state.strikes, Duration::from_secs(1), MAX_OWN_PAUSE, &self.clock)
         });
-        let until = now.plus(wait);
-        let until = holds.map_or(until, |held| held.max(until));
-        state.paused_until = Some(until);
-        (until.since(now), holds.is_none())
+        let until = state.pause.extend(now.plus(wait));
+        (until.since(now), is_new)
+    }
+
+    /// Goes on where the gate before it in the way to the same system is: with its
+    /// pauses, those to come too, and with what it has sent.
+    pub(super) fn follow(&self, before: &Self) {
+        let (pause, sent, sent_total) = {
+            let before = before.lock();
+            (before.pause.clone(), before.sent.clone(), before.sent_total)
+        };
+        let mut state = self.lock();
+        (state.pause, state.sent, state.sent_total) = (pause, sent, sent_total);
     }
 
     /// Requests in flight and the present limit.
@@ -184,8 +194,7 @@ impl Gate {
         let (count, length) = self.limits.window;
         let mut state = self.lock();
         state.forget(now, length);
-        let pause = state.paused_until.filter(|until| *until > now);
-        let pause = pause.map(|until| until.since(now));
+        let pause = state.pause.until(now).map(|until| until.since(now));
         (u64::from(state.sent_total), (u64::from(count), length), pause)
     }
 
@@ -209,11 +218,8 @@ impl Gate {
 impl State {
     /// Counts a request, or says when to ask again.
     fn admit(&mut self, now: Monotonic, limits: Limits) -> Option<Monotonic> {
-        if let Some(until) = self.paused_until {
-            if until > now {
-                return Some(until);
-            }
-            self.paused_until = None;
+        if let Some(until) = self.pause.until(now) {
+            return Some(until);
         }
         let (count, window) = limits.window;
         let slot = window / SLOTS;

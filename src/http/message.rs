@@ -15,6 +15,9 @@ use super::retry_after;
 /// without the charset (KA-16136).
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 
+/// Most characters of an id of an exchange that are kept.
+const MAX_ID_CHARS: usize = 80;
+
 /// One request. The baseline headers of the system, the credentials and a
 /// request id are added when it is sent.
 #[derive(Clone)]
@@ -130,17 +133,50 @@ pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The vendor's id of an exchange: Dataverse's, then the Adobe gateway's.
+/// The vendor's id of an exchange: Dataverse's, then the Adobe gateway's. It is
+/// shown and logged; what no id looks like is not taken for one.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     ["x-ms-service-request-id", "req_id", "x-request-id", "x-ms-request-id"]
         .into_iter()
-        .find_map(|name| text(headers, name))
-        .map(|id| id.chars().filter(char::is_ascii_graphic).take(80).collect::<String>())
-        .filter(|id| !id.is_empty())
+        .filter_map(|name| text(headers, name))
+        .find(|id| !id.is_empty() && id.chars().all(of_an_id))
+        .map(|id| id.chars().take(MAX_ID_CHARS).collect())
+}
+
+/// GUIDs, numbers, Base64, and lists of them.
+fn of_an_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.:,;|/+={}".contains(c)
 }
 
 /// An HTTP date (RFC 9110, 5.6.7; the two obsolete forms are not read).
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     static PARSER: jiff::fmt::rfc2822::DateTimeParser = jiff::fmt::rfc2822::DateTimeParser::new();
     PARSER.parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_what_looks_like_an_id_is_one() {
+        let guid = "7e57ab1e-0000-4000-8000-00000000c0de";
+        let two = format!("{guid},{guid}");
+        let long = "a".repeat(200);
+        for (dynamics, gateway, kept) in [
+            (guid, "", Some(guid)),
+            (&two, "x", Some(two.as_str())),
+            ("anna@example.com", "QXJn+b/2=", Some("QXJn+b/2=")),
+            ("Anna Berg", "", None),
+            ("", "id-1", Some("id-1")),
+            (&long, "", Some(&long[..80])),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-ms-service-request-id", HeaderValue::from_str(dynamics).unwrap());
+            headers.insert("req_id", HeaderValue::from_str(gateway).unwrap());
+            assert_eq!(request_id(&headers).as_deref(), kept, "{dynamics} {gateway}");
+        }
+    }
 }

@@ -21,10 +21,13 @@ mod client;
 mod credentials;
 mod dates;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gate;
 mod health;
 mod message;
 mod origin;
+mod pause;
 mod progress;
 mod retry_after;
 #[cfg(test)]

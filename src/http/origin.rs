@@ -86,6 +86,10 @@ impl Origin {
         if scheme_of(path_and_query).is_some() {
             return Err(self.foreign("a path was expected, not a whole URL", path_and_query));
         }
+        // Joining would leave them out, and the address would be another one.
+        if climbs(path_and_query.split('?').next().unwrap_or_default()) {
+            return Err(self.foreign("a part of the path is `.` or `..`", path_and_query));
+        }
         self.handed(path_and_query)
     }
 
@@ -110,6 +114,10 @@ impl Origin {
         let prefix = self.0.base.path();
         if !url.path().starts_with(prefix) && url.path() != prefix.trim_end_matches('/') {
             return Err(self.foreign("a path outside the configured one", text));
+        }
+        // Stored without its host, it would name one of its own.
+        if url.path().starts_with("//") {
+            return Err(self.foreign("it names a host of its own", text));
         }
         if climbs(url.path()) {
             return Err(self.foreign("an encoded way out of the path", text));

@@ -159,3 +159,25 @@ fn the_refusal_names_both_hosts() {
         "the URL is not of the configured system https://org.crm4.dynamics.com: another scheme, host or port (it names https://evil.example)"
     );
 }
+
+#[test]
+fn what_is_stored_of_a_link_never_names_a_host() {
+    let ours = origin("https://org.crm4.dynamics.com/");
+    for text in ["https://org.crm4.dynamics.com//evil.example/x", "/a/..//evil.example/x"] {
+        let error = ours.handed(text).unwrap_err();
+        assert!(error.to_string().contains("a host of its own"), "{text}: {error}");
+    }
+    let inside = ours.handed("https://org.crm4.dynamics.com/a//b?c=//d").unwrap();
+    assert_eq!(ours.handed(inside.path_and_query()), Ok(inside));
+}
+
+#[test]
+fn no_address_of_our_own_is_shortened() {
+    let ours = origin("https://mc.adobe.io/tenant/");
+    for text in ["campaign/profile/..", "campaign/profile/.", "a/%2e%2E/b", "./a", "a/../b?c"] {
+        assert!(ours.own(text).is_err(), "{text}");
+    }
+    for text in ["campaign/profile/...", "campaign/.a/b..", "a?b=/../", "?a"] {
+        assert!(ours.own(text).is_ok(), "{text}");
+    }
+}

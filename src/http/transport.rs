@@ -183,7 +183,11 @@ fn encoding(headers: &HeaderMap) -> Option<&str> {
 /// its query can hold keys and filters.
 fn broken(error: reqwest::Error) -> Broken {
     let error = error.without_url();
-    let text = causes(&error);
+    let causes = causes(&error);
+    let text = match meaning(&causes) {
+        Some(meaning) => format!("{meaning}: {causes}"),
+        None => causes,
+    };
     if error.is_connect() || error.is_builder() {
         Broken::NotSent(text)
     } else if error.is_timeout() {
@@ -204,6 +208,33 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// What the words of the TLS library and the resolver mean to an operator.
+/// Words that are not known stand for themselves.
+fn meaning(causes: &str) -> Option<&'static str> {
+    const MEANINGS: &[(&str, &str)] = &[
+        (
+            "certificate expired",
+            "the server's certificate has expired, or the clock of this machine is wrong",
+        ),
+        (
+            "certificate not valid yet",
+            "the server's certificate is not valid yet, or the clock of this machine is wrong",
+        ),
+        (
+            "certificate not valid for name",
+            "the server's certificate is for another name; check the address, and what answers in its place",
+        ),
+        (
+            "UnknownIssuer",
+            "no authority that this machine trusts has signed the server's certificate; check the address, or install the authority of your proxy",
+        ),
+        ("invalid peer certificate", "the server's certificate is refused"),
+        ("InvalidContentType", "what answers there does not speak TLS; check address and port"),
+        ("dns error", "the name cannot be resolved; check the address and this machine's resolver"),
+    ];
+    MEANINGS.iter().find(|(word, _)| causes.contains(word)).map(|(_, meaning)| *meaning)
 }
 
 impl From<BodyError> for Broken {

@@ -35,6 +35,8 @@ mod file_dates;
 mod filter;
 mod filter_compile;
 mod forms;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod links;
 pub(crate) mod logs;
 mod matrix;

@@ -12,6 +12,9 @@ use uuid::Uuid;
 #[error("not a decimal number")]
 pub(crate) struct DecimalError;
 
+/// Most digits of a number, as read and as written.
+const MOST_DIGITS: usize = 400;
+
 /// An exact decimal number, kept as its canonical text so that no digit is
 /// lost on the way: no exponent, no trailing zeros after the point, no `-0`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +22,8 @@ pub(crate) struct Decimal(String);
 
 impl Decimal {
     /// Reads a JSON number's text, with or without an exponent. Refuses what
-    /// is not a number and exponents beyond ±400, which no column holds.
+    /// is not a number, more than 400 digits and exponents beyond ±400: no column
+    /// holds them.
     pub(crate) fn parse(text: &str) -> Result<Self, DecimalError> {
         let (negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -34,11 +38,14 @@ impl Decimal {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits: String = [whole, fraction].concat();
         let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        if !well_formed || digits.len() > 400 || exponent.unsigned_abs() > 400 {
+        if !well_formed || digits.len() > MOST_DIGITS || exponent.unsigned_abs() > 400 {
             return Err(DecimalError);
         }
         let point = i32::try_from(whole.len()).map_err(|_| DecimalError)? + exponent;
-        Ok(Self(canonical(negative, &digits, point)))
+        let text = canonical(negative, &digits, point);
+        // What is written must be read again.
+        let written = text.bytes().filter(u8::is_ascii_digit).count();
+        if written > MOST_DIGITS { Err(DecimalError) } else { Ok(Self(text)) }
     }
 
     /// The shortest decimal number that reads back as `number`. `None` for

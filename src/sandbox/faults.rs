@@ -3,6 +3,7 @@
 //! Owns: the plan as written, and the decision which request meets which
 //! fault. Knows nothing of how a fault is played (`play.rs`).
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,8 @@ use super::log::System;
 pub struct FaultPlan {
     /// Seed of the rules that use `probability`.
     pub seed: u64,
-    /// Looked at in order; the first that hits is played, `slow` besides.
+    /// Looked at in order; the first that hits is played, `slow` and `headers`
+    /// besides.
     #[serde(rename = "rule")]
     pub rules: Vec<FaultRule>,
 }
@@ -135,6 +137,12 @@ pub enum Fault {
     },
     /// A JSON document of another shape with status 200. Not applied.
     WrongContent,
+    /// The answer, whatever it is, has these headers, in place of its own of
+    /// the same names.
+    Headers {
+        /// Names and values.
+        set: BTreeMap<String, String>,
+    },
 }
 
 impl Fault {
@@ -158,6 +166,7 @@ impl Fault {
             Self::HugeBody { .. } => "huge_body",
             Self::GzipBomb { .. } => "gzip_bomb",
             Self::WrongContent => "wrong_content",
+            Self::Headers { .. } => "headers",
         }
     }
 
@@ -181,7 +190,8 @@ impl Fault {
             | Self::Redirect { .. }
             | Self::HugeBody { .. }
             | Self::GzipBomb { .. }
-            | Self::WrongContent => true,
+            | Self::WrongContent
+            | Self::Headers { .. } => true,
         }
     }
 }
@@ -202,6 +212,8 @@ pub(crate) struct Verdict {
     pub(crate) slow_ms: u64,
     /// The fault to play.
     pub(crate) fault: Option<Fault>,
+    /// Headers of the answer.
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -272,8 +284,8 @@ impl FaultEngine {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State { plan, counters, random } = &mut *state;
         for (rule, counter) in plan.rules.iter().zip(counters.iter_mut()) {
-            let slow = matches!(rule.fault, Fault::Slow { .. });
-            if verdict.fault.is_some() && !slow {
+            let beside = matches!(rule.fault, Fault::Slow { .. } | Fault::Headers { .. });
+            if verdict.fault.is_some() && !beside {
                 continue;
             }
             if rule.operation
@@ -284,6 +296,8 @@ impl FaultEngine {
             }
             if let Fault::Slow { ms } = &rule.fault {
                 verdict.slow_ms += ms;
+            } else if let Fault::Headers { set } = &rule.fault {
+                verdict.headers.extend(set.clone());
             } else {
                 verdict.fault = Some(rule.fault.clone());
             }

@@ -189,8 +189,7 @@ impl Sandbox {
 
     /// `https://localhost:PORT`, on the same port, where TLS was asked for.
     pub fn secure_origin(&self) -> Option<String> {
-        let port = self.shared.origin.rsplit_once(':').map(|(_, port)| port)?;
-        self.tls.as_ref().map(|_| format!("https://localhost:{port}"))
+        self.shared.secure.clone()
     }
 
     /// The certificate (PEM) that a client of [`Sandbox::secure_origin`] trusts.
@@ -322,7 +321,9 @@ fn furnished(
     );
     let mut campaign = campaign::store::Db::new(options.seed, clock.clone());
     campaign.adopt(options.variants);
+    let port = origin.rsplit_once(':').map(|(_, port)| port).filter(|_| options.tls);
     let shared = Arc::new(Shared {
+        secure: port.map(|port| format!("https://localhost:{port}")),
         identity: identity::Identity::new(Credentials::of_seed(options.seed), clock.clone()),
         dynamics: Arc::new(Mutex::new(dynamics)),
         campaign: Arc::new(Mutex::new(campaign)),

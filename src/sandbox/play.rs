@@ -43,7 +43,8 @@ pub(crate) fn instead(fault: &Fault, system: System, call: &Call) -> Option<Repl
         | Fault::ExpiredToken
         | Fault::ExpiredDelta
         | Fault::DuplicateRows
-        | Fault::ForeignLink { .. } => None,
+        | Fault::ForeignLink { .. }
+        | Fault::Headers { .. } => None,
     }
 }
 
@@ -180,7 +181,8 @@ pub(crate) fn rewrite(fault: &Fault, call: &Call, mut reply: Reply, last: &LastR
         | Fault::Redirect { .. }
         | Fault::HugeBody { .. }
         | Fault::GzipBomb { .. }
-        | Fault::WrongContent => reply,
+        | Fault::WrongContent
+        | Fault::Headers { .. } => reply,
     }
 }
 

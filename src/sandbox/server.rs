@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) last_rows: LastRows,
     pub(crate) limits: Limits,
     pub(crate) origin: String,
+    /// The same port over TLS, where it speaks it.
+    pub(crate) secure: Option<String>,
     pub(crate) seed: u64,
     pub(crate) restless: AtomicU64,
     pub(crate) desk: page::Desk,
@@ -104,7 +106,7 @@ impl Drop for Flight {
 
 /// Which look-alike a path belongs to.
 fn system(path: &str) -> System {
-    if path.starts_with("/api/data/") {
+    if path.starts_with("/api/") {
         System::Dynamics
     } else if path.starts_with("/ims/") {
         System::Ims
@@ -223,18 +225,23 @@ impl Shared {
         let (sending, operations, inner) =
             self.play(system, call, verdict.fault.as_ref()).counted();
         let sending = match sending {
-            Sending::Whole(reply) => Sending::Whole(self.clocks.dated(system, reply)),
-            Sending::Half(reply) => Sending::Half(self.clocks.dated(system, reply)),
+            Sending::Whole(reply) => {
+                Sending::Whole(self.clocks.dated(system, reply).headed(&verdict.headers))
+            }
+            Sending::Half(reply) => {
+                Sending::Half(self.clocks.dated(system, reply).headed(&verdict.headers))
+            }
             Sending::Nothing | Sending::Lost(_) => sending,
         };
         let slow = (verdict.slow_ms > 0).then_some("slow");
+        let beside = slow.or((!verdict.headers.is_empty()).then_some("headers"));
         let (status, rows) = match &sending {
             Sending::Whole(reply) | Sending::Half(reply) => (reply.status.as_u16(), reply.rows),
             Sending::Nothing | Sending::Lost(_) => (0, None),
         };
         let secret = matches!(system, System::Entra | System::Ims);
         let path = if secret { call.path.clone() } else { target };
-        let fault = verdict.fault.as_ref().map(Fault::name).or(slow);
+        let fault = verdict.fault.as_ref().map(Fault::name).or(beside);
         let took = self.clock.monotonic().since(began).as_millis();
         let ms = u64::try_from(took).unwrap_or(u64::MAX).saturating_add(verdict.slow_ms);
         let entry = LogEntry {

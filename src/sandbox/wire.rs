@@ -3,6 +3,7 @@
 //! Owns: decoding of paths and queries, and the reply before any fault has
 //! touched it. Knows no vendor.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -145,6 +146,19 @@ impl Reply {
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// The same with these headers in place of those of the same names.
+    #[must_use]
+    pub(crate) fn headed(mut self, headers: &BTreeMap<String, String>) -> Self {
+        for (name, value) in headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            {
+                self.headers.insert(name, value);
+            }
         }
         self
     }

@@ -1,8 +1,8 @@
 //! The one connection: how it is opened, and how a transaction ends.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -11,14 +11,20 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use crate::clock::{Clock, random_key};
 use crate::failpoint::{self, Point};
 use crate::store::copy::{Copy, sweep};
+use crate::store::error::in_words as sql_words;
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
+use crate::store::place::{in_words, make_directory, narrow, open_private};
 use crate::store::scrub;
 use crate::store::{Mode, SealKey, StoreError, Work};
 
 /// The first release without the WAL-reset bug (3.7.0 to 3.51.2 have it).
 const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long a command waits for one that only looks, such as each look of
+/// `status --watch`, to be done with the store.
+const LOOKS_LAST: Duration = Duration::from_secs(10);
 
 /// What the writer thread owns.
 pub(crate) struct Writer {
@@ -45,6 +51,10 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn open(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
+        Self::begin(path, mode, clock).map_err(|error| error.at(path))
+    }
+
+    fn begin(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(unusable(path, "SQLite 3.51.3 or later is needed"));
         }
@@ -53,7 +63,7 @@ impl Writer {
         let (mut connection, lock) = if in_memory {
             (Connection::open_in_memory()?, None)
         } else {
-            let (connection, lock) = open_file(path, clock)?;
+            let (connection, lock) = open_file(path, mode, clock)?;
             (connection, Some(lock))
         };
         configure(&connection, in_memory).map_err(|error| explain(path, error))?;
@@ -96,7 +106,7 @@ impl Writer {
         if self.ended {
             return Err(StoreError::Ended);
         }
-        scrub::scrub(&mut self.connection)
+        scrub::scrub(&mut self.connection).map_err(|error| error.at(&self.path))
     }
 
     pub(crate) fn key(&self) -> SealKey {
@@ -138,7 +148,7 @@ impl Writer {
         if result.is_err() {
             self.layouts.clear();
         }
-        result
+        result.map_err(|error| error.at(&self.path))
     }
 
     fn durable<T>(
@@ -158,7 +168,7 @@ impl Writer {
         }
         if let Err(error) = transaction.commit() {
             self.crashed();
-            return Err(StoreError::CommitUnknown(error.to_string()));
+            return Err(StoreError::CommitUnknown(sql_words(&error)));
         }
         failpoint::hit(Point::Committed);
         if failpoint::is_dead() {
@@ -207,7 +217,7 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
             StoreError::Locked { path: path.to_owned(), holder: "another program".to_owned() }
         }
         Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
-            unusable(path, &error.to_string())
+            unusable(path, &sql_words(&error))
         }
         Some(rusqlite::ErrorCode::NotADatabase) => unusable(
             path,
@@ -219,10 +229,20 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
 
 /// Opens the file, locked. A file that is refused is left as it was, to the
 /// bit.
-fn open_file(path: &Path, clock: &Clock) -> Result<(Connection, StoreLock), StoreError> {
+fn open_file(
+    path: &Path,
+    mode: Mode,
+    clock: &Clock,
+) -> Result<(Connection, StoreLock), StoreError> {
     const NO_CHECKPOINT: DbConfig = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    let file = prepare_files(path)?;
-    let lock = StoreLock::take(path, clock.now())?;
+    let io = |error: std::io::Error| unusable(path, &in_words(&error));
+    make_directory(path).map_err(io)?;
+    let lock = StoreLock::take(path, (clock.now(), mode), LOOKS_LAST)?;
+    // SQLite would make it wider. Closed before SQLite opens it, and not opened
+    // again: whoever closes a file drops all locks that his process has on it
+    // ("How To Corrupt An SQLite Database File", 2.2). With the lock in hand no
+    // other connection of this process has it open either.
+    drop(open_private(path).map_err(io)?);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| unusable(path, &error.to_string()))?;
@@ -231,38 +251,8 @@ fn open_file(path: &Path, clock: &Clock) -> Result<(Connection, StoreLock), Stor
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(explained)?;
     recognise(&connection, path)?;
     connection.set_db_config(NO_CHECKPOINT, false).map_err(explained)?;
-    narrow(&file).map_err(|error| unusable(path, &error.to_string()))?;
+    narrow(path).map_err(io)?;
     Ok((connection, lock))
-}
-
-/// Makes the directory (0700) and the file (0600) before SQLite would make
-/// them wider.
-fn prepare_files(path: &Path) -> Result<File, StoreError> {
-    let io = |error: std::io::Error| unusable(path, &error.to_string());
-    let parent: PathBuf = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    if !parent.exists() {
-        DirBuilder::new().recursive(true).mode(0o700).create(&parent).map_err(io)?;
-    }
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(io)
-}
-
-/// Takes an existing file's permissions from all but its owner.
-fn narrow(file: &File) -> std::io::Result<()> {
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
 }
 
 fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::Error> {

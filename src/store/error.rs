@@ -1,7 +1,7 @@
 //! What can be wrong with the store. All of it ends the command with exit
 //! code 5; nothing is ever deleted or repaired behind the operator's back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A failure of the store.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -64,11 +64,54 @@ pub(crate) enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                Self::Corrupt(error.to_string())
+            // SQLite says so of a page that the disk cannot read, too.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt(format!("{error}, or its disk cannot be read (see the system's log)"))
             }
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure,
+            ) => Self::Unusable { path: PathBuf::new(), reason: in_words(&error) },
             _ => Self::Statement(error.to_string()),
         }
     }
+}
+
+impl StoreError {
+    /// The same with the place that SQLite does not name.
+    pub(super) fn at(self, store: &Path) -> Self {
+        match self {
+            Self::Unusable { path, reason } if path.as_os_str().is_empty() => {
+                Self::Unusable { path: store.to_owned(), reason }
+            }
+            Self::CommitUnknown(reason) => {
+                Self::CommitUnknown(format!("{}: {reason}", store.display()))
+            }
+            Self::Locked { .. }
+            | Self::Newer { .. }
+            | Self::Unusable { .. }
+            | Self::OtherOrganization { .. }
+            | Self::Corrupt(_)
+            | Self::Statement(_)
+            | Self::Ended => self,
+        }
+    }
+}
+
+/// What SQLite said, and what to do about it.
+pub(super) fn in_words(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "; make room on that file system, nothing is lost",
+        Some(ErrorCode::ReadOnly) => {
+            "; the file, its directory and their file system must be writable for the user that runs cdsync"
+        }
+        Some(ErrorCode::SystemIoFailure) => "; look at the disk, the kernel's log may say more",
+        _ => "",
+    };
+    format!("{error}{remedy}")
 }

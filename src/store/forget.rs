@@ -15,7 +15,7 @@ use crate::store::{Action, Payload, PayloadLink, StoreError, UNKNOWN, Work};
 pub(super) const FORGOTTEN: &str = "a forgotten record";
 
 /// Tables with a column of record ids whose rows are about that record.
-const ABOUT: [(&str, &str); 18] = [
+pub(super) const ABOUT: [(&str, &str); 18] = [
     ("outbox", "record"),
     ("dead_letter", "record"),
     ("mirror", "record"),

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::failpoint::{self, Point};
 use crate::store::StoreError;
 use crate::store::connection::explain;
+use crate::store::error::in_words;
 
 /// "cdsy" in the header of the file: tells our database from another's.
 const APPLICATION_ID: i64 = 0x6364_7379;
@@ -70,7 +71,7 @@ pub(crate) fn migrate(connection: &mut Connection, key: &[u8; 32]) -> Result<(),
     }
     transaction.pragma_update(None, "user_version", latest())?;
     failpoint::hit(Point::Commit);
-    transaction.commit().map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+    transaction.commit().map_err(|error| StoreError::CommitUnknown(in_words(&error)))?;
     failpoint::hit(Point::Committed);
     Ok(())
 }

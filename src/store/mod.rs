@@ -30,6 +30,7 @@ mod outbox;
 mod owner;
 mod pause;
 mod payload;
+mod place;
 mod presence;
 mod remap;
 mod resync;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
+use crate::failpoint::{self, Point};
 use crate::model::{Flow, RunId};
 use crate::store::{StoreError, Work};
 
@@ -77,6 +78,7 @@ pub(crate) struct RunRecord {
 impl Work<'_> {
     /// Begins a run.
     pub(crate) fn start_run(&mut self, flow: Flow) -> Result<RunId, StoreError> {
+        failpoint::hit(Point::Run);
         self.sql.execute(
             "INSERT INTO run (flow, started_us, counts) VALUES (?1, ?2, '{}')",
             (flow.as_str(), self.now_us()),

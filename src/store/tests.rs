@@ -11,8 +11,11 @@ mod letters;
 mod links;
 mod log_files;
 mod outbox;
+mod place;
+mod privacy;
 mod resync;
 mod seals;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -14,13 +14,23 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer};
 
 /// Where the journal listens (`systemd-journald.service(8)`).
-pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
+const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Longest value, in bytes: an entry must fit into a datagram.
 const MAX_VALUE_BYTES: usize = 8 * 1024;
 
 /// A journal that does not read must not hold the work up for longer.
 const SEND_WITHIN: Duration = Duration::from_secs(2);
+
+/// Where to send entries. In debug builds a test may have a journal of its own;
+/// a release build has no such code.
+pub(super) fn socket() -> PathBuf {
+    #[cfg(debug_assertions)]
+    if let Some(path) = std::env::var_os("CDSYNC_JOURNAL") {
+        return path.into();
+    }
+    PathBuf::from(SOCKET)
+}
 
 /// Sends events to the journal; what it does not take is written to `spare`.
 #[derive(Debug)]

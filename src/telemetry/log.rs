@@ -1,7 +1,5 @@
 //! Where events go: JSON lines, lines for people, or the journal.
 
-use std::path::Path;
-
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -9,7 +7,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::journald::{Journald, SOCKET};
+use super::journald::{self, Journald};
 use super::spool::Spool;
 
 /// The forms of the log.
@@ -71,7 +69,9 @@ where
                     .with_writer(writer),
             )
             .try_init(),
-        LogFormat::Journald => registry.with(Journald::new(Path::new(SOCKET), writer)?).try_init(),
+        LogFormat::Journald => {
+            registry.with(Journald::new(&journald::socket(), writer)?).try_init()
+        }
     };
     // A second start in one process (tests) leaves the first in place.
     drop(started);

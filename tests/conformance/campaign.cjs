@@ -3,6 +3,7 @@
 //
 //   {"call": "createProfile", "args": [{...}]}
 //   {"follow": "http://..."}    the next page, which the client leaves to its caller
+//   {"surface": true}           the client's public operations
 'use strict'
 
 const readline = require('node:readline')
@@ -19,7 +20,13 @@ async function token () {
   return (await reply.json()).access_token
 }
 
+function surface (client) {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(client))
+  return { operations: names.filter((name) => name !== 'constructor' && !name.startsWith('_')) }
+}
+
 async function answer (client, access, asked) {
+  if (asked.surface) return surface(client)
   if (asked.follow) {
     const headers = { authorization: `Bearer ${access}`, 'x-api-key': process.env.CLIENT_ID }
     const method = asked.method ?? 'GET'
@@ -29,6 +36,11 @@ async function answer (client, access, asked) {
     return { status: reply.status, body: text === '' ? null : JSON.parse(text) }
   }
   const result = await client[asked.call](...(asked.args ?? []))
+  if (asked.call === 'postDataToUrl') {
+    // This one hands out the reply as it came.
+    const text = await result.text()
+    return { status: result.status, body: text === '' ? null : JSON.parse(text) }
+  }
   if (result && typeof result === 'object' && 'status' in result && 'headers' in result) {
     const empty = result.body === undefined || result.body === ''
     return { status: result.status, body: empty ? null : result.body }

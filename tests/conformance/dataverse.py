@@ -4,22 +4,58 @@
 #   {"call": "records.create", "args": [...], "named": {...}}
 #   {"batch": [["records.create", [...], {...}], ["changeset", [...]]], "continue": true}
 #   {"fetchxml": "<fetch ...>"}      {"pages": ["contact", {...}]}
+#   {"builder": "contact", "steps": [["select", ["lastname"]], ["execute", []]]}
+#   {"surface": true}                the client's public operations
 import dataclasses
 import datetime
 import decimal
 import enum
+import inspect
 import json
 import os
 import sys
 import time
 import urllib.parse
 import urllib.request
+import warnings
 
+import pandas
 from azure.core.credentials import AccessToken
 from PowerPlatform.Dataverse.client import DataverseClient
-from PowerPlatform.Dataverse.models import relationship
+from PowerPlatform.Dataverse.models import filters, relationship
 from PowerPlatform.Dataverse.models.labels import Label, LocalizedLabel
+from PowerPlatform.Dataverse.models.fetchxml_query import FetchXmlQuery
+from PowerPlatform.Dataverse.models.query_builder import ExpandOption, QueryBuilder
 from PowerPlatform.Dataverse.models.upsert import UpsertItem
+from PowerPlatform.Dataverse.operations import batch as batches
+from PowerPlatform.Dataverse.operations.dataframe import DataFrameOperations
+from PowerPlatform.Dataverse.operations.files import FileOperations
+from PowerPlatform.Dataverse.operations.query import QueryOperations
+from PowerPlatform.Dataverse.operations.records import RecordOperations
+from PowerPlatform.Dataverse.operations.tables import TableOperations
+
+# Its own notes on names that it will drop.
+warnings.simplefilter("ignore", DeprecationWarning)
+
+# What a caller can reach, by the way to it.
+SURFACE = {
+    "client": DataverseClient,
+    "records": RecordOperations,
+    "query": QueryOperations,
+    "tables": TableOperations,
+    "dataframe": DataFrameOperations,
+    "files": FileOperations,
+    "builder": QueryBuilder,
+    "fetchxml": FetchXmlQuery,
+    "expand": ExpandOption,
+    "batch": batches.BatchOperations,
+    "batch.request": batches.BatchRequest,
+    "batch.changeset.records": batches.ChangeSetRecordOperations,
+    "batch.records": batches.BatchRecordOperations,
+    "batch.tables": batches.BatchTableOperations,
+    "batch.query": batches.BatchQueryOperations,
+    "batch.dataframe": batches.BatchDataFrameOperations,
+}
 
 
 class Credential:
@@ -59,10 +95,30 @@ def given(value):
         return relationship.LookupAttributeMetadata(schema_name=name, display_name=label)
     if "$one_to_many" in value:
         return relationship.OneToManyRelationshipMetadata(**value["$one_to_many"])
+    if "$many_to_many" in value:
+        return relationship.ManyToManyRelationshipMetadata(**value["$many_to_many"])
+    if "$frame" in value:
+        return pandas.DataFrame(value["$frame"])
+    if "$series" in value:
+        return pandas.Series(value["$series"])
+    if "$filter" in value:
+        name, *args = value["$filter"]
+        return getattr(filters, name)(*args)
+    if "$expand" in value:
+        relation, *steps = value["$expand"]
+        option = ExpandOption(relation)
+        for name, args in steps:
+            getattr(option, name)(*args)
+        return option
     return {name: given(inner) for name, inner in value.items()}
 
 
 def shown(value):
+    if isinstance(value, pandas.DataFrame):
+        return [{name: None if pandas.isna(cell) else shown(cell) for name, cell in row.items()}
+                for row in value.to_dict("records")]
+    if isinstance(value, pandas.Series):
+        return [shown(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: shown(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict) or hasattr(value, "keys"):
@@ -95,13 +151,31 @@ def fill(batch, steps):
             reached(batch, step[0])(*given(step[1]), **given(named))
 
 
+def surface():
+    out = ["aio"]
+    for way, kind in SURFACE.items():
+        public = (name for name, _ in inspect.getmembers(kind, inspect.isfunction))
+        out += [f"{way}.{name}" for name in public if not name.startswith("_")]
+    ways = {name for name in vars(DataverseClient(os.environ["ENVIRONMENT"], Credential()))
+            if not name.startswith("_")}
+    return {"operations": out, "ways": sorted(ways)}
+
+
 def answer(client, asked):
+    if "surface" in asked:
+        return surface()
+    if "builder" in asked:
+        built = client.query.builder(asked["builder"])
+        for name, args, *named in asked["steps"]:
+            built = getattr(built, name)(*given(args), **given(named[0] if named else {}))
+        return built
     if "batch" in asked:
         batch = client.batch.new()
         fill(batch, asked["batch"])
         return batch.execute(continue_on_error=asked.get("continue", False))
     if "fetchxml" in asked:
-        return client.query.fetchxml(asked["fetchxml"]).execute()
+        query = client.query.fetchxml(asked["fetchxml"])
+        return getattr(query, asked.get("run", "execute"))()
     if "pages" in asked:
         table, named = asked["pages"]
         return [list(page) for page in client.records.list_pages(table, **named)]

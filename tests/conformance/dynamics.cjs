@@ -3,6 +3,7 @@
 //
 //   {"call": "create", "args": [{...}]}
 //   {"batch": [["create", {...}], ...], "options": {...}}
+//   {"surface": true}                the client's public operations
 'use strict'
 
 const readline = require('node:readline')
@@ -33,7 +34,15 @@ function shown (error) {
   return { message: error.message, status: error.status, code: error.code, headers: error.headers }
 }
 
+function surface (api) {
+  const isOperation = ([, value]) => typeof value === 'function'
+  const own = Object.entries(api).filter(isOperation).map(([name]) => name)
+  const helpers = Object.entries(api.Utility).filter(isOperation).map(([name]) => `Utility.${name}`)
+  return { operations: [...own, ...helpers] }
+}
+
 async function answer (api, asked) {
+  if (asked.surface) return surface(api)
   if (asked.batch) {
     api.startBatch()
     for (const [name, request] of asked.batch) api[name](given(request))

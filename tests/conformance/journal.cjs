@@ -2,6 +2,7 @@
 //
 //   node journal.cjs read URL OPTIONS      one request; the result as JSON
 //   node journal.cjs poll URL OPTIONS N    N events, one line each
+//   node journal.cjs surface               the client's public operations
 //
 // Found through NODE_PATH; credentials and the token's address in variables.
 'use strict'
@@ -25,7 +26,13 @@ function print (value) {
 
 async function main () {
   const [mode, url, options, count] = process.argv.slice(2)
-  const client = await init(process.env.ORGANIZATION, process.env.CLIENT_ID, await token())
+  const access = mode === 'surface' ? 'none' : await token()
+  const client = await init(process.env.ORGANIZATION, process.env.CLIENT_ID, access)
+  if (mode === 'surface') {
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(client))
+    print(names.filter((name) => name !== 'constructor' && !name.startsWith('_')))
+    return
+  }
   const asked = JSON.parse(options)
   if (mode === 'read') {
     try {

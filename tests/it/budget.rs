@@ -211,3 +211,26 @@ async fn a_daemon_without_a_budget_says_so_once_and_goes_on_with_another_one() {
         return;
     }
 }
+
+#[test]
+fn a_budget_smaller_than_a_batch_is_used_by_smaller_batches() {
+    let (made, checked) = on_one_day(|| {
+        let post = Post::new(4, "");
+        post.world.synced();
+        post.tell(0, 60, &post.world.contacts());
+        let used = post.world.status()["systems"]["dynamics"]["calls_today"].as_u64().unwrap();
+        let path = post.world.path("config.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        // The metadata of the tables take some, too.
+        let budget = format!("[dynamics]\nrequests_per_day = {}\n", used + 40);
+        fs::write(&path, text.replacen("[dynamics]\n", &budget, 1)).unwrap();
+        let checked = post.world.run(&["check", "--offline", "--json"]);
+        post.sync().ends(4);
+        (post.activities().len(), checked.ends(0).stdout)
+    });
+    assert!((1..60).contains(&made), "{made} activities of 60");
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    let warnings = checked["warnings"].as_array().unwrap();
+    let warns = |it: &Value| it["where"] == "dynamics.requests_per_day";
+    assert!(warnings.iter().any(warns), "{checked:#}");
+}

@@ -121,7 +121,12 @@ fn adobes_campaign_client_filters_orders_and_pages() {
         &json!([{"filters": ["byModifiedSince"], "hasCustomFilter": true,
         "since_parameter": "2000-01-01 00:00:00.000Z", "_forcePagination": true}]),
     );
-    assert_eq!(content(&custom).len(), 4);
+    let mut shown = members(&custom, "email");
+    shown.sort_by_key(ToString::to_string);
+    let held = stage.sandbox.campaign().rows("profile");
+    let mut held: Vec<Value> = held.iter().map(|row| row["email"].clone()).collect();
+    held.sort_by_key(ToString::to_string);
+    assert_eq!((shown, held.len()), (held.clone(), 4));
     let plain = stage.refused("getAllProfiles", &json!([{"filters": ["byModifiedSince"]}]));
     assert!(plain["message"].as_str().unwrap().contains("BAS-010040"), "{plain}");
     let asked = stage.asked_of(System::Campaign);
@@ -187,6 +192,8 @@ fn adobes_campaign_client_makes_services_and_profiles_subscribe_to_them() {
     );
     let by_name = stage.call("getService", &json!(["news"]));
     assert_eq!(by_name["body"]["messageType"], "email");
+    let held = campaign.rows("service");
+    assert_eq!((held.len(), &held[0]["messageType"]), (1, &json!("email")));
     let by_channel = stage.call(
         "getAllServices",
         &json!([{"filters": ["byChannel", "byText"], "channel": "email", "text": "ne"}]),

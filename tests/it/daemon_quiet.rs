@@ -98,7 +98,7 @@ async fn a_day_of_answers_of_something_else_is_told_as_an_outage() {
     let failed = of("flow.finished").into_iter().filter(|line| line["outcome"] == "failed");
     assert_eq!(failed.count(), 3, "{lines:#?}");
     let reason = of("flow.failing")[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("every table failed"), "{reason}");
+    assert!(reason.contains("every table or source failed"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

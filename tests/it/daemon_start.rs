@@ -99,10 +99,8 @@ async fn a_daemon_whose_store_stands_still_does_not_feed_the_watchdog() {
     let (manager, mut command) = managed(&rig);
     // Each look would be a sign of life.
     command.env("WATCHDOG_USEC", "2");
-    // Three transactions belong to the start, one looks at the cursors, one
-    // whether the flow is paused; from the next one on, that of its pass, the
-    // store does not answer.
-    command.env("CDSYNC_CRASH", "commit:6:hang");
+    // From the beginning of its first pass on the store does not answer.
+    command.env("CDSYNC_CRASH", "run:1:hang");
     let daemon = Running::start(command);
     heard(&manager, "READY=1");
     // The loop itself lives: it does what it is told.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cdsync::sandbox::{Fault, FaultRule, System, Variants};
+use cdsync::sandbox::{Fault, FaultRule, Sandbox, System, Variants};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -81,17 +81,7 @@ impl Post {
     /// The activities of all kinds by event id; fails if an event has two.
     #[track_caller]
     pub(crate) fn activities(&self) -> BTreeMap<String, (&'static str, Map<String, Value>)> {
-        let dynamics = self.world.sandbox.dynamics();
-        let mut found = BTreeMap::new();
-        for (kind, table) in TABLES {
-            for id in dynamics.ids(table) {
-                let row = dynamics.get(table, id).unwrap();
-                let event = row["new_eventid"].as_str().unwrap().to_owned();
-                let twice = found.insert(event.clone(), (kind, row));
-                assert!(twice.is_none(), "{event} has two activities");
-            }
-        }
-        found
+        activities(&self.world.sandbox)
     }
 
     /// Fails unless each of the first `count` events is one activity.
@@ -110,6 +100,24 @@ impl Post {
         entries.retain(|entry| entry.path.contains("$batch"));
         entries.len()
     }
+}
+
+/// The activities of all kinds by event id; fails if an event has two.
+#[track_caller]
+pub(crate) fn activities(
+    sandbox: &Sandbox,
+) -> BTreeMap<String, (&'static str, Map<String, Value>)> {
+    let dynamics = sandbox.dynamics();
+    let mut found = BTreeMap::new();
+    for (kind, table) in TABLES {
+        for id in dynamics.ids(table) {
+            let row = dynamics.get(table, id).unwrap();
+            let event = row["new_eventid"].as_str().unwrap().to_owned();
+            let twice = found.insert(event.clone(), (kind, row));
+            assert!(twice.is_none(), "{event} has two activities");
+        }
+    }
+    found
 }
 
 /// The `at`-th event.

@@ -9,21 +9,21 @@ use serde_json::json;
 use crate::support::{FIELDS, Setup, World, by_filter, by_uri, on_pages, on_writes};
 
 /// A place that nobody may call.
-struct Tripwire(TcpListener);
+pub(crate) struct Tripwire(TcpListener);
 
 impl Tripwire {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         Self(listener)
     }
 
-    fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
     #[track_caller]
-    fn untouched(&self) {
+    pub(crate) fn untouched(&self) {
         assert!(self.0.accept().is_err(), "somebody came");
     }
 }

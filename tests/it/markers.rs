@@ -17,7 +17,7 @@ use crate::rig::Running;
 use crate::support::{FIELDS, STORES, Setup, World, by_filter};
 
 /// Stands in every text. No word of any document holds it.
-const MARK: &str = "Qzxmarkq";
+pub(crate) const MARK: &str = "Qzxmarkq";
 
 /// Values without letters, and forms in which the marker could hide.
 const OTHERS: [&str; 7] = [
@@ -35,20 +35,20 @@ const FORMATS: [&str; 2] = ["json", "pretty"];
 
 /// All that was said, and by which command.
 #[derive(Default)]
-struct Said(Vec<(String, String)>);
+pub(crate) struct Said(Vec<(String, String)>);
 
 impl Said {
-    fn add(&mut self, who: &str, text: impl Into<String>) {
+    pub(crate) fn add(&mut self, who: &str, text: impl Into<String>) {
         self.0.push((who.to_owned(), text.into()));
     }
 
     /// Runs a command, in one form of the log after the other.
-    fn run(&mut self, world: &World, arguments: &[&str]) {
+    pub(crate) fn run(&mut self, world: &World, arguments: &[&str]) {
         self.once(world, FORMATS[self.0.len() / 2 % FORMATS.len()], arguments);
     }
 
     /// Runs a command to its end, and gives its exit code.
-    fn once(&mut self, world: &World, format: &str, arguments: &[&str]) -> i32 {
+    pub(crate) fn once(&mut self, world: &World, format: &str, arguments: &[&str]) -> i32 {
         let output = command(world, format, arguments).output().unwrap();
         let who = format!("{format}: {}", arguments.join(" "));
         self.add(&who, String::from_utf8(output.stdout).unwrap());
@@ -57,7 +57,7 @@ impl Said {
     }
 
     /// Fails where any of it holds a marker or a secret.
-    fn is_clean(&self, world: &World) {
+    pub(crate) fn is_clean(&self, world: &World) {
         let known = world.sandbox.credentials();
         let mut words = vec![known.dynamics_client_secret, known.campaign_client_secret];
         words.extend([MARK, "eyJ", "Bearer "].into_iter().chain(OTHERS).map(str::to_owned));
@@ -72,11 +72,11 @@ impl Said {
     }
 }
 
-fn holds(text: &str, word: &str) -> bool {
+pub(crate) fn holds(text: &str, word: &str) -> bool {
     text.to_lowercase().contains(&word.to_lowercase())
 }
 
-fn command(world: &World, format: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(world: &World, format: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cdsync"));
     command.env_clear().current_dir(world.dir.path()).stdin(Stdio::null());
     command.args(["--config", "config.toml", "--log-format", format, "--log-level", "trace"]);
@@ -85,7 +85,7 @@ fn command(world: &World, format: &str, arguments: &[&str]) -> Command {
 }
 
 /// Every flow, from and to every place.
-fn configure(world: &World) {
+pub(crate) fn configure(world: &World) {
     let sftp = world.sandbox.sftp();
     world.secret("sftp-key", &sftp.client_key());
     std::fs::write(world.path("known_hosts"), sftp.known_hosts()).unwrap();
@@ -119,7 +119,7 @@ fn configure(world: &World) {
 }
 
 /// A contact with a marker in every text and odd values everywhere else.
-fn contact(number: usize) -> Value {
+pub(crate) fn contact(number: usize) -> Value {
     let text = |column: &str| format!("{MARK}{}{number}", &column[..2]);
     json!({
         "firstname": text("firstname"), "lastname": text("lastname"),
@@ -157,7 +157,7 @@ fn plant(world: &World) -> (Vec<Uuid>, Vec<Uuid>) {
 }
 
 /// Events of the journal: whole ones, and each with one thing that is wrong.
-fn tell(world: &World, ids: &[Uuid], round: usize) {
+pub(crate) fn tell(world: &World, ids: &[Uuid], round: usize) {
     let kinds = ["send", "open", "click", "bounce"];
     let event = |at: usize, changes: Value| {
         let mut event = json!({
@@ -191,7 +191,7 @@ fn tell(world: &World, ids: &[Uuid], round: usize) {
 }
 
 /// Log files and files of opt-outs, with rows that nobody understands.
-fn export(world: &World, ids: &[Uuid]) {
+pub(crate) fn export(world: &World, ids: &[Uuid]) {
     let put = |path: &str, text: String| {
         world.sandbox.sftp().put_at(path, text.as_bytes(), ago(3600));
     };

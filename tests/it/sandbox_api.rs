@@ -124,3 +124,28 @@ async fn faults_and_variants_are_set_while_it_runs() {
     assert_eq!(world.get(&link, "").await.status, 410);
     assert_eq!(ask(&world, "POST", "/expire-tokens", &json!({"table": "x"})).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_merge_of_two_contacts_is_played() {
+    let world = World::start(SandboxOptions { contacts: 2, ..SandboxOptions::default() }).await;
+    let dynamics = world.sandbox.dynamics();
+    let ids = dynamics.ids("contact");
+    let before = dynamics.version();
+    let path = format!("/dynamics/contact/{}/merge", ids[0]);
+    let merged = ask(&world, "POST", &path, &json!({"into": ids[1]})).await;
+    assert_eq!(merged.status, 204, "{}", merged.text);
+    let lost = dynamics.get("contact", ids[0]).unwrap();
+    assert_eq!((&lost["merged"], &lost["statecode"]), (&json!(true), &json!(1)));
+    assert_eq!(lost["_masterid_value"], json!(ids[1]));
+    // Both are told to readers of changes.
+    assert!(ids.iter().all(|id| dynamics.row_version("contact", *id).unwrap() > before));
+    let itself = ask(&world, "POST", &path, &json!({"into": ids[0]})).await;
+    assert!(itself.status == 400 && itself.text.contains("into itself"), "{}", itself.text);
+    for (path, body) in [
+        (path.as_str(), json!({})),
+        (path.as_str(), json!({"into": uuid::Uuid::from_u128(7)})),
+        (&format!("/dynamics/task/{}/merge", ids[0]), json!({"into": ids[1]})),
+    ] {
+        assert_eq!(ask(&world, "POST", path, &body).await.status, 400, "{path} {body}");
+    }
+}

@@ -273,3 +273,28 @@ async fn a_wrong_schema_says_where_it_is_wrong() {
     let json = sandbox.customize("{\"table\": [{\"name\": 7}]}", FileForm::Json).unwrap_err();
     assert!(json.contains("line 1 column"), "{json}");
 }
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_schema_is_said_at_once_with_its_line() {
+    let text = r#"[[table]]
+name = "new_Pet"
+columns = [
+  { name = "new_Name", type = "text", min = 3 },
+  { name = "new_Kind", type = "choice" },
+  { name = "new_OwnerId", type = "lookup", targets = ["person", "contact"] },
+  { name = "new_CageId", type = "lookup", targets = ["new_cage"] },
+]
+keys = [{ name = "new_Key", columns = ["new_chip"] }]
+
+[[table]]
+name = "new_Cage"
+set = "contacts"
+
+[[resource]]
+name = "cusPet"
+fields = [{ name = "cusKind", type = "enumeration" }]
+filters = [{ name = "byPet", parameter = "p", field = "cusPetId" }]
+"#;
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    insta::assert_snapshot!(sandbox.customize(text, FileForm::Toml).unwrap_err());
+}

@@ -73,6 +73,30 @@ const BANS: &[Ban] = &[
         hit: |path| matches!(path, ["anyhow", _, ..]),
         what: "anyhow is for cli/, daemon/ and main.rs; errors elsewhere have types",
     },
+    Ban {
+        rule: Rule::Tracing,
+        allowed: &["src/telemetry/"],
+        hit: |path| matches!(path, ["tracing" | "log", what, ..] if LOG.contains(what)),
+        what: "the log has types of telemetry/ only, so that each event has its fields",
+    },
+];
+
+/// What `tracing` offers to those who write lines or name what they do.
+const LOG: [&str; 14] = [
+    "event",
+    "error",
+    "warn",
+    "info",
+    "debug",
+    "trace",
+    "span",
+    "error_span",
+    "warn_span",
+    "info_span",
+    "debug_span",
+    "trace_span",
+    "instrument",
+    "dispatcher",
 ];
 
 /// Checks a Rust file; `test` says that only tests are built of it.

@@ -217,3 +217,31 @@ fn relative_links_of_the_documents_lead_somewhere() -> Outcome {
     }
     Ok(())
 }
+
+/// Events that no test of the whole program can cause in its time, and why.
+const UNTRIED: &[(&str, &str)] = &[
+    ("cursor.aging", "a token that is days old"),
+    ("flow.quiet", "an hour without work"),
+    ("logs.dropped", "64 MiB of lines, or a full disk"),
+];
+
+#[test]
+fn every_event_is_looked_for_by_a_test_of_the_whole_program() -> Outcome {
+    let page = text("docs/events.md")?;
+    let names = page.lines().filter_map(|line| line.strip_prefix("## `"));
+    let names: Vec<&str> = names.map(|name| name.trim_end_matches('`')).collect();
+    let tests = crate::repository(&["tests/it"])?;
+    let named = |name: &str| {
+        let (whole, escaped) = (format!("\"{name}\""), format!("\"{name}\\\""));
+        tests.iter().any(|(path, text)| {
+            let rust = Path::new(path).extension().is_some_and(|ext| ext == "rs");
+            rust && (text.contains(&whole) || text.contains(&escaped))
+        })
+    };
+    assert!(names.len() > 50, "{names:?}");
+    let untried: Vec<&str> = names.iter().copied().filter(|name| !named(name)).collect();
+    let excused: Vec<&str> =
+        names.iter().copied().filter(|name| UNTRIED.iter().any(|(it, _)| it == name)).collect();
+    assert_eq!(untried, excused, "left: in no test of tests/it, right: excused above");
+    Ok(())
+}

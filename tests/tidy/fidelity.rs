@@ -35,13 +35,13 @@ fn rows(document: &str) -> Vec<Row> {
 }
 
 /// The texts in backquotes.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 /// The names of test functions.
 #[derive(Default)]
-struct Tests(BTreeSet<String>);
+pub(crate) struct Tests(pub(crate) BTreeSet<String>);
 
 impl<'ast> Visit<'ast> for Tests {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {

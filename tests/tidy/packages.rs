@@ -142,6 +142,44 @@ fn no_crate_is_banned_or_comes_from_elsewhere() -> Outcome {
 }
 
 #[test]
+fn the_bill_of_materials_names_the_crates_and_the_sqlite_that_is_built_in() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let (bill, licences) = (place.path().join("bill.json"), place.path().join("licences"));
+    let made = Command::new("python3")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("SOURCE_DATE_EPOCH", "0")
+        .arg("packaging/sbom")
+        .args([bill.as_os_str(), "--licences".as_ref(), licences.as_os_str()])
+        .output()?;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let bill: serde_json::Value = serde_json::from_slice(&std::fs::read(bill)?)?;
+    let components = bill["components"].as_array().ok_or("no components")?;
+    let has = |name: &str, version: &str, scope: &str| {
+        components
+            .iter()
+            .any(|it| it["name"] == name && it["version"] == version && it["scope"] == scope)
+    };
+    assert!(has("sqlite", rusqlite::version(), "required"), "not the SQLite that is built in");
+    let lock: toml::Table = toml::from_str(&text("Cargo.lock")?)?;
+    for package in lock.get("package").and_then(toml::Value::as_array).into_iter().flatten() {
+        let (name, version) = (&package["name"], &package["version"]);
+        let (name, version) = (name.as_str().ok_or("name")?, version.as_str().ok_or("version")?);
+        match name {
+            "tokio" | "rusqlite" | "aws-lc-sys" => {
+                assert!(has(name, version, "required"), "{name}");
+            }
+            "serde_derive" | "cc" => assert!(has(name, version, "excluded"), "{name}"),
+            // For tests alone; optional, and never built.
+            "proptest" | "quinn" => assert!(!has(name, version, "required"), "{name}"),
+            _ => {}
+        }
+    }
+    assert!(std::fs::read_to_string(licences)?.contains("Permission is hereby granted"));
+    Ok(())
+}
+
+#[test]
 fn the_unit_of_an_instance_differs_only_in_where_things_lie() -> Outcome {
     let settings = |unit: &str| -> Vec<String> {
         // Settings that are commented out begin without a space.

@@ -28,7 +28,8 @@ pub(crate) struct Source {
     pub(crate) strings: Vec<(String, usize)>,
     /// The identifiers of each attribute but `doc`.
     pub(crate) attributes: Vec<(Vec<String>, usize)>,
-    /// First and last line of each `#[cfg(test)] mod … { … }`.
+    /// First and last line of each `#[cfg(test)] mod … { … }`; `any(test,
+    /// fuzzing)` counts too.
     test_lines: Vec<(usize, usize)>,
     /// Paths below which lies what `#[cfg(test)] mod …;` declares.
     test_files: Vec<String>,
@@ -172,8 +173,7 @@ struct TestModules<'s> {
 impl<'ast> Visit<'ast> for TestModules<'_> {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         let test = item.attrs.iter().any(|attribute| {
-            attribute.path().is_ident("cfg")
-                && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+            attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(|it| is_test(&it))
         });
         if !test {
             visit::visit_item_mod(self, item);
@@ -184,6 +184,17 @@ impl<'ast> Visit<'ast> for TestModules<'_> {
             let file = declared(&self.source.path, item);
             self.source.test_files.push(file);
         }
+    }
+}
+
+/// `test`, and `any(test, fuzzing)`: what only tests and `cargo fuzz` build.
+fn is_test(condition: &syn::Meta) -> bool {
+    match condition {
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::List(list) => {
+            list.path.is_ident("any") && list.tokens.to_string() == "test , fuzzing"
+        }
+        syn::Meta::NameValue(_) => false,
     }
 }
 

@@ -85,7 +85,12 @@ impl KnownHosts {
         Self::parse(&String::from_utf8_lossy(&text), path, host, port)
     }
 
-    fn parse(text: &str, path: &Path, host: &str, port: u16) -> Result<Self, HostKeyError> {
+    pub(super) fn parse(
+        text: &str,
+        path: &Path,
+        host: &str,
+        port: u16,
+    ) -> Result<Self, HostKeyError> {
         let bracketed = format!("[{host}]:{port}");
         let name = if port == 22 { host.to_owned() } else { bracketed.clone() };
         let names = [name.as_str(), bracketed.as_str()];

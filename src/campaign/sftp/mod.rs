@@ -6,6 +6,8 @@
 
 mod connect;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod known_hosts;
 mod read;
 mod session;

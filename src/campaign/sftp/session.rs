@@ -158,7 +158,7 @@ impl Session {
 }
 
 impl Listing {
-    fn add(&mut self, name: String, attributes: &FileAttributes) {
+    pub(super) fn add(&mut self, name: String, attributes: &FileAttributes) {
         if name == "." || name == ".." || !is_regular(attributes) {
             return;
         }

@@ -57,7 +57,7 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
     })
     .await
     .map_err(|error| End::new(Exit::Usage, format!("the sandbox cannot start: {error}")))?;
-    say(&format!(
+    progress.say(&format!(
         "sandbox on {}: {} contacts with {} vehicles and {} service visits in Dynamics, none in Campaign",
         sandbox.origin(),
         count(u64::from(arguments.contacts)),

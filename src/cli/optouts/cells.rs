@@ -189,4 +189,27 @@ mod tests {
         let quoted = format!("\"{}\"", "x\"\"".repeat(2000));
         assert_eq!(text, format!("a,\"b,c\",\"d\"\"e\",\r\n{quoted},\"'=1\n2\",,z\r\n"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_cells_are_read_back_and_none_is_a_formula(
+            rows in proptest::collection::vec(proptest::array::uniform3(".{0,12}|[-=+@, \"\r\n\t]{0,6}"), 1..8),
+        ) {
+            let mut writer = WriterBuilder::new().terminator(csv_core::Terminator::CRLF).build();
+            let mut out = Vec::new();
+            for row in &rows {
+                line(&mut writer, row, &mut out);
+            }
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&out[..]);
+            let read: Vec<Vec<String>> =
+                reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+            let expected: Vec<Vec<String>> =
+                rows.iter().map(|row| row.iter().map(|cell| defused(cell)).collect()).collect();
+            proptest::prop_assert_eq!(&read, &expected);
+            for cell in read.iter().flatten() {
+                let first = cell.trim_start_matches(' ').chars().next();
+                proptest::prop_assert!(!first.is_some_and(|c| "=+-@\t\r\n".contains(c)), "{:?}", cell);
+            }
+        }
+    }
 }

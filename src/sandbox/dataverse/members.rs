@@ -1,21 +1,21 @@
 //! Intersect tables and list members (Dynamics sheet 9.4).
 //!
-//! Owns: what such a table refuses, the two membership actions, and reading a
-//! list's members by its association.
+//! Owns: what such a table refuses, and the two membership actions.
 
 use http::StatusCode;
 use uuid::Uuid;
 
 use super::api;
 use super::error::{Refusal, no_row, no_segment, query, refuse};
-use super::page;
-use super::read::{Context, LARGEST, Leaf};
-use super::render::{Annotations, Plan};
+use super::read::Context;
 use super::schema::Table;
 use super::store::Db;
 use super::write::{self, Actor, Body};
 use crate::sandbox::row::Cell;
 use crate::sandbox::wire::Reply;
+
+/// The one intersect table whose rows may be posted and deleted.
+pub(crate) const TABLE: &str = "listmember";
 
 /// The refusal of a message that a table does not have. The sheet names the
 /// messages; code and text are those that users report, UNCONFIRMED.
@@ -133,22 +133,17 @@ fn added(context: &Context<'_>, row: Uuid) -> Reply {
     Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", body.to_string())
 }
 
-/// `GET lists(<id>)/listcontact_association`, in one page.
-pub(crate) fn association(
+/// Whether an intersect table takes two rows: a list has members of one kind.
+pub(crate) fn fits(
     db: &Db,
-    list: Uuid,
-    name: &str,
-    context: &Context<'_>,
-) -> Result<Reply, Refusal> {
-    let kind = name.strip_prefix("list").and_then(|rest| rest.strip_suffix("_association"));
-    let data = kind.and_then(|kind| db.table(kind)).ok_or_else(|| no_segment(name))?;
-    let held = kind_of(db, list)? == data.def.name;
-    let mut rows: Vec<Uuid> = members(db, list).into_iter().map(|(_, member)| member).collect();
-    rows.sort_unstable();
-    rows.retain(|id| held && data.rows.contains_key(id));
-    rows.truncate(LARGEST);
-    let annotations = Annotations::new(&context.prefer.annotations);
-    let plan = Plan::new(&data.def, context.call.param("$select"), &annotations)?;
-    let leaf = Leaf { rows, deleted: Vec::new(), next: None, delta: None, count: None, page: 1 };
-    Ok(page::write(db, &data.def, &plan, &annotations, context, &leaf))
+    through: &str,
+    (one, id): (&str, Uuid),
+    (other, to): (&str, Uuid),
+) -> Result<(), Refusal> {
+    let (list, kind) = if one == "list" { (id, other) } else { (to, one) };
+    if through != TABLE || kind_of(db, list)? == kind {
+        return Ok(());
+    }
+    // Code and text are not in the sheet.
+    Err(refuse(400, "0x80040203", format!("Invalid argument. The list takes no rows of {kind}.")))
 }

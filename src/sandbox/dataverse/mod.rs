@@ -13,12 +13,14 @@ pub(crate) mod control;
 mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
+mod expand;
 pub(crate) mod filter;
 pub(crate) mod generate;
 mod jobs;
 mod keys;
 mod members;
 pub(crate) mod metadata;
+mod option_set;
 pub(crate) mod page;
 mod pages;
 pub(crate) mod path;
@@ -26,6 +28,7 @@ pub(crate) mod pointer;
 mod privileges;
 mod question;
 pub(crate) mod read;
+pub(crate) mod relation;
 pub(crate) mod render;
 pub(crate) mod row_routes;
 pub(crate) mod schema;
@@ -146,22 +149,31 @@ pub(crate) fn answer(db: &mut Db, call: &Call, around: &Surroundings<'_>) -> Rep
     reply
 }
 
+/// What stands behind the version in the path.
+fn below<'a>(call: &'a Call, around: &Surroundings<'_>) -> Result<&'a str, Refusal> {
+    // Sheet 1.8: an address inside a batch may be longer.
+    let longest = if around.batched { 65_536 } else { 32_768 };
+    if call.path.len() + call.raw_query.len() > longest {
+        return Err(query("The request URL is too long."));
+    }
+    let Some(rest) = call.path.strip_prefix("/api/data/") else {
+        // Such as Dataverse search, a service of its own.
+        return Err(refuse(501, "0x80060888", "Only /api/data is part of this sandbox."));
+    };
+    let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
+        return Err(no_segment(version));
+    }
+    Ok(rest)
+}
+
 fn route(
     db: &mut Db,
     call: &Call,
     prefer: &Prefer,
     around: &Surroundings<'_>,
 ) -> Result<Reply, Refusal> {
-    // Sheet 1.8: an address inside a batch may be longer.
-    let longest = if around.batched { 65_536 } else { 32_768 };
-    if call.path.len() + call.raw_query.len() > longest {
-        return Err(query("The request URL is too long."));
-    }
-    let rest = call.path.strip_prefix("/api/data/").unwrap_or_default();
-    let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    if !matches!(version, "v9.0" | "v9.1" | "v9.2") {
-        return Err(no_segment(version));
-    }
+    let rest = below(call, around)?;
     let decoded: Vec<String> =
         rest.split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
@@ -258,6 +270,8 @@ fn named(
             metadata::alter::put_column(db, call, segments)
         }
         ("EntityDefinitions", &Method::DELETE) => metadata::alter::delete(db, segments),
+        ("$metadata", &Method::GET) => Ok(metadata::csdl::document(db, call)),
+        ("GlobalOptionSetDefinitions", _) => metadata::option_sets::route(db, call, segments),
         ("RelationshipDefinitions", _) => metadata::relate::route(db, call, segments),
         ("CreateEntities", &Method::POST) => metadata::watch::create_entities(db, call, around),
         ("RetrieveMetadataChanges", &Method::GET) => metadata::watch::changes(db, call, variants),

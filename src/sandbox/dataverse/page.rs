@@ -4,6 +4,7 @@
 
 use http::StatusCode;
 
+use super::expand::{self, Expansion};
 use super::read::{Context, LARGEST, Leaf};
 use super::render::{Annotations, Plan};
 use super::schema::Table;
@@ -28,18 +29,24 @@ fn link(call: &Call, option: &str, value: &str) -> String {
     out
 }
 
+/// Which members a row has.
+pub(super) struct Shape<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) expansions: &'a [Expansion],
+}
+
 /// Writes a page with its links, counts and annotations.
-pub(crate) fn write(
+pub(super) fn write(
     db: &Db,
     def: &Table,
-    plan: &Plan,
+    shape: &Shape<'_>,
     annotations: &Annotations,
     context: &Context<'_>,
     page: &Leaf,
 ) -> Reply {
     let call = context.call;
     let api = super::api(call);
-    let selected = call.param("$select").map(|list| format!("({list})")).unwrap_or_default();
+    let selected = expand::fragment(call.param("$select"), shape.expansions);
     let delta_read = call.param("$deltatoken").is_some();
     let suffix = if delta_read { "/$delta" } else { "" };
     let mut out = Vec::with_capacity(256 + page.rows.len() * 400);
@@ -74,7 +81,7 @@ pub(crate) fn write(
             &db.metadata_version.to_string(),
         );
     }
-    let marks = write_rows(db, def, plan, &api, page, &mut out);
+    let marks = write_rows(db, def, shape, context, page, &mut out);
     if context.fetch {
         fetch_members(annotations, page, &mut out);
     } else if let Some(place) = &page.next {
@@ -109,8 +116,8 @@ fn fetch_members(annotations: &Annotations, page: &Leaf, out: &mut Vec<u8>) {
 fn write_rows(
     db: &Db,
     def: &Table,
-    plan: &Plan,
-    api: &str,
+    shape: &Shape<'_>,
+    context: &Context<'_>,
     page: &Leaf,
     out: &mut Vec<u8>,
 ) -> Option<ListMarks> {
@@ -126,7 +133,9 @@ fn write_rows(
             out.push(b',');
         }
         let from = out.len();
-        plan.row(db, out, "", *id, row);
+        shape.plan.headed(db, out, "", *id, row);
+        expand::write(db, &def.name, *id, shape.expansions, context, out);
+        out.push(b'}');
         ranges.push(from..out.len());
     }
     for id in &page.deleted {
@@ -135,6 +144,7 @@ fn write_rows(
         }
         let from = out.len();
         out.extend_from_slice(b"{\"@odata.context\":");
+        let api = super::api(context.call);
         push_json(out, &format!("{api}/$metadata#{}/$deletedEntity", def.set));
         out.extend_from_slice(format!(",\"id\":\"{id}\",\"reason\":\"deleted\"}}").as_bytes());
         ranges.push(from..out.len());

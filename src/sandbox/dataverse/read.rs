@@ -15,7 +15,7 @@ use super::render::{Annotations, Plan, refuse_secured};
 use super::schema::{Column, Table};
 use super::store::Db;
 use super::token::{Place, Skip, parse_delta};
-use super::{Prefer, apply, eval, members, page, question};
+use super::{Prefer, apply, eval, expand, members, page, question};
 use crate::sandbox::variants::{TokenMoment, Variants};
 use crate::sandbox::wire::{Call, Reply, decode};
 
@@ -79,24 +79,7 @@ impl Options {
             .param("$filter")
             .map(|text| filter::parse(text, table, &call.query))
             .transpose()?;
-        let mut order = Vec::new();
-        for part in call
-            .param("$orderby")
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|p| !p.is_empty())
-        {
-            let (name, descending) = match part.split_once(' ') {
-                None => (part, false),
-                Some((name, "asc")) => (name, false),
-                Some((name, "desc")) => (name, true),
-                Some(_) => return Err(query(format!("Syntax error at position 0 in '{part}'."))),
-            };
-            let column =
-                table.by_wire(name).ok_or_else(|| super::error::no_property(name, &table.name))?;
-            order.push((column.clone(), descending));
-        }
+        let order = order_by(call.param("$orderby").unwrap_or_default(), table)?;
         let top = call
             .param("$top")
             .map(|text| {
@@ -109,6 +92,23 @@ impl Options {
         let delta = call.param("$deltatoken").map(parse_delta).transpose()?;
         Ok(Self { filter, order, top, skip, delta, count: call.param("$count") == Some("true") })
     }
+}
+
+/// Reads `$orderby`: columns, each with whether it descends.
+pub(super) fn order_by(text: &str, table: &Table) -> Result<Vec<(Column, bool)>, Refusal> {
+    let mut order = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, descending) = match part.split_once(' ') {
+            None => (part, false),
+            Some((name, "asc")) => (name, false),
+            Some((name, "desc")) => (name, true),
+            Some(_) => return Err(query(format!("Syntax error at position 0 in '{part}'."))),
+        };
+        let column =
+            table.by_wire(name).ok_or_else(|| super::error::no_property(name, &table.name))?;
+        order.push((column.clone(), descending));
+    }
+    Ok(order)
 }
 
 /// The four query options that tracking does not go with (sheet 3.4).
@@ -146,9 +146,7 @@ pub(crate) fn collection(
         return apply::answer(db, &def, text, context);
     }
     let options = Options::read(call, &def)?;
-    if call.param("$expand").is_some() {
-        return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
-    }
+    let expansions = expand::read(db, &def, context)?;
     let annotations = Annotations::new(&prefer.annotations);
     refuse_secured(&def, call, context.variants)?;
     let plan = Plan::new(&def, call.param("$select"), &annotations)?.for_caller(context.variants);
@@ -172,7 +170,8 @@ pub(crate) fn collection(
             page
         }
     };
-    Ok(page::write(db, &def, &plan, &annotations, context, &page))
+    let shape = page::Shape { plan: &plan, expansions: &expansions };
+    Ok(page::write(db, &def, &shape, &annotations, context, &page))
 }
 
 /// The `$skiptoken` of the page behind this one.

@@ -63,14 +63,23 @@ pub(crate) fn refuse_secured(
     call: &Call,
     variants: Variants,
 ) -> Result<(), Refusal> {
+    let options = ["$select", "$filter", "$orderby"].map(|option| call.param(option));
+    refuse_named(table, options, variants)
+}
+
+/// The same of the options of an expansion.
+pub(crate) fn refuse_named(
+    table: &Table,
+    options: [Option<&str>; 3],
+    variants: Variants,
+) -> Result<(), Refusal> {
     if variants.secured_read == SecuredRead::Null {
         return Ok(());
     }
     let word = |letter: char| letter.is_alphanumeric() || letter == '_';
     for column in table.columns.iter().filter(|column| column.secured) {
         let name = column.wire_name();
-        for option in ["$select", "$filter", "$orderby"] {
-            let text = call.param(option).unwrap_or_default();
+        for text in options.into_iter().flatten() {
             if text.split(|letter| !word(letter)).any(|part| part == name) {
                 return Err(refuse(
                     403,
@@ -148,11 +157,33 @@ impl Plan {
 
     /// Appends a row; `head` stands before the etag, such as a context.
     pub(crate) fn row(&self, db: &Db, out: &mut Vec<u8>, head: &str, id: Uuid, row: &Stored) {
+        self.headed(db, out, head, id, row);
+        out.push(b'}');
+    }
+
+    /// The same without the closing bracket, for more members.
+    pub(crate) fn headed(&self, db: &Db, out: &mut Vec<u8>, head: &str, id: Uuid, row: &Stored) {
         out.push(b'{');
         out.extend_from_slice(head.as_bytes());
         out.extend_from_slice(b"\"@odata.etag\":\"W/\\\"");
         out.extend_from_slice(row.version.to_string().as_bytes());
         out.extend_from_slice(b"\\\"\"");
+        self.members(db, out, id, row);
+    }
+
+    /// An inner row without its closing bracket, with an etag or without one.
+    pub(crate) fn open(&self, db: &Db, out: &mut Vec<u8>, tagged: bool, id: Uuid, row: &Stored) {
+        if tagged {
+            return self.headed(db, out, "", id, row);
+        }
+        let mut members = Vec::new();
+        self.members(db, &mut members, id, row);
+        out.push(b'{');
+        // Each member stands behind a comma.
+        out.extend_from_slice(members.get(1..).unwrap_or_default());
+    }
+
+    fn members(&self, db: &Db, out: &mut Vec<u8>, id: Uuid, row: &Stored) {
         let mut cells: Vec<Option<Cell<'_>>> = vec![None; self.widest + 1];
         for (number, cell) in row.data.cells() {
             if let Some(place) = cells.get_mut(usize::from(number)) {
@@ -179,7 +210,6 @@ impl Plan {
             out.extend_from_slice(key);
             value::write(out, cell);
         }
-        out.push(b'}');
     }
 
     fn annotate(&self, db: &Db, out: &mut Vec<u8>, column: &Column, cell: &Cell<'_>) {

@@ -6,7 +6,6 @@ use http::{Method, StatusCode};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::associate;
 use super::error::{Refusal, no_row, no_segment, query, refuse};
 use super::members::{self, no_message};
 use super::path::{self, Key};
@@ -14,7 +13,7 @@ use super::read::Context;
 use super::render::{Annotations, Plan, refuse_secured};
 use super::store::Db;
 use super::write::{self, Actor, Body};
-use super::{api, value};
+use super::{api, associate, expand, value};
 use crate::sandbox::wire::{Call, Reply, push_json};
 
 fn exists() -> Refusal {
@@ -46,6 +45,10 @@ pub(crate) fn create(
     actor: Actor,
     fresh: Uuid,
 ) -> Result<Reply, Refusal> {
+    let intersect = db.table(table).is_some_and(|data| data.def.intersect);
+    if intersect && table != members::TABLE {
+        return Err(no_message("Create", table));
+    }
     let body = write::body(&set_of(db, table), &context.call.body)?;
     let id = write::create(db, table, None, &body, actor, fresh)?;
     written(db, table, id, context, true)
@@ -60,7 +63,7 @@ fn written(
     created: bool,
 ) -> Result<Reply, Refusal> {
     if context.prefer.representation {
-        let reply = one(db, table, id, context)?;
+        let reply = show(db, table, id, context)?;
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         return Ok(Reply { status, ..reply });
     }
@@ -70,17 +73,20 @@ fn written(
 }
 
 /// One row as a reply.
-fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, Refusal> {
-    if context.call.param("$expand").is_some() {
-        return Err(refuse(501, "0x80060888", "$expand is not part of this sandbox."));
-    }
+pub(super) fn show(
+    db: &Db,
+    table: &str,
+    id: Uuid,
+    context: &Context<'_>,
+) -> Result<Reply, Refusal> {
     let data = db.table(table).ok_or_else(|| no_row(table, id))?;
     let row = data.rows.get(&id).ok_or_else(|| no_row(table, id))?;
     let annotations = Annotations::new(&context.prefer.annotations);
     let selected = context.call.param("$select");
     refuse_secured(&data.def, context.call, context.variants)?;
     let plan = Plan::new(&data.def, selected, &annotations)?.for_caller(context.variants);
-    let list = selected.map(|list| format!("({list})")).unwrap_or_default();
+    let expansions = expand::read(db, &data.def, context)?;
+    let list = expand::fragment(selected, &expansions);
     let mut head = b"\"@odata.context\":".to_vec();
     push_json(
         &mut head,
@@ -88,7 +94,9 @@ fn one(db: &Db, table: &str, id: Uuid, context: &Context<'_>) -> Result<Reply, R
     );
     head.push(b',');
     let mut out = Vec::with_capacity(1024);
-    plan.row(db, &mut out, &String::from_utf8_lossy(&head), id, row);
+    plan.headed(db, &mut out, &String::from_utf8_lossy(&head), id, row);
+    expand::write(db, table, id, &expansions, context, &mut out);
+    out.push(b'}');
     Ok(Reply::new(StatusCode::OK, "application/json; odata.metadata=minimal", out)
         .with("etag", &etag(db, table, id)))
 }
@@ -117,13 +125,10 @@ pub(crate) fn row(
         [_] if intersect && *method == Method::GET => Err(no_message("Retrieve", table)),
         [_] if intersect && *method == Method::PATCH => Err(no_message("Update", table)),
         [_, ..] if intersect && *method != Method::DELETE => Err(no_message("Update", table)),
+        [_] if intersect && table != members::TABLE => Err(no_message("Delete", table)),
         [_, action] if table == "list" && *method == Method::POST => {
             let list = path::find(db, table, &key)?;
             members::act(db, list, action, context, actor)
-        }
-        [_, name] if table == "list" && name.ends_with("_association") => {
-            let list = path::find(db, table, &key)?;
-            members::association(db, list, name, context)
         }
         [_] if *method == Method::GET => read(db, table, &key, context),
         [_] if *method == Method::PATCH => patch(db, table, &key, context, actor),
@@ -164,11 +169,11 @@ pub(super) fn single(name: &str, raw: &str) -> Result<Body, Refusal> {
 fn read(db: &Db, table: &str, key: &Key, context: &Context<'_>) -> Result<Reply, Refusal> {
     let id = path::find(db, table, key)?;
     let tag = etag(db, table, id);
-    let plain = context.prefer.annotations.is_empty();
+    let plain = context.prefer.annotations.is_empty() && context.call.param("$expand").is_none();
     if plain && context.call.header("if-none-match") == Some(&tag) {
         return Ok(Reply::empty(StatusCode::NOT_MODIFIED).with("etag", &tag));
     }
-    one(db, table, id, context)
+    show(db, table, id, context)
 }
 
 /// The condition table of sheet 4.3.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-pub(crate) use super::keys::AlternateKey;
+pub(crate) use super::keys::{AlternateKey, name_guid};
+pub use super::option_set::Choice;
+use super::relation::Pair;
 
 /// How a date-time column behaves (`DateTimeBehavior/Value`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +20,6 @@ pub enum Behavior {
     TimeZoneIndependent,
     /// A true date.
     DateOnly,
-}
-
-/// One option of a choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The stored number.
-    pub value: i64,
-    /// Label in English, 1033.
-    pub english: String,
-    /// Label in German, 1031.
-    pub german: String,
-    /// For a status: its state. For a state: its default status.
-    pub partner: Option<i64>,
 }
 
 /// One table that a lookup may point at.
@@ -51,6 +40,8 @@ pub enum LookupFlavour {
     Customer,
     /// `Owner`
     Owner,
+    /// The id of a row in an intersect table: `Uniqueidentifier`
+    Bare,
 }
 
 /// A column's type with its limits.
@@ -125,7 +116,9 @@ impl ColumnType {
     /// `AttributeType` in metadata (sheet 7.2).
     pub(crate) fn attribute_type(&self) -> &'static str {
         match self {
-            Self::Uniqueidentifier => "Uniqueidentifier",
+            Self::Uniqueidentifier | Self::Lookup { flavour: LookupFlavour::Bare, .. } => {
+                "Uniqueidentifier"
+            }
             Self::Text { .. } => "String",
             Self::Memo { .. } => "Memo",
             Self::EntityName => "EntityName",
@@ -150,7 +143,9 @@ impl ColumnType {
     pub(crate) fn metadata_stem(&self) -> &'static str {
         match self {
             Self::MultiSelect(_) => "MultiSelectPicklist",
-            Self::Uniqueidentifier => "UniqueIdentifier",
+            Self::Uniqueidentifier | Self::Lookup { flavour: LookupFlavour::Bare, .. } => {
+                "UniqueIdentifier"
+            }
             Self::Lookup { .. } => "Lookup",
             Self::Text { .. }
             | Self::Memo { .. }
@@ -188,6 +183,11 @@ impl ColumnType {
             | Self::DateTime { .. }
             | Self::Lookup { .. } => &[],
         }
+    }
+
+    /// Whether it reads as `_name_value`: a lookup outside of intersect tables.
+    fn underscored(&self) -> bool {
+        matches!(self, Self::Lookup { flavour, .. } if *flavour != LookupFlavour::Bare)
     }
 
     /// The targets of a lookup.
@@ -250,13 +250,14 @@ impl Column {
         self
     }
 
+    /// The id of another row in an intersect table.
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.kind.targets().is_empty() && !self.kind.underscored()
+    }
+
     /// The name in a row: lookups read as `_name_value`.
     pub(crate) fn wire_name(&self) -> String {
-        if self.kind.targets().is_empty() {
-            self.name.clone()
-        } else {
-            format!("_{}_value", self.name)
-        }
+        if self.kind.underscored() { format!("_{}_value", self.name) } else { self.name.clone() }
     }
 }
 
@@ -272,6 +273,8 @@ pub(crate) struct Table {
     pub(crate) activity: bool,
     /// Joins two other tables: no read by id, no update (sheet 9.4).
     pub(crate) intersect: bool,
+    /// The relations of many to many whose rows these are.
+    pub(crate) pairs: Vec<Pair>,
     pub(crate) tracked: bool,
     pub(crate) trackable: bool,
     /// Turned on in the definition, but not published yet.
@@ -280,6 +283,8 @@ pub(crate) struct Table {
     pub(crate) labels: Vec<(u64, String)>,
     /// Display names of columns that were given some, by logical name.
     pub(crate) column_labels: BTreeMap<String, Vec<(u64, String)>>,
+    /// The global choices that columns take their options from, by logical name.
+    pub(crate) globals: BTreeMap<String, String>,
     /// Display names of many rows; without any it is the set's name.
     pub(crate) collection_labels: Vec<(u64, String)>,
     /// Members that a definition without them resets.
@@ -312,11 +317,13 @@ impl Table {
             type_code,
             activity: false,
             intersect: false,
+            pairs: Vec::new(),
             tracked: true,
             trackable: true,
             tracking_unpublished: false,
             labels: vec![(1033, schema_name.to_owned()), (1031, schema_name.to_owned())],
             column_labels: BTreeMap::new(),
+            globals: BTreeMap::new(),
             collection_labels: Vec::new(),
             color: Some("#3b79b7".to_owned()),
             audited: true,
@@ -351,9 +358,9 @@ impl Table {
     /// A column by the name it has in rows.
     pub(crate) fn by_wire(&self, name: &str) -> Option<&Column> {
         if let Some(inner) = name.strip_prefix('_').and_then(|rest| rest.strip_suffix("_value")) {
-            return self.column(inner).filter(|column| !column.kind.targets().is_empty());
+            return self.column(inner).filter(|column| column.kind.underscored());
         }
-        self.column(name).filter(|column| column.kind.targets().is_empty())
+        self.column(name).filter(|column| !column.kind.underscored())
     }
 
     /// Names the lookups of an activity after its schema name or its logical
@@ -382,12 +389,4 @@ impl Table {
             Some((column, u8::try_from(at).ok()?))
         })
     }
-}
-
-/// A GUID that a name always gets.
-pub(crate) fn name_guid(space: &str, name: &str) -> Uuid {
-    let digest = blake3::hash(format!("{space}/{name}").as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest.as_bytes()[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 use self::undo::Journal;
 use super::builtin;
 use super::error::{Refusal, refuse};
+pub(crate) use super::keys::key_part;
+use super::option_set::OptionSet;
 use super::schema::{Table, name_guid};
 use crate::sandbox::row::{Cell, Fields, Packed};
 
@@ -112,25 +114,6 @@ impl TableData {
     }
 }
 
-/// One column of an alternate key as text; texts compare without case.
-pub(crate) fn key_part(cell: &Cell<'_>) -> String {
-    match cell {
-        Cell::Text(text) => text.to_lowercase(),
-        Cell::Bool(_)
-        | Cell::Int(_)
-        | Cell::Double(_)
-        | Cell::Decimal(_)
-        | Cell::Guid(_)
-        | Cell::Ref(..)
-        | Cell::Time(_)
-        | Cell::Date(_) => {
-            let mut out = Vec::new();
-            super::value::write(&mut out, Some(cell));
-            String::from_utf8_lossy(&out).trim_matches('"').to_owned()
-        }
-    }
-}
-
 /// Fixed rows that everything refers to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fixed {
@@ -168,6 +151,8 @@ pub(crate) struct Db {
     /// Whether an empty text that a person writes is kept as null.
     pub(crate) empty_is_null: bool,
     pub(crate) fixed: Fixed,
+    /// Global choices by name.
+    pub(crate) option_sets: BTreeMap<String, OptionSet>,
     /// Names of relations that were made, by child table and lookup.
     pub(crate) relation_names: BTreeMap<(String, String), String>,
     /// Parent, child table's code, column, child.
@@ -209,6 +194,7 @@ impl Db {
             regarding_cascades: true,
             empty_is_null: true,
             fixed,
+            option_sets: BTreeMap::new(),
             relation_names: BTreeMap::new(),
             children: BTreeSet::new(),
             journal: Journal::default(),

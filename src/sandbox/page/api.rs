@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::calls::Filter;
 use super::{contact, forms};
-use crate::sandbox::ControlError;
 use crate::sandbox::campaign::schema::Api;
 use crate::sandbox::campaign::write::{self, Scene};
 use crate::sandbox::log::System;
 use crate::sandbox::server::Shared;
 use crate::sandbox::wire::{Call, Reply};
+use crate::sandbox::{ControlError, DynamicsControl};
 
 /// Rows and requests of an answer that names no number.
 const USUAL: usize = 1000;
@@ -172,6 +172,9 @@ fn dynamics(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
         return missing("table");
     }
     let id = rest.first().and_then(|id| Uuid::try_parse(id).ok());
+    if let (&Method::POST, Some(id), [_, "merge"]) = (&call.method, id, rest) {
+        return merge(&control, table, id, call);
+    }
     match (&call.method, id) {
         (&Method::GET, None) if rest.is_empty() => {
             let ids = control.ids(table);
@@ -198,6 +201,27 @@ fn dynamics(shared: &Shared, call: &Call, parts: &[&str]) -> Reply {
         }
         (&Method::DELETE, Some(id)) if control.delete(table, id) => done(),
         _ => missing("row"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    into: Uuid,
+}
+
+/// `{"into": "<id>"}`: the row of the address becomes the lost one of a merge.
+fn merge(control: &DynamicsControl, table: &str, lost: Uuid, call: &Call) -> Reply {
+    let Merge { into } = match serde_json::from_slice(&call.body) {
+        Ok(wanted) => wanted,
+        Err(error) => return bad(&error),
+    };
+    if into == lost {
+        return bad(&"a row cannot be merged into itself");
+    }
+    match control.merge(table, into, lost) {
+        Ok(()) => done(),
+        Err(error) => bad(&error),
     }
 }
 

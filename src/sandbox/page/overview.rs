@@ -87,7 +87,8 @@ fn addresses(out: &mut Html, shared: &Shared) {
         ("Journal", journal.url()),
         ("Scripts", format!("{origin}/_sandbox/api")),
     ];
-    for (name, address) in lines {
+    let secure = shared.secure.iter().map(|origin| ("Dynamics, TLS", origin_api(origin)));
+    for (name, address) in lines.into_iter().chain(secure) {
         out.raw("<tr><td class=tight>").text(name).raw("</td><td class=mono>").text(address);
         out.raw("</td></tr>");
     }
@@ -98,6 +99,10 @@ fn addresses(out: &mut Html, shared: &Shared) {
         }
     }
     out.raw("</table></section>");
+}
+
+fn origin_api(origin: &str) -> String {
+    format!("{origin}/api/data/v9.2/")
 }
 
 fn in_force(out: &mut Html, shared: &Shared) {

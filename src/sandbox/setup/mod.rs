@@ -5,6 +5,7 @@
 //! nothing that matters: whoever loads it is told and starts anew.
 
 mod convert;
+mod misfit;
 mod records;
 mod resources;
 mod rows;
@@ -91,13 +92,20 @@ pub struct Customized {
 
 impl Sandbox {
     /// Makes the tables and resources of a schema file, and adds columns and
-    /// fields to those that are there. The text says what is wrong and where.
+    /// fields to those that are there. The text says all that is wrong, a line for
+    /// each, with its line in the file.
     pub fn customize(&self, text: &str, form: FileForm) -> Result<Customized, String> {
         let schema = schema::read(text, form)?;
         let mut dynamics = self.shared.dynamics.lock().unwrap_or_else(PoisonError::into_inner);
         let mut campaign = self.shared.campaign.lock().unwrap_or_else(PoisonError::into_inner);
-        tables::make(&mut dynamics, &schema.tables)?;
-        resources::make(&mut campaign, &schema.resources)?;
+        let mut misfits = tables::make(&mut dynamics, &schema.tables);
+        misfits.extend(resources::make(&mut campaign, &schema.resources));
+        if !misfits.is_empty() {
+            let mut told: Vec<_> = misfits.iter().map(|misfit| misfit.told(text)).collect();
+            told.sort_by_key(|(line, _)| *line);
+            let told: Vec<String> = told.into_iter().map(|(_, text)| text).collect();
+            return Err(told.join("\n"));
+        }
         Ok(Customized { tables: schema.tables.len(), resources: schema.resources.len() })
     }
 

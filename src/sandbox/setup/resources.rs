@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::misfit::Misfit;
 use super::schema::{
     FieldFile, FieldWord, FilterFile, OperatorWord, ResourceFile, ResourceKeyFile, Root,
     name_is_fine,
@@ -15,54 +16,67 @@ use crate::sandbox::campaign::schema::{
 };
 use crate::sandbox::campaign::store::{Db, ResourceData};
 
-/// Makes all resources; links may lead to resources further down.
-pub(super) fn make(db: &mut Db, files: &[ResourceFile]) -> Result<(), String> {
+const KIND: &str = "resource";
+
+/// Makes all resources; links may lead to resources further down. Returns all that
+/// is wrong; what could be made is there nonetheless.
+pub(super) fn make(db: &mut Db, files: &[ResourceFile]) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
     for file in files {
-        let place = format!("resource {}", file.name);
         let known = db.place(&file.name);
-        let mut def = match known.and_then(|at| db.resources.get(at)) {
-            Some(data) if file.label.is_none() && file.api.is_none() => data.def.as_ref().clone(),
-            Some(_) => {
-                return Err(format!(
-                    "{place}: it is there already, label and api cannot be given; fields, keys \
-                     and filters are added"
-                ));
+        let begun = match known.and_then(|at| db.resources.get(at)) {
+            Some(data) if file.label.is_none() && file.api.is_none() => {
+                Ok(data.def.as_ref().clone())
             }
-            None => fresh(file)?,
+            Some(_) => Err("it is there already, label and api cannot be given; fields, keys \
+                 and filters are added"
+                .to_owned()),
+            None => fresh(file),
+        };
+        let mut def = match begun {
+            Ok(def) => def,
+            Err(wrong) => {
+                misfits.push(Misfit::whole(KIND, &file.name, wrong));
+                continue;
+            }
+        };
+        let mut part = |part: (&str, &str), done: Result<(), String>| {
+            let of = (KIND, file.name.as_str());
+            misfits.extend(done.err().map(|wrong| Misfit::part(of, part, wrong)));
         };
         for field in &file.fields {
-            add(&mut def, field)
-                .map_err(|wrong| format!("{place}, field {}: {wrong}", field.name))?;
+            part(("field", &field.name), add(&mut def, field));
         }
         for key in &file.keys {
-            identify(&mut def, key)
-                .map_err(|wrong| format!("{place}, key {}: {wrong}", key.field))?;
+            part(("key", &key.field), identify(&mut def, key));
         }
         for wanted in &file.filters {
-            filter(&mut def, wanted)
-                .map_err(|wrong| format!("{place}, filter {}: {wrong}", wanted.name))?;
+            part(("filter", &wanted.name), filter(&mut def, wanted));
         }
-        let numbers: Vec<u16> =
-            def.fields.iter().filter(|field| field.indexed).map(|field| field.number).collect();
-        match known.and_then(|at| db.resources.get_mut(at)) {
-            Some(data) => {
-                data.def = Arc::new(def);
-                for number in numbers {
-                    data.index_anew(number);
-                }
-            }
-            None => db.resources.push(ResourceData::new(def)),
-        }
+        take_in(db, known, def);
     }
-    targets_exist(db, files)
+    misfits.extend(missing_targets(db, files));
+    misfits
+}
+
+/// Puts a resource into its place, or behind the others.
+fn take_in(db: &mut Db, known: Option<usize>, def: Resource) {
+    let numbers: Vec<u16> =
+        def.fields.iter().filter(|field| field.indexed).map(|field| field.number).collect();
+    match known.and_then(|at| db.resources.get_mut(at)) {
+        Some(data) => {
+            data.def = Arc::new(def);
+            for number in numbers {
+                data.index_anew(number);
+            }
+        }
+        None => db.resources.push(ResourceData::new(def)),
+    }
 }
 
 fn fresh(file: &ResourceFile) -> Result<Resource, String> {
     let Some(stem) = file.name.strip_prefix("cus").filter(|_| name_is_fine(&file.name)) else {
-        return Err(format!(
-            "resource {}: a resource of one's own begins with cus, as in cusPet",
-            file.name
-        ));
+        return Err("a resource of one's own begins with cus, as in cusPet".to_owned());
     };
     let mut letters = stem.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
@@ -204,18 +218,19 @@ fn filter(def: &mut Resource, file: &FilterFile) -> Result<(), String> {
     Ok(())
 }
 
-fn targets_exist(db: &Db, files: &[ResourceFile]) -> Result<(), String> {
-    for file in files {
-        for field in &file.fields {
-            if let Some(target) = &field.target
-                && db.place(target).is_none()
-            {
-                return Err(format!(
-                    "resource {}, field {}: there is no resource {target}",
-                    file.name, field.name
-                ));
-            }
-        }
-    }
-    Ok(())
+/// Links that lead nowhere. A resource of the file counts also where it is wrong:
+/// that is told already.
+fn missing_targets(db: &Db, files: &[ResourceFile]) -> Vec<Misfit> {
+    let meant = |name: &str| files.iter().any(|file| file.name == name);
+    let of = |file: &ResourceFile, field: &FieldFile| {
+        let target = field.target.as_ref().filter(|name| !meant(name))?;
+        db.place(target).is_none().then(|| {
+            let wrong = format!("there is no resource {target}");
+            Misfit::part((KIND, &file.name), ("field", &field.name), wrong)
+        })
+    };
+    files
+        .iter()
+        .flat_map(|file| file.fields.iter().filter_map(move |field| of(file, field)))
+        .collect()
 }

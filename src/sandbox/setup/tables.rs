@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::misfit::Misfit;
 use super::schema::{ChoiceFile, ColumnFile, ColumnWord, KeyFile, TableFile, name_is_fine};
 use crate::sandbox::dataverse::metadata::create::plain;
 use crate::sandbox::dataverse::schema::{
@@ -15,25 +16,38 @@ use crate::sandbox::dataverse::store::{Db, TableData};
 /// The first number of choices that have none, as a publisher's would begin.
 const FIRST_CHOICE: i64 = 727_000_000;
 
-/// Makes all tables; lookups may lead to tables further down.
-pub(super) fn make(db: &mut Db, files: &[TableFile]) -> Result<(), String> {
+const KIND: &str = "table";
+
+/// Makes all tables; lookups may lead to tables further down. Returns all that is
+/// wrong; what could be made is there nonetheless.
+pub(super) fn make(db: &mut Db, files: &[TableFile]) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
     for file in files {
         let name = file.name.to_lowercase();
-        let place = format!("table {}", file.name);
         let known = db.tables.contains_key(&name);
-        let mut def = if known { widened(db, file)? } else { fresh(db, file)? };
+        let begun = if known { widened(db, file) } else { fresh(db, file) };
+        let mut def = match begun {
+            Ok(def) => def,
+            Err(wrong) => {
+                misfits.push(Misfit::whole(KIND, &file.name, wrong));
+                continue;
+            }
+        };
+        let mut part = |part: (&str, &str), done: Result<(), String>| {
+            let of = (KIND, file.name.as_str());
+            misfits.extend(done.err().map(|wrong| Misfit::part(of, part, wrong)));
+        };
         for column in &file.columns {
-            let place = format!("{place}, column {}", column.name);
-            add(&mut def, column).map_err(|wrong| format!("{place}: {wrong}"))?;
+            part(("column", &column.name), add(&mut def, column));
         }
         complete(&mut def, file);
+        for key in &file.keys {
+            part(("key", &key.name), alternate(&mut def, key));
+        }
         let primary = def.primary_name.clone();
         if def.column(&primary).is_none() {
-            return Err(format!("{place}: its primary name {primary} is none of its columns"));
-        }
-        for key in &file.keys {
-            alternate(&mut def, key)
-                .map_err(|wrong| format!("{place}, key {}: {wrong}", key.name))?;
+            let wrong = format!("its primary name {primary} is none of its columns");
+            misfits.push(Misfit::whole(KIND, &file.name, wrong));
         }
         if known {
             if let Some(data) = db.tables.get_mut(&name) {
@@ -45,7 +59,8 @@ pub(super) fn make(db: &mut Db, files: &[TableFile]) -> Result<(), String> {
             db.add_table(TableData::new(def));
         }
     }
-    targets_exist(db, files)
+    misfits.extend(missing_targets(db, files));
+    misfits
 }
 
 fn widened(db: &Db, file: &TableFile) -> Result<Table, String> {
@@ -57,16 +72,15 @@ fn widened(db: &Db, file: &TableFile) -> Result<Table, String> {
     ];
     if let Some((key, _)) = own.iter().find(|(_, given)| *given) {
         return Err(format!(
-            "table {}: it is there already, {key} cannot be given; columns and keys are added",
-            file.name
+            "it is there already, {key} cannot be given; columns and keys are added"
         ));
     }
     let found = db.table(&file.name.to_lowercase()).map(|data| data.def.as_ref().clone());
-    found.ok_or_else(|| format!("table {}: it is gone", file.name))
+    found.ok_or_else(|| "it is gone".to_owned())
 }
 
 fn fresh(db: &Db, file: &TableFile) -> Result<Table, String> {
-    let wrong = |text: &str| Err(format!("table {}: {text}", file.name));
+    let wrong = |text: &str| Err(text.to_owned());
     let prefix = file.name.split_once('_').map(|(prefix, _)| prefix.to_lowercase());
     let Some(prefix) = prefix.filter(|_| name_is_fine(&file.name)) else {
         return wrong(
@@ -274,18 +288,19 @@ fn alternate(def: &mut Table, file: &KeyFile) -> Result<(), String> {
     Ok(())
 }
 
-fn targets_exist(db: &Db, files: &[TableFile]) -> Result<(), String> {
-    for file in files {
-        for column in &file.columns {
-            let missing = column.targets.iter().find(|name| !db.tables.contains_key(*name));
-            if let Some(target) = missing {
-                return Err(format!(
-                    "table {}, column {}: there is no table {target}; \
-                     targets are logical names, in lower case",
-                    file.name, column.name
-                ));
-            }
-        }
-    }
-    Ok(())
+/// Lookups that lead nowhere. A table of the file counts also where it is wrong:
+/// that is told already.
+fn missing_targets(db: &Db, files: &[TableFile]) -> Vec<Misfit> {
+    let meant = |name: &str| files.iter().any(|file| file.name.to_lowercase() == name);
+    let of = |file: &TableFile, column: &ColumnFile| {
+        let missing =
+            column.targets.iter().find(|name| !db.tables.contains_key(*name) && !meant(name))?;
+        let wrong =
+            format!("there is no table {missing}; targets are logical names, in lower case");
+        Some(Misfit::part((KIND, &file.name), ("column", &column.name), wrong))
+    };
+    files
+        .iter()
+        .flat_map(|file| file.columns.iter().filter_map(move |column| of(file, column)))
+        .collect()
 }

@@ -15,7 +15,7 @@ use crate::store::{
     Store, StoreError, Told, Work,
 };
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
@@ -100,7 +100,7 @@ fn shape() -> KnownTable {
 }
 
 /// What the second schema added can be read.
-async fn read_what_is_new(store: &Store) {
+pub(super) async fn read_what_is_new(store: &Store) {
     store
         .call(|work| {
             assert_eq!(work.shape(&contact())?, Some(shape()));
@@ -128,7 +128,7 @@ fn fill_links(work: &mut Work<'_>) -> Result<(), StoreError> {
 }
 
 /// What [`fill`] put there can be read.
-async fn read_all(store: &Store) -> Result<(), StoreError> {
+pub(super) async fn read_all(store: &Store) -> Result<(), StoreError> {
     let known = fields(store, "Ann");
     store
         .call(move |work| {
@@ -173,7 +173,7 @@ fn ask_repair(
 }
 
 /// What [`fill`] put there since the second version can be read.
-async fn read_requests(store: &Store) -> Result<(), StoreError> {
+pub(super) async fn read_requests(store: &Store) -> Result<(), StoreError> {
     let known = fields(store, "Ann");
     store
         .call(move |work| {
@@ -229,7 +229,7 @@ fn dump(connection: &rusqlite::Connection) -> String {
     out
 }
 
-fn literal(value: Value) -> String {
+pub(super) fn literal(value: Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => number.to_string(),
@@ -246,29 +246,13 @@ fn literal(value: Value) -> String {
 }
 
 /// The store as a frozen version left it, opened by this one.
-async fn thawed(name: &str) -> (Place, Store) {
+pub(super) async fn thawed(name: &str) -> (Place, Store) {
     let place = Place::new();
     std::fs::create_dir_all(place.path().parent().unwrap()).unwrap();
     let sql = std::fs::read_to_string(fixture(name)).unwrap();
     place.raw().execute_batch(&sql).unwrap();
     let store = place.open().await;
     (place, store)
-}
-
-#[tokio::test]
-async fn a_store_of_the_first_version_opens_and_reads() {
-    let (_place, store) = thawed("store-0001.sql").await;
-    read_all(&store).await.unwrap();
-    store.close().await;
-}
-
-#[tokio::test]
-async fn a_store_with_links_requests_and_a_trace_opens_and_reads() {
-    let (_place, store) = thawed("store-0004.sql").await;
-    read_all(&store).await.unwrap();
-    read_requests(&store).await.unwrap();
-    read_what_is_new(&store).await;
-    store.close().await;
 }
 
 #[tokio::test]
@@ -301,6 +285,7 @@ async fn a_store_of_this_version_can_be_frozen() {
     let place = Place::new();
     let store = place.open().await;
     fill(&store).await;
+    super::versions::leave_half_way(&store).await;
     store.close().await;
     let frozen = dump(&place.raw());
     assert!(frozen.contains("INSERT INTO outbox"));

@@ -1,6 +1,7 @@
-//! The rule against its table, against a model of both systems, and the
+//! The rule against its table, its laws, a model of both systems, and the
 //! measurement of the clocks.
 
+mod laws;
 mod model;
 mod skew;
 mod table;

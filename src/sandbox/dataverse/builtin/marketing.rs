@@ -6,6 +6,7 @@
 use super::parts::{
     MONEY_TARGET, boolean, choices, common, integer, lookup, memo, plain_lookup, text, time,
 };
+use crate::sandbox::dataverse::relation::{End, Pair};
 use crate::sandbox::dataverse::schema::{Column, ColumnType, LookupFlavour, Table};
 
 pub(super) fn campaign() -> Table {
@@ -68,5 +69,15 @@ pub(super) fn list_member() -> Table {
     ];
     table.add(lookup("EntityId", LookupFlavour::Lookup, &members));
     table.add(Column::new("EntityType", ColumnType::EntityName).read_only());
+    let end = |table: &str, column: &str, navigation: &str| End {
+        table: table.to_owned(),
+        column: column.to_owned(),
+        navigation: navigation.to_owned(),
+    };
+    for kind in ["account", "contact", "lead"] {
+        let name = format!("list{kind}_association");
+        let ends = [end("list", "listid", &name), end(kind, "entityid", &name)];
+        table.pairs.push(Pair { schema_name: name, ends });
+    }
     table
 }

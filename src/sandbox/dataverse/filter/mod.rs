@@ -6,7 +6,8 @@ mod words;
 
 use uuid::Uuid;
 
-use self::words::{Token, literal, plain, tokens, wildcards};
+pub(super) use self::words::{Token, tokens};
+use self::words::{literal, plain, wildcards};
 use super::error::{Refusal, no_property, query, refuse};
 use super::schema::{Column, ColumnType, Table};
 

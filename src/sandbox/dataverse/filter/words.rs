@@ -10,13 +10,13 @@ use crate::sandbox::dataverse::schema::{Behavior, Column, ColumnType, Role};
 use crate::sandbox::moment;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Word(String),
     Text(String),
     Sign(char),
 }
 
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let letters: Vec<char> = text.chars().collect();
     let mut out = Vec::new();
     let mut at = 0;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::change::{labels, read};
 use super::create::{invalid, string};
-use super::{address, find_table, no_segment};
+use super::define::referenced;
+use super::{address, find_table, no_segment, pairs};
 use crate::sandbox::dataverse::error::{Refusal, refuse};
 use crate::sandbox::dataverse::privileges::require_named;
 use crate::sandbox::dataverse::schema::{Column, ColumnType, Role, Table, name_guid};
@@ -42,7 +43,7 @@ fn part<'a>(db: &'a Db, table: &str, column: &str) -> Result<(&'a Table, &'a Col
 
 /// `PUT EntityDefinitions(…)/Attributes(…)`: the whole definition of a column.
 pub(crate) fn put_column(db: &mut Db, call: &Call, segments: &[&str]) -> Result<Reply, Refusal> {
-    let [table, column] = segments else {
+    let ([table, column] | [table, column, _]) = segments else {
         return Err(no_segment(segments.last().unwrap_or(&"")));
     };
     require_named(db, "prvWriteAttribute")?;
@@ -51,6 +52,9 @@ pub(crate) fn put_column(db: &mut Db, call: &Call, segments: &[&str]) -> Result<
     let body = read(&call.body)?;
     let stem = format!("Microsoft.Dynamics.CRM.{}AttributeMetadata", column.kind.metadata_stem());
     let given = body.get("@odata.type").and_then(Value::as_str).unwrap_or_default();
+    if segments.get(2).is_some_and(|cast| *cast != stem) {
+        return Err(no_segment(segments.last().unwrap_or(&"")));
+    }
     if given.trim_start_matches('#') != stem {
         return Err(invalid("The type of a column cannot be changed."));
     }
@@ -129,6 +133,7 @@ fn delete_table(db: &mut Db, name: &str) -> Result<(), Refusal> {
     }
     let points = |table: &Table| {
         table.name != name
+            && !table.intersect
             && table
                 .columns
                 .iter()
@@ -136,15 +141,9 @@ fn delete_table(db: &mut Db, name: &str) -> Result<(), Refusal> {
     };
     let dependent = db.tables.values().filter(|data| points(&data.def)).count();
     if dependent > 0 {
-        // General knowledge, not in the sheet.
-        return Err(refuse(
-            400,
-            "0x8004f01f",
-            format!(
-                "The Entity({name}) component cannot be deleted because it is referenced by {dependent} other components."
-            ),
-        ));
+        return Err(referenced("Entity", name, dependent));
     }
+    pairs::forget(db, name);
     db.drop_table(name);
     Ok(())
 }

@@ -196,15 +196,19 @@ fn activity_rules(body: &Map<String, Value>) -> Result<(), Refusal> {
 /// A table with the columns that the server makes.
 pub(crate) fn plain(db: &Db, schema_name: &str, activity: bool) -> Table {
     let name = schema_name.to_lowercase();
-    let codes = db.tables.values().map(|data| data.def.type_code);
-    let code = codes.max().unwrap_or(0).max(11_000) + 1;
-    let set = plural(&name);
+    let (code, set) = (plain_code(db), plural(&name));
     if activity {
         return custom_activity(schema_name, &set, code);
     }
     let mut def = Table::new(&name, schema_name, &set, &format!("{name}id"), "", code);
     active(&mut def);
     def
+}
+
+/// The type code of the next new table.
+pub(super) fn plain_code(db: &Db) -> u32 {
+    let codes = db.tables.values().map(|data| data.def.type_code);
+    codes.max().unwrap_or(0).max(11_000) + 1
 }
 
 /// The plural that the server makes.
@@ -229,7 +233,7 @@ fn attributes(db: &Db, def: &mut Table, body: &Map<String, Value>) -> Result<(),
     }
     for body in given {
         let column = kinds::column(db, body)?;
-        def.column_labels.insert(column.name.clone(), labels(body, "DisplayName"));
+        described(db, def, &column, body)?;
         let ColumnType::Text { max } = &column.kind else {
             if primary(body) {
                 return Err(invalid("The primary name column is a text."));
@@ -252,6 +256,21 @@ fn attributes(db: &Db, def: &mut Table, body: &Map<String, Value>) -> Result<(),
         }
         add(db, def, column)?;
     }
+    Ok(())
+}
+
+/// What a table keeps of a column beside it: its labels and its global choice.
+fn described(
+    db: &Db,
+    def: &mut Table,
+    column: &Column,
+    body: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    def.column_labels.insert(column.name.clone(), labels(body, "DisplayName"));
+    match kinds::shared(db, body)? {
+        Some(set) => def.globals.insert(column.name.clone(), set.name.clone()),
+        None => def.globals.remove(&column.name),
+    };
     Ok(())
 }
 
@@ -279,7 +298,7 @@ fn attribute(
     let column = kinds::column(db, body)?;
     let component = format!("{name}.{}", column.name);
     let mut def = find_table(db, name)?.clone();
-    def.column_labels.insert(column.name.clone(), labels(body, "DisplayName"));
+    described(db, &mut def, &column, body)?;
     let id = add(db, &mut def, column)?;
     let table_id = def.metadata_id;
     if let Some(data) = db.tables.get_mut(name) {

@@ -4,9 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::sandbox::dataverse::error::{Refusal, refuse};
+use crate::sandbox::dataverse::option_set::OptionSet;
 use crate::sandbox::dataverse::privileges;
 use crate::sandbox::dataverse::schema::{
-    AlternateKey, Behavior, Choice, Column, ColumnType, Role, Table, name_guid,
+    AlternateKey, Behavior, Choice, Column, ColumnType, LookupFlavour, Role, Table, name_guid,
 };
 use crate::sandbox::dataverse::store::Db;
 use crate::sandbox::variants::Variants;
@@ -70,12 +72,12 @@ pub(super) fn table_value(table: &Table, variants: Variants) -> Map<String, Valu
     object(value)
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(map) = value { map } else { Map::new() }
 }
 
 /// A column's definition with everything its type adds.
-fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
+fn column_value(db: &Db, table: &Table, column: &Column) -> Map<String, Value> {
     let mut out = object(json!({
         "@odata.type": format!("#Microsoft.Dynamics.CRM.{}AttributeMetadata", column.kind.metadata_stem()),
         "LogicalName": column.name, "SchemaName": column.schema_name, "EntityLogicalName": table.name,
@@ -90,6 +92,11 @@ fn column_value(table: &Table, column: &Column) -> Map<String, Value> {
         "ColumnNumber": column.number, "MetadataId": column.metadata_id.to_string(), "HasChanged": null,
     }));
     out.extend(type_members(column));
+    if let Some(set) = table.globals.get(&column.name).and_then(|name| db.option_sets.get(name)) {
+        let shared = Value::Object(global(set));
+        out.insert("OptionSet".to_owned(), shared.clone());
+        out.insert("GlobalOptionSet".to_owned(), shared);
+    }
     out
 }
 
@@ -137,18 +144,26 @@ fn type_members(column: &Column) -> Map<String, Value> {
             };
             json!({"Format": if *date_format { "DateOnly" } else { "DateAndTime" }, "DateTimeBehavior": {"Value": behavior}})
         }
+        ColumnType::Lookup { flavour: LookupFlavour::Bare, .. }
+        | ColumnType::Uniqueidentifier
+        | ColumnType::EntityName => json!({}),
         ColumnType::Lookup { targets, .. } => {
             let mut names: Vec<&str> = targets.iter().map(|target| target.table.as_str()).collect();
             names.dedup();
             json!({"Targets": names, "Format": "None"})
         }
-        ColumnType::Uniqueidentifier | ColumnType::EntityName => json!({}),
     })
 }
 
 /// Name columns that shadow a choice or a lookup: listed, never selectable.
-fn shadow(table: &Table, column: &Column) -> Option<Map<String, Value>> {
-    let lookup = matches!(column.kind, ColumnType::Lookup { .. });
+fn shadow(db: &Db, table: &Table, column: &Column) -> Option<Map<String, Value>> {
+    let lookup = matches!(
+        column.kind,
+        ColumnType::Lookup {
+            flavour: LookupFlavour::Lookup | LookupFlavour::Customer | LookupFlavour::Owner,
+            ..
+        }
+    );
     if !lookup && column.kind.choices().is_empty() {
         return None;
     }
@@ -159,7 +174,7 @@ fn shadow(table: &Table, column: &Column) -> Option<Map<String, Value>> {
     } else {
         "#Microsoft.Dynamics.CRM.AttributeMetadata"
     };
-    let mut out = column_value(table, &Column::new(&name, ColumnType::Text { max: 100 }));
+    let mut out = column_value(db, table, &Column::new(&name, ColumnType::Text { max: 100 }));
     for (key, value) in [
         ("@odata.type", json!(type_name)),
         ("AttributeType", json!(kind)),
@@ -173,9 +188,10 @@ fn shadow(table: &Table, column: &Column) -> Option<Map<String, Value>> {
     Some(out)
 }
 
-pub(super) fn columns(table: &Table) -> Vec<Map<String, Value>> {
-    let mut out: Vec<_> = table.columns.iter().map(|column| column_value(table, column)).collect();
-    out.extend(table.columns.iter().filter_map(|column| shadow(table, column)));
+pub(super) fn columns(db: &Db, table: &Table) -> Vec<Map<String, Value>> {
+    let mut out: Vec<_> =
+        table.columns.iter().map(|column| column_value(db, table, column)).collect();
+    out.extend(table.columns.iter().filter_map(|column| shadow(db, table, column)));
     out
 }
 
@@ -201,7 +217,7 @@ pub(super) fn keys(table: &Table) -> Vec<Map<String, Value>> {
 pub(super) fn relations(db: &Db, table: &Table, outgoing: bool) -> Vec<Map<String, Value>> {
     let mut out = Vec::new();
     for child in db.tables.values().map(|data| &data.def) {
-        for column in &child.columns {
+        for column in child.columns.iter().filter(|column| !column.is_bare()) {
             for target in column.kind.targets() {
                 let ours =
                     if outgoing { child.name == table.name } else { target.table == table.name };
@@ -219,10 +235,43 @@ pub(super) fn relations(db: &Db, table: &Table, outgoing: bool) -> Vec<Map<Strin
                 out.push(object(json!({"@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",
                     "MetadataId": name_guid("relation", &name).to_string(),
                     "SchemaName": name, "RelationshipType": "OneToManyRelationship",
+                    "IsCustomRelationship": given.is_some(),
+                    "CascadeConfiguration": cascade(db, child, column),
                     "ReferencedEntity": target.table, "ReferencedAttribute": referenced, "ReferencingEntity": child.name,
                     "ReferencingAttribute": column.name, "ReferencingEntityNavigationPropertyName": target.navigation})));
             }
         }
     }
     out
+}
+
+/// What happens to the children when a parent goes: what this sandbox does.
+fn cascade(db: &Db, child: &Table, column: &Column) -> Value {
+    let goes = child.intersect
+        || (child.activity && db.regarding_cascades && column.name == "regardingobjectid");
+    let delete = if goes { "Cascade" } else { "RemoveLink" };
+    json!({"Assign": "NoCascade", "Delete": delete, "Merge": "NoCascade", "Reparent": "NoCascade",
+        "Share": "NoCascade", "Unshare": "NoCascade", "RollupView": "NoCascade"})
+}
+
+/// A global choice with its options.
+pub(super) fn global(set: &OptionSet) -> Map<String, Value> {
+    let kind = ColumnType::Picklist(Vec::new());
+    let options: Vec<Value> = set.choices.iter().map(|choice| option(choice, &kind)).collect();
+    object(json!({"@odata.type": "#Microsoft.Dynamics.CRM.OptionSetMetadata",
+        "MetadataId": set.id().to_string(), "Name": set.name, "IsGlobal": true,
+        "IsCustomOptionSet": true, "OptionSetType": "Picklist", "DisplayName": localized(&set.labels),
+        "Description": {"LocalizedLabels": [], "UserLocalizedLabel": null}, "HasChanged": null,
+        "Options": options}))
+}
+
+/// The refusal to delete what others need; general knowledge, not in the sheet.
+pub(super) fn referenced(kind: &str, name: &str, by: usize) -> Refusal {
+    refuse(
+        400,
+        "0x8004f01f",
+        format!(
+            "The {kind}({name}) component cannot be deleted because it is referenced by {by} other components."
+        ),
+    )
 }

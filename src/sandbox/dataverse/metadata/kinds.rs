@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::change::labels;
 use super::create::{in_base_language, invalid, string, wrong};
+use super::option_sets;
 use crate::sandbox::dataverse::error::{Refusal, refuse};
+use crate::sandbox::dataverse::option_set::OptionSet;
 use crate::sandbox::dataverse::schema::{Behavior, Choice, Column, ColumnType, Table};
 use crate::sandbox::dataverse::store::Db;
 
@@ -84,7 +86,7 @@ pub(super) fn column(db: &Db, body: &Map<String, Value>) -> Result<Column, Refus
         .ok_or_else(|| wrong("@odata.type names no attribute type."))?;
     let schema_name = string(body, "SchemaName")?;
     in_base_language(db, body)?;
-    Ok(Column::new(schema_name, column_type(stem, body)?))
+    Ok(Column::new(schema_name, column_type(db, stem, body)?))
 }
 
 fn length(body: &Map<String, Value>, most: u64) -> Result<usize, Refusal> {
@@ -104,7 +106,7 @@ fn precision(body: &Map<String, Value>) -> usize {
     given.and_then(|given| usize::try_from(given).ok()).unwrap_or(2)
 }
 
-fn column_type(stem: &str, body: &Map<String, Value>) -> Result<ColumnType, Refusal> {
+fn column_type(db: &Db, stem: &str, body: &Map<String, Value>) -> Result<ColumnType, Refusal> {
     Ok(match stem {
         "String" => ColumnType::Text { max: length(body, 4000)? },
         "Memo" => ColumnType::Memo { max: length(body, 1_048_576)? },
@@ -118,8 +120,8 @@ fn column_type(stem: &str, body: &Map<String, Value>) -> Result<ColumnType, Refu
         "Money" => ColumnType::Money,
         "DateTime" => date_time(body)?,
         "Boolean" => boolean(body),
-        "Picklist" => ColumnType::Picklist(choices(body)),
-        "MultiSelectPicklist" => ColumnType::MultiSelect(choices(body)),
+        "Picklist" => ColumnType::Picklist(choices(db, body)?),
+        "MultiSelectPicklist" => ColumnType::MultiSelect(choices(db, body)?),
         _ => {
             return Err(refuse(
                 501,
@@ -167,10 +169,26 @@ fn boolean(body: &Map<String, Value>) -> ColumnType {
     }
 }
 
-fn choices(body: &Map<String, Value>) -> Vec<Choice> {
-    let options = body.get("OptionSet").and_then(|set| set.get("Options")?.as_array());
+/// The global choice that a column is bound to.
+pub(super) fn shared<'a>(
+    db: &'a Db,
+    body: &Map<String, Value>,
+) -> Result<Option<&'a OptionSet>, Refusal> {
+    let bound = body.get("GlobalOptionSet@odata.bind").and_then(Value::as_str);
+    bound.map(|address| option_sets::named(db, address)).transpose()
+}
+
+fn choices(db: &Db, body: &Map<String, Value>) -> Result<Vec<Choice>, Refusal> {
+    if let Some(set) = shared(db, body)? {
+        return Ok(set.choices.clone());
+    }
+    Ok(options(body.get("OptionSet").and_then(|set| set.get("Options"))))
+}
+
+/// The options of a list as it is posted.
+pub(super) fn options(list: Option<&Value>) -> Vec<Choice> {
     let one = |option: &Value| Some(choice(option, option.get("Value")?.as_i64()?));
-    options.into_iter().flatten().filter_map(one).collect()
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(one).collect()
 }
 
 /// The types that a key may be made of, and how long it may be (sheet 7.6).

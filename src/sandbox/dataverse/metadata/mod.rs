@@ -6,8 +6,12 @@
 pub(crate) mod alter;
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod csdl;
 mod define;
+mod filter;
 mod kinds;
+pub(crate) mod option_sets;
+mod pairs;
 mod query;
 pub(crate) mod relate;
 pub(crate) mod watch;
@@ -17,7 +21,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use self::define::{columns, keys, relations, table_value};
-use self::query::{inner, items, passes, shape};
+use self::filter::passes;
+use self::query::{inner, items, shape};
 use super::api;
 use super::associate::Child;
 use super::error::{Refusal, no_segment, query, refuse};
@@ -127,11 +132,11 @@ fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Re
     match rest {
         [] => with_parts(db, call, table, variants),
         ["Attributes"] => {
-            list(call, &format!("{fragment}/Attributes"), columns(table), "AttributeMetadata")
+            list(call, &format!("{fragment}/Attributes"), columns(db, table), "AttributeMetadata")
         }
         ["Attributes", cast] if cast.starts_with("Microsoft.Dynamics.CRM.") => {
             let wanted = format!("#{cast}");
-            let rows = columns(table)
+            let rows = columns(db, table)
                 .into_iter()
                 .filter(|row| row.get("@odata.type").and_then(Value::as_str) == Some(&wanted));
             let rows = rows.map(without_type).collect();
@@ -152,7 +157,7 @@ fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Re
         ["ManyToManyRelationships"] => list(
             call,
             &format!("{fragment}/ManyToManyRelationships"),
-            Vec::new(),
+            pairs::definitions(db, Some(&table.name)),
             "ManyToManyRelationshipMetadata",
         ),
         ["OneToManyRelationships"] => list(
@@ -161,11 +166,12 @@ fn get(db: &Db, call: &Call, segments: &[&str], variants: Variants) -> Result<Re
             relations(db, table, false),
             "OneToManyRelationshipMetadata",
         ),
-        [attribute, cast @ ..] => one_column(call, table, attribute, cast),
+        [attribute, cast @ ..] => one_column(db, call, table, attribute, cast),
     }
 }
 
 fn one_column(
+    db: &Db,
     call: &Call,
     table: &Table,
     attribute: &str,
@@ -176,7 +182,7 @@ fn one_column(
         row.get(member).and_then(Value::as_str) == Some(name)
     };
     let row =
-        columns(table).into_iter().find(|row| is(row, "LogicalName") || is(row, "MetadataId"));
+        columns(db, table).into_iter().find(|row| is(row, "LogicalName") || is(row, "MetadataId"));
     let row = row.ok_or_else(|| alter::no_column(name))?;
     match cast {
         [] => {}
@@ -214,10 +220,11 @@ fn with_parts(db: &Db, call: &Call, table: &Table, variants: Variants) -> Result
     let mut row = shape(table_value(table, variants), call.param("$select"), "", "EntityMetadata")?;
     for (name, options) in items(call.param("$expand").unwrap_or_default()) {
         let parts = match name.as_str() {
-            "Attributes" => columns(table),
+            "Attributes" => columns(db, table),
             "Keys" => keys(table),
             "ManyToOneRelationships" => relations(db, table, true),
             "OneToManyRelationships" => relations(db, table, false),
+            "ManyToManyRelationships" => pairs::definitions(db, Some(&table.name)),
             _ => {
                 return Err(query(format!(
                     "Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.EntityMetadata'."

@@ -1,7 +1,6 @@
-//! `$select`, `$expand` and `$filter` over definitions.
+//! `$select` and `$expand` over definitions.
 //!
-//! Owns: their reading. The filter is small: joined `eq` tests, as clients send
-//! them.
+//! Owns: their reading.
 
 use serde_json::{Map, Value};
 
@@ -85,39 +84,4 @@ pub(super) fn shape(
         }
     }
     Ok(out)
-}
-
-/// Whether a definition passes `$filter`: comparisons joined by `and` or `or`.
-pub(super) fn passes(map: &Map<String, Value>, filter: &str) -> Result<bool, Refusal> {
-    let filter = filter.trim();
-    let outer = filter
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-        .filter(|inner| !inner.contains('('));
-    let filter = outer.unwrap_or(filter);
-    if let Some((left, right)) = filter.split_once(" or ") {
-        return Ok(passes(map, left)? || passes(map, right)?);
-    }
-    if let Some((left, right)) = filter.split_once(" and ") {
-        return Ok(passes(map, left)? && passes(map, right)?);
-    }
-    let mut words = filter.splitn(3, ' ');
-    let (Some(name), Some(op), Some(literal)) = (words.next(), words.next(), words.next()) else {
-        return Err(query(format!("Syntax error in '{filter}'.")));
-    };
-    let mut value = &Value::Null;
-    for (at, part) in name.split('/').enumerate() {
-        let holder = if at == 0 { map.get(part) } else { value.get(part) };
-        value = holder.ok_or_else(|| query(format!("Could not find a property named '{part}' on type 'Microsoft.Dynamics.CRM.MetadataBase'.")))?;
-    }
-    let literal = literal
-        .rsplit_once('\'')
-        .and_then(|(rest, _)| rest.split_once('\''))
-        .map_or(literal, |(_, text)| text);
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match op {
-        "eq" => Ok(text == literal),
-        "ne" => Ok(text != literal),
-        _ => Err(query(format!("Syntax error in '{filter}'."))),
-    }
 }

@@ -80,7 +80,7 @@ pub(crate) fn changes(db: &Db, call: &Call, variants: Variants) -> Result<Reply,
                 continue;
             }
             let parts = [
-                ("Attributes", "AttributeQuery", columns(&data.def)),
+                ("Attributes", "AttributeQuery", columns(db, &data.def)),
                 ("Keys", "KeyQuery", keys(&data.def)),
                 ("ManyToOneRelationships", "RelationshipQuery", relations(db, &data.def, true)),
                 ("OneToManyRelationships", "RelationshipQuery", relations(db, &data.def, false)),
