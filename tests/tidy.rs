@@ -77,7 +77,7 @@ enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Layering,
         Self::Now,
         Self::Randomness,

@@ -39,8 +39,7 @@ impl Simulated {
         let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender };
         let board = Board::new(Notify::none(), Vitals::new(&app.clock));
         let reload = (PathBuf::from("cdsync.toml"), reload);
-        let worker =
-            Worker::new(app, Acts::on(store), (shared, events), timers, board, reload);
+        let worker = Worker::new(app, Acts::on(store), (shared, events), timers, board, reload);
         Ok(Self { worker, desk })
     }
 

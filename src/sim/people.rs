@@ -17,15 +17,10 @@ impl Model {
     pub(crate) fn act(&mut self, sandbox: &Sandbox, act: &Act) {
         let dynamics = sandbox.dynamics();
         let ids = dynamics.ids("contact");
-        let cars = dynamics.ids("new_vehicle");
         let of = |who: &usize| ids.get(who.checked_rem(ids.len())?).copied();
-        let car_of = |which: &usize| cars.get(which.checked_rem(cars.len())?).copied();
         self.story.push(format!("{:?} {act:?}", self.since_begin()));
         match act {
             Act::Edit(who) => self.next_version(sandbox, ("contact", "lastname"), of(who)),
-            Act::NameCar(car) => {
-                self.next_version(sandbox, ("new_vehicle", "new_name"), car_of(car));
-            }
             Act::Job(who, job) => {
                 let Some(id) = of(who) else { return };
                 let job = job.map(|job| format!("job {job}"));
@@ -35,34 +30,12 @@ impl Model {
             Act::Delete(who) => {
                 let _ = of(who).map(|id| dynamics.delete("contact", id));
             }
-            Act::DeleteCar(car) => {
-                let _ = car_of(car).map(|id| dynamics.delete("new_vehicle", id));
-            }
             Act::Merge(winner, loser) => {
                 let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
                 if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
                     self.merged.extend([winner, loser]);
                     self.losers.insert(loser);
                 }
-            }
-            Act::AddCar(owner) => {
-                let mut row = json!({ "new_name": "v0" });
-                if let Some(owner) = owner.as_ref().and_then(of) {
-                    row["new_ContactId@odata.bind"] = json!(format!("/contacts({owner})"));
-                }
-                if let Ok(id) = dynamics.insert("new_vehicle", &row) {
-                    self.versions.insert(id, 0);
-                }
-            }
-            Act::MoveCar(car, owner) => {
-                let Some(id) = car_of(car) else { return };
-                let change = match owner.as_ref().and_then(of) {
-                    Some(owner) => {
-                        json!({ "new_ContactId@odata.bind": format!("/contacts({owner})") })
-                    }
-                    None => json!({ "new_contactid": null }),
-                };
-                let _ = dynamics.update("new_vehicle", id, &change);
             }
             Act::InDynamics(who, pair, out) => {
                 let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
@@ -87,7 +60,47 @@ impl Model {
             }
             Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
             Act::Schema(change) => self.schema(sandbox, *change),
+            Act::AddCar(_) | Act::MoveCar(..) | Act::NameCar(_) | Act::DeleteCar(_) => {
+                self.with_cars(sandbox, act, &ids);
+            }
             Act::OwnClock(_) | Act::Ask(_) => {}
+        }
+    }
+
+    /// Somebody does something with a vehicle; `people` are its possible owners.
+    fn with_cars(&mut self, sandbox: &Sandbox, act: &Act, people: &[Uuid]) {
+        let dynamics = sandbox.dynamics();
+        let cars = dynamics.ids("new_vehicle");
+        let car_of = |which: &usize| cars.get(which.checked_rem(cars.len())?).copied();
+        let bound = |owner: &Option<usize>| {
+            let owner = owner.and_then(|it| people.get(it.checked_rem(people.len())?));
+            owner.map(|owner| json!(format!("/contacts({owner})")))
+        };
+        if let Act::AddCar(owner) = act {
+            let mut row = json!({ "new_name": "v0" });
+            if let Some(owner) = bound(owner) {
+                row["new_ContactId@odata.bind"] = owner;
+            }
+            if let Ok(id) = dynamics.insert("new_vehicle", &row) {
+                self.versions.insert(id, 0);
+            }
+        }
+        if let Act::MoveCar(car, owner) = act
+            && let Some(id) = car_of(car)
+        {
+            let change = match bound(owner) {
+                Some(owner) => json!({ "new_ContactId@odata.bind": owner }),
+                None => json!({ "new_contactid": null }),
+            };
+            let _ = dynamics.update("new_vehicle", id, &change);
+        }
+        if let Act::NameCar(car) = act {
+            self.next_version(sandbox, ("new_vehicle", "new_name"), car_of(car));
+        }
+        if let Act::DeleteCar(car) = act
+            && let Some(id) = car_of(car)
+        {
+            dynamics.delete("new_vehicle", id);
         }
     }
 

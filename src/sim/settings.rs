@@ -8,20 +8,14 @@ use crate::sandbox::Sandbox;
 
 /// The file's text. Secrets and store lie in `directory`.
 pub(crate) fn text(settings: &Settings, sandbox: &Sandbox, directory: &Path) -> String {
+    let systems = systems(settings, sandbox, directory);
+    format!("{systems}{}{}", ingress(settings), others(settings, sandbox))
+}
+
+fn systems(settings: &Settings, sandbox: &Sandbox, directory: &Path) -> String {
     let credentials = sandbox.credentials();
     let here = directory.display();
-    let Settings { page_rows, batch, every, filter, job, reconcile } = settings;
-    let filter = if *filter {
-        "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }\n"
-    } else {
-        ""
-    };
-    let job = if *job { "  { from = \"jobtitle\", to = \"cusToken\" },\n" } else { "" };
-    let reconcile = if *reconcile {
-        "[reconcile]\nschedule = \"0 * * * * *\"\nrepair = true\n"
-    } else {
-        ""
-    };
+    let page_rows = settings.page_rows;
     format!(
         r#"[dynamics]
 url = "{ORIGIN}"
@@ -40,7 +34,25 @@ ims_url = "{ORIGIN}"
 requests_per_second = 10000
 [store]
 path = "{here}/cdsync.db"
-[ingress]
+"#,
+        tenant = credentials.tenant,
+        dynamics_id = credentials.dynamics_client_id,
+        campaign = sandbox.campaign_url(),
+        campaign_id = credentials.campaign_client_id,
+        organization = credentials.organization_id,
+    )
+}
+
+fn ingress(settings: &Settings) -> String {
+    let every = settings.every;
+    let filter = if settings.filter {
+        "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }\n"
+    } else {
+        ""
+    };
+    let job = if settings.job { "  { from = \"jobtitle\", to = \"cusToken\" },\n" } else { "" };
+    format!(
+        r#"[ingress]
 schedule = "*/{every} * * * * *"
 [[ingress.table]]
 dynamics = "contact"
@@ -59,7 +71,20 @@ key = {{ from = "new_vehicleid", to = "cusVehicleId", filter = "byVehicleId", pa
 apply_deletes = true
 links = [ {{ from = "new_contactid", to = "vehicleOwner", table = "contact" }} ]
 fields = [ {{ from = "new_name", to = "cusName" }} ]
-[egress]
+"#
+    )
+}
+
+fn others(settings: &Settings, sandbox: &Sandbox) -> String {
+    let Settings { batch, every, .. } = settings;
+    let reconcile = if settings.reconcile {
+        "[reconcile]\nschedule = \"0 * * * * *\"\nrepair = true\n"
+    } else {
+        ""
+    };
+    let journal = sandbox.journal().url();
+    format!(
+        r#"[egress]
 schedule = "*/{every} * * * * *"
 events = ["send", "open", "click", "bounce"]
 batch = {batch}
@@ -76,12 +101,6 @@ pairs = [
   {{ dynamics = "donotbulkemail", campaign = "blackListEmail" }},
   {{ dynamics = "donotphone", campaign = "blackListPhone" }},
 ]
-{reconcile}"#,
-        tenant = credentials.tenant,
-        dynamics_id = credentials.dynamics_client_id,
-        campaign = sandbox.campaign_url(),
-        campaign_id = credentials.campaign_client_id,
-        organization = credentials.organization_id,
-        journal = sandbox.journal().url(),
+{reconcile}"#
     )
 }

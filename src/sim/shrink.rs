@@ -93,9 +93,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     if plan.variants != Variants::default() {
         with(&|it| it.variants = Variants::default());
     }
-    let plain = Settings { filter: false, job: false, reconcile: false, ..plan.settings };
-    if plan.settings != plain {
-        with(&|it| it.settings = plain);
+    let simplest = Settings { filter: false, job: false, reconcile: false, ..plan.settings };
+    if plan.settings != simplest {
+        with(&|it| it.settings = simplest);
     }
     out
 }

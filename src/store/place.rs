@@ -54,17 +54,15 @@ pub(super) fn narrow(path: &Path) -> io::Result<()> {
 
 /// What the machine said, and what to do about it.
 pub(super) fn in_words(error: &io::Error) -> String {
-    let remedy = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room on that file system"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "; mount that file system writable, or name another place in [store] path"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; the file and its directory must be writable for the user that runs cdsync"
-        }
-        _ => "",
+    let kind = error.kind();
+    let remedy = if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        "; make room on that file system"
+    } else if kind == io::ErrorKind::ReadOnlyFilesystem {
+        "; mount that file system writable, or name another place in [store] path"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "; the file and its directory must be writable for the user that runs cdsync"
+    } else {
+        ""
     };
     format!("{error}{remedy}")
 }

@@ -38,7 +38,9 @@ fn change(world: &World) {
 }
 
 /// What goes wrong, in which flow, and the lines that tell of it.
-const FAMILIES: &[(&str, &str, Prepare, &[(&str, usize)])] = &[
+type Family = (&'static str, &'static str, Prepare, &'static [(&'static str, usize)]);
+
+const FAMILIES: &[Family] = &[
     ("nothing", "ingress", change, &[]),
     (
         "a request that heals",

@@ -75,12 +75,12 @@ impl Impostor {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<u8>>>::default();
-        let hears = Arc::clone(&heard);
+        let all = Arc::clone(&heard);
         // It ends with the process of the tests.
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (face, hears) = (face.clone(), Arc::clone(&hears));
-                std::thread::spawn(move || converse(&face, stream, &hears));
+                let (face, all) = (face.clone(), Arc::clone(&all));
+                std::thread::spawn(move || converse(&face, stream, &all));
             }
         });
         Self { port, heard }

@@ -231,7 +231,7 @@ fn every_event_is_looked_for_by_a_test_of_the_whole_program() -> Outcome {
     let names = page.lines().filter_map(|line| line.strip_prefix("## `"));
     let names: Vec<&str> = names.map(|name| name.trim_end_matches('`')).collect();
     let tests = crate::repository(&["tests/it"])?;
-    let named = |name: &str| {
+    let is_told = |name: &str| {
         let (whole, escaped) = (format!("\"{name}\""), format!("\"{name}\\\""));
         tests.iter().any(|(path, text)| {
             let rust = Path::new(path).extension().is_some_and(|ext| ext == "rs");
@@ -239,7 +239,7 @@ fn every_event_is_looked_for_by_a_test_of_the_whole_program() -> Outcome {
         })
     };
     assert!(names.len() > 50, "{names:?}");
-    let untried: Vec<&str> = names.iter().copied().filter(|name| !named(name)).collect();
+    let untried: Vec<&str> = names.iter().copied().filter(|name| !is_told(name)).collect();
     let excused: Vec<&str> =
         names.iter().copied().filter(|name| UNTRIED.iter().any(|(it, _)| it == name)).collect();
     assert_eq!(untried, excused, "left: in no test of tests/it, right: excused above");

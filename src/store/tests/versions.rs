@@ -137,8 +137,7 @@ fn rows(place: &Place, of: Option<&Rows>) -> Rows {
     let mut found = Vec::new();
     for (table, columns) in wanted {
         let mut statement = raw.prepare(&format!("SELECT {columns} FROM {table}")).unwrap();
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let count = columns.len();
         let row = |row: &rusqlite::Row<'_>| {
             let values = (0..count).map(|at| super::frozen::literal(row.get(at).unwrap()));
