@@ -1,6 +1,6 @@
 //! One load of events on its way: rows made of them, cut into requests, sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::dynamics::{
@@ -98,7 +98,8 @@ async fn shapes(
     targets: &ActivityTargets,
     items: &[Item],
 ) -> HashMap<EventKind, Result<Arc<ActivityShape>, Failure>> {
-    let mut wanted: HashMap<EventKind, Detail> = HashMap::new();
+    // In an order of its own: a life can be repeated.
+    let mut wanted: BTreeMap<EventKind, Detail> = BTreeMap::new();
     for item in items {
         let event = &item.leased.event;
         let wanted = wanted.entry(event.kind).or_insert(Detail::Names);

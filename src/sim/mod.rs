@@ -26,6 +26,7 @@ mod shrink;
 mod stream;
 mod tests;
 mod wire;
+mod world;
 
 /// A promise that was broken, with the words to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,35 +1,25 @@
 //! One simulated life: the rounds of a plan, then peace, then the comparison.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
 
-use super::plan::{Act, Crash, How, Plan, Round, Settings, Wanted};
-use super::wire::{ORIGIN, Wire};
-use super::{Violation, check, operator, settings};
+use super::plan::{Crash, How, Plan, Round};
+use super::world::{Asked, World};
+use super::{Violation, check, operator};
 use crate::app::{App, PassEnd, PassOptions, PassReport, Requests, sync};
-use crate::clock::{Clock, Shift};
-use crate::config::load;
 use crate::daemon::{Desk, Hand, Simulated};
 use crate::failpoint;
 use crate::model::{Flow, Stop};
-use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, System};
 use crate::store::{Mode, Store, StoreError};
 
 /// Passes in peace until all must have arrived.
 const SETTLING: usize = 12;
 /// As long as a pass may stand still.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-/// The store's files.
-const FILES: [&str; 3] = ["cdsync.db", "cdsync.db-wal", "cdsync.db-shm"];
 
 /// What a life came to.
 pub(crate) struct Life {
@@ -63,55 +53,7 @@ pub(crate) fn live(plan: &Plan, directory: &Path, loud: bool) -> Life {
     life
 }
 
-/// The files of a store, as from a backup.
-type Backup = Vec<Option<Vec<u8>>>;
-
-struct World<'a> {
-    plan: &'a Plan,
-    directory: PathBuf,
-    wire: Arc<Wire>,
-    /// By how much the program's own clock is wrong.
-    shift: Shift,
-    /// What the configuration file says.
-    settings: Arc<Mutex<Settings>>,
-    backups: RefCell<Vec<Backup>>,
-    /// How often the program may still wait before it dies.
-    waits: Cell<Option<u64>>,
-}
-
-impl<'a> World<'a> {
-    fn begin(plan: &'a Plan, directory: &Path) -> Self {
-        let from = Timestamp::from_second(1_790_000_000).unwrap_or_default();
-        let clock = Clock::simulated_by(plan.seed, from);
-        let options = SandboxOptions {
-            seed: plan.seed,
-            contacts: plan.contacts,
-            variants: plan.variants,
-            ..SandboxOptions::default()
-        };
-        let sandbox = match Sandbox::in_process(options, ORIGIN, &clock) {
-            Ok(sandbox) => sandbox,
-            Err(error) => unreachable!("{error}"),
-        };
-        sandbox.requests().set_cap(0);
-        sandbox.set_clock_offset(System::Dynamics, plan.clocks[0]);
-        sandbox.set_clock_offset(System::Campaign, plan.clocks[1]);
-        let shift = Shift::default();
-        shift.set_ms(plan.clocks[2]);
-        for file in FILES {
-            let _ = std::fs::remove_file(directory.join(file));
-        }
-        Self {
-            plan,
-            directory: directory.to_owned(),
-            wire: Wire::new(sandbox, &clock, plan.seed),
-            shift,
-            settings: Arc::new(Mutex::new(plan.settings)),
-            backups: RefCell::default(),
-            waits: Cell::new(None),
-        }
-    }
-
+impl World<'_> {
     async fn life(self) -> Life {
         let broken = self.rounds().await.err();
         let state = self.wire.state();
@@ -144,72 +86,6 @@ impl<'a> World<'a> {
         let settings = self.now();
         check::quiet(&self.wire.sandbox, &self.wire.state().model, &settings)?;
         self.is_silent().await
-    }
-
-    fn now(&self) -> Settings {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn back_up(&self) {
-        if self.plan.rounds.iter().any(|round| round.restored) {
-            let read = |file| std::fs::read(self.directory.join(file)).ok();
-            self.backups.borrow_mut().push(FILES.map(read).to_vec());
-        }
-    }
-
-    /// Puts the store back to what it was at the end of the round before the
-    /// last.
-    fn restore(&self) {
-        let backups = self.backups.borrow();
-        let Some(backup) = backups.len().checked_sub(2).and_then(|at| backups.get(at)) else {
-            return;
-        };
-        for (file, bytes) in FILES.iter().zip(backup) {
-            let path = self.directory.join(file);
-            let _ = std::fs::remove_file(&path);
-            if let Some(bytes) = bytes {
-                let done = std::fs::write(&path, bytes);
-                self.wire.note(done.map_err(|error| Violation::new("setup", error.to_string())));
-            }
-        }
-        self.tell("the store is set back".to_owned());
-        self.wire.state().model.set_back = true;
-    }
-
-    /// What goes wrong from now on, and how long the ways are.
-    fn trouble(&self, number: u64, round: &Round) {
-        let (seed, rules) = (self.plan.seed ^ number, round.faults.clone());
-        let mut state = self.wire.state();
-        state.calm = rules.is_empty();
-        state.latency = round.latency;
-        drop(state);
-        self.wire.sandbox.set_faults(FaultPlan { seed, rules });
-    }
-
-    fn tell(&self, what: String) {
-        self.wire.state().model.story.push(what);
-    }
-
-    /// Somebody does something. What takes its time is given back.
-    fn act(&self, act: &Act, daemon: Option<&(Desk, Hand)>) -> Option<Asked> {
-        self.wire.state().model.act(&self.wire.sandbox, act);
-        if let Act::OwnClock(ms) = act {
-            self.shift.set_ms(*ms);
-        }
-        let Act::Ask(wanted) = act else { return None };
-        if let Wanted::Settings(settings) = wanted {
-            *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = *settings;
-        }
-        let (desk, hand) = daemon.filter(|_| !failpoint::is_dead())?.clone();
-        Some(operator::of_daemon(*wanted, desk, hand, self.wire.clock.clone()).boxed())
-    }
-
-    async fn rest(&self, seconds: u64) {
-        self.wire.clock.sleep(Duration::from_secs(seconds)).await;
-    }
-
-    fn unbroken(&self) -> Result<(), Violation> {
-        self.wire.state().broken.clone().map_or(Ok(()), Err)
     }
 
     /// The program lives, unless it dies before.
@@ -284,13 +160,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn app(&self) -> Result<App, String> {
-        let text = settings::text(&self.now(), &self.wire.sandbox, &self.directory);
-        let config = load(&text).map_err(|problems| format!("{problems}\n{text}"))?;
-        let clock = self.wire.clock.shifted(&self.shift);
-        App::over(&self.wire.transport(), config, clock).map_err(|error| error.to_string())
-    }
-
     /// The daemon, until it is told to end.
     async fn daemon(&self, round: &Round, seconds: u64) -> Option<Result<String, String>> {
         let begun = self
@@ -314,19 +183,6 @@ impl<'a> World<'a> {
         };
         let (ended, ()) = tokio::join!(self.mortal(work), self.people(round, Some(&people)));
         ended
-    }
-
-    fn reload(&self) -> crate::daemon::Reload {
-        let (wire, settings) = (Arc::clone(&self.wire), Arc::clone(&self.settings));
-        let (shift, directory) = (self.shift.clone(), self.directory.clone());
-        Box::new(move |_| {
-            let settings = *settings.lock().unwrap_or_else(PoisonError::into_inner);
-            let text = settings::text(&settings, &wire.sandbox, &directory);
-            let config = load(&text).map_err(|problems| problems.to_string())?;
-            wire.forget_pauses();
-            App::over(&wire.transport(), config, wire.clock.shifted(&shift))
-                .map_err(|error| error.to_string())
-        })
     }
 
     async fn passes(&self) -> Result<Vec<&'static str>, String> {
@@ -418,32 +274,7 @@ impl<'a> World<'a> {
             }
         }
     }
-
-    /// The end of a future; none where the program dies before it.
-    async fn mortal<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = Box::pin(work);
-        std::future::poll_fn(|context| {
-            let ended = work.as_mut().poll(context);
-            if failpoint::is_dead() {
-                return Poll::Ready(None);
-            }
-            if ended.is_pending()
-                && let Some(left) = self.waits.get()
-            {
-                self.waits.set(left.checked_sub(1));
-                if left == 0 {
-                    failpoint::die();
-                    return Poll::Ready(None);
-                }
-            }
-            ended.map(Some)
-        })
-        .await
-    }
 }
-
-/// Something that was asked for, and is waited for.
-type Asked = BoxFuture<'static, Result<(), Violation>>;
 
 fn adds_up(flow: Flow, report: &PassReport) -> Result<(), Violation> {
     let it = &report.counts;

@@ -107,11 +107,15 @@ fn wanted() -> std::ops::Range<u64> {
 #[test]
 fn the_same_seed_lives_the_same_life() {
     let directory = directory();
-    for seed in 0..12 {
+    for seed in 0..8 {
         let plan = Plan::of_seed(seed);
-        let lives = [(); 2].map(|()| tell(&plan, directory.path(), true));
-        let [one, other] = lives.map(|life| (life.story.join("\n"), life.trace));
-        assert!(one == other, "seed {seed}:\n{}\n----\n{}", one.0, other.0);
+        // The first asks for the metadata that all later ones remember.
+        let lives = [(); 3].map(|()| tell(&plan, directory.path(), true));
+        let [_, one, other] = &lives;
+        let differs = one.story.iter().zip(&other.story).filter(|(one, other)| one != other);
+        let differs: Vec<_> = differs.take(3).collect();
+        assert!(differs.is_empty(), "seed {seed}: {differs:#?}");
+        assert_eq!(one.trace, other.trace, "seed {seed}");
     }
 }
 

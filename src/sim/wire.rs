@@ -111,8 +111,8 @@ impl Wire {
         self.way().await;
         match answer {
             Ok(response) => {
-                self.tell(&line, response.status().as_str());
                 self.trace(&[&response.status().as_u16().to_le_bytes(), response.body()]);
+                self.tell(&line, response.status().as_str());
                 self.arrives(system, &response);
                 Ok(response)
             }
@@ -236,7 +236,8 @@ impl Wire {
         let dull = ["EntityDefinitions", "resourceType", "WhoAmI"];
         if state.loud && !(answer == "200" && dull.iter().any(|it| line.contains(it))) {
             let at = state.model.since_begin();
-            state.model.story.push(format!("    {at:?} {line}: {answer}"));
+            let trace = state.trace & 0xffff;
+            state.model.story.push(format!("    {at:?} {line}: {answer} [{trace:04x}]"));
         }
     }
 
