@@ -94,6 +94,7 @@ async fn day_with(jitter: &str, guest_stays: bool) -> Runs {
         }),
         watch: Box::new(|_| Box::pin(std::future::ready(Ok(())))),
         lives: Box::new(|| Box::pin(std::future::ready(Ok(())))),
+        steps: Box::new(|| 0),
     };
     let (events, queue) = mpsc::channel(8);
     let shared = Shared {

@@ -81,6 +81,7 @@ type Watching = Box<dyn Fn(&App) -> Answer<()> + Send + Sync>;
 type Running = Box<dyn Fn(&App, Flow, PassOptions, &Board) -> Run + Send + Sync>;
 type Asking = Box<dyn Fn(Flow) -> Answer<bool> + Send + Sync>;
 type Living = Box<dyn Fn() -> Answer<()> + Send + Sync>;
+type Counting = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the loop does beyond waiting and deciding. A simulated day has others.
 pub(super) struct Acts {
@@ -92,12 +93,14 @@ pub(super) struct Acts {
     pub(super) watch: Watching,
     /// Asks whether the store answers.
     pub(super) lives: Living,
+    /// How far the store has come within what it does.
+    pub(super) steps: Counting,
 }
 
 impl Acts {
     /// On the store.
     pub(super) fn on(store: &Store) -> Self {
-        let [to_run, to_ask, to_watch, to_live] = [(); 4].map(|()| store.clone());
+        let [to_run, to_ask, to_watch, to_live, to_look] = [(); 5].map(|()| store.clone());
         Self {
             run: Box::new(move |app, flow, options, board| {
                 let (app, store, board) = (app.clone(), to_run.clone(), board.clone());
@@ -118,6 +121,7 @@ impl Acts {
                 let store = to_live.clone();
                 Box::pin(async move { store.call(|_| Ok(())).await })
             }),
+            steps: Box::new(move || to_look.steps()),
         }
     }
 }

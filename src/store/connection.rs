@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -26,6 +28,13 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// `status --watch`, to be done with the store.
 const LOOKS_LAST: Duration = Duration::from_secs(10);
 
+/// What SQLite does between two signs that it comes further: some milliseconds.
+const STEPS: std::ffi::c_int = 10_000;
+
+/// How far work on the store has come, in no unit; it only ever grows. Others may
+/// look at it while the writer is busy.
+pub(super) type Steps = Arc<AtomicU64>;
+
 /// What the writer thread owns.
 pub(crate) struct Writer {
     connection: Connection,
@@ -36,6 +45,7 @@ pub(crate) struct Writer {
     file: Option<(u64, u64)>,
     mode: Mode,
     clock: Clock,
+    steps: Steps,
     /// Set by an error on COMMIT: whether the work is durable is not known, so
     /// nothing more may be done on this connection.
     ended: bool,
@@ -79,6 +89,13 @@ impl Writer {
             | StoreError::Ended => error,
         })?;
         let key = read_key(&connection)?;
+        let steps = Steps::default();
+        let counts = Arc::clone(&steps);
+        let further = move || {
+            counts.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        connection.progress_handler(STEPS, Some(further))?;
         if mode == Mode::Durable {
             sweep(path);
         }
@@ -96,6 +113,7 @@ impl Writer {
             file: std::fs::metadata(path).ok().map(|it| (it.dev(), it.ino())),
             mode,
             clock: clock.clone(),
+            steps,
             ended: false,
             _lock: lock,
         })
@@ -107,6 +125,10 @@ impl Writer {
             return Err(StoreError::Ended);
         }
         scrub::scrub(&mut self.connection).map_err(|error| error.at(&self.path))
+    }
+
+    pub(super) fn steps(&self) -> Steps {
+        Arc::clone(&self.steps)
     }
 
     pub(crate) fn key(&self) -> SealKey {
@@ -127,7 +149,7 @@ impl Writer {
 
     /// A copy of the file.
     pub(crate) fn copy(&self) -> Result<Copy, StoreError> {
-        Copy::of(&self.connection, &self.path)
+        Copy::of(&self.connection, &self.path, &self.steps)
     }
 
     /// One transaction around `work`.

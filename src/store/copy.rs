@@ -4,14 +4,15 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 
 use crate::store::StoreError;
 
-/// Pages in one step; the copy is made in one go, as nobody else writes.
-const ALL: std::ffi::c_int = -1;
+/// Pages in one step, after which the copy counts as come further.
+const STEP: std::ffi::c_int = 1000;
 
 /// A copy in a directory of its own, which is removed when this is dropped.
 #[derive(Debug)]
@@ -21,7 +22,11 @@ pub(crate) struct Copy {
 
 impl Copy {
     /// Copies what `connection` has open.
-    pub(super) fn of(connection: &Connection, store: &Path) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        connection: &Connection,
+        store: &Path,
+        steps: &AtomicU64,
+    ) -> Result<Self, StoreError> {
         let directory = directory(store);
         let failed = |reason: String| StoreError::Unusable {
             path: directory.clone(),
@@ -35,11 +40,17 @@ impl Copy {
         let copy = Self { directory: directory.clone() };
         let whole = (|| {
             let mut target = Connection::open(copy.path())?;
-            let step = Backup::new(connection, &mut target)?.step(ALL)?;
-            Ok::<_, rusqlite::Error>(step)
+            let backup = Backup::new(connection, &mut target)?;
+            loop {
+                let step = backup.step(STEP)?;
+                if step != StepResult::More {
+                    return Ok::<_, rusqlite::Error>(step);
+                }
+                steps.fetch_add(1, Ordering::Relaxed);
+            }
         })();
         match whole {
-            Ok(rusqlite::backup::StepResult::Done) => Ok(copy),
+            Ok(StepResult::Done) => Ok(copy),
             Ok(_) => Err(failed("the store is busy".to_owned())),
             Err(error) => Err(failed(error.to_string())),
         }

@@ -97,6 +97,7 @@ pub(crate) struct Store {
 
 #[derive(Debug)]
 struct Thread {
+    steps: connection::Steps,
     handle: Option<JoinHandle<()>>,
     jobs: Option<mpsc::Sender<Job>>,
     /// In simulation no thread may be waited for: work is done where it is asked
@@ -129,14 +130,15 @@ impl Store {
                         return;
                     }
                 };
-                let _ = opened.send(Ok(writer.key()));
+                let _ = opened.send(Ok((writer.key(), writer.steps())));
                 while let Some(job) = queue.blocking_recv() {
                     job(&mut writer);
                 }
             })
             .map_err(|error| StoreError::Statement(error.to_string()))?;
-        let key = answer.await.map_err(|_| StoreError::Ended)??;
+        let (key, steps) = answer.await.map_err(|_| StoreError::Ended)??;
         let thread = Thread {
+            steps,
             handle: Some(handle),
             jobs: Some(jobs.clone()),
             #[cfg(test)]
@@ -148,9 +150,9 @@ impl Store {
     #[cfg(test)]
     fn open_inline(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
         let writer = Writer::open(path, mode, clock)?;
-        let (key, jobs) = (writer.key(), mpsc::channel(1).0);
+        let (key, steps, jobs) = (writer.key(), writer.steps(), mpsc::channel(1).0);
         let inline = Some(std::sync::Mutex::new(writer));
-        let thread = Thread { handle: None, jobs: Some(jobs.clone()), inline };
+        let thread = Thread { steps, handle: None, jobs: Some(jobs.clone()), inline };
         Ok(Self { jobs, key, thread: std::sync::Arc::new(thread) })
     }
 
@@ -202,6 +204,12 @@ impl Store {
     /// the store anew, which needs as much room again.
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
         self.ask(Writer::scrub).await
+    }
+
+    /// How far it has come, also within one long piece of work such as a scrub: a
+    /// number that only grows.
+    pub(crate) fn steps(&self) -> u64 {
+        self.thread.steps.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The key of this store's fingerprints.

@@ -202,3 +202,26 @@ async fn what_was_delivered_before_leaves_no_byte_in_free_pages_either() {
     store.close().await;
     assert_eq!(everywhere(), 0);
 }
+
+/// The watchdog of a daemon is fed meanwhile (`daemon::pulse`).
+#[tokio::test]
+async fn a_store_that_is_written_anew_or_copied_shows_that_it_comes_further() {
+    let place = Place::new();
+    let store = place.open().await;
+    store
+        .call(|work| {
+            for number in 0..20_000_u128 {
+                let id = RecordId::from(uuid::Uuid::from_u128(number));
+                work.request_reread(&contact(), id)?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let before = store.steps();
+    store.scrub().await.unwrap();
+    let scrubbed = store.steps();
+    assert!(scrubbed > before, "{before} steps before, {scrubbed} after");
+    drop(store.copy().await.unwrap());
+    store.close().await;
+}
