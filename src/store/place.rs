@@ -43,10 +43,11 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Takes an existing file's permissions from all but its owner. Opens nothing:
-/// see `open_file`.
+/// Takes an existing file's permissions from all but its owner; a device's are
+/// everybody's matter. Opens nothing: see `open_file`.
 pub(super) fn narrow(path: &Path) -> io::Result<()> {
-    if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+    let found = std::fs::metadata(path)?;
+    if found.is_file() && found.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
     }
     Ok(())

@@ -44,3 +44,19 @@ async fn what_root_makes_in_the_directory_of_a_user_is_that_users() {
     }
     store.close().await;
 }
+
+#[test]
+fn only_a_file_is_taken_from_others_not_a_device() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let (file, other) = (directory.path().join("file"), directory.path().join("socket"));
+    std::fs::write(&file, "").unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&other).unwrap();
+    for path in [&file, &other] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        crate::store::place::narrow(path).unwrap();
+    }
+    assert_eq!((mode(&file), mode(&other)), (0o600, 0o666));
+}
