@@ -69,6 +69,27 @@ fn the_no_of_a_losers_profile_counts_though_dynamics_refuses_to_write_the_loser(
 }
 
 #[test]
+fn a_no_that_a_loser_says_in_dynamics_reaches_both_profiles() {
+    // Said before the merge is read, or only later.
+    for before in [true, false] {
+        let (world, ids) = both_ways(3);
+        if before {
+            in_dynamics(&world, ids[1], true, ago(300));
+        }
+        world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+        if !before {
+            settle(&world);
+            in_dynamics(&world, ids[1], true, ago(300));
+        }
+        settle(&world);
+        settle(&world);
+        assert_eq!(email(&world, ids[0]), (true, true), "said before the merge: {before}");
+        assert_eq!(email(&world, ids[1]), (true, true), "the loser: {before}");
+        silent(&world, "both have it");
+    }
+}
+
+#[test]
 fn a_merge_is_no_reason_to_lift_an_opt_out() {
     let (world, ids) = both_ways(3);
     in_dynamics(&world, ids[0], true, ago(300));

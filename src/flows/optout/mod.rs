@@ -269,6 +269,10 @@ impl<'s> Taking<'s> {
                 let was_open = work.contact_open(into)?;
                 let due = self.merged(work, (contact, &values, &seen), into)?;
                 self.closed(work, contact, loser_was_open)?;
+                if !loser_was_open && work.contact_open(contact)? {
+                    // The row is about both of them.
+                    self.delta.read += 1;
+                }
                 (into, was_open, due)
             }
             Told::Profile { contact, key, sides } => {

@@ -25,6 +25,10 @@ const ALL_SEEN: &str = "\"done\"";
 /// Rows that are looked at in one round.
 const ROUND: usize = 500;
 
+fn due(row: FlagRow) -> FlagRow {
+    FlagRow { state: FlagState::Due, attempts: 0, ..row }
+}
+
 impl Work<'_> {
     /// Dynamics holds `value`.
     pub(crate) fn hint_dynamics(
@@ -86,7 +90,7 @@ impl Work<'_> {
             }
             // An old row, or a clock that was set back: Campaign is to be asked.
             let known = known.told(told_by);
-            self.set_flag(&FlagRow { state: FlagState::Due, attempts: 0, ..known })?;
+            self.set_flag(&due(known))?;
             return Ok(Hinted::Due);
         }
         self.weigh(FlagRow { campaign: side, ..known.told(told_by) })
@@ -148,7 +152,8 @@ impl Work<'_> {
 
     /// `loser`, who said no, was merged into `contact`. That counts once, and
     /// again only if the loser's flag in Dynamics is set anew. False if it has
-    /// counted.
+    /// counted. A new no is to reach the loser's own profile, too, as long as that
+    /// is there: it may have the same address.
     pub(crate) fn merge_flag(
         &mut self,
         loser: RecordId,
@@ -159,10 +164,13 @@ impl Work<'_> {
         let gone = self.flag(loser, flag)?;
         let anew = set && gone.as_ref().is_some_and(|row| !row.dynamics);
         match gone {
-            Some(row) if row.dynamics != set => self.set_flag(&FlagRow { dynamics: set, ..row })?,
+            Some(row) if row.dynamics != set => {
+                let row = FlagRow { dynamics: set, ..row };
+                self.set_flag(&if set && !row.campaign.opted_out { due(row) } else { row })?;
+            }
             None if set => {
                 let row = FlagRow::unknown(loser, flag, "dynamics");
-                self.set_flag(&FlagRow { dynamics: true, ..row })?;
+                self.set_flag(&due(FlagRow { dynamics: true, ..row }))?;
             }
             Some(_) | None => {}
         }
