@@ -1,7 +1,6 @@
 //! The way of a request to the look-alikes: how long it takes, what is checked
 //! on it, and that nothing goes to or comes from a program that is dead.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,13 +21,6 @@ pub(crate) const ORIGIN: &str = "http://127.0.0.1:8700";
 
 /// Most requests of one life; more is work without an end.
 const MOST_REQUESTS: u64 = 20_000;
-
-type Metadata = HashMap<(http::Uri, bool, bool), http::Response<Bytes>>;
-
-thread_local! {
-    /// Answers to requests for metadata, of all lives of this thread.
-    static METADATA: RefCell<Metadata> = RefCell::default();
-}
 
 /// Both systems, the model and the ways between.
 pub(crate) struct Wire {
@@ -51,6 +43,7 @@ pub(crate) struct State {
     /// Requests that change a contact or a profile.
     pub(crate) writes: u64,
     pauses: BTreeMap<&'static str, Monotonic>,
+    metadata: HashMap<http::Uri, http::Response<Bytes>>,
     /// Whether every request is told.
     pub(crate) loud: bool,
     /// Whether nothing goes wrong now.
@@ -76,6 +69,7 @@ impl Wire {
             trace: 0,
             writes,
             pauses: BTreeMap::new(),
+            metadata: HashMap::new(),
             loud: false,
             calm: true,
         };
@@ -123,22 +117,20 @@ impl Wire {
         }
     }
 
-    /// What a request for metadata was answered in this or in another life: while
-    /// nobody changes a schema it does not change, and to write it down anew each
-    /// time would cost more than all the rest. While something goes wrong they are
-    /// asked for, so that a life does not hang on those before it.
+    /// What a request for metadata was answered before: while nobody changes a
+    /// schema it does not change, and to write it down anew each time would cost more
+    /// than all the rest. While something goes wrong all are asked for.
     async fn ask(&self, request: http::Request<Bytes>) -> std::io::Result<http::Response<Bytes>> {
         let key = self.lasting(&request);
-        if let Some(key) = &key
-            && let Some(known) = METADATA.with_borrow(|it| it.get(key).cloned())
-        {
+        let known = key.as_ref().and_then(|key| self.state().metadata.get(key).cloned());
+        if let Some(known) = known {
             return Ok(self.dated(known));
         }
         let response = self.sandbox.call(request).await?;
         if let Some(key) = key
             && response.status().is_success()
         {
-            METADATA.with_borrow_mut(|it| it.insert(key, response.clone()));
+            self.state().metadata.insert(key, response.clone());
         }
         Ok(response)
     }
@@ -154,19 +146,13 @@ impl Wire {
         response
     }
 
-    /// What the answer to a request for metadata depends on.
-    fn lasting(&self, request: &http::Request<Bytes>) -> Option<(http::Uri, bool, bool)> {
+    /// The address of a request whose answer does not change.
+    fn lasting(&self, request: &http::Request<Bytes>) -> Option<http::Uri> {
         let path = request.uri().path();
         let is_metadata = path.contains("EntityDefinitions") || path.contains("resourceType");
         let state = self.state();
-        if !is_metadata || !state.calm || state.model.schema_changed {
-            return None;
-        }
-        drop(state);
-        let variants = self.sandbox.variants();
-        // The tenant's name is in the path, and of the seed.
-        let uri = request.uri().clone();
-        Some((uri, variants.flags_have_stamps, variants.deny_list_names))
+        let lasts = is_metadata && state.calm && !state.model.schema_changed;
+        lasts.then(|| request.uri().clone())
     }
 
     /// Something is on its way for a while; for ever, where nobody lives to send

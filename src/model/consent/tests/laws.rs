@@ -145,7 +145,10 @@ proptest! {
     ) {
         let skew = Skew::Measured { offset: SignedDuration::ZERO, spread: Duration::ZERO };
         // An own write hides behind a later time what a user did before it.
-        let case = Case { skew, own_write: None, ..case };
+        // Without a row version nothing is lifted, in either mode.
+        let version = case.dynamics.version.or(Some(RowVersion(1)));
+        let dynamics = DynamicsSide { version, ..case.dynamics };
+        let case = Case { dynamics, skew, own_write: None, ..case };
         let mode = Mode::Safe { margin: Duration::from_secs(margin) };
         let safe = case.decide(Direction::Bidirectional, mode);
         let page = case.decide(Direction::Bidirectional, Mode::Documented);
