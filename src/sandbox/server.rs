@@ -121,6 +121,20 @@ fn system(path: &str) -> System {
     }
 }
 
+/// A request as the look-alikes see it. HTTP/2 names the host in the address, and
+/// has no header of that name.
+fn call_of(mut parts: http::request::Parts, body: Bytes, fallback: &str) -> Call {
+    let named = parts.uri.authority().map(http::uri::Authority::as_str);
+    let host = named.map(|it| it.rsplit_once('@').map_or(it, |(_, host)| host));
+    if let Some(Ok(host)) = host.map(http::HeaderValue::from_str)
+        && !parts.headers.contains_key(http::header::HOST)
+    {
+        parts.headers.insert(http::header::HOST, host);
+    }
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    Call::new(parts.method, target, parts.headers, body, fallback)
+}
+
 /// The one handler.
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
@@ -131,8 +145,7 @@ pub(crate) async fn handle(
     let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
         return respond(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let mut call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let mut call = call_of(parts, body, &shared.origin);
     if cut.secure() {
         call.secured();
     }
@@ -158,8 +171,7 @@ pub(crate) async fn direct(
     request: http::Request<Bytes>,
 ) -> std::io::Result<http::Response<Bytes>> {
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let call = Call::new(parts.method, &target, parts.headers, body, &shared.origin);
+    let call = call_of(parts, body, &shared.origin);
     let done = shared.serve(&call);
     if done.slow_ms > 0 {
         shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
@@ -357,5 +369,28 @@ impl Shared {
         }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal::answer(&mut journal, call, variants, self.clocks.of(System::Journal))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str, host: Option<&str>) -> String {
+        let mut request = http::Request::builder().uri(uri);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        call_of(parts, Bytes::new(), "http://fallback").origin
+    }
+
+    #[test]
+    fn the_host_of_a_request_is_known_whichever_version_of_http_names_it() {
+        assert_eq!(origin("/a", Some("localhost:1")), "http://localhost:1");
+        assert_eq!(origin("https://localhost:2/a", None), "http://localhost:2");
+        assert_eq!(origin("https://evil@localhost:2/a", None), "http://localhost:2");
+        assert_eq!(origin("https://other:3/a", Some("localhost:1")), "http://localhost:1");
+        assert_eq!(origin("/a", None), "http://fallback");
     }
 }

@@ -34,7 +34,7 @@ impl Html {
 
     /// Any text, escaped; also good between the quotes of an attribute.
     pub(super) fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
-        for letter in text.as_ref().chars() {
+        for letter in text.as_ref().replace("\r\n", "\n").chars() {
             match letter {
                 '&' => self.0.push_str("&amp;"),
                 '<' => self.0.push_str("&lt;"),
