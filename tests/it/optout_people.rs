@@ -210,3 +210,22 @@ fn another_direction_begins_anew_and_lifts_nothing_by_old_agreements() {
     assert_eq!(email(&world, ids[1]), (true, true), "read anew with the new direction");
     silent(&world, "another direction");
 }
+
+#[test]
+fn a_loser_who_says_no_to_one_thing_here_and_to_another_there_gets_both() {
+    let pairs = "pairs = [ { dynamics = \"donotbulkemail\", campaign = \"blackListEmail\" }, { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]\n";
+    let (world, ids) = begun("bidirectional", &format!("{REST}{pairs}"), 3);
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    let change = json!({ "donotphone": true });
+    world.sandbox.dynamics().update("contact", ids[1], &change).unwrap();
+    in_campaign(&world, ids[1], true, Some(ago(0)));
+    settle(&world);
+    settle(&world);
+    for id in [ids[0], ids[1]] {
+        let profile = world.profile(id);
+        let flags = (&profile["blackListEmail"], &profile["blackListPhone"]);
+        assert_eq!(flags, (&json!(true), &json!(true)), "{id}");
+    }
+    silent(&world, "both have both");
+}

@@ -26,7 +26,7 @@ use crate::flows::inventory::canonical_key;
 use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, CampaignSide, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
-use crate::store::consent::Hinted;
+use crate::store::consent::{FlagRow, Hinted};
 use crate::store::{Store, StoreError, Work};
 use crate::telemetry::OptoutRecreated;
 
@@ -358,9 +358,14 @@ impl<'s> Taking<'s> {
         }
         match survivor {
             Some(survivor) if counts => {
-                // The loser's other flags show again with its profile.
-                work.settle_contact_as_it_is(contact)?;
-                self.closed(work, contact, was_open)?;
+                // The loser's other flags show again with its profile; one that its
+                // profile is still to get is not given up.
+                if !work.flags_of(contact)?.iter().any(FlagRow::is_owed_to_campaign) {
+                    work.settle_contact_as_it_is(contact)?;
+                    self.closed(work, contact, was_open)?;
+                } else if !was_open {
+                    self.delta.read += 1;
+                }
                 Ok((survivor, survivor_was_open, true))
             }
             Some(_) | None => Ok((contact, was_open, due)),
