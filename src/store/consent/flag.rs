@@ -82,11 +82,6 @@ const COLUMNS: &str = "contact, flag, dynamics, campaign, stamp_us, told_by, agr
      updated_us, seal";
 
 impl FlagRow {
-    /// Whether an opt-out that Dynamics has is still to be brought to the profile.
-    pub(crate) fn is_owed_to_campaign(&self) -> bool {
-        self.dynamics && !self.campaign.opted_out && self.state != FlagState::Settled
-    }
-
     /// A flag of which nothing was known so far.
     pub(super) fn unknown(contact: RecordId, flag: &FieldName, told_by: &str) -> Self {
         Self {

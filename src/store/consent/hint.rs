@@ -25,6 +25,13 @@ const ALL_SEEN: &str = "\"done\"";
 /// Rows that are looked at in one round.
 const ROUND: usize = 500;
 
+impl FlagRow {
+    /// Whether an opt-out that Dynamics has is still to be brought to the profile.
+    pub(crate) fn is_owed_to_campaign(&self) -> bool {
+        self.dynamics && !self.campaign.opted_out && self.state != FlagState::Settled
+    }
+}
+
 fn due(row: FlagRow) -> FlagRow {
     FlagRow { state: FlagState::Due, attempts: 0, ..row }
 }
