@@ -14,7 +14,7 @@ use super::args::{Cli, Plan};
 use super::config::{app, config, flows};
 use super::desk::Request;
 use super::exit::{End, Exit};
-use super::output::{Align, Spoken, count, print, table};
+use super::output::{Align, Spoken, count, many, print, table};
 use super::progress::Progress;
 use super::remote;
 use super::slices::hand_over;
@@ -170,12 +170,14 @@ fn looked_at(look: Look) -> String {
         (None, _) => "the rows that this concerns could not be counted".to_owned(),
         // Among them rows that are not in Campaign yet.
         (Some(rows), None) if look.read == "by-filter" => {
-            format!("{} rows are looked at again, Campaign holds {records}", count(rows))
+            let is = if rows == 1 { "is" } else { "are" };
+            format!("{} {is} looked at again, Campaign holds {records}", many(rows, "row"))
         }
         (Some(rows), why) => {
-            let of = count(look.records.max(rows));
+            let of = many(look.records.max(rows), "record");
+            let is = if rows == 1 { "is" } else { "are" };
             let why = why.map(|why| format!(" in a full read: {why}")).unwrap_or_default();
-            format!("{} of {of} records are looked at again{why}", count(rows))
+            format!("{} of {of} {is} looked at again{why}", count(rows))
         }
     }
 }

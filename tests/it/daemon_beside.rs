@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use cdsync::sandbox::System;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::rig::{CONTACTS, Rig, Running, mode};
 
@@ -123,6 +124,71 @@ async fn another_user_is_not_heard_whatever_the_socket_lets_in() {
         assert!(refused.contains("another user asked"), "{refused}");
     }
     rig.run(&["status"]).await.expect(0);
+    daemon.signal("TERM");
+    daemon.end().expect(0);
+}
+
+/// A command whose output goes into a pipe that nobody reads.
+fn unread(rig: &Rig, arguments: &[&str]) -> Child {
+    let mut command = rig.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_and_does_not_read_holds_no_pass_up_and_is_let_go() {
+    // More lines than all the pipes and queues on the way take; those of a dry run
+    // are longer.
+    const PLANNED: usize = 2200;
+    const ALONE: u128 = 4000;
+    let rig = Rig::usual(2).await;
+    let text = rig.text(CONTACTS).replace("*/15 * * * * *", "0 0 0 1 1 *");
+    let text = text.replace("page_rows = 3", "page_rows = 1000");
+    fs::write(rig.path("config.toml"), text).unwrap();
+    let daemon = Running::start(rig.command(RUN));
+    daemon.wait_for("\"flow.finished\"");
+    // For the dry run, contacts that are not in Campaign; for the comparison, profiles
+    // that are not in Dynamics.
+    for number in 0..ALONE {
+        let id = Uuid::from_u128(0x5757_0000_0000_4000_8000_0000_0000_0000 + number);
+        rig.sandbox.campaign().insert("profile", &json!({ "externalId": id })).unwrap();
+    }
+    for _ in 0..PLANNED {
+        let contact = json!({ "firstname": "A".repeat(30), "lastname": "Planned" });
+        rig.sandbox.dynamics().insert("contact", &contact).unwrap();
+    }
+    let (here, arrived) = std::sync::mpsc::channel();
+    rig.sandbox.before((System::Dynamics, "GET", "/contacts"), 0, move || {
+        let _ = here.send(());
+    });
+    let mut planning = unread(&rig, &["plan", "--json", "--show-values"]);
+    // It has its copy of the store.
+    arrived.recv_timeout(std::time::Duration::from_mins(1)).unwrap();
+    let mut comparing = unread(&rig, &["resync", "--verify", "--json"]);
+    let told = tokio::task::spawn_blocking(move || {
+        for _ in 0..2 {
+            let line = daemon.wait_for("nobody read an answer");
+            assert!(line.contains("\"control.refused\""), "{line}");
+        }
+        daemon
+    });
+    let id = rig.sandbox.dynamics().ids("contact")[0];
+    let mut passes = 0;
+    while !told.is_finished() || passes == 0 {
+        let change = json!({ "lastname": format!("Pass {passes}") });
+        rig.sandbox.dynamics().update("contact", id, &change).unwrap();
+        rig.run(&["sync", "--via-daemon"]).await.expect(0);
+        let profiles = rig.sandbox.campaign().by_key("profile", "externalId", &id.to_string());
+        assert_eq!(profiles[0]["lastName"], format!("Pass {passes}"));
+        passes += 1;
+    }
+    let daemon = told.await.unwrap();
+    // What they held is free again.
+    assert_eq!(plan(&rig).await, Vec::<Value>::new());
+    assert!(!rig.path("store/cdsync.db.plan").exists(), "the copy is gone");
+    for child in [&mut planning, &mut comparing] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
     daemon.signal("TERM");
     daemon.end().expect(0);
 }

@@ -36,6 +36,7 @@ mod daemon_compare;
 mod daemon_disk;
 mod daemon_hardship;
 mod daemon_quiet;
+mod daemon_readonly;
 mod daemon_reload;
 mod daemon_start;
 mod daemon_stop;

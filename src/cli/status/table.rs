@@ -3,7 +3,7 @@
 use crate::app::{
     Closed, FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus,
 };
-use crate::cli::output::{Align, age, count, table};
+use crate::cli::output::{Align, age, count, many, table};
 use crate::model::Flow;
 use crate::store::{Gap, Purpose};
 
@@ -65,10 +65,10 @@ pub(super) fn as_tables(status: &Status) -> String {
         let total =
             resync.total.map_or_else(String::new, |total| format!(" of about {}", count(total)));
         out.push_str(&format!(
-            "\n\n{} of {} is not done ({}{total} rows); {} goes on with it",
+            "\n\n{} of {} is not done ({}{total}); {} goes on with it",
             resync.purpose.as_str(),
             resync.table,
-            count(resync.done),
+            many(resync.done, "row"),
             if status.daemon { "the daemon" } else { "the next `cdsync resync` or `cdsync sync`" },
         ));
     }
