@@ -86,6 +86,7 @@ mod markers;
 mod markers_log;
 mod markers_places;
 mod metrics;
+mod monitoring;
 mod optout;
 mod optout_answers;
 mod optout_clocks;
