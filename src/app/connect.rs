@@ -125,7 +125,9 @@ impl App {
         let app = Self::build(config, self.clock.clone(), self.lasting.clone(), None)?;
         let followed = self.lasting.followed(self.clients());
         for client in app.clients() {
-            followed.iter().for_each(|before| client.follow(before));
+            for before in &followed {
+                client.follow(before);
+            }
         }
         let source = |app: &Self| app.config.egress.as_ref().and_then(journal_source);
         let same_journal = source(&app) == source(self);

@@ -59,7 +59,7 @@ async fn rehearse(
         tokio::task::spawn_blocking(move || write_out(&mut queue, (as_json, values), &write));
     let visit = move |planned| hand_over(&rows, planned);
     let mut rehearsals = Vec::new();
-    for flow in flows {
+    for flow in &flows {
         progress.step(match flow {
             Flow::Ingress | Flow::Optout => "reading both systems",
             Flow::Egress => "reading the journal",
@@ -75,10 +75,10 @@ async fn rehearse(
     progress.end();
     let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
-    let shown = || rehearsals.iter().filter(|_| !as_json);
-    let sums: Vec<String> = shown().map(sum_up).collect();
-    let samples = shown().filter(|it| !it.meanings.is_empty());
-    let out: String = samples.map(|it| meanings(&it.meanings)).collect();
+    let shown = || flows.iter().zip(&rehearsals).filter(|_| !as_json);
+    let sums: Vec<String> = shown().map(|(flow, it)| sum_up(*flow, it)).collect();
+    let samples = shown().filter(|(_, it)| !it.meanings.is_empty());
+    let out: String = samples.map(|(_, it)| meanings(&it.meanings)).collect();
     let spoken = |exit| Spoken { exit, out, say: sums.join("\n") };
     if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
@@ -119,10 +119,10 @@ fn meanings(samples: &[Meaning]) -> String {
     format!("\n{title}\n\n{}", table(&columns, &rows))
 }
 
-fn sum_up(rehearsal: &Rehearsal) -> String {
+fn sum_up(flow: Flow, rehearsal: &Rehearsal) -> String {
     let counts = rehearsal.counts;
     format!(
-        "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
+        "{flow}: {} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
         count(counts.read),
         count(counts.unchanged),
         count(counts.filtered),

@@ -31,7 +31,9 @@ pub(crate) fn tell_stop(flow: Flow, reason: String) {
 /// A pass is over; `told` is what was said of it as a whole.
 pub(crate) fn stops_over(flow: Flow, told: Option<&str>) {
     let held = lock().remove(&flow).unwrap_or_default();
-    held.into_iter().for_each(|reason| tell(flow, reason, told));
+    for reason in held {
+        tell(flow, reason, told);
+    }
 }
 
 fn tell(flow: Flow, reason: String, told: Option<&str>) {

@@ -170,7 +170,7 @@ async fn a_clock_that_jumps_stops_neither_the_schedule_nor_a_flow() {
 async fn runs_that_a_jump_of_the_clock_left_out_are_one_and_the_store_stays_locked() {
     let rig = Rig::usual(3).await;
     // Half an hour away from its next time, wherever the hour is.
-    let minute = (jiff::Timestamp::now().as_second() / 60 + 30) % 60;
+    let minute = (rig.sandbox.now(System::Dynamics).as_second() / 60 + 30) % 60;
     let daemon = with_a_clock(&rig, &format!("0 {minute} * * * *"));
     // Where the clock goes, and whether a run was left out on its way: back by a
     // day, to before the last run and the daemon's own start, and on from there.

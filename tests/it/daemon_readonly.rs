@@ -5,6 +5,7 @@
 //! kernel itself takes a file system for damaged.
 
 use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 
 use cdsync::sandbox::System;
@@ -141,7 +142,8 @@ fn can_fail() -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
-    println!(
+    let _ = writeln!(
+        std::io::stderr(),
         "NOT TRIED: it needs root with CAP_SYS_ADMIN, loop devices, e2fsprogs, and /sys/fs/ext4/*/trigger_fs_error: {said}"
     );
     false

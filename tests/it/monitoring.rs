@@ -11,7 +11,6 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use cdsync::sandbox::{Fault, FaultRule, SftpFault, System};
-use jiff::Timestamp;
 
 use crate::markers::command;
 use crate::markers_log::world;
@@ -51,7 +50,7 @@ fn has(programs: &[&str]) -> bool {
     };
     let missing: Vec<_> = programs.iter().filter(missing).collect();
     if !missing.is_empty() {
-        println!("NOT TRIED: this machine has no {missing:?}");
+        let _ = writeln!(std::io::stderr(), "NOT TRIED: this machine has no {missing:?}");
     }
     missing.is_empty()
 }
@@ -135,7 +134,7 @@ fn every_recipe_for_the_journal_finds_what_it_promises() {
         return;
     }
     // Later than any midnight that may come while this runs.
-    let at = Timestamp::now().as_microsecond() + 7_200_000_000;
+    let at = world.sandbox.now(System::Dynamics).as_microsecond() + 7_200_000_000;
     let mut export = Vec::new();
     for entry in &entries {
         // The unit is the journal's own knowledge. `Journal Export Format` has
@@ -293,7 +292,7 @@ fn every_panel_and_every_rule_asks_for_what_a_daemon_shows() {
         let done = |flow: &&str| {
             page.contains(&format!("cdsync_last_pass_duration_seconds{{flow=\"{flow}\"}}"))
         };
-        flows.iter().all(|flow| done(flow)).then_some(page)
+        flows.iter().all(done).then_some(page)
     });
     let shown = shown(&page.unwrap());
     daemon.signal("TERM");

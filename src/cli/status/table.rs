@@ -73,6 +73,11 @@ pub(super) fn as_tables(status: &Status) -> String {
         ));
     }
     status.tables.iter().for_each(|table| who_waits(table, &mut out));
+    if !status.daemon {
+        out.push_str(
+            "\n\nno daemon has the store: nothing runs by its schedule until `cdsync run`",
+        );
+    }
     status.gaps.iter().for_each(|gap| lost(gap, &mut out));
     for (table, waiting) in &status.unmapped {
         out.push_str(&format!(
