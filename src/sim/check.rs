@@ -23,12 +23,7 @@ pub(crate) fn quiet(
     model: &Model,
     settings: &Settings,
 ) -> Result<(), Violation> {
-    let mut profiles: BTreeMap<Uuid, Map<String, Value>> = BTreeMap::new();
-    for profile in sandbox.campaign().rows("profile") {
-        if let Some(id) = external_id(&profile) {
-            profiles.insert(id, profile);
-        }
-    }
+    let profiles = profiles(sandbox);
     let ids: BTreeSet<Uuid> = sandbox.dynamics().ids("contact").into_iter().collect();
     for id in &ids {
         let contact = sandbox.dynamics().get("contact", *id).unwrap_or_default();
@@ -52,6 +47,12 @@ pub(crate) fn quiet(
     }
     vehicles(sandbox, model, settings)?;
     events(sandbox, model, &ids)
+}
+
+/// The profiles that have a contact's id, by it.
+pub(crate) fn profiles(sandbox: &Sandbox) -> BTreeMap<Uuid, Map<String, Value>> {
+    let rows = sandbox.campaign().rows("profile").into_iter();
+    rows.filter_map(|row| Some((external_id(&row)?, row))).collect()
 }
 
 /// Whether a contact belongs to Campaign.
@@ -126,9 +127,15 @@ fn flags(
     for (pair, (column, flag)) in PAIRS.into_iter().enumerate() {
         let (there, here) =
             (contact.get(column) == Some(&Value::Bool(true)), flag_of(profile, flag));
-        let stays_out = model.is_loser(id) && here;
-        if there != here && !stays_out {
+        // A merged contact is not written in Dynamics: what its profile says is
+        // its own, be it an opt-out or a later change of mind.
+        let own = model.is_loser(id) && (here || model.said_yes_in_campaign(id, pair));
+        if there != here && !own {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
+            return Err(Violation::new("I9", what));
+        }
+        if !here && model.takes_over(id, pair) {
+            let what = format!("{id} took in somebody who said no, and {flag} is off");
             return Err(Violation::new("I9", what));
         }
         if !here && model.said_no(id, pair).is_some() {

@@ -28,13 +28,14 @@ impl Model {
             }
             Act::Add(out) => self.add(sandbox, *out),
             Act::Delete(who) => {
-                let _ = of(who).map(|id| dynamics.delete("contact", id));
+                if let Some(id) = of(who) {
+                    self.delete(sandbox, id);
+                }
             }
             Act::Merge(winner, loser) => {
                 let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
                 if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
-                    self.merged.extend([winner, loser]);
-                    self.losers.insert(loser);
+                    self.merged(winner, loser);
                 }
             }
             Act::InDynamics(who, pair, out) => {
@@ -65,6 +66,12 @@ impl Model {
             }
             Act::OwnClock(_) | Act::Ask(_) => {}
         }
+    }
+
+    /// A contact is deleted.
+    pub(super) fn delete(&mut self, sandbox: &Sandbox, id: Uuid) {
+        sandbox.dynamics().delete("contact", id);
+        self.deleted(id);
     }
 
     /// Somebody does something with a vehicle; `people` are its possible owners.
@@ -123,7 +130,7 @@ impl Model {
         if let Ok(id) = sandbox.dynamics().insert("contact", &row) {
             self.versions.insert(id, 0);
             if out {
-                self.said(id, 0, Side::Dynamics, true);
+                self.is_born_out(id, 0);
             }
         }
     }
@@ -155,7 +162,6 @@ impl Model {
     pub(super) fn schema(&mut self, sandbox: &Sandbox, change: Change) {
         let (dynamics, campaign) = (sandbox.dynamics(), sandbox.campaign());
         let (column, field) = self.without;
-        self.schema_changed = true;
         match change {
             Change::Column(true) if !column => {
                 self.without.0 = dynamics.remove_column("contact", COLUMN).is_ok();

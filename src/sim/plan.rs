@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) job: bool,
     /// Whether both sides are compared and repaired in slices.
     pub(crate) reconcile: bool,
+    /// Deletions of a table that go without being asked for, where it is limited.
+    pub(crate) guard: Option<u64>,
 }
 
 /// One life of the program with what happens around it.

@@ -116,6 +116,7 @@ fn settings(it: &Stream, society: Society) -> Settings {
         filter: society.jobs && it.chance(50),
         job: society.jobs && it.chance(50),
         reconcile: it.chance(15),
+        guard: it.chance(15).then(|| 1 + it.below(2)),
     }
 }
 
