@@ -79,6 +79,8 @@ pub(crate) struct Model {
     /// Whether the store was once set back: what was written since may be
     /// written again, also what is older.
     pub(super) set_back: bool,
+    /// By how many milliseconds the clocks of Dynamics and Campaign are wrong.
+    pub(super) clocks: [i64; 2],
     began: Monotonic,
     /// What was done, for people.
     pub(crate) story: Vec<String>,
@@ -102,6 +104,7 @@ impl Model {
             added: 0,
             without: (false, false),
             set_back: false,
+            clocks: [0; 2],
             began: clock.monotonic(),
             story: Vec::new(),
         };

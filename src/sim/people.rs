@@ -59,7 +59,11 @@ impl Model {
                 dynamics.revoke_bearer_tokens();
                 sandbox.campaign().revoke_bearer_tokens();
             }
-            Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
+            Act::Clock(system, by) => {
+                let offset = &mut self.clocks[usize::from(*system == System::Campaign)];
+                *offset += by;
+                sandbox.set_clock_offset(*system, *offset);
+            }
             Act::Schema(change) => self.schema(sandbox, *change),
             Act::AddCar(_) | Act::MoveCar(..) | Act::NameCar(_) | Act::DeleteCar(_) => {
                 self.with_cars(sandbox, act, &ids);

@@ -114,9 +114,11 @@ pub(crate) enum Act {
     ExpireTokens,
     /// All access tokens end.
     RevokeAccess,
-    /// A system's clock is wrong by so many milliseconds from now on.
+    /// A system's clock is set, by so many milliseconds, after a pass of opt-outs
+    /// has seen it: of a clock that is set and set again between two looks nobody
+    /// can know what it showed.
     Clock(System, i64),
-    /// The same of the program's own.
+    /// The program's own clock is wrong by so many milliseconds from now on.
     OwnClock(i64),
     /// An administrator of a system changes its schema.
     Schema(Change),

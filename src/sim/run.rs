@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::plan::{Crash, How, Plan, Round};
+use super::plan::{Act, Crash, How, Plan, Round};
 use super::world::{Asked, World};
 use super::{Violation, check, operator};
 use crate::app::{App, PassEnd, PassOptions, PassReport, Requests, sync};
@@ -79,6 +79,9 @@ impl World<'_> {
             }
             self.rest(round.rest).await;
             for act in &round.before {
+                if matches!(act, Act::Clock(..)) {
+                    self.look().await?;
+                }
                 self.act(act, None);
             }
             self.trouble(number as u64, round);
@@ -97,6 +100,21 @@ impl World<'_> {
         self.is_silent(&program).await?;
         program.store.close().await;
         Ok(())
+    }
+
+    /// The program sees both clocks: nothing goes wrong meanwhile.
+    async fn look(&self) -> Result<(), Violation> {
+        self.trouble(0, &Round::default());
+        self.wire.forget_pauses();
+        let looked = async {
+            let program = self.start().await?;
+            let ended = self.pass(&program, Flow::Optout).await;
+            self.tell(format!("a look at the clocks: {ended:?}"));
+            program.store.close().await;
+            Ok(())
+        };
+        looked.await.map_err(|error: String| Violation::new("I30", error))?;
+        self.unbroken()
     }
 
     /// The program lives, unless it dies before.

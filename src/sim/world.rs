@@ -81,6 +81,7 @@ impl<'a> World<'a> {
         shift.set_ms(plan.clocks[2]);
         let wire = Wire::new(sandbox, &clock, plan.seed);
         wire.state().model.ever_filtered = plan.settings.filter;
+        wire.state().model.clocks = [plan.clocks[0], plan.clocks[1]];
         for file in FILES {
             let _ = std::fs::remove_file(directory.join(file));
         }

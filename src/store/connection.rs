@@ -301,7 +301,8 @@ fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::E
     // compiled anew for each value ("Query Planner Stability Guarantee").
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    // More than there are: all of them are used in every pass.
+    connection.set_prepared_statement_cache_capacity(512);
     Ok(())
 }
 

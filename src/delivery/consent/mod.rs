@@ -1,6 +1,7 @@
 //! Settling opt-out flags: each contact whose sides seem to differ is read on
 //! both, decided by the rule, and written where it must be.
 
+mod clocks;
 mod contact;
 mod report;
 mod write;
@@ -139,6 +140,11 @@ impl ConsentDelivery {
     /// What kept contacts open that were let go for this pass, if any were.
     pub(crate) fn kept(&self) -> Option<Failure> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what this pass has seen of both clocks so far.
+    pub(crate) async fn see_clocks(&self) -> Result<(), StoreError> {
+        self.0.see_clocks().await
     }
 
     /// How far the clocks are apart, as far as is known by now.

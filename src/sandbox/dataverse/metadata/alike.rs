@@ -63,9 +63,9 @@ pub(super) fn remembered(
         }
     };
     if state == FIRST {
-        keep(&mut of_all())
+        keep(&mut of_all());
     } else {
-        keep(&mut own.answers)
+        keep(&mut own.answers);
     }
     Ok(reply)
 }
