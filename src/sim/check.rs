@@ -64,8 +64,8 @@ fn text(row: &Map<String, Value>, name: &str) -> String {
     row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Each vehicle is there with its owner; one whose owner is left out waits, or is
-/// there without.
+/// Each vehicle is there with its owner; one whose owner is left out waits, and
+/// Campaign has what it had before, if anything.
 fn vehicles(sandbox: &Sandbox, model: &Model, settings: &Settings) -> Result<(), Violation> {
     let rows = sandbox.campaign().rows("cusVehicle").into_iter();
     let mut held: BTreeMap<Uuid, Map<String, Value>> =
@@ -83,7 +83,7 @@ fn vehicles(sandbox: &Sandbox, model: &Model, settings: &Settings) -> Result<(),
         };
         let linked = vehicle.get("vehicleOwner").and_then(|link| link.get("key"));
         let linked: Option<Uuid> = linked.and_then(Value::as_str).and_then(|it| it.parse().ok());
-        if linked != owner.filter(|_| !waits) {
+        if linked != owner && !waits {
             let what = format!("the vehicle {id} belongs to {linked:?}, not {owner:?}");
             return Err(Violation::new("I14", what));
         }

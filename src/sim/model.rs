@@ -57,6 +57,8 @@ pub(crate) struct Model {
     /// The versions of the names of contacts and vehicles.
     pub(super) versions: BTreeMap<Uuid, u64>,
     seen: BTreeMap<Uuid, u64>,
+    /// Contacts whose profiles were there when they were last looked at.
+    there: BTreeSet<Uuid>,
     words: BTreeMap<(Uuid, usize), Words>,
     said: u64,
     /// Flags that contacts had when they came into being, and ever since.
@@ -93,6 +95,7 @@ impl Model {
             clock: clock.clone(),
             versions: BTreeMap::new(),
             seen: BTreeMap::new(),
+            there: BTreeSet::new(),
             words: BTreeMap::new(),
             said: 0,
             born_out: BTreeSet::new(),
@@ -241,6 +244,7 @@ impl Model {
                 }
             }
         }
+        self.forget_with_profiles(&known);
         for car in sandbox.glance_at_resource("cusVehicle", &["cusVehicleId", "cusName"]) {
             let [key, name] = &car[..] else { continue };
             let Some(id) = as_id(key) else { continue };
@@ -250,6 +254,21 @@ impl Model {
             self.name_is_not_older(id, name)?;
         }
         Ok(())
+    }
+
+    /// Known gap: where a filter takes a contact's profile away, a no that was said
+    /// on it and not carried yet goes with it.
+    fn forget_with_profiles(&mut self, there: &BTreeSet<Uuid>) {
+        let gone = self.there.iter().filter(|id| !there.contains(id)).copied();
+        let gone: Vec<Uuid> = gone.filter(|_| self.ever_filtered).collect();
+        for id in gone {
+            for pair in 0..PAIRS.len() {
+                if self.said_no(id, pair) == Some(Side::Campaign) {
+                    self.words.remove(&(id, pair));
+                }
+            }
+        }
+        self.there.clone_from(there);
     }
 
     /// What must hold in Dynamics after every request that may change it.

@@ -34,12 +34,20 @@ impl Model {
             }
             Act::Merge(winner, loser) => {
                 let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
-                if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
+                // Nobody merges what is merged: it is inactive.
+                let merged = self.is_loser(winner) || self.is_loser(loser);
+                if !merged && winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
                     self.merged(winner, loser);
                 }
             }
             Act::InDynamics(who, pair, out) => {
                 let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
+                // Whoever says the same again of a merged contact says nothing: it
+                // may differ from its profile for good.
+                let now = dynamics.get("contact", id).unwrap_or_default();
+                if self.is_loser(id) && now.get(column) == Some(&json!(out)) {
+                    return;
+                }
                 if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
                     self.said(id, *pair, Side::Dynamics, *out);
                 }

@@ -6,24 +6,28 @@ use crate::store::consent::{ClockOf, StoredSample};
 use crate::store::{StoreError, Work};
 
 impl Shared {
-    /// By our own writes, or else by what the answers say; unknown where a clock
-    /// was set within the last day.
-    pub(super) async fn skew(&self) -> Result<Skew, StoreError> {
-        let (dynamics, campaign, earlier) = self
+    /// As it is now: by our own writes, or else by what the answers say.
+    pub(super) async fn skew_now(&self) -> Result<Skew, StoreError> {
+        let (dynamics, campaign) = self
             .store
             .call(|work| {
                 Ok((
                     work.clock_samples(ClockOf::Dynamics, true)?,
                     work.clock_samples(ClockOf::Campaign, true)?,
-                    sights(work)?,
                 ))
             })
             .await?;
         let now = self.clock.now();
         let own = measure(&recent(dynamics, now), &recent(campaign, now));
         let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
-        let dates = measure(&dynamics.clock_samples(), &campaign.clock_samples());
-        Ok(borne_out(agreed(own, dates), &earlier, now))
+        Ok(agreed(own, measure(&dynamics.clock_samples(), &campaign.clock_samples())))
+    }
+
+    /// The same as far as stamps can be compared by it: unknown where a clock was
+    /// set within the last day.
+    pub(super) async fn skew(&self) -> Result<Skew, StoreError> {
+        let earlier = self.store.call(|work| sights(work)).await?;
+        Ok(borne_out(self.skew_now().await?, &earlier, self.clock.now()))
     }
 
     /// Keeps what the answers of this pass show of both clocks, for the passes to

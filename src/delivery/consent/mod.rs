@@ -147,9 +147,9 @@ impl ConsentDelivery {
         self.0.see_clocks().await
     }
 
-    /// How far the clocks are apart, as far as is known by now.
+    /// How far the clocks are apart now, as far as is known.
     pub(crate) async fn skew(&self) -> Result<Skew, StoreError> {
-        self.0.skew().await
+        self.0.skew_now().await
     }
 
     /// Settles every contact of the round once.
