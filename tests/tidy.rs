@@ -7,6 +7,9 @@
 
 #[path = "tidy/bans.rs"]
 mod bans;
+#[cfg(test)]
+#[path = "tidy/bugs.rs"]
+mod bugs;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/fidelity.rs"]

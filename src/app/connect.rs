@@ -77,6 +77,8 @@ pub(super) struct Lasting {
     /// Clients of systems that are elsewhere now, as long as they are to be left
     /// alone there: the address may come back.
     former: Arc<Mutex<Vec<Client>>>,
+    /// What carries requests; the network, where it is none.
+    transport: Option<Transport>,
 }
 
 impl Lasting {
@@ -86,6 +88,7 @@ impl Lasting {
             aging: Told::default(),
             comparing: Arc::default(),
             former: Arc::default(),
+            transport: None,
         }
     }
 
@@ -105,24 +108,24 @@ impl App {
     /// a missing one is found now and not at the first request.
     pub(crate) fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
         let lasting = Lasting::new(&clock);
-        Self::build(config, clock, lasting, None)
+        Self::build(config, clock, lasting)
     }
 
     /// The same over this transport in place of the network.
     #[cfg(test)]
     pub(crate) fn over(
-        transport: &Transport,
+        transport: Transport,
         config: Config,
         clock: Clock,
     ) -> Result<Self, SetupError> {
-        let lasting = Lasting::new(&clock);
-        Self::build(config, clock, lasting, Some(transport))
+        let lasting = Lasting { transport: Some(transport), ..Lasting::new(&clock) };
+        Self::build(config, clock, lasting)
     }
 
     /// The same by another configuration. What was counted goes on, and who asked
     /// to be left alone is, unless his address is another one now.
     pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
-        let app = Self::build(config, self.clock.clone(), self.lasting.clone(), None)?;
+        let app = Self::build(config, self.clock.clone(), self.lasting.clone())?;
         let followed = self.lasting.followed(self.clients());
         for client in app.clients() {
             for before in &followed {
@@ -135,13 +138,8 @@ impl App {
         Ok(Self { quiet, ..app })
     }
 
-    fn build(
-        config: Config,
-        clock: Clock,
-        lasting: Lasting,
-        transport: Option<&Transport>,
-    ) -> Result<Self, SetupError> {
-        let client = |system, origin, limits, auth| match transport {
+    fn build(config: Config, clock: Clock, lasting: Lasting) -> Result<Self, SetupError> {
+        let client = |system, origin, limits, auth| match &lasting.transport {
             Some(own) => {
                 Ok(Client::with_transport(system, origin, limits, auth, clock.clone(), own.clone()))
             }

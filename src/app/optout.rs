@@ -132,6 +132,7 @@ async fn work(
         }
     }
     let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
+    delivery.see_clocks().await?;
     delivery.run(Round::Due).await?;
     done.held = guard(store, settings).await?;
     // How many opt-outs would be lifted is known only when all was read. A file

@@ -1,6 +1,7 @@
 //! One load of events on its way: rows made of them, cut into requests, sent.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dynamics::{
@@ -75,10 +76,20 @@ pub(super) async fn send(targets: &ActivityTargets, load: Load) -> Sent {
         }
     }
     let sizes: Vec<usize> = parts.iter().map(Part::bytes).collect();
-    let mut items = items.into_iter();
-    for range in split(&sizes, targets.writer.most_parts(), MOST_BYTES) {
-        let these: Vec<Item> = items.by_ref().take(range.len()).collect();
-        match targets.writer.send(&parts[range]).await {
+    let (mut items, mut start) = (items.into_iter(), 0);
+    while start < parts.len() {
+        let ranges = split(&sizes[start..], targets.writer.most_parts(), MOST_BYTES);
+        let count = ranges.first().map_or(1, Range::len);
+        let answer = targets.writer.send(&parts[start..start + count]).await;
+        // Others have used of the day's budget since it was looked at.
+        let too_many =
+            |failure: &Failure| failure.is_spent() && targets.writer.most_parts() < count;
+        if answer.as_ref().is_err_and(too_many) {
+            continue;
+        }
+        start += count;
+        let these: Vec<Item> = items.by_ref().take(count).collect();
+        match answer {
             Ok(ends) => {
                 sent.answered.extend(these.into_iter().zip(ends.into_iter().map(Answer::Part)));
             }

@@ -259,6 +259,10 @@ impl Meter {
                 Class::Ordinary if limit.kept > 0 => Closed::Ordinary,
                 Class::Ordinary | Class::Urgent => Closed::All,
             };
+            // A batch for which others have left too little: a smaller one may fit.
+            if weight > 1 && count.used < limit.cap(class) {
+                return Taken::No(closed);
+            }
             (count.closed, count.by) = (closed, Some(limit));
             let until = end_of(count.day).to_string();
             let used = count.used;

@@ -43,6 +43,15 @@ pub(crate) enum Transport {
     Local(LocalService),
 }
 
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Network(_) => "Network",
+            Self::Local(_) => "Local",
+        })
+    }
+}
+
 /// Why there is no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {

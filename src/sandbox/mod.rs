@@ -24,6 +24,8 @@ mod campaign;
 mod clocks;
 mod dataverse;
 mod faults;
+#[cfg(test)]
+mod glance;
 mod hooks;
 mod identity;
 mod journal;

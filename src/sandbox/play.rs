@@ -166,7 +166,7 @@ pub(crate) fn rewrite(fault: &Fault, call: &Call, mut reply: Reply, last: &LastR
             reply.body.truncate(half);
             reply
         }
-        Fault::DuplicateRows => duplicate(&call.path, reply, last),
+        Fault::DuplicateRows => duplicate(call, reply, last),
         Fault::ForeignLink { to } => foreign_links(call, reply, to),
         Fault::Throttle { .. }
         | Fault::Status { .. }
@@ -186,12 +186,15 @@ pub(crate) fn rewrite(fault: &Fault, call: &Call, mut reply: Reply, last: &LastR
     }
 }
 
-fn duplicate(path: &str, mut reply: Reply, last: &LastRows) -> Reply {
+/// The last row of the page before comes again; on a first page its own first
+/// row, for what another read showed may be gone by now.
+fn duplicate(call: &Call, mut reply: Reply, last: &LastRows) -> Reply {
     let Some(marks) = reply.marks.clone() else {
         return reply;
     };
     let first = reply.body.slice(marks.first);
-    let row = last.of(path).unwrap_or(first);
+    let continues = ["skiptoken", "_lineStart"].iter().any(|it| call.raw_query.contains(it));
+    let row = last.of(&call.path).filter(|_| continues).unwrap_or(first);
     let (head, tail) = reply.body.split_at(marks.start);
     let mut body = Vec::with_capacity(reply.body.len() + row.len() + 1);
     body.extend_from_slice(head);

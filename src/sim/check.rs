@@ -23,12 +23,7 @@ pub(crate) fn quiet(
     model: &Model,
     settings: &Settings,
 ) -> Result<(), Violation> {
-    let mut profiles: BTreeMap<Uuid, Map<String, Value>> = BTreeMap::new();
-    for profile in sandbox.campaign().rows("profile") {
-        if let Some(id) = external_id(&profile) {
-            profiles.insert(id, profile);
-        }
-    }
+    let profiles = profiles(sandbox);
     let ids: BTreeSet<Uuid> = sandbox.dynamics().ids("contact").into_iter().collect();
     for id in &ids {
         let contact = sandbox.dynamics().get("contact", *id).unwrap_or_default();
@@ -54,6 +49,12 @@ pub(crate) fn quiet(
     events(sandbox, model, &ids)
 }
 
+/// The profiles that have a contact's id, by it.
+pub(crate) fn profiles(sandbox: &Sandbox) -> BTreeMap<Uuid, Map<String, Value>> {
+    let rows = sandbox.campaign().rows("profile").into_iter();
+    rows.filter_map(|row| Some((external_id(&row)?, row))).collect()
+}
+
 /// Whether a contact belongs to Campaign.
 fn in_scope(contact: &Map<String, Value>, settings: &Settings) -> bool {
     !settings.filter || contact.get("jobtitle").is_some_and(Value::is_string)
@@ -63,8 +64,8 @@ fn text(row: &Map<String, Value>, name: &str) -> String {
     row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Each vehicle is there with its owner; one whose owner is left out waits, or is
-/// there without.
+/// Each vehicle is there with its owner; one whose owner is left out waits, and
+/// Campaign has what it had before, if anything.
 fn vehicles(sandbox: &Sandbox, model: &Model, settings: &Settings) -> Result<(), Violation> {
     let rows = sandbox.campaign().rows("cusVehicle").into_iter();
     let mut held: BTreeMap<Uuid, Map<String, Value>> =
@@ -82,7 +83,7 @@ fn vehicles(sandbox: &Sandbox, model: &Model, settings: &Settings) -> Result<(),
         };
         let linked = vehicle.get("vehicleOwner").and_then(|link| link.get("key"));
         let linked: Option<Uuid> = linked.and_then(Value::as_str).and_then(|it| it.parse().ok());
-        if linked != owner.filter(|_| !waits) {
+        if linked != owner && !waits {
             let what = format!("the vehicle {id} belongs to {linked:?}, not {owner:?}");
             return Err(Violation::new("I14", what));
         }
@@ -126,9 +127,15 @@ fn flags(
     for (pair, (column, flag)) in PAIRS.into_iter().enumerate() {
         let (there, here) =
             (contact.get(column) == Some(&Value::Bool(true)), flag_of(profile, flag));
-        let stays_out = model.is_loser(id) && here;
-        if there != here && !stays_out {
+        // A merged contact is not written in Dynamics: what its profile says is
+        // its own, be it an opt-out or a later change of mind.
+        let own = model.is_loser(id) && (here || model.said_yes_in_campaign(id, pair));
+        if there != here && !own {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
+            return Err(Violation::new("I9", what));
+        }
+        if !here && model.takes_over(id, pair) {
+            let what = format!("{id} took in somebody who said no, and {flag} is off");
             return Err(Violation::new("I9", what));
         }
         if !here && model.said_no(id, pair).is_some() {

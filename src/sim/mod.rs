@@ -25,6 +25,7 @@ mod settings;
 mod shrink;
 mod stream;
 mod tests;
+mod wave;
 mod wire;
 mod world;
 

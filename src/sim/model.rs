@@ -22,11 +22,33 @@ pub(crate) enum Side {
     Campaign,
 }
 
-/// The newest word of each kind about one flag, by true time.
+/// Something that was said about a flag: when by true time, where, and how many
+/// were said before it.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    at: Monotonic,
+    side: Side,
+    number: u64,
+}
+
+/// The newest word of each kind about one flag.
 #[derive(Clone, Copy, Debug, Default)]
 struct Words {
-    no: Option<(Monotonic, Side)>,
-    yes: Option<Monotonic>,
+    no: Option<Word>,
+    yes: Option<Word>,
+}
+
+impl Words {
+    /// Where the no was said that stands. Said on two sides at one time, it
+    /// stands in any case.
+    fn no_that_stands(&self) -> Option<Side> {
+        let no = self.no?;
+        let stands = self.yes.is_none_or(|yes| {
+            let same_time = no.at == yes.at && (no.side != yes.side || no.number > yes.number);
+            no.at > yes.at || same_time
+        });
+        stands.then_some(no.side)
+    }
 }
 
 /// What people did so far.
@@ -35,7 +57,17 @@ pub(crate) struct Model {
     /// The versions of the names of contacts and vehicles.
     pub(super) versions: BTreeMap<Uuid, u64>,
     seen: BTreeMap<Uuid, u64>,
+    /// Contacts whose profiles were there when they were last looked at.
+    there: BTreeSet<Uuid>,
     words: BTreeMap<(Uuid, usize), Words>,
+    said: u64,
+    /// Flags that contacts had when they came into being, and ever since.
+    born_out: BTreeSet<(Uuid, usize)>,
+    /// Flags that contacts take over from others, with those whose no it is.
+    taken_over: BTreeMap<(Uuid, usize), BTreeSet<Uuid>>,
+    /// Whether contacts were ever left out by a filter: what was said on a
+    /// profile may end with it.
+    pub(super) ever_filtered: bool,
     /// Events by number, with their contact.
     pub(crate) events: Vec<Uuid>,
     /// Those that were taken in by another: their flags follow the table of edge
@@ -46,11 +78,11 @@ pub(crate) struct Model {
     /// Whether the contacts are without a column, and the profiles without a
     /// field.
     pub(super) without: (bool, bool),
-    /// Whether anybody ever changed a schema.
-    pub(crate) schema_changed: bool,
     /// Whether the store was once set back: what was written since may be
     /// written again, also what is older.
     pub(super) set_back: bool,
+    /// By how many milliseconds the clocks of Dynamics and Campaign are wrong.
+    pub(super) clocks: [i64; 2],
     began: Monotonic,
     /// What was done, for people.
     pub(crate) story: Vec<String>,
@@ -63,14 +95,19 @@ impl Model {
             clock: clock.clone(),
             versions: BTreeMap::new(),
             seen: BTreeMap::new(),
+            there: BTreeSet::new(),
             words: BTreeMap::new(),
+            said: 0,
+            born_out: BTreeSet::new(),
+            taken_over: BTreeMap::new(),
+            ever_filtered: false,
             events: Vec::new(),
             merged: BTreeSet::new(),
             losers: BTreeSet::new(),
             added: 0,
             without: (false, false),
-            schema_changed: false,
             set_back: false,
+            clocks: [0; 2],
             began: clock.monotonic(),
             story: Vec::new(),
         };
@@ -93,19 +130,59 @@ impl Model {
         let row = sandbox.dynamics().get("contact", id).unwrap_or_default();
         for (pair, (column, _)) in PAIRS.into_iter().enumerate() {
             if row.get(column) == Some(&Value::Bool(true)) {
-                self.said(id, pair, Side::Dynamics, true);
+                self.is_born_out(id, pair);
             }
         }
     }
 
+    /// Somebody set or cleared a flag.
     pub(super) fn said(&mut self, id: Uuid, pair: usize, side: Side, out: bool) {
-        let now = self.clock.monotonic();
+        self.said += 1;
+        let word = Word { at: self.clock.monotonic(), side, number: self.said };
         let words = self.words.entry((id, pair)).or_default();
         if out {
-            words.no = Some((now, side));
-        } else {
-            words.yes = Some(now);
+            words.no = Some(word);
+            return;
         }
+        words.yes = Some(word);
+        self.born_out.remove(&(id, pair));
+        self.taken_over.remove(&(id, pair));
+        self.taken_over.values_mut().for_each(|losers| {
+            losers.remove(&id);
+        });
+    }
+
+    /// A contact comes into being with a flag set.
+    pub(super) fn is_born_out(&mut self, id: Uuid, pair: usize) {
+        self.said(id, pair, Side::Dynamics, true);
+        self.born_out.insert((id, pair));
+    }
+
+    /// One contact takes another in, and what it said.
+    pub(super) fn merged(&mut self, winner: Uuid, loser: Uuid) {
+        for pair in 0..PAIRS.len() {
+            let own =
+                self.words.get(&(loser, pair)).is_some_and(|it| it.no_that_stands().is_some());
+            let others = self.taken_over.get(&(loser, pair)).cloned().unwrap_or_default();
+            let whose = others.into_iter().chain(own.then_some(loser));
+            self.taken_over.entry((winner, pair)).or_default().extend(whose);
+        }
+        self.merged.extend([winner, loser]);
+        self.losers.insert(loser);
+    }
+
+    /// What was said by somebody who is no more, nobody can read.
+    pub(super) fn deleted(&mut self, id: Uuid) {
+        self.taken_over.values_mut().for_each(|losers| {
+            losers.remove(&id);
+        });
+    }
+
+    /// Whether a contact has to be opted out because of those it took in.
+    pub(crate) fn takes_over(&self, id: Uuid, pair: usize) -> bool {
+        let losers = self.taken_over.get(&(id, pair));
+        losers.is_some_and(|losers| !losers.is_empty())
+            && !(self.is_loser(id) || self.set_back || self.ever_filtered)
     }
 
     /// Time since the beginning.
@@ -124,27 +201,42 @@ impl Model {
         self.losers.contains(&id)
     }
 
+    /// Whether the newest word about a flag was a yes in Campaign.
+    pub(crate) fn said_yes_in_campaign(&self, id: Uuid, pair: usize) -> bool {
+        self.words.get(&(id, pair)).is_some_and(|words| {
+            words.no_that_stands().is_none()
+                && words.yes.is_some_and(|yes| yes.side == Side::Campaign)
+        })
+    }
+
     /// Whether the newest word about a flag was no, and on which side.
     pub(crate) fn said_no(&self, id: Uuid, pair: usize) -> Option<Side> {
         if self.merged.contains(&id) {
             return None;
         }
-        let words = self.words.get(&(id, pair))?;
-        let (at, side) = words.no?;
-        words.yes.is_none_or(|yes| yes < at).then_some(side)
+        self.words.get(&(id, pair))?.no_that_stands()
     }
 
-    /// What must hold after every request.
-    pub(crate) fn observe(&mut self, sandbox: &Sandbox) -> Result<(), Violation> {
+    /// What must hold in Campaign after every request that may change it.
+    pub(crate) fn observe_campaign(&mut self, sandbox: &Sandbox) -> Result<(), Violation> {
         let mut known = BTreeSet::new();
-        for profile in sandbox.campaign().rows("profile") {
-            let Some(id) = external_id(&profile) else { continue };
+        let flags = PAIRS.map(|(_, flag)| flag_name(sandbox, flag));
+        let fields = ["externalId", "lastName", flags[0], flags[1]];
+        for profile in sandbox.glance_at_resource("profile", &fields) {
+            let [key, name, shown @ ..] = &profile[..] else { continue };
+            let Some(id) = as_id(key) else { continue };
             if !known.insert(id) {
                 return Err(Violation::new("I2", format!("two profiles have {id}")));
             }
-            self.name_is_not_older(id, &profile, "lastName")?;
-            for (pair, (_, flag)) in PAIRS.into_iter().enumerate() {
-                if self.said_no(id, pair) == Some(Side::Campaign) && !flag_of(&profile, flag) {
+            let is_new = !self.seen.contains_key(&id);
+            self.name_is_not_older(id, name)?;
+            for (pair, flag) in flags.into_iter().enumerate() {
+                let is_set = shown.get(pair) == Some(&Value::Bool(true));
+                if is_new && self.born_out.contains(&(id, pair)) && !is_set {
+                    let what = format!("the profile of {id} was made without {flag}");
+                    return Err(Violation::new("I8", what));
+                }
+                if self.said_no(id, pair) == Some(Side::Campaign) && !is_set {
                     return Err(Violation::new(
                         "I8",
                         format!("{flag} of {id} was lifted in Campaign"),
@@ -152,37 +244,50 @@ impl Model {
                 }
             }
         }
-        for car in sandbox.campaign().rows("cusVehicle") {
-            let Some(id) = id_in(&car, "cusVehicleId") else { continue };
+        self.forget_with_profiles(&known);
+        for car in sandbox.glance_at_resource("cusVehicle", &["cusVehicleId", "cusName"]) {
+            let [key, name] = &car[..] else { continue };
+            let Some(id) = as_id(key) else { continue };
             if !known.insert(id) {
                 return Err(Violation::new("I2", format!("two vehicles have {id}")));
             }
-            self.name_is_not_older(id, &car, "cusName")?;
+            self.name_is_not_older(id, name)?;
         }
-        for id in sandbox.dynamics().ids("contact") {
-            for (pair, (column, _)) in PAIRS.into_iter().enumerate() {
-                if self.said_no(id, pair) != Some(Side::Dynamics) {
-                    continue;
+        Ok(())
+    }
+
+    /// Known gap: where a filter takes a contact's profile away, a no that was said
+    /// on it and not carried yet goes with it.
+    fn forget_with_profiles(&mut self, there: &BTreeSet<Uuid>) {
+        let gone = self.there.iter().filter(|id| !there.contains(id)).copied();
+        let gone: Vec<Uuid> = gone.filter(|_| self.ever_filtered).collect();
+        for id in gone {
+            for pair in 0..PAIRS.len() {
+                if self.said_no(id, pair) == Some(Side::Campaign) {
+                    self.words.remove(&(id, pair));
                 }
-                let row = sandbox.dynamics().get("contact", id).unwrap_or_default();
-                if row.get(column) != Some(&Value::Bool(true)) {
-                    return Err(Violation::new(
-                        "I8",
-                        format!("{column} of {id} was lifted in Dynamics"),
-                    ));
+            }
+        }
+        self.there.clone_from(there);
+    }
+
+    /// What must hold in Dynamics after every request that may change it.
+    pub(crate) fn observe_dynamics(&self, sandbox: &Sandbox) -> Result<(), Violation> {
+        let columns = PAIRS.map(|(column, _)| column);
+        for (id, shown) in sandbox.glance_at_table("contact", &columns) {
+            for (pair, column) in columns.into_iter().enumerate() {
+                let is_set = shown.get(pair) == Some(&Value::Bool(true));
+                if !is_set && self.said_no(id, pair) == Some(Side::Dynamics) {
+                    let what = format!("{column} of {id} was lifted in Dynamics");
+                    return Err(Violation::new("I8", what));
                 }
             }
         }
         Ok(())
     }
 
-    fn name_is_not_older(
-        &mut self,
-        id: Uuid,
-        row: &serde_json::Map<String, Value>,
-        field: &str,
-    ) -> Result<(), Violation> {
-        let name = row.get(field).and_then(Value::as_str).unwrap_or_default();
+    fn name_is_not_older(&mut self, id: Uuid, name: &Value) -> Result<(), Violation> {
+        let name = name.as_str().unwrap_or_default();
         let Some(version) = name.strip_prefix('v').and_then(|it| it.parse::<u64>().ok()) else {
             return Err(Violation::new(
                 "I2",
@@ -226,5 +331,9 @@ pub(crate) fn external_id(profile: &serde_json::Map<String, Value>) -> Option<Uu
 
 /// The id that a field holds.
 pub(crate) fn id_in(row: &serde_json::Map<String, Value>, field: &str) -> Option<Uuid> {
-    row.get(field)?.as_str()?.parse().ok()
+    as_id(row.get(field)?)
+}
+
+fn as_id(value: &Value) -> Option<Uuid> {
+    value.as_str()?.parse().ok()
 }

@@ -28,17 +28,26 @@ impl Model {
             }
             Act::Add(out) => self.add(sandbox, *out),
             Act::Delete(who) => {
-                let _ = of(who).map(|id| dynamics.delete("contact", id));
+                if let Some(id) = of(who) {
+                    self.delete(sandbox, id);
+                }
             }
             Act::Merge(winner, loser) => {
                 let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
-                if winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
-                    self.merged.extend([winner, loser]);
-                    self.losers.insert(loser);
+                // Nobody merges what is merged: it is inactive.
+                let merged = self.is_loser(winner) || self.is_loser(loser);
+                if !merged && winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
+                    self.merged(winner, loser);
                 }
             }
             Act::InDynamics(who, pair, out) => {
                 let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
+                // Whoever says the same again of a merged contact says nothing: it
+                // may differ from its profile for good.
+                let now = dynamics.get("contact", id).unwrap_or_default();
+                if self.is_loser(id) && now.get(column) == Some(&json!(out)) {
+                    return;
+                }
                 if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
                     self.said(id, *pair, Side::Dynamics, *out);
                 }
@@ -58,13 +67,23 @@ impl Model {
                 dynamics.revoke_bearer_tokens();
                 sandbox.campaign().revoke_bearer_tokens();
             }
-            Act::Clock(system, offset) => sandbox.set_clock_offset(*system, *offset),
+            Act::Clock(system, by) => {
+                let offset = &mut self.clocks[usize::from(*system == System::Campaign)];
+                *offset += by;
+                sandbox.set_clock_offset(*system, *offset);
+            }
             Act::Schema(change) => self.schema(sandbox, *change),
             Act::AddCar(_) | Act::MoveCar(..) | Act::NameCar(_) | Act::DeleteCar(_) => {
                 self.with_cars(sandbox, act, &ids);
             }
             Act::OwnClock(_) | Act::Ask(_) => {}
         }
+    }
+
+    /// A contact is deleted.
+    pub(super) fn delete(&mut self, sandbox: &Sandbox, id: Uuid) {
+        sandbox.dynamics().delete("contact", id);
+        self.deleted(id);
     }
 
     /// Somebody does something with a vehicle; `people` are its possible owners.
@@ -123,7 +142,7 @@ impl Model {
         if let Ok(id) = sandbox.dynamics().insert("contact", &row) {
             self.versions.insert(id, 0);
             if out {
-                self.said(id, 0, Side::Dynamics, true);
+                self.is_born_out(id, 0);
             }
         }
     }
@@ -155,7 +174,6 @@ impl Model {
     pub(super) fn schema(&mut self, sandbox: &Sandbox, change: Change) {
         let (dynamics, campaign) = (sandbox.dynamics(), sandbox.campaign());
         let (column, field) = self.without;
-        self.schema_changed = true;
         match change {
             Change::Column(true) if !column => {
                 self.without.0 = dynamics.remove_column("contact", COLUMN).is_ok();

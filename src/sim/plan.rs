@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) job: bool,
     /// Whether both sides are compared and repaired in slices.
     pub(crate) reconcile: bool,
+    /// Deletions of a table that go without being asked for, where it is limited.
+    pub(crate) guard: Option<u64>,
 }
 
 /// One life of the program with what happens around it.
@@ -112,9 +114,11 @@ pub(crate) enum Act {
     ExpireTokens,
     /// All access tokens end.
     RevokeAccess,
-    /// A system's clock is wrong by so many milliseconds from now on.
+    /// A system's clock is set, by so many milliseconds, after a pass of opt-outs
+    /// has seen it: of a clock that is set and set again between two looks nobody
+    /// can know what it showed.
     Clock(System, i64),
-    /// The same of the program's own.
+    /// The program's own clock is wrong by so many milliseconds from now on.
     OwnClock(i64),
     /// An administrator of a system changes its schema.
     Schema(Change),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::plan::{Crash, How, Plan, Round};
+use super::plan::{Act, Crash, How, Plan, Round};
 use super::world::{Asked, World};
 use super::{Violation, check, operator};
 use crate::app::{App, PassEnd, PassOptions, PassReport, Requests, sync};
@@ -20,6 +20,12 @@ use crate::store::{Mode, Store, StoreError};
 const SETTLING: usize = 12;
 /// As long as a pass may stand still.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A program that lives.
+pub(super) struct Program {
+    app: App,
+    store: Store,
+}
 
 /// What a life came to.
 pub(crate) struct Life {
@@ -45,7 +51,7 @@ pub(crate) fn live(plan: &Plan, directory: &Path, loud: bool) -> Life {
     failpoint::plan(None);
     // Within the runtime from the start: its clock is not the machine's.
     let life = runtime.block_on(async {
-        let world = World::begin(plan, directory);
+        let world = World::begin(plan, directory).await;
         world.wire.state().loud = loud;
         world.life().await
     });
@@ -73,6 +79,9 @@ impl World<'_> {
             }
             self.rest(round.rest).await;
             for act in &round.before {
+                if matches!(act, Act::Clock(..)) {
+                    self.look().await?;
+                }
                 self.act(act, None);
             }
             self.trouble(number as u64, round);
@@ -82,10 +91,30 @@ impl World<'_> {
         }
         self.trouble(0, &Round::default());
         self.wire.state().model.mend_schema(&self.wire.sandbox);
-        self.settle().await?;
-        let settings = self.now();
-        check::quiet(&self.wire.sandbox, &self.wire.state().model, &settings)?;
-        self.is_silent().await
+        self.wire.forget_pauses();
+        self.rest(600).await;
+        let begun = self.start().await;
+        let program = begun.map_err(|error| Violation::new("I30", error))?;
+        self.settle(&program).await?;
+        self.wave(&program).await?;
+        self.is_silent(&program).await?;
+        program.store.close().await;
+        Ok(())
+    }
+
+    /// The program sees both clocks: nothing goes wrong meanwhile.
+    async fn look(&self) -> Result<(), Violation> {
+        self.trouble(0, &Round::default());
+        self.wire.forget_pauses();
+        let looked = async {
+            let program = self.start().await?;
+            let ended = self.pass(&program, Flow::Optout).await;
+            self.tell(format!("a look at the clocks: {ended:?}"));
+            program.store.close().await;
+            Ok(())
+        };
+        looked.await.map_err(|error: String| Violation::new("I30", error))?;
+        self.unbroken()
     }
 
     /// The program lives, unless it dies before.
@@ -164,9 +193,7 @@ impl World<'_> {
     async fn daemon(&self, round: &Round, seconds: u64) -> Option<Result<String, String>> {
         let begun = self
             .mortal(async {
-                let app = self.app()?;
-                let store =
-                    app.open_store(Mode::Durable).await.map_err(|error| error.to_string())?;
+                let Program { app, store } = self.start().await?;
                 let daemon = Simulated::new(app, &store, self.reload()).await;
                 daemon.map(|daemon| (daemon, store)).map_err(|error| error.to_string())
             })
@@ -185,21 +212,33 @@ impl World<'_> {
         ended
     }
 
-    async fn passes(&self) -> Result<Vec<&'static str>, String> {
+    /// The program begins.
+    async fn start(&self) -> Result<Program, String> {
         let app = self.app()?;
-        let done = async {
-            let store = app.open_store(Mode::Durable).await?;
-            let mut ends = Vec::new();
-            for flow in [Flow::Ingress, Flow::Egress, Flow::Optout] {
-                ends.push(self.pass(&app, &store, flow).await?);
-            }
-            store.close().await;
-            Ok::<_, StoreError>(ends)
-        };
-        done.await.map_err(|error| error.to_string())
+        let store = app.open_store(Mode::Durable).await.map_err(|error| error.to_string())?;
+        Ok(Program { app, store })
     }
 
-    async fn pass(&self, app: &App, store: &Store, flow: Flow) -> Result<&'static str, StoreError> {
+    /// It begins, does a pass of each flow, and ends.
+    async fn passes(&self) -> Result<Vec<&'static str>, String> {
+        let program = self.start().await?;
+        let ends = self.passes_of(&program).await?;
+        program.store.close().await;
+        Ok(ends)
+    }
+
+    /// A pass of each flow.
+    pub(super) async fn passes_of(&self, program: &Program) -> Result<Vec<&'static str>, String> {
+        let mut ends = Vec::new();
+        for flow in [Flow::Ingress, Flow::Egress, Flow::Optout] {
+            let ended = self.pass(program, flow).await;
+            ends.push(ended.map_err(|error| error.to_string())?);
+        }
+        Ok(ends)
+    }
+
+    async fn pass(&self, program: &Program, flow: Flow) -> Result<&'static str, StoreError> {
+        let Program { app, store } = program;
         let options = PassOptions {
             patience: PATIENCE,
             requests: Requests::default(),
@@ -222,49 +261,42 @@ impl World<'_> {
         })
     }
 
-    /// An administrator lets all run that was paused, and tries again what was
-    /// given up.
-    async fn tidy_up(&self) -> Result<(), String> {
-        let app = self.app()?;
-        let done = async {
-            let store = app.open_store(Mode::Durable).await?;
-            operator::resume_all(&store).await?;
-            operator::retry(&store).await?;
-            store.close().await;
-            Ok::<_, StoreError>(())
-        };
-        done.await.map_err(|error| error.to_string())
+    /// An administrator lets all run that was paused, tries again what was given
+    /// up, and approves what is held.
+    async fn tidy_up(&self, store: &Store) -> Result<(), StoreError> {
+        operator::resume_all(store).await?;
+        operator::retry(store).await?;
+        operator::approve(store).await
     }
 
-    /// Peace, until a pass of all flows writes nothing.
-    async fn settle(&self) -> Result<(), Violation> {
+    /// Peace, until a pass of all flows writes nothing; then both sides are
+    /// compared.
+    pub(super) async fn settle(&self, program: &Program) -> Result<(), Violation> {
         let mut last = Vec::new();
         for at in 0..SETTLING {
-            self.rest(600).await;
             let before = self.wire.state().writes;
-            self.wire.forget_pauses();
-            let ends = async {
-                if at < 2 {
-                    self.tidy_up().await?;
-                }
-                self.passes().await
-            };
-            last = ends.await.map_err(|error| Violation::new("I29", error))?;
+            if at < 2 || self.now().guard.is_some() {
+                let tidied = self.tidy_up(&program.store).await;
+                tidied.map_err(|error| Violation::new("I30", error.to_string()))?;
+            }
+            let ends = self.passes_of(program).await;
+            last = ends.map_err(|error| Violation::new("I29", error))?;
             self.unbroken()?;
             if self.wire.state().writes == before && last.iter().all(|end| *end == "done") {
-                return Ok(());
+                let state = self.wire.state();
+                return check::quiet(&self.wire.sandbox, &state.model, &self.now());
             }
+            self.rest(600).await;
         }
         Err(Violation::new("I29", format!("no end in peace: {last:?}")))
     }
 
     /// Two further passes write nothing.
-    async fn is_silent(&self) -> Result<(), Violation> {
+    async fn is_silent(&self, program: &Program) -> Result<(), Violation> {
         let before = self.wire.state().writes;
         for _ in 0..2 {
             self.rest(60).await;
-            self.wire.forget_pauses();
-            self.passes().await.map_err(|error| Violation::new("I10", error))?;
+            self.passes_of(program).await.map_err(|error| Violation::new("I10", error))?;
         }
         self.unbroken()?;
         match self.wire.state().writes - before {

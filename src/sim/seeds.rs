@@ -66,6 +66,7 @@ impl Plan {
             let span = if let How::Daemon(seconds) = how { seconds * 1000 } else { 20_000 };
             let mut during: Vec<_> =
                 acts(&people, 4, society).map(|act| (people.below(span), act)).collect();
+            during.retain(|(_, act)| !matches!(act, Act::Clock(..)));
             if society.operators {
                 let asks = operators.below(4);
                 during.extend((0..asks).map(|_| {
@@ -116,6 +117,7 @@ fn settings(it: &Stream, society: Society) -> Settings {
         filter: society.jobs && it.chance(50),
         job: society.jobs && it.chance(50),
         reconcile: it.chance(15),
+        guard: it.chance(15).then(|| 1 + it.below(2)),
     }
 }
 
@@ -169,7 +171,8 @@ fn common(people: &Stream, who: usize, roll: u64) -> Act {
         27 => Act::OwnClock(people.below(240_000).cast_signed() - 120_000),
         _ => {
             let system = people.one_of(&[System::Dynamics, System::Campaign]);
-            Act::Clock(system, people.below(240_000).cast_signed() - 120_000)
+            let by = 30_000 + people.below(90_000).cast_signed();
+            Act::Clock(system, if people.chance(50) { by } else { -by })
         }
     }
 }

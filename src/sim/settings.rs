@@ -50,6 +50,9 @@ fn ingress(settings: &Settings) -> String {
     } else {
         ""
     };
+    let guard = settings
+        .guard
+        .map_or_else(String::new, |rows| format!("delete_guard = {{ rows = {rows} }}\n"));
     let job = if settings.job { "  { from = \"jobtitle\", to = \"cusToken\" },\n" } else { "" };
     format!(
         r#"[ingress]
@@ -59,7 +62,7 @@ dynamics = "contact"
 campaign = "profile"
 key = {{ from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }}
 apply_deletes = true
-{filter}fields = [
+{guard}{filter}fields = [
   {{ from = "lastname", to = "lastName" }},
   {{ from = "firstname", to = "firstName" }},
   {{ from = "emailaddress1", to = "email" }},

@@ -93,7 +93,8 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     if plan.variants != Variants::default() {
         with(&|it| it.variants = Variants::default());
     }
-    let simplest = Settings { filter: false, job: false, reconcile: false, ..plan.settings };
+    let simplest =
+        Settings { filter: false, job: false, reconcile: false, guard: None, ..plan.settings };
     if plan.settings != simplest {
         with(&|it| it.settings = simplest);
     }

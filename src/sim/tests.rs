@@ -59,7 +59,7 @@ struct Outcome {
 
 /// Runs seeds on all processors, until some have failed.
 fn seeds(range: std::ops::Range<u64>) -> Outcome {
-    const ENOUGH: usize = 20;
+    let enough = from_environment("CDSYNC_SIM_ENOUGH").unwrap_or(20);
     let next = AtomicU64::new(range.start);
     let outcome = std::sync::Mutex::new(Outcome::default());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -69,7 +69,8 @@ fn seeds(range: std::ops::Range<u64>) -> Outcome {
                 let directory = directory();
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= range.end || outcome.lock().unwrap().failures.len() >= ENOUGH {
+                    let failed = outcome.lock().unwrap().failures.len() as u64;
+                    if at >= range.end || failed >= enough {
                         return;
                     }
                     let plan = Plan::of_seed(at);

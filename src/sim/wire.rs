@@ -1,7 +1,7 @@
 //! The way of a request to the look-alikes: how long it takes, what is checked
 //! on it, and that nothing goes to or comes from a program that is dead.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::stream::Stream;
 use crate::clock::{Clock, Monotonic};
 use crate::failpoint;
 use crate::http::{Broken, LocalAnswer, Transport};
-use crate::sandbox::{Sandbox, System};
+use crate::sandbox::Sandbox;
 
 /// Where both systems are said to be. Nothing listens there.
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:8700";
@@ -43,16 +43,18 @@ pub(crate) struct State {
     /// Requests that change a contact or a profile.
     pub(crate) writes: u64,
     pauses: BTreeMap<&'static str, Monotonic>,
-    metadata: HashMap<http::Uri, http::Response<Bytes>>,
     /// Whether every request is told.
     pub(crate) loud: bool,
-    /// Whether nothing goes wrong now.
-    pub(crate) calm: bool,
 }
 
 impl State {
-    fn observe(&mut self, sandbox: &Sandbox) -> Result<(), Violation> {
-        self.model.observe(sandbox)
+    /// Looks at what a request to this system may have changed.
+    fn observe(&mut self, system: &str, sandbox: &Sandbox) -> Result<(), Violation> {
+        match system {
+            "dynamics" => self.model.observe_dynamics(sandbox),
+            "campaign" => self.model.observe_campaign(sandbox),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -69,9 +71,7 @@ impl Wire {
             trace: 0,
             writes,
             pauses: BTreeMap::new(),
-            metadata: HashMap::new(),
             loud: false,
-            calm: true,
         };
         let ways = Stream::new(seed, "ways");
         Arc::new(Self { sandbox, clock: clock.clone(), ways, state: Mutex::new(state) })
@@ -97,9 +97,9 @@ impl Wire {
         let reads = request.method() == http::Method::GET;
         let line = format!("{} {}", request.method(), request.uri());
         self.way().await;
-        let answer = self.ask(request).await;
+        let answer = self.sandbox.call(request).await;
         if !reads {
-            let seen = self.state().observe(&self.sandbox);
+            let seen = self.state().observe(system, &self.sandbox);
             self.note(seen);
         }
         self.way().await;
@@ -115,44 +115,6 @@ impl Wire {
                 Err(Broken::Unknown(error.to_string()))
             }
         }
-    }
-
-    /// What a request for metadata was answered before: while nobody changes a
-    /// schema it does not change, and to write it down anew each time would cost more
-    /// than all the rest. While something goes wrong all are asked for.
-    async fn ask(&self, request: http::Request<Bytes>) -> std::io::Result<http::Response<Bytes>> {
-        let key = self.lasting(&request);
-        let known = key.as_ref().and_then(|key| self.state().metadata.get(key).cloned());
-        if let Some(known) = known {
-            return Ok(self.dated(known));
-        }
-        let response = self.sandbox.call(request).await?;
-        if let Some(key) = key
-            && response.status().is_success()
-        {
-            self.state().metadata.insert(key, response.clone());
-        }
-        Ok(response)
-    }
-
-    /// The same answer, sent now: the program compares clocks by `Date`.
-    fn dated(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
-        let is_campaign = !response.headers().contains_key("odata-version");
-        let system = if is_campaign { System::Campaign } else { System::Dynamics };
-        let now = self.sandbox.now(system).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        if let (Some(date), Ok(now)) = (response.headers_mut().get_mut("date"), now.parse()) {
-            *date = now;
-        }
-        response
-    }
-
-    /// The address of a request whose answer does not change.
-    fn lasting(&self, request: &http::Request<Bytes>) -> Option<http::Uri> {
-        let path = request.uri().path();
-        let is_metadata = path.contains("EntityDefinitions") || path.contains("resourceType");
-        let state = self.state();
-        let lasts = is_metadata && state.calm && !state.model.schema_changed;
-        lasts.then(|| request.uri().clone())
     }
 
     /// Something is on its way for a while; for ever, where nobody lives to send

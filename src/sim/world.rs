@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,13 +15,28 @@ use super::wire::{ORIGIN, Wire};
 use super::{Violation, operator, settings};
 use crate::app::App;
 use crate::clock::{Clock, Shift};
-use crate::config::load;
+use crate::config::{Config, load};
 use crate::daemon::{Desk, Hand};
 use crate::failpoint;
 use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, System};
+use crate::store::{Mode, Store};
 
 /// The store's files.
 const FILES: [&str; 3] = ["cdsync.db", "cdsync.db-wal", "cdsync.db-shm"];
+
+/// Puts a new store there, a copy of the first one of this process: to make its
+/// tables anew costs as much as a pass.
+async fn new_store(path: &Path, clock: &Clock) -> Result<(), String> {
+    static FIRST: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(first) = FIRST.get() {
+        return std::fs::write(path, first).map_err(|error| error.to_string());
+    }
+    let store = Store::open(path, Mode::Durable, clock).await;
+    store.map_err(|error| error.to_string())?.close().await;
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    FIRST.get_or_init(|| bytes);
+    Ok(())
+}
 
 /// Something that was asked for, and is waited for.
 pub(super) type Asked = BoxFuture<'static, Result<(), Violation>>;
@@ -39,12 +54,14 @@ pub(super) struct World<'a> {
     /// What the configuration file says.
     settings: Arc<Mutex<Settings>>,
     backups: RefCell<Vec<Backup>>,
+    /// The configuration that was read last, with its text.
+    known: RefCell<Option<(String, Config)>>,
     /// How often the program may still wait before it dies.
     pub(super) waits: Cell<Option<u64>>,
 }
 
 impl<'a> World<'a> {
-    pub(super) fn begin(plan: &'a Plan, directory: &Path) -> Self {
+    pub(super) async fn begin(plan: &'a Plan, directory: &Path) -> Self {
         let from = Timestamp::from_second(1_790_000_000).unwrap_or_default();
         let clock = Clock::simulated_by(plan.seed, from);
         let options = SandboxOptions {
@@ -62,16 +79,22 @@ impl<'a> World<'a> {
         sandbox.set_clock_offset(System::Campaign, plan.clocks[1]);
         let shift = Shift::default();
         shift.set_ms(plan.clocks[2]);
+        let wire = Wire::new(sandbox, &clock, plan.seed);
+        wire.state().model.ever_filtered = plan.settings.filter;
+        wire.state().model.clocks = [plan.clocks[0], plan.clocks[1]];
         for file in FILES {
             let _ = std::fs::remove_file(directory.join(file));
         }
+        let made = new_store(&directory.join(FILES[0]), &clock).await;
+        wire.note(made.map_err(|error| Violation::new("setup", error)));
         Self {
             plan,
             directory: directory.to_owned(),
-            wire: Wire::new(sandbox, &clock, plan.seed),
+            wire,
             shift,
             settings: Arc::new(Mutex::new(plan.settings)),
             backups: RefCell::default(),
+            known: RefCell::default(),
             waits: Cell::new(None),
         }
     }
@@ -109,10 +132,7 @@ impl<'a> World<'a> {
     /// What goes wrong from now on, and how long the ways are.
     pub(super) fn trouble(&self, number: u64, round: &Round) {
         let (seed, rules) = (self.plan.seed ^ number, round.faults.clone());
-        let mut state = self.wire.state();
-        state.calm = rules.is_empty();
-        state.latency = round.latency;
-        drop(state);
+        self.wire.state().latency = round.latency;
         self.wire.sandbox.set_faults(FaultPlan { seed, rules });
     }
 
@@ -128,6 +148,7 @@ impl<'a> World<'a> {
         }
         let Act::Ask(wanted) = act else { return None };
         if let Wanted::Settings(settings) = wanted {
+            self.wire.state().model.ever_filtered |= settings.filter;
             *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = *settings;
         }
         let (desk, hand) = daemon.filter(|_| !failpoint::is_dead())?.clone();
@@ -144,21 +165,25 @@ impl<'a> World<'a> {
 
     pub(super) fn app(&self) -> Result<App, String> {
         let text = settings::text(&self.now(), &self.wire.sandbox, &self.directory);
-        let config = load(&text).map_err(|problems| format!("{problems}\n{text}"))?;
+        let config = match &mut *self.known.borrow_mut() {
+            Some((known, config)) if *known == text => config.clone(),
+            known => {
+                let config = load(&text).map_err(|problems| format!("{problems}\n{text}"))?;
+                known.insert((text, config)).1.clone()
+            }
+        };
         let clock = self.wire.clock.shifted(&self.shift);
-        App::over(&self.wire.transport(), config, clock).map_err(|error| error.to_string())
+        App::over(self.wire.transport(), config, clock).map_err(|error| error.to_string())
     }
 
     pub(super) fn reload(&self) -> crate::daemon::Reload {
         let (wire, settings) = (Arc::clone(&self.wire), Arc::clone(&self.settings));
-        let (shift, directory) = (self.shift.clone(), self.directory.clone());
-        Box::new(move |_| {
+        let directory = self.directory.clone();
+        Box::new(move |app| {
             let settings = *settings.lock().unwrap_or_else(PoisonError::into_inner);
             let text = settings::text(&settings, &wire.sandbox, &directory);
             let config = load(&text).map_err(|problems| problems.to_string())?;
-            wire.forget_pauses();
-            App::over(&wire.transport(), config, wire.clock.shifted(&shift))
-                .map_err(|error| error.to_string())
+            app.again(config).map_err(|error| error.to_string())
         })
     }
 

@@ -297,8 +297,12 @@ fn configure(connection: &Connection, in_memory: bool) -> Result<(), rusqlite::E
     ] {
         connection.pragma_update(None, name, value)?;
     }
+    // Without it a statement whose `LIMIT` or partial index is a parameter is
+    // compiled anew for each value ("Query Planner Stability Guarantee").
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    // More than there are: all of them are used in every pass.
+    connection.set_prepared_statement_cache_capacity(512);
     Ok(())
 }
 

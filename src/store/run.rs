@@ -79,10 +79,9 @@ impl Work<'_> {
     /// Begins a run.
     pub(crate) fn start_run(&mut self, flow: Flow) -> Result<RunId, StoreError> {
         failpoint::hit(Point::Run);
-        self.sql.execute(
-            "INSERT INTO run (flow, started_us, counts) VALUES (?1, ?2, '{}')",
-            (flow.as_str(), self.now_us()),
-        )?;
+        self.sql
+            .prepare_cached("INSERT INTO run (flow, started_us, counts) VALUES (?1, ?2, '{}')")?
+            .execute((flow.as_str(), self.now_us()))?;
         Ok(RunId(self.sql.last_insert_rowid()))
     }
 
@@ -95,16 +94,18 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         let counts = serde_json::to_string(counts)
             .map_err(|error| StoreError::Statement(error.to_string()))?;
-        self.sql.execute(
-            "UPDATE run SET finished_us = ?2, outcome = ?3, counts = ?4 WHERE id = ?1",
-            (run.0, self.now_us(), outcome.as_str(), counts),
-        )?;
-        self.sql.execute(
-            "DELETE FROM run WHERE flow = (SELECT flow FROM run WHERE id = ?1)
+        self.sql
+            .prepare_cached(
+                "UPDATE run SET finished_us = ?2, outcome = ?3, counts = ?4 WHERE id = ?1",
+            )?
+            .execute((run.0, self.now_us(), outcome.as_str(), counts))?;
+        self.sql
+            .prepare_cached(
+                "DELETE FROM run WHERE flow = (SELECT flow FROM run WHERE id = ?1)
                AND id <= (SELECT id FROM run WHERE flow = (SELECT flow FROM run WHERE id = ?1)
                           ORDER BY id DESC LIMIT 1 OFFSET 1000)",
-            [run.0],
-        )?;
+            )?
+            .execute([run.0])?;
         Ok(())
     }
 

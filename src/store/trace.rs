@@ -252,18 +252,20 @@ impl Work<'_> {
         const NOW_AND_THEN: i64 = 100;
         let oldest = self.now_us() - i64::from(days) * MICROS_PER_DAY;
         // They are in the order of time: the first young one ends the search.
-        self.sql.execute(
-            "DELETE FROM trace WHERE id < coalesce(
+        self.sql
+            .prepare_cached(
+                "DELETE FROM trace WHERE id < coalesce(
                (SELECT id FROM trace WHERE at_us >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)",
-            [oldest],
-        )?;
+            )?
+            .execute([oldest])?;
         if run.0 % NOW_AND_THEN == 1 {
-            self.sql.execute(
-                "DELETE FROM trace WHERE id <= (SELECT max(id) FROM (SELECT id,
+            self.sql
+                .prepare_cached(
+                    "DELETE FROM trace WHERE id <= (SELECT max(id) FROM (SELECT id,
                    sum(length(entries)) OVER (ORDER BY id DESC) AS newer FROM trace)
                  WHERE newer > ?1)",
-                [MOST_BYTES],
-            )?;
+                )?
+                .execute([MOST_BYTES])?;
         }
         Ok(())
     }

@@ -102,14 +102,13 @@ impl Work<'_> {
     pub(crate) fn recount_waiting(&mut self) -> Result<(), StoreError> {
         // Deletions last: theirs rests on the numbers of the writes.
         for action in ["write", "delete"] {
-            self.sql.execute(
-                &format!(
+            self.sql
+                .prepare_cached(&format!(
                     "UPDATE outbox SET waits = {0}
                      WHERE waits > 0 AND action = ?1 AND waits <> {0}",
                     *WAITS
-                ),
-                [action],
-            )?;
+                ))?
+                .execute([action])?;
         }
         Ok(())
     }

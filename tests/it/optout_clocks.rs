@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::optout_rig::{
-    BULK, REST, ago, begun, both_ways, decided, email, in_campaign, in_dynamics, passed, reasons,
-    settle, silent, with,
+    BULK, REST, ago, begun, both_ways, decided, email, fresh, in_campaign, in_dynamics, passed,
+    reasons, settle, silent, with,
 };
 use crate::support::World;
 
@@ -24,8 +24,9 @@ fn however_wrong_the_clocks_are_the_truth_decides() {
     for (dynamics, campaign) in
         [(0, HOUR), (0, -HOUR), (HOUR, 0), (-HOUR, HOUR), (HOUR, HOUR), (-8 * HOUR, -8 * HOUR)]
     {
-        let (world, ids) = both_ways(3);
+        let (world, ids) = fresh("bidirectional", &format!("{REST}{BULK}"), 3);
         set_clocks(&world, dynamics, campaign);
+        settle(&world);
         let now = ago(0);
         let in_d = |seconds| now + SignedDuration::from_secs(dynamics - seconds);
         let in_c = |seconds| now + SignedDuration::from_secs(campaign - seconds);
@@ -103,6 +104,19 @@ fn a_clock_that_jumps_about_proves_nothing() {
             }
         });
     }
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    assert_eq!(reasons(&world, ids[0]), ["clocks-unknown"]);
+}
+
+#[test]
+fn a_clock_that_was_set_between_the_stamp_and_the_look_lifts_nothing() {
+    let (world, ids) = both_ways(1);
+    // First in Campaign "yes", then in Dynamics "no"; by the clock as it is set
+    // now Dynamics' time would be the earlier one.
+    in_campaign(&world, ids[0], false, Some(ago(60)));
+    in_dynamics(&world, ids[0], true, ago(30));
+    set_clocks(&world, 100, 0);
     settle(&world);
     assert_eq!(email(&world, ids[0]), (true, true));
     assert_eq!(reasons(&world, ids[0]), ["clocks-unknown"]);

@@ -11,11 +11,10 @@ use crate::dynamics::Told;
 use crate::http::{Failure, Outcome as Remote, System};
 use crate::model::consent::{
     BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
-    agreed, measure, recent,
 };
 use crate::model::{ColumnName, FieldName, Flow, RecordId};
 use crate::store::StoreError;
-use crate::store::consent::{ClockOf, FlagRow, FlagState, NewConsentDecision, Outcome};
+use crate::store::consent::{FlagRow, FlagState, NewConsentDecision, Outcome};
 
 /// How the work on a contact ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,24 +315,6 @@ impl Shared {
                 Err(Failure::ours(System::Campaign, Remote::DuplicateKey, text))
             }
         }
-    }
-
-    /// How far the clocks are apart: by our own writes, or else by what the
-    /// answers say.
-    pub(super) async fn skew(&self) -> Result<Skew, StoreError> {
-        let (dynamics, campaign) = self
-            .store
-            .call(|work| {
-                Ok((
-                    work.clock_samples(ClockOf::Dynamics, true)?,
-                    work.clock_samples(ClockOf::Campaign, true)?,
-                ))
-            })
-            .await?;
-        let now = self.clock.now();
-        let own = measure(&recent(dynamics, now), &recent(campaign, now));
-        let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
-        Ok(agreed(own, measure(&dynamics.clock_samples(), &campaign.clock_samples())))
     }
 
     /// Lifts nothing yet: the opt-outs that would be are noted, so that their

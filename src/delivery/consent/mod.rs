@@ -1,6 +1,7 @@
 //! Settling opt-out flags: each contact whose sides seem to differ is read on
 //! both, decided by the rule, and written where it must be.
 
+mod clocks;
 mod contact;
 mod report;
 mod write;
@@ -141,9 +142,14 @@ impl ConsentDelivery {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How far the clocks are apart, as far as is known by now.
+    /// Keeps what this pass has seen of both clocks so far.
+    pub(crate) async fn see_clocks(&self) -> Result<(), StoreError> {
+        self.0.see_clocks().await
+    }
+
+    /// How far the clocks are apart now, as far as is known.
     pub(crate) async fn skew(&self) -> Result<Skew, StoreError> {
-        self.0.skew().await
+        self.0.skew_now().await
     }
 
     /// Settles every contact of the round once.

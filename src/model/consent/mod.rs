@@ -16,4 +16,6 @@ pub(crate) use pair::{ClearingGuard, FlagPair};
 pub(crate) use rule::{
     Agreement, CampaignSide, Case, Decision, Direction, DynamicsSide, Mode, OwnWrite, Reason,
 };
-pub(crate) use skew::{SAMPLES, Sample, Skew, Witness, agreed, earliest, measure, recent};
+pub(crate) use skew::{
+    SAMPLES, Sample, Sight, Skew, Witness, agreed, borne_out, earliest, measure, recent,
+};

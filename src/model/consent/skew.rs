@@ -17,6 +17,9 @@ const FEWEST: usize = 3;
 /// Samples that lie further apart prove nothing.
 const WIDEST: Duration = Duration::from_mins(1);
 
+/// Answers that are not further apart show both clocks at one time.
+const AT_ONE_TIME: SignedDuration = SignedDuration::from_mins(10);
+
 /// Campaign's clock minus Dynamics' clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skew {
@@ -110,6 +113,53 @@ pub(crate) fn agreed(own: Skew, dates: Skew) -> Skew {
     } else {
         Skew::Unknown
     }
+}
+
+/// Both clocks, as the answers of one pass showed them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    /// Dynamics'.
+    pub(crate) dynamics: Sample,
+    /// Campaign's.
+    pub(crate) campaign: Sample,
+}
+
+impl Sight {
+    /// The newest of each, where both were there a moment ago.
+    pub(crate) fn of(dynamics: &[Sample], campaign: &[Sample], now: Timestamp) -> Option<Self> {
+        let sight = Self { dynamics: *dynamics.last()?, campaign: *campaign.last()? };
+        let is_new = |it: &Sample| now.duration_since(it.received).abs() <= AT_ONE_TIME;
+        (is_new(&sight.dynamics) && is_new(&sight.campaign)).then_some(sight)
+    }
+
+    /// Campaign's clock minus Dynamics', and how far that may be from the truth.
+    fn reading(&self) -> Option<(SignedDuration, SignedDuration)> {
+        let (campaign, dynamics) = (self.campaign.reading()?, self.dynamics.reading()?);
+        Some((campaign.0 - dynamics.0, campaign.1 + dynamics.1))
+    }
+
+    /// Whether it is worth keeping beside the last one that was kept.
+    pub(crate) fn adds_to(&self, last: &Self) -> bool {
+        let (Some(one), Some(other)) = (self.reading(), last.reading()) else { return false };
+        let later = self.dynamics.received.duration_since(last.dynamics.received).abs();
+        later >= SignedDuration::from_hours(1) || (one.0 - other.0).abs() > one.1 + other.1
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        now.duration_since(self.dynamics.received).abs() <= SignedDuration::from_hours(24)
+    }
+}
+
+/// What is measured now, as far as what was seen within the last day bears it
+/// out: where a clock was set since, nobody knows which stamps are from before.
+pub(crate) fn borne_out(skew: Skew, earlier: &[Sight], now: Timestamp) -> Skew {
+    let Skew::Measured { offset, spread } = skew else { return skew };
+    let contradicts = |sight: &Sight| {
+        let Some((seen, doubt)) = sight.reading() else { return false };
+        let open = SignedDuration::try_from(spread).map(|spread| spread + doubt);
+        open.is_ok_and(|open| (seen - offset).abs() > open)
+    };
+    if earlier.iter().any(|it| it.is_recent(now) && contradicts(it)) { Skew::Unknown } else { skew }
 }
 
 /// Those of the last day: a clock may have been set since the others.

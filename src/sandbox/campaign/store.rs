@@ -3,7 +3,7 @@
 //! Owns: resources with their records and indexes. Knows no HTTP.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::builtin;
 use super::pkey::Sealer;
@@ -39,8 +39,8 @@ fn indexed(cell: &Cell<'_>) -> Option<Box<str>> {
 
 impl ResourceData {
     /// A resource without records.
-    pub(crate) fn new(def: Resource) -> Self {
-        Self { def: Arc::new(def), rows: BTreeMap::new(), next: 1, index: HashMap::new() }
+    pub(crate) fn new(def: impl Into<Arc<Resource>>) -> Self {
+        Self { def: def.into(), rows: BTreeMap::new(), next: 1, index: HashMap::new() }
     }
 
     /// The records with this value in an indexed field.
@@ -135,18 +135,25 @@ pub(crate) struct Db {
     pub(crate) sorted: VecDeque<(u64, Vec<u64>)>,
     pub(crate) last_sorted: u64,
     pub(crate) workflows: Workflows,
+    #[cfg(test)]
+    pub(super) alike: super::alike::Descriptions,
 }
 
 impl Db {
     /// The built-in resources; only the organizational unit has a record.
     pub(crate) fn new(seed: u64, clock: Clock) -> Self {
-        let resources = builtin::resources().into_iter().map(ResourceData::new).collect();
+        // Thousands of simulated lives begin alike.
+        static BUILTIN: LazyLock<Vec<Arc<Resource>>> =
+            LazyLock::new(|| builtin::resources().into_iter().map(Arc::new).collect());
+        let resources = BUILTIN.iter().map(Arc::clone).map(ResourceData::new).collect();
         let mut db = Self {
             resources,
             sealer: Sealer::new(seed, clock),
             sorted: VecDeque::new(),
             last_sorted: 0,
             workflows: Workflows::default(),
+            #[cfg(test)]
+            alike: super::alike::Descriptions::default(),
         };
         if let Some(units) = db.named_mut("orgUnitBase") {
             let mut fields = Fields::new();

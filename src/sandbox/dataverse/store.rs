@@ -7,7 +7,7 @@ mod tables;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
@@ -47,10 +47,11 @@ pub(crate) struct TableData {
 }
 
 impl TableData {
-    pub(crate) fn new(def: Table) -> Self {
+    pub(crate) fn new(def: impl Into<Arc<Table>>) -> Self {
+        let def: Arc<Table> = def.into();
         let keys = def.keys.iter().map(|_| HashMap::new()).collect();
         Self {
-            def: Arc::new(def),
+            def,
             rows: BTreeMap::new(),
             by_version: BTreeMap::new(),
             graves: BTreeMap::new(),
@@ -135,6 +136,8 @@ pub(crate) struct Db {
     pub(crate) sets: HashMap<String, String>,
     pub(crate) version: u64,
     pub(crate) metadata_version: u64,
+    #[cfg(test)]
+    pub(super) alike: std::sync::Mutex<super::metadata::Own>,
     pub(crate) forbidden: HashSet<String>,
     /// Whether the application may change and publish definitions.
     pub(crate) customizer: bool,
@@ -165,10 +168,11 @@ pub(crate) struct Db {
 impl Db {
     /// The built-in tables without rows.
     pub(crate) fn new(seed: u64) -> Self {
-        let tables: BTreeMap<_, _> = builtin::tables()
-            .into_iter()
-            .map(|def| (def.name.clone(), TableData::new(def)))
-            .collect();
+        // Thousands of simulated lives begin alike.
+        static BUILTIN: LazyLock<Vec<Arc<Table>>> =
+            LazyLock::new(|| builtin::tables().into_iter().map(Arc::new).collect());
+        let tables: BTreeMap<_, _> =
+            BUILTIN.iter().map(|def| (def.name.clone(), TableData::new(Arc::clone(def)))).collect();
         let sets =
             tables.values().map(|data| (data.def.set.clone(), data.def.name.clone())).collect();
         let fixed = |name: &str| name_guid("fixed", &format!("{name} {seed}"));
@@ -198,6 +202,8 @@ impl Db {
             relation_names: BTreeMap::new(),
             children: BTreeSet::new(),
             journal: Journal::default(),
+            #[cfg(test)]
+            alike: std::sync::Mutex::default(),
             sorted: VecDeque::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::consent::{Sample, Skew, Witness, agreed, measure, recent};
+use crate::model::consent::{Sample, Sight, Skew, Witness, agreed, borne_out, measure, recent};
 
 /// A sample of a system whose clock is `ahead` of the truth, while ours is
 /// `ours` ahead; the request began at `start` and took two seconds.
@@ -30,6 +30,37 @@ fn our_own_clock_cancels_out() {
         assert_eq!(offset, SignedDuration::from_secs(-7));
         assert_eq!(spread, Duration::from_secs(2), "half of each request");
     }
+}
+
+/// Both clocks as a pass at `start` saw them.
+fn sight(start: i64, [dynamics, campaign]: [i64; 2], ours: i64) -> Sight {
+    Sight { dynamics: sample(start, dynamics, ours), campaign: sample(start, campaign, ours) }
+}
+
+#[test]
+fn a_clock_that_was_set_within_the_last_day_proves_nothing() {
+    let now = Timestamp::from_second(1_700_000_000).unwrap();
+    let skew = Skew::Measured { offset: SignedDuration::ZERO, spread: Duration::from_secs(2) };
+    let earlier = [sight(-9000, [0, 0], 0), sight(-6000, [1, -1], 0)];
+    assert_eq!(borne_out(skew, &earlier, now), skew, "as far apart as measuring leaves open");
+    let set = |hours: i64| [sight(-9000, [0, 0], 0), sight(-hours * 3600, [100, 0], 0)];
+    assert_eq!(borne_out(skew, &set(1), now), Skew::Unknown, "in whichever pass it was");
+    assert_eq!(borne_out(skew, &set(25), now), skew, "a day ago");
+    let ours = [sight(-9000, [0, 0], 700), sight(-6000, [0, 0], -700)];
+    assert_eq!(borne_out(skew, &ours, now), skew, "our own clock counts for nothing");
+}
+
+#[test]
+fn what_is_kept_of_the_clocks_is_what_says_more() {
+    let last = sight(0, [0, 50], 0);
+    assert!(!sight(600, [0, 51], 0).adds_to(&last));
+    assert!(sight(600, [0, 90], 0).adds_to(&last), "a clock was set");
+    assert!(sight(3600, [0, 50], 0).adds_to(&last), "an hour later");
+    let now = sample(600, 0, 0).received;
+    let (fresh, stale) = ([sample(590, 0, 0)], [sample(-600, 0, 0)]);
+    assert!(Sight::of(&fresh, &fresh, now).is_some());
+    assert!(Sight::of(&fresh, &stale, now).is_none(), "not at one time");
+    assert!(Sight::of(&[], &fresh, now).is_none());
 }
 
 #[test]

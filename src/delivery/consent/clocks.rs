@@ -1,0 +1,61 @@
+//! How far the systems' clocks are apart, as far as that is known.
+
+use super::Shared;
+use crate::model::consent::{Sight, Skew, agreed, borne_out, measure, recent};
+use crate::store::consent::{ClockOf, StoredSample};
+use crate::store::{StoreError, Work};
+
+impl Shared {
+    /// As it is now: by our own writes, or else by what the answers say.
+    pub(super) async fn skew_now(&self) -> Result<Skew, StoreError> {
+        let (dynamics, campaign) = self
+            .store
+            .call(|work| {
+                Ok((
+                    work.clock_samples(ClockOf::Dynamics, true)?,
+                    work.clock_samples(ClockOf::Campaign, true)?,
+                ))
+            })
+            .await?;
+        let now = self.clock.now();
+        let own = measure(&recent(dynamics, now), &recent(campaign, now));
+        let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
+        Ok(agreed(own, measure(&dynamics.clock_samples(), &campaign.clock_samples())))
+    }
+
+    /// The same as far as stamps can be compared by it: unknown where a clock was
+    /// set within the last day.
+    pub(super) async fn skew(&self) -> Result<Skew, StoreError> {
+        let earlier = self.store.call(|work| sights(work)).await?;
+        Ok(borne_out(self.skew_now().await?, &earlier, self.clock.now()))
+    }
+
+    /// Keeps what the answers of this pass show of both clocks, for the passes to
+    /// come.
+    pub(super) async fn see_clocks(&self) -> Result<(), StoreError> {
+        let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
+        let (dynamics, campaign) = (dynamics.clock_samples(), campaign.clock_samples());
+        let Some(sight) = Sight::of(&dynamics, &campaign, self.clock.now()) else { return Ok(()) };
+        self.store
+            .call(move |work| {
+                if sights(work)?.last().is_some_and(|last| !sight.adds_to(last)) {
+                    return Ok(());
+                }
+                for (of, sample) in
+                    [(ClockOf::Dynamics, sight.dynamics), (ClockOf::Campaign, sight.campaign)]
+                {
+                    work.add_clock_sample(&StoredSample { of, own: false, sample })?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// What earlier passes kept, oldest first.
+fn sights(work: &Work<'_>) -> Result<Vec<Sight>, StoreError> {
+    let dynamics = work.clock_samples(ClockOf::Dynamics, false)?;
+    let campaign = work.clock_samples(ClockOf::Campaign, false)?;
+    let both = dynamics.into_iter().zip(campaign);
+    Ok(both.map(|(dynamics, campaign)| Sight { dynamics, campaign }).collect())
+}
