@@ -1,5 +1,7 @@
-//! A store belongs to one Dynamics environment: what it mirrors says nothing
-//! of another.
+//! A store belongs to one Dynamics environment and one Campaign instance: what
+//! it mirrors says nothing of another.
+
+use url::Url;
 
 use crate::app::App;
 use crate::app::pass::stops_all;
@@ -17,8 +19,25 @@ pub(crate) enum Pin {
     Refused(Failure),
 }
 
+/// The name of a Campaign instance: the tenant in its address. The host in front
+/// of it is Adobe's gateway, which is the same for all.
+fn instance(url: &Url) -> String {
+    let path = url.path().trim_matches('/').to_ascii_lowercase();
+    if path.is_empty() { url.host_str().unwrap_or_default().to_owned() } else { path }
+}
+
+/// Compares the Campaign instance of the configuration with the store's. Asks
+/// nobody.
+pub(super) async fn pin_campaign(app: &App, store: &Store) -> Result<(), StoreError> {
+    let found = instance(&app.config.campaign.url.0);
+    let named = found.clone();
+    let known = store.call(move |work| work.pin_campaign(&named)).await?;
+    if known == found { Ok(()) } else { Err(StoreError::OtherCampaign { found, known }) }
+}
+
 /// Asks who we are and compares the environment with the store's.
 pub(crate) async fn pin(app: &App, store: &Store) -> Result<Pin, StoreError> {
+    pin_campaign(app, store).await?;
     let organization = match app.dynamics.who_am_i().await {
         Ok(who) => who.organization_id.to_ascii_lowercase(),
         Err(failure) if stops_all(&failure) => return Ok(Pin::Refused(failure)),

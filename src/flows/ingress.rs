@@ -149,6 +149,8 @@ impl Intake {
 
     /// One table up to date.
     async fn table(&self, table: &Table, report: &mut IntakeReport) -> Result<(), IntakeError> {
+        let name = table.name.clone();
+        self.store.call(move |work| work.patrol(&name)).await?;
         if !table.is_parent {
             self.release_approved(table).await?;
         }

@@ -245,3 +245,7 @@ impl From<BodyError> for Broken {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

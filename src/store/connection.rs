@@ -85,6 +85,7 @@ impl Writer {
             | StoreError::Unusable { .. }
             | StoreError::Corrupt(_)
             | StoreError::OtherOrganization { .. }
+            | StoreError::OtherCampaign { .. }
             | StoreError::CommitUnknown(_)
             | StoreError::Ended => error,
         })?;

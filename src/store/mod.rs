@@ -28,6 +28,7 @@ mod migrate;
 mod mirror;
 mod outbox;
 mod owner;
+mod patrol;
 mod pause;
 mod payload;
 mod place;
