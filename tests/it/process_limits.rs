@@ -87,6 +87,29 @@ async fn a_process_without_memory_ends_and_the_next_start_loses_and_doubles_noth
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_unpacks_without_end_takes_no_more_memory_than_its_limit() {
+    for request in [(System::Dynamics, "GET", "/contacts"), (System::Campaign, "POST", "/profile")]
+    {
+        let rig = Rig::usual(3).await;
+        let (arrived, answer) = hold(&rig.sandbox, request);
+        let pass = Running::start(rig.command(SYNC));
+        arrived.recv_timeout(Duration::from_mins(2)).unwrap();
+        let bomb = Fault::GzipBomb { bytes: 1 << 30 };
+        let rule = FaultRule { times: Some(2), ..FaultRule::always(bomb) };
+        rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+        // Room for the largest body that is taken, and for copies of it.
+        limit(pass.pid(), &format!("--as={}", memory(pass.pid()) + (400 << 20)));
+        drop(answer);
+        let ended = pass.end();
+        assert!(matches!(ended.code, Some(0 | 1)), "{request:?}: {ended:#?}");
+        let entries = rig.sandbox.requests().entries();
+        assert!(entries.iter().any(|it| it.fault.is_some()), "{request:?}: it never came");
+        rig.run(SYNC).await.expect(0);
+        rig.assert_equal(&format!("{request:?}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_may_open_too_few_files_says_so_before_it_does_anything() {
     let rig = Rig::usual(2).await;
     let plain = rig.command(SYNC);
