@@ -178,7 +178,9 @@ async fn a_daemon_whose_environment_is_exchanged_ends_at_its_next_pass() {
     };
     rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
     rig.run(&["sync", "--via-daemon"]).await;
-    let said = reason(daemon.end().expect(5));
+    let said = daemon.wait_for("\"command.failed\"");
+    daemon.end().expect(5);
+    assert!(said.contains("belongs to Dynamics organization"), "{said}");
     assert!(said.contains("00000000-0000-0000-0000-000000000003"), "{said}");
     assert_eq!(rig.sandbox.campaign().rows("profile").len(), 3);
 }
