@@ -139,7 +139,9 @@ impl Disk {
     fn whole(&self) -> BTreeMap<String, Vec<u8>> {
         let whole = |file: &Durable| {
             let mut bytes = file.bytes.clone();
-            file.since.iter().for_each(|record| apply(&mut bytes, record));
+            for record in &file.since {
+                apply(&mut bytes, record);
+            }
             bytes
         };
         self.0.iter().map(|(name, file)| (name.clone(), whole(file))).collect()
@@ -217,7 +219,9 @@ fn content(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
 fn possible(disk: &mut Disk, done: &[Record], directory: &Path) -> BTreeSet<Vec<String>> {
     let name = directory.display().to_string();
     let synced = done.iter().rposition(|record| record.kind == b's').map_or(0, |it| it + 1);
-    done[..synced].iter().for_each(|record| disk.takes(record, &name));
+    for record in &done[..synced] {
+        disk.takes(record, &name);
+    }
     let mut possible = BTreeSet::from([content(&disk.whole())]);
     for record in &done[synced..] {
         disk.takes(record, &name);
@@ -240,7 +244,9 @@ async fn pass(world: &Everything, plan: &str) -> (Ended, Disk, Vec<Record>) {
     let records = records(&log);
     let mut disk = before.clone();
     let name = directory.display().to_string();
-    records.iter().for_each(|record| disk.takes(record, &name));
+    for record in &records {
+        disk.takes(record, &name);
+    }
     // The library has seen all that was done to the files.
     assert_eq!(disk.whole(), Disk::of(&directory).whole(), "{plan}");
     (ended, before, records)
