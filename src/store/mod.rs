@@ -26,6 +26,7 @@ mod listed;
 mod lock;
 mod migrate;
 mod mirror;
+mod mount;
 mod outbox;
 mod owner;
 mod patrol;
