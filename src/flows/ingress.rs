@@ -129,16 +129,19 @@ impl Intake {
         Ok(report)
     }
 
-    /// What must be right before anything is read: nothing waits for what is
-    /// there, and links that the configuration dropped hold nobody up.
+    /// What must be right before anything is read: rows are what was written,
+    /// nothing waits for what is there, and links that the configuration dropped
+    /// hold nobody up.
     async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
         let linkless: Vec<TableName> = tables
             .iter()
             .filter(|table| !table.has_links())
             .map(|table| table.name.clone())
             .collect();
+        let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
         self.store
             .call(move |work| {
+                names.iter().try_for_each(|table| work.patrol(table))?;
                 for table in &linkless {
                     work.drop_links(table)?;
                 }
@@ -149,8 +152,6 @@ impl Intake {
 
     /// One table up to date.
     async fn table(&self, table: &Table, report: &mut IntakeReport) -> Result<(), IntakeError> {
-        let name = table.name.clone();
-        self.store.call(move |work| work.patrol(&name)).await?;
         if !table.is_parent {
             self.release_approved(table).await?;
         }
