@@ -141,16 +141,16 @@ async fn a_process_that_may_open_too_few_files_says_so_before_it_does_anything()
 async fn a_daemon_without_file_descriptors_says_so_and_goes_on_when_there_are_some_again() {
     let rig = nothing_is_unique(4).await;
     by_schedule(&rig, "* * * * * *");
+    // No connection is kept: each request needs a descriptor.
+    let set = [("connection".to_owned(), "close".to_owned())].into();
+    let close = FaultRule::always(Fault::Headers { set });
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![close] });
     let daemon = Running::start(rig.command(RUN));
     daemon.wait_for("\"flow.finished\"");
     limit(daemon.pid(), "--nofile=4:1024");
-    // Nothing is left of the connections that it has.
-    let cut = FaultRule::always(Fault::CutBefore);
-    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![cut] });
     edit(&rig, "Waiting");
     let told = daemon.wait_for("Too many open files");
     assert!(told.contains("\"event\":"), "{told}");
-    rig.sandbox.set_faults(FaultPlan::default());
     limit(daemon.pid(), "--nofile=1024:1024");
     daemon.wait_for("\"written\":1");
     assert!(rig.differences().is_empty(), "{:#?}", rig.differences());
