@@ -17,6 +17,8 @@ pub(crate) enum Point {
     Answered,
     /// A pass is about to be written down.
     Run,
+    /// One statement of a migration is done, the others or COMMIT are not.
+    Migrating,
 }
 
 /// What is planned, and at which passage of which place.
@@ -44,6 +46,7 @@ impl Plan {
             "request" => Point::Request,
             "answered" => Point::Answered,
             "run" => Point::Run,
+            "migrating" => Point::Migrating,
             _ => return None,
         };
         let number = parts.next()?.parse().ok()?;

@@ -187,11 +187,11 @@ impl SecretSource {
         forbidden_mode: u32,
         remedy: &'static str,
     ) -> Result<Secret, SecretError> {
-        let unreadable = |error| SecretError::Unreadable {
+        let unreadable = |error: io::Error| SecretError::Unreadable {
             source_name: self.to_string(),
             path: path.to_owned(),
+            remedy: if no_files_left(&error) { RAISE_LIMIT } else { remedy },
             error,
-            remedy,
         };
         // Before opening: to open a pipe would wait for its writer.
         if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -232,6 +232,16 @@ impl SecretSource {
         }
         Ok(Secret::new(text))
     }
+}
+
+/// What helps where the process, or the machine, may open no more files.
+const RAISE_LIMIT: &str = "raise the limit of open files (`LimitNOFILE=` in the unit)";
+
+/// Whether the file may well be there. The library has no name for these two.
+fn no_files_left(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// Whether `name` is one file name in the credentials directory.

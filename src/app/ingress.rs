@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::App;
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
-use crate::app::pin::{Pin, pin};
+use crate::app::pin::{CampaignPin, Pin, pin};
 use crate::app::tables::Prepared;
 use crate::delivery::{Delivery, DrainReport};
 use crate::flows::ingress::{Intake, IntakeReport};
@@ -45,8 +45,14 @@ pub(super) async fn sync_ingress(
             }
         }
     };
-    let (overtaken, waiting) =
-        store.call(|work| Ok((work.overtaken(FLOW)?, work.waiting_tables()?))).await?;
+    let campaign = CampaignPin::of(app);
+    let (overtaken, waiting) = store
+        .call(move |work| {
+            // The first pass has made it the store of this instance.
+            campaign.check(work)?;
+            Ok((work.overtaken(FLOW)?, work.waiting_tables()?))
+        })
+        .await?;
     for (table, waiting) in waiting {
         LinksWaiting { flow: FLOW, table, waiting }.emit();
     }

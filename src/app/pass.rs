@@ -10,6 +10,7 @@ use crate::app::came::Came;
 use crate::app::egress::sync_egress;
 use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
+use crate::app::pin::CampaignPin;
 use crate::app::progress::{Patience, Ticker};
 use crate::clock::Monotonic;
 use crate::flows::requests::Requests;
@@ -183,8 +184,13 @@ impl<'a> Frame<'a> {
         let tally = Tally::default();
         let (began, calls) = (app.clock.monotonic(), app.calls(flow));
         store.in_place().await?;
-        let (run, carried) =
-            store.call(move |work| Ok((work.start_run(flow)?, work.flow_backlog(flow)?))).await?;
+        let campaign = CampaignPin::of(app);
+        let (run, carried) = store
+            .call(move |work| {
+                campaign.check(work)?;
+                Ok((work.start_run(flow)?, work.flow_backlog(flow)?))
+            })
+            .await?;
         let (again, asked, before) = (options.again, options.asked, options.before);
         FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });

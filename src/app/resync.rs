@@ -63,6 +63,7 @@ pub(crate) async fn ask(
                 if request.purpose == Purpose::Replay && request.scope == Scope::All {
                     // Whoever sends all rows again takes the schema as it is.
                     work.forget_shape(&request.table)?;
+                    work.accept_older(&request.table)?;
                 }
                 let (id, known) = work.request_resync(request)?;
                 if known {

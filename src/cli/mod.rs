@@ -34,6 +34,7 @@ mod status;
 mod sync;
 mod trace;
 
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -81,7 +82,23 @@ fn install_panic_hook() {
     }));
 }
 
+/// Refuses to begin where the process may open too few files: libraries take it
+/// for a bug if one of their first is refused, and a secret that cannot be read
+/// then looks as if it were not there.
+fn files_suffice() -> Result<(), End> {
+    /// Two files each: what the runtime, the store and the first connections need.
+    const PAIRS: usize = 12;
+    let pairs: Result<Vec<_>, _> = (0..PAIRS).map(|_| UnixStream::pair()).collect();
+    pairs.map(drop).map_err(|error| {
+        let reason = format!(
+            "this process may open too few files: {error}; raise its limit (`LimitNOFILE=` in the unit, `ulimit -n` in a shell)"
+        );
+        End::new(Exit::Usage, reason)
+    })
+}
+
 fn execute(cli: &Cli) -> Result<Exit, End> {
+    files_suffice()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

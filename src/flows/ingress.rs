@@ -129,16 +129,19 @@ impl Intake {
         Ok(report)
     }
 
-    /// What must be right before anything is read: nothing waits for what is
-    /// there, and links that the configuration dropped hold nobody up.
+    /// What must be right before anything is read: rows are what was written,
+    /// nothing waits for what is there, and links that the configuration dropped
+    /// hold nobody up.
     async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
         let linkless: Vec<TableName> = tables
             .iter()
             .filter(|table| !table.has_links())
             .map(|table| table.name.clone())
             .collect();
+        let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
         self.store
             .call(move |work| {
+                names.iter().try_for_each(|table| work.patrol(table))?;
                 for table in &linkless {
                     work.drop_links(table)?;
                 }

@@ -20,6 +20,7 @@ mod judge;
 mod links;
 mod log_file;
 mod mend;
+mod older;
 pub(crate) mod optout;
 mod page_watch;
 mod prepare;

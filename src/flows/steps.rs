@@ -13,6 +13,7 @@ use super::commit::{Committed, commit_page};
 use super::diff::{fitting, next_read};
 use super::ingress::{Intake, IntakeError};
 use super::inventory::commit_inventory;
+use super::older::older;
 use super::page_watch::PageWatch;
 use super::prepare::{Prepared, Table};
 
@@ -229,14 +230,17 @@ impl<'a> TableRun<'a> {
             .intake
             .store
             .call(move |work| {
+                if let Some(reason) = older(work, &table.name, &prepared)? {
+                    return Ok(Err(reason));
+                }
                 first(work)?;
                 let committed = commit_page(work, &table, &prepared, &checkpoint)?;
                 // Counted here: the caller may be gone when this has lasted.
                 tally.add(committed.tally);
-                Ok(committed)
+                Ok(Ok(committed))
             })
             .await?;
-        self.report(committed);
+        self.report(committed.map_err(IntakeError::Table)?);
         Ok(())
     }
 

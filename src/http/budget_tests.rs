@@ -68,13 +68,15 @@ async fn urgent_requests_use_what_is_there_and_close_it_for_all() {
 }
 
 #[tokio::test]
-async fn a_batch_counts_one_by_one_and_what_was_refused_waits_for_the_day() {
+async fn a_batch_counts_one_by_one_and_one_that_is_too_large_closes_nothing() {
     let (meter, _shift) = meter();
     meter.take(LIMIT, Class::Ordinary, 5).await.unwrap();
     meter.take(LIMIT, Class::Ordinary, 3).await.unwrap_err();
-    // It would fit; opening and closing again and again helps nobody.
-    meter.take(LIMIT, Class::Ordinary, 1).await.unwrap_err();
-    assert_eq!(meter.used().requests, 5);
+    assert_eq!(meter.used().closed, Closed::Nothing);
+    meter.take(LIMIT, Class::Ordinary, 2).await.unwrap();
+    // With nothing left, a batch closes as any other.
+    meter.take(LIMIT, Class::Ordinary, 2).await.unwrap_err();
+    assert_eq!((meter.used().requests, meter.used().closed), (7, Closed::Ordinary));
 }
 
 #[tokio::test]
@@ -183,9 +185,9 @@ async fn what_is_left_of_a_day_is_known_by_class() {
     meter.take(LIMIT, Class::Ordinary, 5).await.unwrap();
     let left = || [Class::Ordinary, Class::Urgent].map(|class| meter.left(LIMIT, class));
     assert_eq!(left(), [Some(2), Some(5)]);
-    // Closed is closed, whatever would fit.
-    meter.take(LIMIT, Class::Ordinary, 3).await.unwrap_err();
-    assert_eq!(left(), [Some(0), Some(5)]);
+    meter.take(LIMIT, Class::Ordinary, 2).await.unwrap();
+    meter.take(LIMIT, Class::Ordinary, 1).await.unwrap_err();
+    assert_eq!(left(), [Some(0), Some(3)]);
     shift.set_ms(86_400_000);
     assert_eq!(left(), [Some(7), Some(10)]);
 }

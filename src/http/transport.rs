@@ -254,3 +254,7 @@ impl From<BodyError> for Broken {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

@@ -17,7 +17,8 @@ use crate::store::error::in_words as sql_words;
 use crate::store::layout::Layouts;
 use crate::store::lock::StoreLock;
 use crate::store::migrate::{migrate, recognise};
-use crate::store::place::{in_words, make_directory, narrow, open_private};
+use crate::store::mount::network;
+use crate::store::place::{directory, in_words, make_directory, narrow, open_private};
 use crate::store::scrub;
 use crate::store::{Mode, SealKey, StoreError, Work};
 
@@ -85,6 +86,7 @@ impl Writer {
             | StoreError::Unusable { .. }
             | StoreError::Corrupt(_)
             | StoreError::OtherOrganization { .. }
+            | StoreError::OtherCampaign { .. }
             | StoreError::CommitUnknown(_)
             | StoreError::Ended => error,
         })?;
@@ -259,6 +261,12 @@ fn open_file(
     const NO_CHECKPOINT: DbConfig = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     let io = |error: std::io::Error| unusable(path, &in_words(&error));
     make_directory(path).map_err(io)?;
+    if let Some(kind) = network(&directory(path)) {
+        let reason = format!(
+            "it lies on a file system of the network ({kind}), whose locks and syncs cannot be relied on; name a place on a local disk in [store] path"
+        );
+        return Err(unusable(path, &reason));
+    }
     let lock = StoreLock::take(path, (clock.now(), mode), LOOKS_LAST)?;
     // SQLite would make it wider. Closed before SQLite opens it, and not opened
     // again: whoever closes a file drops all locks that his process has on it

@@ -46,6 +46,16 @@ pub(crate) enum StoreError {
         /// The environment of the store.
         known: String,
     },
+    /// It mirrors another Campaign instance.
+    #[error(
+        "the store belongs to the Campaign instance `{known}`, the configuration names `{found}`: what the one was told says nothing of the other; set [store] path to another file for another instance, or put [campaign] url back"
+    )]
+    OtherCampaign {
+        /// The instance that the configuration names.
+        found: String,
+        /// The instance of the store.
+        known: String,
+    },
     /// What stands in it is not what was written.
     #[error(
         "the store is damaged: {0}; keep the file for inspection and start with a new one: the first run compares both sides and writes only what differs"
@@ -98,6 +108,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::Unusable { .. }
             | Self::OtherOrganization { .. }
+            | Self::OtherCampaign { .. }
             | Self::Corrupt(_)
             | Self::Statement(_)
             | Self::Ended => self,

@@ -4,7 +4,7 @@
 use rusqlite::OptionalExtension;
 
 use crate::model::TableName;
-use crate::store::{StoreError, Work};
+use crate::store::{Checkpoint, Position, StoreError, Work};
 
 /// The deletions of one table that are not free to go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,28 @@ impl Work<'_> {
             .map_err(|_| StoreError::Corrupt("the organization id is not text".into()))
     }
 
+    /// The Campaign instance this store belongs to; `instance`, if it has none
+    /// yet. It has one once it holds something of Campaign: until then a mistake
+    /// in the address can be mended.
+    pub(crate) fn pin_campaign(&mut self, instance: &str) -> Result<String, StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO meta (name, value) SELECT 'campaign', ?1
+                 WHERE EXISTS (SELECT 1 FROM mirror) OR EXISTS (SELECT 1 FROM consent)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute([instance.as_bytes()])?;
+        let known: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT value FROM meta WHERE name = 'campaign'")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let Some(known) = known else { return Ok(instance.to_owned()) };
+        String::from_utf8(known).map_err(|_| {
+            StoreError::Corrupt("the name of the Campaign instance is not text".into())
+        })
+    }
+
     /// How long Dynamics keeps deleted rows, as it last said.
     pub(crate) fn retention_days(&self) -> Result<Option<u32>, StoreError> {
         let value: Option<Vec<u8>> = self
@@ -111,6 +133,38 @@ impl Work<'_> {
                 "INSERT OR REPLACE INTO meta (name, value) VALUES ('retention-days', ?1)",
             )?
             .execute([days.to_le_bytes().as_slice()])?;
+        Ok(())
+    }
+
+    /// Notes that a table's environment was put back from a copy.
+    pub(crate) fn set_went_back(&mut self, table: &TableName) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, x'01')")?
+            .execute([went_back_name(table)])?;
+        Ok(())
+    }
+
+    /// Takes a table whose environment was put back as it is now: no version is
+    /// remembered, and all is read again, for the token may be of a time that has
+    /// not come again yet. Does nothing to another table.
+    pub(crate) fn accept_older(&mut self, table: &TableName) -> Result<(), StoreError> {
+        let noted = self
+            .sql
+            .prepare_cached("DELETE FROM meta WHERE name = ?1")?
+            .execute([went_back_name(table)])?;
+        if noted == 0 {
+            return Ok(());
+        }
+        self.sql
+            .prepare_cached("UPDATE mirror SET version = NULL WHERE table_name = ?1")?
+            .execute([table.as_str()])?;
+        if let Some(checkpoint) = self.checkpoint(table)? {
+            let started = self.now();
+            let position =
+                Position::FullRead { next: None, started, pages: 0, rows: 0, initial: false };
+            let generation = checkpoint.generation + 1;
+            self.set_checkpoint(table, &Checkpoint { position, generation, ..checkpoint })?;
+        }
         Ok(())
     }
 
@@ -150,6 +204,10 @@ impl Work<'_> {
             .execute((empty_name(table), value))?;
         Ok(())
     }
+}
+
+fn went_back_name(table: &TableName) -> String {
+    format!("went-back:{table}")
 }
 
 fn empty_name(table: &TableName) -> String {

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, TransactionBehavior};
 
 use crate::failpoint::{self, Point};
 use crate::store::StoreError;
@@ -62,7 +63,11 @@ pub(crate) fn migrate(connection: &mut Connection, key: &[u8; 32]) -> Result<(),
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = usize::try_from(found).unwrap_or(0);
     for sql in &MIGRATIONS[done..] {
-        transaction.execute_batch(sql)?;
+        let mut batch = Batch::new(&transaction, sql);
+        while let Some(mut statement) = batch.next()? {
+            statement.execute([])?;
+            failpoint::hit(Point::Migrating);
+        }
     }
     if found == 0 {
         transaction

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 
 use crate::model::{RecordId, RowVersion, TableName};
 use crate::store::work::record_id;
-use crate::store::{Fingerprint, Leased, SEAL_BYTES, StoreError, Work};
+use crate::store::{Fingerprint, Leased, SEAL_BYTES, SealKey, StoreError, Work};
 
 /// Whether the source still has the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,21 @@ impl Work<'_> {
             version: version.map(RowVersion),
             seen,
         }))
+    }
+
+    /// The version of a record that Campaign was last told. Not sealed: a wrong
+    /// one stops the table, or finds nothing.
+    pub(crate) fn told_version(
+        &self,
+        table: &TableName,
+        record: RecordId,
+    ) -> Result<Option<RowVersion>, StoreError> {
+        let version: Option<Option<i64>> = self
+            .sql
+            .prepare_cached("SELECT version FROM mirror WHERE table_name = ?1 AND record = ?2")?
+            .query_row((table.as_str(), record.as_bytes().as_slice()), |row| row.get(0))
+            .optional()?;
+        Ok(version.flatten().map(RowVersion))
     }
 
     /// Stores a mirror row.
@@ -325,6 +340,20 @@ impl Work<'_> {
         }
         Ok(names.iter().map(ToString::to_string).zip(chunks.iter().copied()).collect())
     }
+}
+
+/// Refuses a row (record, key, state, layout, fingerprints, seal) that is not as
+/// it was written.
+pub(super) fn sealed_row(
+    seals: &SealKey,
+    table: &TableName,
+    record: &RecordId,
+    row: &rusqlite::Row<'_>,
+) -> Result<(), StoreError> {
+    let key: Option<String> = row.get(1)?;
+    let (state, fingerprints): (String, Vec<u8>) = (row.get(2)?, row.get(4)?);
+    let parts = mirror_parts(table, record, key.as_deref(), &state, row.get(3)?, &fingerprints);
+    seals.verify("mirror", &parts.each(), &row.get::<_, Vec<u8>>(5)?)
 }
 
 /// The sealed columns of a mirror row, in one buffer each.

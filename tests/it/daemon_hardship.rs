@@ -121,7 +121,7 @@ async fn a_store_that_is_removed_or_replaced_ends_the_daemon_at_its_next_pass() 
 }
 
 /// The library that makes a process believe in another wall clock.
-fn faketime() -> PathBuf {
+pub(crate) fn faketime() -> PathBuf {
     let homes = fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
     let found = homes
         .map(|home| home.path().join("faketime/libfaketimeMT.so.1"))

@@ -185,3 +185,44 @@ fn a_table_that_cannot_be_read_shows_in_the_status_and_in_the_exit_code() {
     world.sync().ends(0);
     assert_eq!(world.status()["flows"]["ingress"]["state"], "idle");
 }
+
+/// A page of all contacts as Dynamics gives it, without the links at its end.
+fn without_links(world: &World) -> Fault {
+    let dynamics = world.sandbox.dynamics();
+    let row = |id: &uuid::Uuid| {
+        let mut row = dynamics.get("contact", *id).unwrap();
+        row.insert("contactid".to_owned(), json!(id));
+        row.insert("@odata.etag".to_owned(), json!(format!("W/\"{}\"", row["versionnumber"])));
+        row
+    };
+    let rows: Vec<_> = world.contacts().iter().map(row).collect();
+    let context = format!("{}/api/data/v9.2/$metadata#contacts", world.sandbox.origin());
+    let body = json!({ "@odata.context": context, "value": rows }).to_string();
+    Fault::Status { code: 200, body }
+}
+
+#[test]
+fn a_full_read_whose_last_page_has_no_token_is_no_success_and_is_read_again() {
+    let world = World::new(Setup::default());
+    world.play(FaultRule { times: Some(1), ..on_pages(without_links(&world)) });
+    let run = world.sync().ends(1);
+    let reason = run.event("table.failed")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("without a delta link"), "{reason}");
+    assert!(world.writes().is_empty(), "nothing of a read without an end");
+    world.forget();
+    world.equal_after_sync();
+    assert_eq!(world.sync().ends(0).counts(), Counts::default(), "followed from here on");
+}
+
+#[test]
+fn changes_without_a_token_behind_them_are_taken_and_asked_for_again() {
+    let world = loaded(400);
+    world.change(world.contacts()[0], &json!({ "lastname": "Seen without a token" }));
+    world.play(FaultRule { times: Some(1), ..on_pages(without_links(&world)) });
+    assert_eq!(world.synced().written, 1);
+    world.equal();
+    world.change(world.contacts()[1], &json!({ "lastname": "Behind it" }));
+    world.delete(world.contacts()[2]);
+    world.equal_after_sync();
+    assert_eq!(world.equal_after_sync(), Counts::default(), "at rest again");
+}

@@ -311,9 +311,14 @@ impl Running {
         panic!("no line with {part:?} in {:#?}", self.seen.borrow());
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name, as `kill` takes it.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.pid().to_string();
         let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(status.success(), "kill -s {name} {id}");
     }

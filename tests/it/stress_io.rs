@@ -191,3 +191,29 @@ async fn a_disk_that_is_full_from_then_on_loses_nothing() {
 async fn a_write_that_is_cut_short_loses_nothing() {
     sweep(WAYS[4]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_slow_at_each_sync_costs_time_and_nothing_else() {
+    const SYNC_MS: u64 = 60;
+    let world = Everything::start(CONTACTS).await;
+    for round in 0..2 {
+        world.people_act(round);
+        let mut command = slow(&world, SYNC_MS);
+        command.args(PASS);
+        let ended = crate::rig::finish(command).await;
+        world.is_whole(&format!("round {round}, {SYNC_MS} ms"), &ended);
+        // A flow's pass has at least three commits, each with a sync.
+        let took = ended.events("flow.finished")[0]["duration_ms"].as_u64().unwrap();
+        assert!(took >= 2 * SYNC_MS, "{took} ms: the library does not work");
+    }
+}
+
+/// The program on a disk whose syncs take so much longer.
+fn slow(world: &Everything, milliseconds: u64) -> Command {
+    let mut command = world.rig.command(&[]);
+    command
+        .env("LD_PRELOAD", library())
+        .env("ANOMALY_DIR", world.directory())
+        .env("ANOMALY_SLOW_MS", milliseconds.to_string());
+    command
+}

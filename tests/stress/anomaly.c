@@ -8,6 +8,7 @@
  * ANOMALY_ERROR   EIO (any call), ENOSPC (calls that need room), SHORT (half of
  *                 a write is done)
  * ANOMALY_LASTING 1: all further calls fail too
+ * ANOMALY_SLOW_MS each sync takes so much longer
  * ANOMALY_REPORT  a file elsewhere: one line per failed call, and at the end
  *                 how many calls were counted
  */
@@ -32,6 +33,7 @@ static long at;
 static int error_number = EIO;
 static int shortened;
 static int lasting;
+static useconds_t slow;
 static atomic_long calls;
 static atomic_char watched[MOST_FILES];
 
@@ -65,6 +67,8 @@ __attribute__((constructor)) static void begin(void) {
   if (text && strcmp(text, "SHORT") == 0) shortened = 1;
   text = getenv("ANOMALY_LASTING");
   lasting = text && *text == '1';
+  text = getenv("ANOMALY_SLOW_MS");
+  slow = text ? (useconds_t)atol(text) * 1000 : 0;
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -179,6 +183,7 @@ PWRITE(pwrite64, off64_t)
 #define ON_FILE(name, kind)                                                   \
   int name(int fd) {                                                          \
     int (*real)(int) = next(#name);                                           \
+    if (slow && is_watched(fd)) usleep(slow);                                 \
     if (is_watched(fd) && fails(kind, #name)) {                               \
       errno = error_number;                                                   \
       return -1;                                                              \

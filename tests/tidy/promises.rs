@@ -58,10 +58,14 @@ fn is_id(cell: &str) -> bool {
 
 #[test]
 fn each_fault_has_a_test_that_exists_or_a_reason() -> Outcome {
-    let (document, tests) = (text("docs/reliability.md")?, tests()?);
-    let named = quoted(&document).filter(|text| text.contains("::") && !text.contains(' '));
-    let missing: Vec<&str> = named.filter(|name| !tests.contains(*name)).collect();
-    assert!(missing.is_empty(), "docs/reliability.md names no tests: {missing:#?}");
+    let tests = tests()?;
+    for page in ["docs/reliability.md", "docs/security.md"] {
+        let document = text(page)?;
+        let named = quoted(&document).filter(|text| text.contains("::") && !text.contains(' '));
+        let missing: Vec<&str> = named.filter(|name| !tests.contains(*name)).collect();
+        assert!(missing.is_empty(), "{page} names no tests: {missing:#?}");
+    }
+    let document = text("docs/reliability.md")?;
     let rows = rows(&document, is_id);
     let ids: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
     assert_eq!((rows.len(), ids.len()), (FAULTS, FAULTS), "rows, different ids");

@@ -17,6 +17,8 @@ const SEALED: &[(&str, &str, Reading)] = &[
     ("checkpoint", "generation", |work| work.checkpoint(&contact()).map(drop)),
     ("checkpoint", "mapping", |work| work.checkpoint(&contact()).map(drop)),
     ("checkpoint", "seal", |work| work.checkpoint(&contact()).map(drop)),
+    ("mirror", "record", |work| work.patrol(&contact())),
+    ("mirror", "target_key", |work| work.patrol(&contact())),
     ("mirror", "target_key", |work| work.mirror(&contact(), record(1)).map(drop)),
     ("mirror", "fingerprints", |work| work.mirror(&contact(), record(1)).map(drop)),
     ("mirror", "seal", |work| work.mirror(&contact(), record(1)).map(drop)),
