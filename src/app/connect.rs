@@ -1,6 +1,6 @@
 //! Clients of both systems, from the configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use url::Url;
@@ -74,11 +74,29 @@ pub(super) struct Lasting {
     pub(super) aging: Told,
     /// Held by the comparison that was asked for and runs.
     pub(super) comparing: Arc<tokio::sync::Mutex<()>>,
+    /// Clients of systems that are elsewhere now, as long as they are to be left
+    /// alone there: the address may come back.
+    former: Arc<Mutex<Vec<Client>>>,
 }
 
 impl Lasting {
     fn new(clock: &Clock) -> Self {
-        Self { meters: Meters::new(clock), aging: Told::default(), comparing: Arc::default() }
+        Self {
+            meters: Meters::new(clock),
+            aging: Told::default(),
+            comparing: Arc::default(),
+            former: Arc::default(),
+        }
+    }
+
+    /// All clients that others may follow: the former, and behind them those of now.
+    fn followed<'a>(&self, now: impl Iterator<Item = &'a Client>) -> Vec<Client> {
+        let now: Vec<Client> = now.cloned().collect();
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = |it: &Client| now.iter().all(|other| !other.is_at_the_place_of(it));
+        former.retain(|client| client.is_paused() && elsewhere(client));
+        former.extend(now);
+        former.clone()
     }
 }
 
@@ -105,8 +123,11 @@ impl App {
     /// to be left alone is, unless his address is another one now.
     pub(crate) fn again(&self, config: Config) -> Result<Self, SetupError> {
         let app = Self::build(config, self.clock.clone(), self.lasting.clone(), None)?;
+        let followed = self.lasting.followed(self.clients());
         for client in app.clients() {
-            self.clients().for_each(|before| client.follow(before));
+            for before in &followed {
+                client.follow(before);
+            }
         }
         let source = |app: &Self| app.config.egress.as_ref().and_then(journal_source);
         let same_journal = source(&app) == source(self);

@@ -20,7 +20,7 @@ use crate::http::{Failure, Outcome};
 use crate::mapping::events::Recognition;
 use crate::model::{Flow, Tally};
 use crate::store::{EventSource, Store, StoreError};
-use crate::telemetry::{FlowStopped, GapFilled};
+use crate::telemetry::{GapFilled, tell_stop};
 
 const FLOW: Flow = Flow::Egress;
 
@@ -46,7 +46,7 @@ pub(super) struct ReadReport {
 impl ReadReport {
     fn note(&mut self, failure: Option<Failure>) {
         if let Some(failure) = failure.as_ref().filter(|failure| !failure.is_spent()) {
-            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+            tell_stop(FLOW, failure.to_string());
         }
         self.failures.extend(failure);
     }

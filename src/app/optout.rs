@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{FlowStopped, OptoutsHeld, OptoutsReleased, TableFailed};
+use crate::telemetry::{OptoutsHeld, OptoutsReleased, TableFailed, tell_stop};
 
 const FLOW: Flow = Flow::Optout;
 
@@ -151,7 +151,7 @@ async fn work(
 
 fn tell_stopped(failure: &Failure) {
     if !failure.is_spent() {
-        FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+        tell_stop(FLOW, failure.to_string());
     }
 }
 

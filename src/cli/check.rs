@@ -8,7 +8,7 @@ use crate::config::{Config, load, next_runs, read};
 
 use super::args::{Check, Cli};
 use super::exit::{End, Exit};
-use super::output::{colour, print, print_json, say};
+use super::output::{colour, many, print, print_json, say};
 use super::progress::Progress;
 
 /// Runs the command.
@@ -115,8 +115,7 @@ fn report(
 fn to_mend(problems: usize) -> String {
     match problems {
         0 => "all is well".to_owned(),
-        1 => "1 problem to mend".to_owned(),
-        several => format!("{several} problems to mend"),
+        some => format!("{} to mend", many(some as u64, "problem")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::Flow;
 
 use super::args::{FlowName, Global};
 use super::exit::{End, Exit};
-use super::output::colour;
+use super::output::{colour, many};
 
 /// Reads and checks the file; all problems at once, with the lines they are
 /// in.
@@ -15,12 +15,11 @@ pub(super) fn config(global: &Global) -> Result<Config, End> {
     let text = read(&global.config)?;
     load(&text).map_err(|problems| {
         let path = global.config.display().to_string();
-        let count = problems.len();
-        let noun = if count == 1 { "problem" } else { "problems" };
+        let found = many(problems.len() as u64, "problem");
         End::new(
             Exit::Usage,
             format!(
-                "{count} {noun} in the configuration\n\n{}",
+                "{found} in the configuration\n\n{}",
                 problems.render(&text, &path, colour(&std::io::stderr()))
             ),
         )

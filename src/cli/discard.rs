@@ -11,7 +11,7 @@ use crate::telemetry::TableDiscarded;
 use super::args::DiscardTable;
 use super::desk::Place;
 use super::exit::{End, Exit};
-use super::output::{Spoken, count};
+use super::output::{Spoken, many};
 
 /// The table that the command names; one that is mapped is refused.
 pub(super) fn unmapped(arguments: &DiscardTable, config: &Config) -> Result<TableName, End> {
@@ -41,8 +41,8 @@ pub(super) async fn answer(arguments: &DiscardTable, place: &Place<'_>) -> Resul
         return Err(End::new(
             Exit::Incomplete,
             format!(
-                "{} decisions about {wanted} are on their way to Campaign; try again when the pass is over",
-                count(left.in_work)
+                "{} about {wanted} on the way to Campaign; try again when the pass is over",
+                many(left.in_work, "decision")
             ),
         ));
     }
@@ -95,9 +95,9 @@ async fn discard(place: &Place<'_>, table: &TableName, left: Leftover) -> Result
 
 fn in_words(table: &TableName, left: Leftover) -> String {
     format!(
-        "{table}: {} decisions that wait, {} dead letters, {} records that Campaign was told of",
-        count(left.waiting),
-        count(left.dead_letters),
-        count(left.records),
+        "{table}: {} waiting, {}, {} that Campaign was told of",
+        many(left.waiting, "decision"),
+        many(left.dead_letters, "dead letter"),
+        many(left.records, "record"),
     )
 }

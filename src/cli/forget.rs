@@ -11,7 +11,7 @@ use crate::telemetry::RecordForgotten;
 
 use super::args::Forget;
 use super::exit::{End, Exit};
-use super::output::{Spoken, count, say};
+use super::output::{Spoken, many, say};
 
 /// Asks the person at the terminal; a script has decided already.
 pub(super) fn confirm(arguments: Forget) -> Result<(), End> {
@@ -77,9 +77,9 @@ fn told(record: RecordId, gone: &Forgotten, as_json: bool) -> Result<Spoken, End
         }))
     } else {
         Spoken::out(format!(
-            "record {record}: {} rows erased, {} rows of others no longer name it",
-            count(gone.erased),
-            count(gone.cleaned),
+            "record {record}: {} erased; its id was taken out of {} of others",
+            many(gone.erased, "row"),
+            many(gone.cleaned, "row"),
         ))
     };
     let done = known && gone.left.is_empty();

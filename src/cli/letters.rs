@@ -9,7 +9,7 @@ use crate::store::{DeadLetter, Store, StoreError};
 use super::args::{ApproveDeletes, DeadLetters, LetterAction};
 use super::desk::Place;
 use super::exit::{End, Exit};
-use super::output::{Align, Spoken, count, table};
+use super::output::{Align, Spoken, count, many, table};
 
 /// Answers `dead-letters`.
 pub(super) async fn answer(arguments: &DeadLetters, place: &Place<'_>) -> Result<Spoken, End> {
@@ -176,10 +176,9 @@ pub(super) async fn approve(arguments: &ApproveDeletes, place: &Place<'_>) -> Re
     text.push_str(&match deletions {
         0 if empty => "no deletions are held yet".to_owned(),
         0 => "no deletions are held; nothing to approve".to_owned(),
-        _ => format!(
-            "{} deletions approved; the next pass carries them out",
-            count(deletions as u64)
-        ),
+        _ => {
+            format!("{} approved; carried out by the next pass", many(deletions as u64, "deletion"))
+        }
     });
     Ok(Spoken::say(text))
 }

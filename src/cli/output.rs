@@ -124,6 +124,17 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
+/// So many of something that is named in the singular: `1 row`, `2,000 rows`.
+pub(super) fn many(number: u64, noun: &str) -> String {
+    let noun = match noun {
+        _ if number == 1 => noun.to_owned(),
+        _ if noun.ends_with('y') => format!("{}ies", noun.trim_end_matches('y')),
+        _ if noun.ends_with('s') => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {noun}", count(number))
+}
+
 /// A duration in the two largest units that say something.
 pub(super) fn age(seconds: u64) -> String {
     match seconds {
@@ -143,6 +154,13 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        let texts =
+            [(0, "row"), (1, "row"), (2000, "row"), (1, "activity"), (2, "activity"), (3, "pass")]
+                .map(|(number, noun)| many(number, noun));
+        assert_eq!(
+            texts,
+            ["0 rows", "1 row", "2,000 rows", "1 activity", "2 activities", "3 passes"]
+        );
         assert_eq!(age(59), "59 s");
         assert_eq!(age(61), "1 min 1 s");
         assert_eq!(age(90_000), "1 d 1 h");

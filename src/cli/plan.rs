@@ -14,7 +14,7 @@ use super::args::{Cli, Plan};
 use super::config::{app, config, flows};
 use super::desk::Request;
 use super::exit::{End, Exit};
-use super::output::{Align, Spoken, count, print, table};
+use super::output::{Align, Spoken, count, many, print, table};
 use super::progress::Progress;
 use super::remote;
 use super::slices::hand_over;
@@ -59,7 +59,7 @@ async fn rehearse(
         tokio::task::spawn_blocking(move || write_out(&mut queue, (as_json, values), &write));
     let visit = move |planned| hand_over(&rows, planned);
     let mut rehearsals = Vec::new();
-    for flow in flows {
+    for flow in &flows {
         progress.step(match flow {
             Flow::Ingress | Flow::Optout => "reading both systems",
             Flow::Egress => "reading the journal",
@@ -75,10 +75,10 @@ async fn rehearse(
     progress.end();
     let rehearsals = rehearsals.into_iter().collect::<Result<Vec<_>, _>>()?;
     written?;
-    let shown = || rehearsals.iter().filter(|_| !as_json);
-    let sums: Vec<String> = shown().map(sum_up).collect();
-    let samples = shown().filter(|it| !it.meanings.is_empty());
-    let out: String = samples.map(|it| meanings(&it.meanings)).collect();
+    let shown = || flows.iter().zip(&rehearsals).filter(|_| !as_json);
+    let sums: Vec<String> = shown().map(|(flow, it)| sum_up(*flow, it)).collect();
+    let samples = shown().filter(|(_, it)| !it.meanings.is_empty());
+    let out: String = samples.map(|(_, it)| meanings(&it.meanings)).collect();
     let spoken = |exit| Spoken { exit, out, say: sums.join("\n") };
     if rehearsals.iter().any(|it| it.gave_up) {
         return Err(End::new(
@@ -119,10 +119,10 @@ fn meanings(samples: &[Meaning]) -> String {
     format!("\n{title}\n\n{}", table(&columns, &rows))
 }
 
-fn sum_up(rehearsal: &Rehearsal) -> String {
+fn sum_up(flow: Flow, rehearsal: &Rehearsal) -> String {
     let counts = rehearsal.counts;
     format!(
-        "{} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
+        "{flow}: {} read, {} unchanged, {} filtered out, {} cannot be mapped; nothing was written",
         count(counts.read),
         count(counts.unchanged),
         count(counts.filtered),
@@ -170,12 +170,14 @@ fn looked_at(look: Look) -> String {
         (None, _) => "the rows that this concerns could not be counted".to_owned(),
         // Among them rows that are not in Campaign yet.
         (Some(rows), None) if look.read == "by-filter" => {
-            format!("{} rows are looked at again, Campaign holds {records}", count(rows))
+            let is = if rows == 1 { "is" } else { "are" };
+            format!("{} {is} looked at again, Campaign holds {records}", many(rows, "row"))
         }
         (Some(rows), why) => {
-            let of = count(look.records.max(rows));
+            let of = many(look.records.max(rows), "record");
+            let is = if rows == 1 { "is" } else { "are" };
             let why = why.map(|why| format!(" in a full read: {why}")).unwrap_or_default();
-            format!("{} of {of} records are looked at again{why}", count(rows))
+            format!("{} of {of} {is} looked at again{why}", count(rows))
         }
     }
 }

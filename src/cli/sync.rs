@@ -28,7 +28,14 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
     }
     let app = app(&cli.global, clock)?;
     let flows = flows(&app.config, &arguments.flows)?;
-    let store = app.open_store(Mode::Durable).await?;
+    let store = match app.open_store(Mode::Durable).await {
+        Ok(store) => store,
+        Err(error @ StoreError::Locked { .. }) if app.config.socket().exists() => {
+            let hint = "`cdsync sync --via-daemon` asks a daemon for the passes";
+            return Err(End::new(Exit::Store, format!("{error}; {hint}")));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let stop = Stop::default();
     let passes = passes(&app, &store, &flows, (arguments.patience, &progress), &stop);
     let ended = until_interrupted(passes, &stop, clock).await;

@@ -11,7 +11,7 @@ use crate::store::{Action, DeadLetter, TraceEntry};
 use super::args::Trace;
 use super::desk::Place;
 use super::exit::{End, Exit};
-use super::output::{Align, Spoken, count, say, table};
+use super::output::{Align, Spoken, count, many, say, table};
 
 /// A search that takes longer says how far it is.
 const SILENT: Duration = Duration::from_secs(2);
@@ -173,7 +173,8 @@ fn standing_text(standing: &Standing) -> String {
             let version =
                 told.version.map_or_else(String::new, |version| format!(", version {}", version.0));
             let gone = if told.present { "" } else { "; Dynamics no longer has it" };
-            format!("Campaign holds it ({} fields{version}){gone}", told.fields.len())
+            let fields = many(told.fields.len() as u64, "field");
+            format!("Campaign holds it ({fields}{version}){gone}")
         }
     });
     match standing.waits {

@@ -11,7 +11,7 @@ use crate::clock::Monotonic;
 use crate::model::Flow;
 use crate::scheduler::{Timer, next_due};
 use crate::store::RunOutcome;
-use crate::telemetry::{FlowFailing, FlowQuiet, FlowRecovered};
+use crate::telemetry::{FlowFailing, FlowQuiet, FlowRecovered, stops_over};
 
 /// Longest wait between two passes that fail.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -212,19 +212,32 @@ impl Lane {
     ) -> String {
         self.backlog = report.counts.pending;
         self.came = Some(report.came);
+        let (said, failing) = self.found(report, outage, now);
+        if let Some(event) = &failing {
+            event.emit();
+        }
+        stops_over(self.flow, failing.as_ref().map(|event| event.reason.as_str()));
+        said
+    }
+
+    /// What is said of a pass, and that passes begin to fail, if they do.
+    fn found(
+        &mut self,
+        report: &PassReport,
+        outage: Option<String>,
+        now: Monotonic,
+    ) -> (String, Option<FlowFailing>) {
         let (flow, backlog) = (self.flow, self.backlog);
         if let PassEnd::Spent(failure) = &report.end {
             self.unpaid = true;
-            return format!("waits for the budget, {backlog} waiting: {failure}");
+            return (format!("waits for the budget, {backlog} waiting: {failure}"), None);
         }
         if let Some(reason) = report.end.failure() {
             let outage = outage.filter(|_| matches!(report.end, PassEnd::GaveUp));
             let reason = outage.map_or_else(|| reason.clone(), |met| format!("{reason}: {met}"));
             let said = format!("failed, {backlog} waiting: {reason}");
-            if self.failed(matches!(report.end, PassEnd::Refused(_)), now) {
-                FlowFailing { flow, reason }.emit();
-            }
-            return said;
+            let is_news = self.failed(matches!(report.end, PassEnd::Refused(_)), now);
+            return (said, is_news.then_some(FlowFailing { flow, reason }));
         }
         if !matches!(report.end, PassEnd::Stopped)
             && let Some(failing) = self.failing.take()
@@ -237,7 +250,7 @@ impl Lane {
             FlowQuiet { flow, passes }.emit();
         }
         let failed = report.came.outcome == RunOutcome::Failed;
-        format!("{}, {backlog} waiting", if failed { "failed in part" } else { "idle" })
+        (format!("{}, {backlog} waiting", if failed { "failed in part" } else { "idle" }), None)
     }
 
     /// Notes a pass that failed: the next one waits. Whether that is news.

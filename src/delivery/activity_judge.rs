@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::dynamics::{ActivityTable, Failure, PartEnd};
 use crate::model::EventKind;
 use crate::store::{EventStage, StoreError};
-use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
+use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 
 use super::activities::{ActivityDelivery, FLOW, Loop, waited};
 use super::activity_fate::{Answer, Case, Fate, Whole, fate, whole};
@@ -213,7 +213,7 @@ fn evidence(state: &Loop, item: &Item) -> Evidence {
 fn stop_flow(state: &mut Loop, failure: &Failure) {
     if state.report.stopped.is_none() {
         if !failure.is_spent() {
-            FlowStopped { flow: FLOW, reason: failure.to_string() }.emit();
+            tell_stop(FLOW, failure.to_string());
         }
         state.report.stopped = Some(failure.clone());
     }

@@ -12,7 +12,7 @@ use crate::campaign::{Failure, Outcome};
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
-use crate::telemetry::{FlowStopped, RecordDeadLettered, TableFailed};
+use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 
 use super::parents::Turns;
 use super::parked::Parked;
@@ -328,7 +328,7 @@ impl Delivery {
                 let uncertain = leased.uncertain || failure.outcome.may_be_applied();
                 if state.report.stopped.is_none() {
                     if !failure.is_spent() {
-                        FlowStopped { flow: self.flow, reason: failure.to_string() }.emit();
+                        tell_stop(self.flow, failure.to_string());
                     }
                     state.report.stopped = Some(failure);
                 }

@@ -49,13 +49,27 @@ impl Client {
 
     /// Takes the place of a client of an earlier configuration. Where it is one of
     /// the same system at the same address, it knows from then on what that one was
-    /// and will be asked for: pauses, and the window of the rate.
+    /// and will be asked for: pauses, and the window of the rate. An endpoint of
+    /// tokens is left alone wherever the system itself is now.
     pub(crate) fn follow(&self, before: &Self) {
-        let (shared, before) = (&self.0, &before.0);
-        if shared.system == before.system && shared.origin == before.origin {
-            shared.gate.follow(&before.gate);
-            shared.credentials.follow(&before.credentials);
+        if self.is_at_the_place_of(before) {
+            self.0.gate.follow(&before.0.gate);
         }
+        if self.0.system == before.0.system {
+            self.0.credentials.follow(&before.0.credentials);
+        }
+    }
+
+    /// Whether both ask the same system at the same address.
+    pub(crate) fn is_at_the_place_of(&self, other: &Self) -> bool {
+        self.0.system == other.0.system && self.0.origin == other.0.origin
+    }
+
+    /// Whether the system, or who gives its tokens, asked to be left alone for a
+    /// time that is not over.
+    pub(crate) fn is_paused(&self) -> bool {
+        let (_, _, pause) = self.0.gate.window();
+        pause.is_some() || self.0.credentials.is_paused()
     }
 
     /// Which system it is, in a word.
@@ -81,5 +95,51 @@ impl Client {
     /// What the last request met, while the system does not answer.
     pub(crate) fn outage(&self) -> Option<String> {
         self.0.health.outage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use url::Url;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::test_support::{LIMITS, TOKEN_URL, entra, local, reply};
+    use crate::http::{Origin, Request, System, Transport};
+
+    fn at(url: &str, transport: &Transport) -> Client {
+        let origin = Origin::new(&Url::parse(url).unwrap());
+        let (auth, clock) = (entra(TOKEN_URL), Clock::seeded(7));
+        Client::with_transport(System::Dynamics, origin, LIMITS, auth, clock, transport.clone())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_of_tokens_is_left_alone_wherever_the_system_is_now() {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&asked);
+        let transport = local(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(reply(429, &[("retry-after", "600")], ""))
+        });
+        let (here, moved) =
+            (at("https://org.test/", &transport), at("https://new.test/", &transport));
+        let clock = Clock::seeded(7);
+        let try_for_a_minute = async |client: &Client| {
+            let request = Request::get(client.origin().own("contacts").unwrap());
+            tokio::select! {
+                answer = client.read(request) => panic!("{answer:?}"),
+                () = clock.sleep(Duration::from_mins(1)) => {}
+            }
+        };
+        try_for_a_minute(&here).await;
+        assert_eq!((asked.load(Ordering::Relaxed), here.is_paused()), (1, true));
+        moved.follow(&here);
+        assert!(moved.is_paused() && !moved.is_at_the_place_of(&here));
+        try_for_a_minute(&moved).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "it asked to be left alone");
     }
 }

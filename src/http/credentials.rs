@@ -233,6 +233,11 @@ impl Credentials {
         }
     }
 
+    /// Whether the endpoint asked to be left alone for a time that is not over.
+    pub(super) fn is_paused(&self) -> bool {
+        self.lock().pause.until(self.clock.monotonic()).is_some()
+    }
+
     /// Until when the endpoint is not asked, if that is not over.
     fn not_before(&self) -> Option<Monotonic> {
         let now = self.clock.monotonic();

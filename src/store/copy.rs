@@ -10,6 +10,8 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use crate::store::StoreError;
+use crate::store::error::in_words as sql_words;
+use crate::store::place::in_words;
 
 /// Pages in one step, after which the copy counts as come further.
 const STEP: std::ffi::c_int = 1000;
@@ -36,7 +38,7 @@ impl Copy {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&directory)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(in_words(&error)))?;
         let copy = Self { directory: directory.clone() };
         let whole = (|| {
             let mut target = Connection::open(copy.path())?;
@@ -52,7 +54,7 @@ impl Copy {
         match whole {
             Ok(StepResult::Done) => Ok(copy),
             Ok(_) => Err(failed("the store is busy".to_owned())),
-            Err(error) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(sql_words(&error))),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::store::lock::not_writable;
+
 /// A failure of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -96,10 +98,11 @@ impl StoreError {
     pub(super) fn at(self, store: &Path) -> Self {
         match self {
             Self::Unusable { path, reason } if path.as_os_str().is_empty() => {
+                let reason = with_place(reason, store);
                 Self::Unusable { path: store.to_owned(), reason }
             }
             Self::CommitUnknown(reason) => {
-                Self::CommitUnknown(format!("{}: {reason}", store.display()))
+                Self::CommitUnknown(format!("{}: {}", store.display(), with_place(reason, store)))
             }
             Self::Locked { .. }
             | Self::Newer { .. }
@@ -110,6 +113,14 @@ impl StoreError {
             | Self::Statement(_)
             | Self::Ended => self,
         }
+    }
+}
+
+/// The same where the file system says no: SQLite knows only that a write failed.
+fn with_place(reason: String, store: &Path) -> String {
+    match not_writable(store) {
+        Some(found) => format!("{reason}; {found}"),
+        None => reason,
     }
 }
 

@@ -79,6 +79,13 @@ fn shown(argument: String) -> String {
     if RecordId::parse(&argument).is_ok() { "ID".to_owned() } else { argument }
 }
 
+/// Whether the file system of the store has become read-only, in words. Opens the
+/// lock's file and not the database, whose locks would go with a second handle.
+pub(super) fn not_writable(database: &Path) -> Option<String> {
+    let error = File::options().write(true).open(lock_path(database)).err()?;
+    (error.kind() == std::io::ErrorKind::ReadOnlyFilesystem).then(|| in_words(&error))
+}
+
 fn lock_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");

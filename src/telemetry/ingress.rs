@@ -159,8 +159,8 @@ events! { INGRESS_EVENTS;
         /// How many wait.
         waiting: u64,
     }
-    /// Nobody's write would succeed: delivery stops, and what is decided waits.
-    FlowStopped = "flow.stopped" ERROR once, "Do what `reason` says; the next pass takes up what waits." {
+    /// Nobody's write would succeed, or a source cannot be read: this part of the flow stops, and what is decided waits. Where a daemon's whole pass fails for the same reason, `flow.failing` tells it and this line is at DEBUG.
+    FlowStopped = "flow.stopped" ERROR maybe, "Do what `reason` says; the next pass takes up what waits." {
         /// The flow.
         flow: Flow,
         /// What stands in the way.

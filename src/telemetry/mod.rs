@@ -20,6 +20,7 @@ mod optout;
 mod repeat;
 mod resync;
 mod spool;
+mod stops;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ pub(crate) use optout::*;
 pub(crate) use repeat::{pass_over, remember_passes};
 pub(crate) use resync::*;
 pub(crate) use spool::{Part, Spool};
+pub(crate) use stops::{stops_over, tell_stop};
 
 /// All events, those of the flows first. A new file of events is added here,
 /// and so shows in `docs/events.md` and in the metrics.

@@ -254,6 +254,33 @@ fn the_page_names_events_and_fields_that_exist() {
 }
 
 #[test]
+fn a_recipe_for_an_event_asks_for_fields_of_that_event() {
+    let page = file("docs/monitoring.md");
+    let events = catalogue();
+    let mut looked = 0;
+    // From one comment to the next.
+    for recipe in page.split("\n# ").filter(|it| it.contains("journalctl ")) {
+        let recipe = recipe.split("```").next().unwrap();
+        let word = |it: &str| {
+            it.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let named: Vec<String> = recipe.split("CDSYNC_EVENT=").skip(1).map(word).collect();
+        let fields = recipe.split("CDSYNC_").skip(1).map(|it| word(it).to_lowercase());
+        for field in fields.filter(|field| !named.is_empty() && !field.starts_with("event")) {
+            for event in events.iter().filter(|event| named.iter().any(|name| name == event.name)) {
+                let has = event.fields.iter().any(|(name, _)| *name == field);
+                assert!(has, "{} has no {field}: {recipe}", event.name);
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked >= 8, "{looked}");
+}
+
+#[test]
 fn the_page_has_every_metric() {
     let mut table = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
     for metric in METRICS {

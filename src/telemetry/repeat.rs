@@ -53,6 +53,11 @@ pub(crate) fn pass_over(flow: Flow) {
     }
 }
 
+/// Whether anything is remembered from one pass to the next.
+pub(super) fn remembers() -> bool {
+    lock().is_some()
+}
+
 /// Whether this line differs from all that this pass and the one before it said.
 pub(super) fn is_news(flow: Flow, name: &str, fields: &[(&str, String)]) -> bool {
     let Some(memory) = &mut *lock() else { return true };

@@ -212,4 +212,6 @@ async fn the_demo_compares_everything_and_ends_with_0() {
     assert!(named("mail")["counts"]["filtered"].as_u64().unwrap() > 0);
     let words = finish(bare(&["demo", "--contacts", "20"])).await;
     assert!(words.expect(0).out.ends_with("nothing differs\n"), "{words:#?}");
+    let widest = words.out.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(120), "{widest:?}: {}", words.out);
 }

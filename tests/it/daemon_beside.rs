@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use cdsync::sandbox::System;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::rig::{CONTACTS, Rig, Running, mode};
@@ -123,6 +124,78 @@ async fn another_user_is_not_heard_whatever_the_socket_lets_in() {
         assert!(refused.contains("another user asked"), "{refused}");
     }
     rig.run(&["status"]).await.expect(0);
+    daemon.signal("TERM");
+    daemon.end().expect(0);
+}
+
+/// A command whose output goes into a pipe that nobody reads.
+fn unread(rig: &Rig, arguments: &[&str]) -> Child {
+    let mut command = rig.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_and_does_not_read_holds_no_pass_up_and_is_let_go() {
+    // More lines than all the pipes and queues on the way take.
+    const MANY: usize = 3200;
+    let rig = Rig::usual(2).await;
+    let text = rig.text(CONTACTS).replace("page_rows = 3", "page_rows = 1000");
+    let schedule = |when: &str| {
+        fs::write(rig.path("config.toml"), text.replace("*/15 * * * * *", when)).unwrap();
+    };
+    schedule("0 0 0 1 1 *");
+    let daemon = Running::start(rig.command(RUN));
+    daemon.wait_for("\"flow.finished\"");
+    for _ in 0..MANY {
+        let contact = json!({ "firstname": "A".repeat(30), "lastname": "Planned" });
+        rig.sandbox.dynamics().insert("contact", &contact).unwrap();
+    }
+    let (here, arrived) = std::sync::mpsc::channel();
+    rig.sandbox.before((System::Dynamics, "GET", "/contacts"), 0, move || {
+        let _ = here.send(());
+    });
+    let mut planning = unread(&rig, &["plan", "--json", "--show-values"]);
+    // It has its copy of the store.
+    arrived.recv_timeout(std::time::Duration::from_mins(1)).unwrap();
+    rig.run(&["sync", "--via-daemon"]).await.expect(0);
+    let ids = rig.sandbox.dynamics().ids("contact");
+    for lost in &ids[1..] {
+        rig.sandbox.campaign().delete("profile", "externalId", &lost.to_string());
+    }
+    let mut comparing = unread(&rig, &["resync", "--verify", "--json"]);
+    schedule("* * * * * *");
+    daemon.signal("HUP");
+    let change = |name: &str| {
+        rig.sandbox.dynamics().update("contact", ids[0], &json!({ "lastname": name })).unwrap();
+    };
+    change("First");
+    let mut passed: Option<Timestamp> = None;
+    let mut refused = 0;
+    while refused < 2 {
+        let line: Value = serde_json::from_str(&daemon.wait_for("\"event\"")).unwrap();
+        let at: Timestamp = line["timestamp"].as_str().unwrap().parse().unwrap();
+        if line["event"] == "flow.finished" {
+            passed = Some(at);
+            change(&format!("After {}", line["run"]));
+        } else if line["event"] == "control.refused" {
+            assert!(line["reason"].as_str().unwrap().starts_with("nobody read"), "{line}");
+            refused += 1;
+            // It was waited for so long, and passes went on all the time.
+            let still = passed.map(|passed| at.duration_since(passed).as_secs());
+            assert!(refused < 2 || still.is_some_and(|seconds| seconds < 20), "{still:?}");
+        }
+    }
+    schedule("0 0 0 1 1 *");
+    daemon.signal("HUP");
+    daemon.wait_for("\"config.reloaded\"");
+    rig.run(&["sync", "--via-daemon"]).await.expect(0);
+    // What they held is free again.
+    assert_eq!(plan(&rig).await, Vec::<Value>::new());
+    assert!(!rig.path("store/cdsync.db.plan").exists(), "the copy is gone");
+    for child in [&mut planning, &mut comparing] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
     daemon.signal("TERM");
     daemon.end().expect(0);
 }

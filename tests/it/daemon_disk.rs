@@ -9,7 +9,7 @@ use crate::rig::{Rig, finish};
 
 /// A shell script in a mount namespace of its own, where it may mount. Root needs
 /// nothing for that, others user namespaces.
-fn with_mounts(script: &str) -> Command {
+pub(crate) fn with_mounts(script: &str) -> Command {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let flags = if is_root { "--mount" } else { "--user --map-root-user --mount" };
     let mut command = Command::new("unshare");
@@ -19,7 +19,7 @@ fn with_mounts(script: &str) -> Command {
 
 /// What the machine must allow for it.
 #[track_caller]
-fn can_mount() {
+pub(crate) fn can_mount() {
     let probe = "mount -t tmpfs -o size=64k tmpfs /mnt";
     let tried = with_mounts(probe).output();
     let said = match &tried {

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -129,10 +129,16 @@ pub(crate) fn faketime() -> PathBuf {
     found.expect("libfaketime is there; `.ci/setup` installs it")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_jumps_stops_neither_the_schedule_nor_a_flow() {
-    let rig = Rig::usual(3).await;
-    let text = rig.text(CONTACTS).replace("*/15 * * * * *", "* * * * * *");
+/// Sets the clock, in one step: who read half of it would be elsewhere for a moment.
+fn set(clock: &Path, jump: &str) {
+    let new = clock.with_extension("new");
+    fs::write(&new, jump).unwrap();
+    fs::rename(&new, clock).unwrap();
+}
+
+/// A daemon whose wall clock is this machine's and what the file `clock` says.
+fn with_a_clock(rig: &Rig, schedule: &str) -> Running {
+    let text = rig.text(CONTACTS).replace("*/15 * * * * *", schedule);
     fs::write(rig.path("config.toml"), text).unwrap();
     fs::write(rig.path("clock"), "+0").unwrap();
     let mut command = rig.command(RUN);
@@ -145,9 +151,16 @@ async fn a_clock_that_jumps_stops_neither_the_schedule_nor_a_flow() {
         .env("DONT_FAKE_MONOTONIC", "1");
     let daemon = Running::start(command);
     daemon.wait_for("\"flow.finished\"");
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_stops_neither_the_schedule_nor_a_flow() {
+    let rig = Rig::usual(3).await;
+    let daemon = with_a_clock(&rig, "* * * * * *");
     let id = rig.sandbox.dynamics().ids("contact")[0];
     for jump in ["+40d", "-400d", "+2y", "+0"] {
-        fs::write(rig.path("clock"), jump).unwrap();
+        set(&rig.path("clock"), jump);
         rig.sandbox
             .dynamics()
             .update("contact", id, &json!({ "lastname": format!("At {jump}") }))
@@ -158,4 +171,75 @@ async fn a_clock_that_jumps_stops_neither_the_schedule_nor_a_flow() {
     daemon.signal("TERM");
     daemon.end().expect(0);
     rig.assert_equal("after all jumps");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_a_jump_of_the_clock_left_out_are_one_and_the_store_stays_locked() {
+    let rig = Rig::usual(3).await;
+    // Half an hour away from its next time, wherever the hour is.
+    let minute = (rig.sandbox.now(System::Dynamics).as_second() / 60 + 30) % 60;
+    let daemon = with_a_clock(&rig, &format!("0 {minute} * * * *"));
+    // Where the clock goes, and whether a run was left out on its way: back by a
+    // day, to before the last run and the daemon's own start, and on from there.
+    let jumps = [
+        ("+1d", true),
+        ("+0", false),
+        ("+2h", true),
+        ("-1d", false),
+        ("-400d", false),
+        ("-399d", true),
+        ("+0", true),
+    ];
+    let mut expected = 1;
+    for (contact, (jump, missed)) in jumps.into_iter().enumerate() {
+        if missed {
+            new_contact(&rig, contact);
+        }
+        set(&rig.path("clock"), jump);
+        if missed {
+            daemon.wait_for("\"written\":1");
+            expected += 1;
+        }
+        // Meanwhile others would come behind that one, if each were made up for.
+        for _ in 0..3 {
+            rig.run(VIA).await.expect(0);
+            expected += 1;
+        }
+        let mut second = rig.command(RUN);
+        second.env("FAKETIME", jump).env("LD_PRELOAD", faketime());
+        let second = Running::start(second).end();
+        let failed = second.expect(5).events("command.failed");
+        assert!(failed[0]["reason"].as_str().unwrap().contains("in use by"), "{second:#?}");
+    }
+    daemon.signal("TERM");
+    let ended = daemon.finish();
+    let last = ended.expect(0).events("flow.finished").pop().unwrap();
+    assert_eq!(last["run"], expected, "{ended:#?}");
+    rig.assert_equal("after all jumps");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_while_a_write_is_on_its_way_repeats_nothing() {
+    for jump in ["+1d", "-1d"] {
+        let rig = Rig::usual(2).await;
+        let daemon = with_a_clock(&rig, "* * * * * *");
+        let clock = rig.path("clock");
+        rig.sandbox.before((System::Campaign, "POST", "/profile"), 0, move || {
+            set(&clock, jump);
+        });
+        new_contact(&rig, 1);
+        daemon.wait_for("\"written\":1");
+        assert_eq!(rig.sandbox.still_before(), 0, "{jump}");
+        // Whoever had forgotten that it waits for nothing would do it again.
+        for _ in 0..2 {
+            rig.run(VIA).await.expect(0);
+        }
+        daemon.signal("TERM");
+        daemon.end().expect(0);
+        let entries = rig.sandbox.requests().entries();
+        let posts =
+            entries.iter().filter(|it| it.system == System::Campaign && it.method == "POST");
+        assert_eq!(posts.count(), 3, "{jump}");
+        rig.assert_equal(jump);
+    }
 }

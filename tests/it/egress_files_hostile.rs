@@ -82,9 +82,7 @@ async fn a_file_that_was_cut_off_is_refused_whole_and_read_when_it_is_replaced()
     let refused = ended.events("file.refused");
     assert_eq!(refused.len(), 1, "{ended:#?}");
     assert_eq!(refused[0]["file"], "delivery_log_1.csv");
-    insta::assert_snapshot!(refused[0]["reason"].as_str().unwrap(), @r##"
-    line 3: the last row ends early: the file was cut off (is the server's disk full?); export it again
-    "##);
+    insta::assert_snapshot!(refused[0]["reason"].as_str().unwrap(), @r##"line 3: the last row ends early: the file was cut off (is the server's disk full?); export it again"##);
     assert_eq!(sends(&rig), 1, "the other file was read");
     rig.sandbox.sftp().forget();
     let again = sync(&rig).await;
@@ -225,9 +223,7 @@ async fn a_listing_without_end_ends_in_an_error() {
     rig.sandbox.sftp().set_faults(&[SftpFault::EndlessListing]);
     let ended = sync(&rig).await;
     ended.expect(1);
-    insta::assert_snapshot!(reason(&rig, &ended), @r##"
-    campaign: the SFTP server 127.0.0.1:PORT has more than 20000 files in `exports`; delete what was read (`after = "delete"`), or name another directory
-    "##);
+    insta::assert_snapshot!(reason(&rig, &ended), @r##"campaign: the SFTP server 127.0.0.1:PORT has more than 20000 files in `exports`; delete what was read (`after = "delete"`), or name another directory"##);
 }
 
 /// Why the flow stopped, without the server's port.
@@ -246,23 +242,17 @@ async fn a_server_that_is_not_the_known_one_is_told_nothing() {
     sftp.set_faults(&[SftpFault::OtherHostKey]);
     let changed = sync(&rig).await;
     changed.expect(1);
-    insta::assert_snapshot!(reason(&rig, &changed), @r##"
-    campaign: the server [127.0.0.1]:PORT shows the key ssh-ed25519 SHA256:xQFqWPTq8KRHQaaZ1BwzdscafhFrETRU+fo4KkGWwK4, which is not the one in `HOME/known_hosts`, line 1: it may be another server; only if its key was changed on purpose, replace the line by what `ssh-keyscan -p PORT 127.0.0.1` prints
-    "##);
+    insta::assert_snapshot!(reason(&rig, &changed), @r##"campaign: the server [127.0.0.1]:PORT shows the key ssh-ed25519 SHA256:xQFqWPTq8KRHQaaZ1BwzdscafhFrETRU+fo4KkGWwK4, which is not the one in `HOME/known_hosts`, line 1: it may be another server; only if its key was changed on purpose, replace the line by what `ssh-keyscan -p PORT 127.0.0.1` prints"##);
     sftp.set_faults(&[]);
     std::fs::write(rig.path("known_hosts"), "elsewhere.example.com ssh-ed25519 AAAA\n").unwrap();
     let unknown = sync(&rig).await;
     unknown.expect(1);
-    insta::assert_snapshot!(reason(&rig, &unknown), @r##"
-    campaign: the server [127.0.0.1]:PORT is not in `HOME/known_hosts`; it shows the key ssh-ed25519 SHA256:AgD5DL/GYuEJubYBqXOwKZK1nJfMXz8UHtj5yceaUto: compare that with the server's, then add the line that `ssh-keyscan -p PORT 127.0.0.1` prints
-    "##);
+    insta::assert_snapshot!(reason(&rig, &unknown), @r##"campaign: the server [127.0.0.1]:PORT is not in `HOME/known_hosts`; it shows the key ssh-ed25519 SHA256:AgD5DL/GYuEJubYBqXOwKZK1nJfMXz8UHtj5yceaUto: compare that with the server's, then add the line that `ssh-keyscan -p PORT 127.0.0.1` prints"##);
     let revoked = format!("@revoked {}", sftp.known_hosts());
     std::fs::write(rig.path("known_hosts"), revoked + &sftp.known_hosts()).unwrap();
     let refused = sync(&rig).await;
     refused.expect(1);
-    insta::assert_snapshot!(reason(&rig, &refused), @r##"
-    campaign: the server [127.0.0.1]:PORT shows a key that `HOME/known_hosts`, line 1, revokes; nothing is sent to it
-    "##);
+    insta::assert_snapshot!(reason(&rig, &refused), @r##"campaign: the server [127.0.0.1]:PORT shows a key that `HOME/known_hosts`, line 1, revokes; nothing is sent to it"##);
     assert_eq!((sftp.count("connect"), sftp.count("refused")), (0, 0), "nobody logged in");
     std::fs::write(rig.path("known_hosts"), sftp.known_hosts()).unwrap();
     sync(&rig).await.expect(0);
@@ -275,15 +265,11 @@ async fn a_key_that_the_server_refuses_ends_with_3_and_one_that_is_none_says_so(
     rig.sandbox.sftp().set_faults(&[SftpFault::Refused]);
     let refused = sync(&rig).await;
     refused.expect(3);
-    insta::assert_snapshot!(reason(&rig, &refused), @r##"
-    campaign: the SFTP server 127.0.0.1:PORT refuses the user `contoso-mkt-stage1` with the key of campaign.sftp.private_key; check in Campaign's Control Panel that its public key is there, that it and the password have not expired, and that this machine's address is allowed
-    "##);
+    insta::assert_snapshot!(reason(&rig, &refused), @r##"campaign: the SFTP server 127.0.0.1:PORT refuses the user `contoso-mkt-stage1` with the key of campaign.sftp.private_key; check in Campaign's Control Panel that its public key is there, that it and the password have not expired, and that this machine's address is allowed"##);
     rig::private(&rig.path("sftp-key"), "not a key\n");
     let none = sync(&rig).await;
     none.expect(1);
-    insta::assert_snapshot!(reason(&rig, &none), @r##"
-    campaign: campaign.sftp.private_key: this is not a private key in OpenSSH's form or PEM; make one with `ssh-keygen -t rsa -b 2048` and enter its public half in Campaign's Control Panel
-    "##);
+    insta::assert_snapshot!(reason(&rig, &none), @r##"campaign: campaign.sftp.private_key: this is not a private key in OpenSSH's form or PEM; make one with `ssh-keygen -t rsa -b 2048` and enter its public half in Campaign's Control Panel"##);
 }
 
 #[tokio::test]
@@ -295,9 +281,7 @@ async fn a_server_that_cannot_be_reached_ends_with_4_when_patience_does() {
     let ended = rig.run(&["sync", "egress", "--log-format", "json", "--patience", "2"]).await;
     ended.expect(4);
     let gave_up = ended.events("sync.gave_up").pop().unwrap();
-    insta::assert_snapshot!(gave_up["reason"].as_str().unwrap(), @r##"
-    campaign: the SFTP server 127.0.0.1:9 cannot be reached: nobody listens there; check host, port and the server's list of allowed addresses
-    "##);
+    insta::assert_snapshot!(gave_up["reason"].as_str().unwrap(), @r##"campaign: the SFTP server 127.0.0.1:9 cannot be reached: nobody listens there; check host, port and the server's list of allowed addresses"##);
     assert_eq!(ended.events("remote.unreachable")[0]["system"], json!("sftp"));
 }
 

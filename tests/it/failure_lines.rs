@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::egress_world::{event, on_batches};
 use crate::markers::configure;
+use crate::rig::Running;
 use crate::support::{Run, Setup, World, on_pages, on_writes, status};
 
 /// How often each event of a level that wants a look was told.
@@ -218,4 +219,27 @@ fn each_failure_is_told_in_one_line_where_it_is_handled() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_daemon_tells_in_one_line_what_ends_a_pass_however_many_meet_it() {
+    let world = World::new(Setup { contacts: 2, ..Setup::default() });
+    configure(&world);
+    world.sandbox.sftp().set_faults(&[SftpFault::Refused]);
+    let daemon = Running::start(world.command(&["run"]));
+    daemon.wait_for("\"daemon.started\"");
+    // The schedule has both flows at it, and a person one of them.
+    for _ in 0..2 {
+        world.run(&["sync", "egress", "--via-daemon"]).ends(3);
+    }
+    daemon.signal("TERM");
+    let ended = daemon.finish();
+    let lines = ended.expect(0).err.lines().map(|line| serde_json::from_str(line).unwrap());
+    let errors: Vec<serde_json::Value> = lines
+        .filter(|line: &serde_json::Value| line["level"] == "ERROR" && line["flow"] == "egress")
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["event"], "flow.failing", "{errors:#?}");
+    let reason = errors[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("key"), "{reason}");
 }

@@ -248,7 +248,7 @@ fn what_is_left_of_a_table_that_is_no_longer_mapped_is_discarded_when_asked() {
     let ask = ["discard-table", "new_vehicle", "--json"];
     assert_eq!(said(world.run(&ask).ends(2)), left(false));
     let text = world.run(&ask[..2]).ends(2).stdout;
-    assert!(text.contains("1 decisions that wait, 0 dead letters, 1 records"), "{text}");
+    assert!(text.contains("1 decision waiting, 0 dead letters, 1 record that"), "{text}");
     assert_eq!(world.status()["not_mapped"], json!({ "new_vehicle": 1 }));
     assert_eq!(
         said(world.run(&["discard-table", "new_vehicle", "--json", "--yes"]).ends(0)),

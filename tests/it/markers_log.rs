@@ -15,7 +15,7 @@ use crate::rig::Running;
 use crate::support::{Setup, World, on_writes, status};
 
 /// Something for each flow, a part of which fails.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let variants = Variants { unique_external_id: false, ..Variants::default() };
     let world = World::new(Setup { contacts: 0, variants, ..Setup::default() });
     configure(&world);

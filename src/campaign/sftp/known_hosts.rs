@@ -270,21 +270,11 @@ mod tests {
             let known = KnownHosts::parse(text, path, "files.example.com", port);
             known.and_then(|known| known.judge(&key(ANN))).unwrap_err().to_string()
         };
-        insta::assert_snapshot!(told("", 22), @r##"
-        the server files.example.com is not in `/etc/cdsync/known_hosts`; it shows the key ssh-ed25519 SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE: compare that with the server's, then add the line that `ssh-keyscan -p 22 files.example.com` prints
-        "##);
-        insta::assert_snapshot!(told(&format!("[files.example.com]:2222 {BOB}"), 2222), @r##"
-        the server [files.example.com]:2222 shows the key ssh-ed25519 SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE, which is not the one in `/etc/cdsync/known_hosts`, line 1: it may be another server; only if its key was changed on purpose, replace the line by what `ssh-keyscan -p 2222 files.example.com` prints
-        "##);
-        insta::assert_snapshot!(told(&format!("@revoked * {ANN}"), 22), @r##"
-        the server files.example.com shows a key that `/etc/cdsync/known_hosts`, line 1, revokes; nothing is sent to it
-        "##);
-        insta::assert_snapshot!(told("files.example.com x y", 22), @r##"
-        `/etc/cdsync/known_hosts`, line 1: this is not a host key; write it as `ssh-keyscan -p 22 files.example.com` does
-        "##);
+        insta::assert_snapshot!(told("", 22), @r##"the server files.example.com is not in `/etc/cdsync/known_hosts`; it shows the key ssh-ed25519 SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE: compare that with the server's, then add the line that `ssh-keyscan -p 22 files.example.com` prints"##);
+        insta::assert_snapshot!(told(&format!("[files.example.com]:2222 {BOB}"), 2222), @r##"the server [files.example.com]:2222 shows the key ssh-ed25519 SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE, which is not the one in `/etc/cdsync/known_hosts`, line 1: it may be another server; only if its key was changed on purpose, replace the line by what `ssh-keyscan -p 2222 files.example.com` prints"##);
+        insta::assert_snapshot!(told(&format!("@revoked * {ANN}"), 22), @r##"the server files.example.com shows a key that `/etc/cdsync/known_hosts`, line 1, revokes; nothing is sent to it"##);
+        insta::assert_snapshot!(told("files.example.com x y", 22), @r##"`/etc/cdsync/known_hosts`, line 1: this is not a host key; write it as `ssh-keyscan -p 22 files.example.com` does"##);
         let gone = KnownHosts::read(Path::new("/nowhere/known_hosts"), "h", 22).unwrap_err();
-        insta::assert_snapshot!(gone, @r##"
-        `/nowhere/known_hosts` (campaign.sftp.known_hosts) cannot be read: No such file or directory (os error 2); write it with `ssh-keyscan -p 22 h`, after comparing the key's fingerprint with the server's
-        "##);
+        insta::assert_snapshot!(gone, @r##"`/nowhere/known_hosts` (campaign.sftp.known_hosts) cannot be read: No such file or directory (os error 2); write it with `ssh-keyscan -p 22 h`, after comparing the key's fingerprint with the server's"##);
     }
 }

@@ -18,7 +18,7 @@ use crate::store::{Counts, Mode, Store};
 
 use super::args::{self, Cli, Format, Global};
 use super::exit::{End, Exit};
-use super::output::{Align, count, print, print_json, say, table};
+use super::output::{Align, count, many, print, print_json, say, table};
 use super::progress::Progress;
 use super::sandbox::{LINKED, configuration, egress};
 use compare::{Comparison, compare, compare_optouts, compare_timeline};
@@ -58,11 +58,11 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Demo, clock: &Clock) -> Res
     .await
     .map_err(|error| End::new(Exit::Usage, format!("the sandbox cannot start: {error}")))?;
     progress.say(&format!(
-        "sandbox on {}: {} contacts with {} vehicles and {} service visits in Dynamics, none in Campaign",
+        "sandbox on {}: {} with {} and {} in Dynamics, none in Campaign",
         sandbox.origin(),
-        count(u64::from(arguments.contacts)),
-        count(sandbox.dynamics().count("new_vehicle") as u64),
-        count(sandbox.dynamics().count("new_servicevisit") as u64),
+        many(u64::from(arguments.contacts), "contact"),
+        many(sandbox.dynamics().count("new_vehicle") as u64, "vehicle"),
+        many(sandbox.dynamics().count("new_servicevisit") as u64, "service visit"),
     ));
     let scratch = scratch(clock)?;
     let app = connect(&sandbox, &scratch, clock)?;
@@ -210,12 +210,12 @@ fn summary(passes: &[Pass]) -> Result<(), End> {
         ("deleted", Align::Right),
         ("unchanged", Align::Right),
         ("filtered", Align::Right),
-        ("dead letters", Align::Right),
-        ("Campaign writes", Align::Right),
+        ("dead", Align::Right),
+        ("writes", Align::Right),
         ("look-ups", Align::Right),
-        ("Dynamics calls", Align::Right),
+        ("source calls", Align::Right),
         ("time", Align::Right),
-        ("differences", Align::Right),
+        ("differ", Align::Right),
     ];
     let rows: Vec<Vec<String>> = passes
         .iter()
@@ -247,14 +247,16 @@ fn summary(passes: &[Pass]) -> Result<(), End> {
     let records: u64 = passes.iter().map(|pass| pass.comparison.records).sum();
     let values: u64 = passes.iter().map(|pass| pass.comparison.values).sum();
     print(&format!(
-        "\n{} records and {} values compared over {} passes; {} contacts with {} vehicles and visits on each side, {} activities on the timeline and {} opt-outs agreed on at the end",
-        count(records),
-        count(values),
-        passes.len(),
-        count(last(|it| it.contacts)),
-        count(last(|it| it.others)),
-        count(last(|it| it.activities)),
-        count(last(|it| it.opt_outs)),
+        "dead: letters given up; writes and look-ups: calls of Campaign; source calls: of Dynamics and the journal\n\n\
+         {} and {} compared over {}\n\
+         at the end: {} with {} on each side, {} on the timeline, {} agreed on",
+        many(records, "record"),
+        many(values, "value"),
+        many(passes.len() as u64, "pass"),
+        many(last(|it| it.contacts), "contact"),
+        many(last(|it| it.others), "linked record"),
+        many(last(|it| it.activities), "activity"),
+        many(last(|it| it.opt_outs), "opt-out"),
     ))?;
     if differences(passes).next().is_none() {
         print("nothing differs")?;
@@ -278,6 +280,6 @@ fn verdict(passes: &[Pass]) -> Result<Exit, End> {
     }
     Err(End::new(
         Exit::Incomplete,
-        format!("{} differences, {} records not delivered", count(found), count(left)),
+        format!("{}, {} not delivered", many(found, "difference"), many(left, "record")),
     ))
 }

@@ -258,16 +258,12 @@ async fn a_contact_is_told_of_in_words_newest_decision_first() {
     let unknown = OptoutAction::Show { id: record(9), json: Json { json: false } };
     let end = said(unknown, ledger).await.unwrap_err();
     assert_eq!(end.exit, Exit::Incomplete);
-    insta::assert_snapshot!(end.to_string(), @r##"
-    the opt-out ledger has nothing of 11111111-1111-1111-1111-111111111109: neither system ever told of an opt-out
-    "##);
+    insta::assert_snapshot!(end.to_string(), @r##"the opt-out ledger has nothing of 11111111-1111-1111-1111-111111111109: neither system ever told of an opt-out"##);
 }
 
 #[tokio::test]
 async fn the_list_names_who_said_it_and_why() {
-    insta::assert_snapshot!(said(LIST, |_| Ok(())).await.unwrap(), @r##"
-    the opt-out ledger has nothing of this kind
-    "##);
+    insta::assert_snapshot!(said(LIST, |_| Ok(())).await.unwrap(), @r##"the opt-out ledger has nothing of this kind"##);
     let text = said(LIST, ledger).await.unwrap();
     let text = text.lines().map(|line| match line.find(" 20") {
         Some(at) => format!("{}NOW{}", &line[..=at], &line[at + 21..]),
@@ -303,9 +299,7 @@ async fn contacts_with_one_address_that_differ_are_listed_without_the_address() 
         "not_opted_out": [record(2).to_string()],
     }]);
     assert_eq!(found, expected);
-    insta::assert_snapshot!(said(list(false), |_| Ok(())).await.unwrap(), @r##"
-    no contacts with the same address differ in their opt-outs
-    "##);
+    insta::assert_snapshot!(said(list(false), |_| Ok(())).await.unwrap(), @r##"no contacts with the same address differ in their opt-outs"##);
     assert_eq!(said(list(true), |_| Ok(())).await.unwrap().trim(), "[]");
 }
 

@@ -10,7 +10,7 @@ use self::written::write_config;
 pub(super) use self::written::{LINKED, configuration, egress};
 use super::args::{self, Cli, Format};
 use super::exit::{End, Exit};
-use super::output::{Align, print, say, table};
+use super::output::{Align, many, print, say, table};
 
 /// Contacts of a sandbox that loads no data of its own.
 const CONTACTS: u32 = 200;
@@ -63,19 +63,20 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
 }
 
 fn greet(sandbox: &Sandbox) {
-    let rows = |table: &str| sandbox.dynamics().count(table);
+    let rows = |table: &str, noun| many(sandbox.dynamics().count(table) as u64, noun);
     say(&format!(
-        "sandbox on {} with {} contacts, {} vehicles, {} service visits",
+        "sandbox on {} with {}, {}, {}",
         sandbox.origin(),
-        rows("contact"),
-        rows("new_vehicle"),
-        rows("new_servicevisit"),
+        rows("contact", "contact"),
+        rows("new_vehicle", "vehicle"),
+        rows("new_servicevisit", "service visit"),
     ));
     say(&format!("  pages     {}/_sandbox", sandbox.origin()));
     say(&format!("  dynamics  {}/api/data/v9.2/", sandbox.origin()));
     say(&format!("  campaign  {}/campaign/", sandbox.campaign_url()));
     let files = sandbox.sftp();
-    say(&format!("  journal   {}, {} events", sandbox.journal().url(), sandbox.journal().count()));
+    let events = many(sandbox.journal().count() as u64, "event");
+    say(&format!("  journal   {}, {events}", sandbox.journal().url()));
     say(&format!("  files     sftp://{}@{}/exports", files.user(), files.address()));
 }
 

@@ -3,7 +3,7 @@
 use crate::app::{
     Closed, FlowStatus, JournalStatus, Lag, Status, SystemLoad, SystemStatus, TableStatus,
 };
-use crate::cli::output::{Align, age, count, table};
+use crate::cli::output::{Align, age, count, many, table};
 use crate::model::Flow;
 use crate::store::{Gap, Purpose};
 
@@ -65,14 +65,19 @@ pub(super) fn as_tables(status: &Status) -> String {
         let total =
             resync.total.map_or_else(String::new, |total| format!(" of about {}", count(total)));
         out.push_str(&format!(
-            "\n\n{} of {} is not done ({}{total} rows); {} goes on with it",
+            "\n\n{} of {} is not done ({}{total}); {} goes on with it",
             resync.purpose.as_str(),
             resync.table,
-            count(resync.done),
+            many(resync.done, "row"),
             if status.daemon { "the daemon" } else { "the next `cdsync resync` or `cdsync sync`" },
         ));
     }
     status.tables.iter().for_each(|table| who_waits(table, &mut out));
+    if !status.daemon {
+        out.push_str(
+            "\n\nno daemon has the store: nothing runs by its schedule until `cdsync run`",
+        );
+    }
     status.gaps.iter().for_each(|gap| lost(gap, &mut out));
     for (table, waiting) in &status.unmapped {
         out.push_str(&format!(

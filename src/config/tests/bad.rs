@@ -223,9 +223,7 @@ fn ingress_problems_are_placed() {
       14:12: ingress.schedule: this is an integer, it must be a string (write it in double quotes)
       15:13: ingress.time_zone: there is no time zone `Nowhere` (an IANA name, such as `Europe/Berlin` or `UTC`)
     "##);
-    insta::assert_snapshot!(problems(&format!("{BASE}[ingress]\n")), @r##"
-    13:1: ingress: `[ingress]` maps no table (add a `[[ingress.table]]`, or remove `[ingress]`; `cdsync init --from-metadata` writes one)
-    "##);
+    insta::assert_snapshot!(problems(&format!("{BASE}[ingress]\n")), @r##"13:1: ingress: `[ingress]` maps no table (add a `[[ingress.table]]`, or remove `[ingress]`; `cdsync init --from-metadata` writes one)"##);
     insta::assert_snapshot!(problems(&format!("{BASE}{TABLE}{TABLE}")), @r##"
     19:12: ingress.table[1].dynamics: the table `contact` is mapped twice, first in `ingress.table[0]` (each table and each resource has one mapping: join the two)
     20:12: ingress.table[1].campaign: the resource `profile` is mapped twice, first in `ingress.table[0]` (each table and each resource has one mapping: join the two)

@@ -62,9 +62,7 @@ fn no_kind_of_event_switches_the_flow_off() {
 #[test]
 fn every_problem_of_egress_is_placed() {
     let found = |section: &str| problems(&format!("{BASE}{section}"));
-    insta::assert_snapshot!(found("[egress]\nevents = [\"send\"]\n"), @r##"
-    13:1: egress.journal: `journal` is missing (add `journal = { url = "https://events-va6.adobe.io/events/organizations/…/integrations/…/…" }`)
-    "##);
+    insta::assert_snapshot!(found("[egress]\nevents = [\"send\"]\n"), @r##"13:1: egress.journal: `journal` is missing (add `journal = { url = "https://events-va6.adobe.io/events/organizations/…/integrations/…/…" }`)"##);
     insta::assert_snapshot!(found(
         "[egress]\nevents = [\"sent\", \"open\", \"open\", 5]\nsource = \"journals\"\nprefix = \"new_\"\n\
          contact_wait = \"1y\"\nname_space = \"a b\"\nbatch = 0\nunsure_bounces = \"never\"\ncomplete = true\n\

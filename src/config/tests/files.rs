@@ -157,9 +157,7 @@ fn problems_of_the_files_are_told_with_their_remedy() {
     23:63: egress.sftp.delivery_log.columns.id: this is not the name of a column (the text in the first line of the file; upper and lower case are the same)
     23:76: egress.sftp.delivery_log.sent: this list names no word, or more than 100 (the texts that the file has for it, as in `sent = ["Sent", "1"]`, or remove the key)
     "##);
-    insta::assert_snapshot!(refused("directory = \"e\"\ndelivery_log = { pattern = \"a\", sent = [\"1\"], bounced = [\"1\"] }\n"), @r##"
-    23:16: egress.sftp.delivery_log: `1` stands in `sent` and in `bounced` (a word means one of the two; remove it from the other)
-    "##);
+    insta::assert_snapshot!(refused("directory = \"e\"\ndelivery_log = { pattern = \"a\", sent = [\"1\"], bounced = [\"1\"] }\n"), @r##"23:16: egress.sftp.delivery_log: `1` stands in `sent` and in `bounced` (a word means one of the two; remove it from the other)"##);
     insta::assert_snapshot!(refused(&format!("directory = \"e\"\n{LOGS}format = {{ separator = \"ab\", quote = \"x\", encoding = \"klingon\", date_format = \"today\", compression = \"zip\", time_zone = \"Mars\" }}\n")), @r##"
     25:24: egress.sftp.format.separator: this is not a separator (one ASCII character that is neither letter nor digit, such as `,`, `;` or `|`, or `tab`)
     25:38: egress.sftp.format.quote: this is not a quote (`double` (`"`, the default), `single` (`'`) or `none`)
@@ -168,20 +166,14 @@ fn problems_of_the_files_are_told_with_their_remedy() {
     25:102: egress.sftp.format.compression: `zip` is not known here (did you mean `gzip`? one of `auto`, `none`, `gzip`)
     25:121: egress.sftp.format.time_zone: there is no time zone `Mars` (an IANA name, such as `Europe/Berlin` or `UTC`)
     "##);
-    insta::assert_snapshot!(refused(&format!("directory = \"e\"\n{LOGS}format = {{ separator = \"'\", quote = \"single\" }}\n")), @r##"
-    25:10: egress.sftp.format: `separator` and `quote` are the same character (change one of the two)
-    "##);
+    insta::assert_snapshot!(refused(&format!("directory = \"e\"\n{LOGS}format = {{ separator = \"'\", quote = \"single\" }}\n")), @r##"25:10: egress.sftp.format: `separator` and `quote` are the same character (change one of the two)"##);
 }
 
 #[test]
 fn files_need_a_server_and_a_source_needs_its_files() {
     let files = format!("[egress.sftp]\ndirectory = \"exports\"\n{LOGS}");
-    insta::assert_snapshot!(problems(&format!("{BASE}{EGRESS}{files}")), @r##"
-    6:2: campaign: `[campaign.sftp]` is missing: `[egress.sftp]` reads files from it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`)
-    "##);
-    insta::assert_snapshot!(problems(&format!("{BASE}{SFTP}{EGRESS}")), @r##"
-    18:1: egress.sftp: `[egress.sftp]` is missing (add `[egress.sftp]`)
-    "##);
+    insta::assert_snapshot!(problems(&format!("{BASE}{EGRESS}{files}")), @r##"6:2: campaign: `[campaign.sftp]` is missing: `[egress.sftp]` reads files from it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[egress.sftp]`)"##);
+    insta::assert_snapshot!(problems(&format!("{BASE}{SFTP}{EGRESS}")), @r##"18:1: egress.sftp: `[egress.sftp]` is missing (add `[egress.sftp]`)"##);
     let journal = "[egress.journal]\nurl = \"https://events-va6.adobe.io/e\"\n";
     let filling = format!("{BASE}{SFTP}[egress]\nevents = [\"send\"]\n{journal}{files}");
     let egress = load(&filling).unwrap().egress.unwrap();

@@ -34,7 +34,5 @@ fn every_problem_of_the_copy_is_placed() {
     28:1: daemon.log_copy.folder: unknown key `folder` (known here: `directory`, `every`, `keep`, `instance`)
     "##);
     let without = text("directory = \"logs\"\n").replace(SFTP, "");
-    insta::assert_snapshot!(problems(&without), @r##"
-    6:2: campaign: `[campaign.sftp]` is missing: `[daemon.log_copy]` writes to it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[daemon.log_copy]`)
-    "##);
+    insta::assert_snapshot!(problems(&without), @r##"6:2: campaign: `[campaign.sftp]` is missing: `[daemon.log_copy]` writes to it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or remove `[daemon.log_copy]`)"##);
 }

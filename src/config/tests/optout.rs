@@ -168,9 +168,7 @@ fn every_problem_of_optout_is_placed() {
 #[test]
 fn every_problem_of_the_export_is_placed() {
     let section = format!("direction = \"bidirectional\"\n{PAIRS}");
-    insta::assert_snapshot!(problems(&text(&section)), @r##"
-    6:2: campaign: `[campaign.sftp]` is missing: `[optout]` reads files from it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or write `source = "rest"` there)
-    "##);
+    insta::assert_snapshot!(problems(&text(&section)), @r##"6:2: campaign: `[campaign.sftp]` is missing: `[optout]` reads files from it (add `[campaign.sftp]` with `host`, `user`, `private_key` and `known_hosts`, or write `source = "rest"` there)"##);
     insta::assert_snapshot!(problems(&text(&format!(
         "{section}[optout.sftp]\ndirectory = \"\"\npattern = \"a/b\"\nafter = \"keeps\"\nsettle_seconds = -1\n\
          marker = \"/\"\nfile_alarm = \"x\"\nfolder = 1\nformat = {{ separator = \"ab\" }}\n\
@@ -195,37 +193,25 @@ fn every_problem_of_the_export_is_placed() {
 fn a_flag_is_written_by_one_flow_alone() {
     insta::assert_snapshot!(problems(&mapped(&format!(
         "direction = \"bidirectional\"\n{PAIRS}{REST}"
-    ))), @r##"
-    20:53: optout.pairs[0].campaign: `blackListEmail` is mapped in `[[ingress.table]]`, too: it would be overwritten with Dynamics' value (remove it from `fields` of the table `contact`; a new profile gets its flags all the same)
-    "##);
+    ))), @r##"20:53: optout.pairs[0].campaign: `blackListEmail` is mapped in `[[ingress.table]]`, too: it would be overwritten with Dynamics' value (remove it from `fields` of the table `contact`; a new profile gets its flags all the same)"##);
     let pairs = "pairs = [ { dynamics = \"donotphone\", campaign = \"blackListEmail\" } ]\n";
     insta::assert_snapshot!(problems(&mapped(&format!(
         "direction = \"dynamics-to-campaign\"\n{pairs}"
-    ))), @r##"
-    20:49: optout.pairs[0].campaign: `blackListEmail` is mapped otherwise in `[[ingress.table]]`: two values would take turns (remove this pair, or the field in `fields` of the table `contact`)
-    "##);
+    ))), @r##"20:49: optout.pairs[0].campaign: `blackListEmail` is mapped otherwise in `[[ingress.table]]`: two values would take turns (remove this pair, or the field in `fields` of the table `contact`)"##);
     let pairs = "pairs = [ { dynamics = \"donotbulkemail\", campaign = \"denyListEmail\", inverted = true } ]\n";
     insta::assert_snapshot!(problems(&mapped(&format!(
         "direction = \"dynamics-to-campaign\"\n{pairs}"
-    ))), @r##"
-    20:53: optout.pairs[0].campaign: `blackListEmail` is mapped otherwise in `[[ingress.table]]`: two values would take turns (remove this pair, or the field in `fields` of the table `contact`)
-    "##);
+    ))), @r##"20:53: optout.pairs[0].campaign: `blackListEmail` is mapped otherwise in `[[ingress.table]]`: two values would take turns (remove this pair, or the field in `fields` of the table `contact`)"##);
 }
 
 #[test]
 fn without_the_mapping_of_contacts_by_their_id_the_flow_is_refused() {
     let section = format!("direction = \"bidirectional\"\n{PAIRS}{REST}");
-    insta::assert_snapshot!(problems(&format!("{BASE}[optout]\n{section}")), @r##"
-    14:1: optout.direction: the flow `optout` needs the mapping of contacts to profiles: its key says which profile is whose (add an `[[ingress.table]]` with `dynamics = "contact"` and `campaign = "profile"`)
-    "##);
+    insta::assert_snapshot!(problems(&format!("{BASE}[optout]\n{section}")), @r##"14:1: optout.direction: the flow `optout` needs the mapping of contacts to profiles: its key says which profile is whose (add an `[[ingress.table]]` with `dynamics = "contact"` and `campaign = "profile"`)"##);
     let other = text(&section).replacen("campaign = \"profile\"", "campaign = \"cusContact\"", 1);
-    insta::assert_snapshot!(problems(&other), @r##"
-    19:1: optout.direction: the flow `optout` needs the mapping of contacts to profiles: its key says which profile is whose (add an `[[ingress.table]]` with `dynamics = "contact"` and `campaign = "profile"`)
-    "##);
+    insta::assert_snapshot!(problems(&other), @r##"19:1: optout.direction: the flow `optout` needs the mapping of contacts to profiles: its key says which profile is whose (add an `[[ingress.table]]` with `dynamics = "contact"` and `campaign = "profile"`)"##);
     let key = text(&section).replacen("from = \"contactid\"", "from = \"new_number\"", 1);
-    insta::assert_snapshot!(problems(&key), @r##"
-    19:1: optout.direction: the flow `optout` finds profiles by the id of their contact, but the key of `contact` is of another column (write `key = { from = "contactid", … }` there, or `direction = "disabled"`)
-    "##);
+    insta::assert_snapshot!(problems(&key), @r##"19:1: optout.direction: the flow `optout` finds profiles by the id of their contact, but the key of `contact` is of another column (write `key = { from = "contactid", … }` there, or `direction = "disabled"`)"##);
 }
 
 #[test]

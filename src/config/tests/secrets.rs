@@ -33,9 +33,7 @@ fn a_problem_is_shown_with_its_line_a_caret_and_the_remedy() {
 #[test]
 fn a_plain_secret_is_refused_with_the_three_forms_and_never_shown() {
     let form = "{ env = \"DYNAMICS_SECRET\" }";
-    insta::assert_snapshot!(problems(&with(form, "\"hunter2\"")), @r##"
-    5:17: dynamics.client_secret: a secret may not stand in the file (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)
-    "##);
+    insta::assert_snapshot!(problems(&with(form, "\"hunter2\"")), @r##"5:17: dynamics.client_secret: a secret may not stand in the file (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)"##);
     insta::assert_snapshot!(rendered(&with(form, "\"hunter2\" # hunter2, too")), @r##"
     error: a secret may not stand in the file
      --> cdsync.toml:5:17
@@ -45,21 +43,11 @@ fn a_plain_secret_is_refused_with_the_three_forms_and_never_shown() {
       |
       = help: write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`
     "##);
-    insta::assert_snapshot!(problems(&with(form, "{ env = \"hunter 2\" }")), @r##"
-    5:25: dynamics.client_secret.env: this is not the name of an environment variable (letters, digits and underscores, as in `{ env = "DYNAMICS_SECRET" }`)
-    "##);
-    insta::assert_snapshot!(problems(&with(form, "{ credential = \"a/b\" }")), @r##"
-    5:32: dynamics.client_secret.credential: this is not the name of a systemd credential (the name in the unit's `LoadCredential=`: one file name, without `/`)
-    "##);
-    insta::assert_snapshot!(problems(&with(form, "{ credential = \"a\", env = \"b\" }")), @r##"
-    5:17: dynamics.client_secret: a secret has exactly one place (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)
-    "##);
-    insta::assert_snapshot!(problems(&with(form, "{}")), @r##"
-    5:17: dynamics.client_secret: a secret has exactly one place (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)
-    "##);
-    insta::assert_snapshot!(problems(&with(form, "{ envv = \"A\" }")), @r##"
-    5:19: dynamics.client_secret.envv: unknown key `envv` (did you mean `env`?)
-    "##);
+    insta::assert_snapshot!(problems(&with(form, "{ env = \"hunter 2\" }")), @r##"5:25: dynamics.client_secret.env: this is not the name of an environment variable (letters, digits and underscores, as in `{ env = "DYNAMICS_SECRET" }`)"##);
+    insta::assert_snapshot!(problems(&with(form, "{ credential = \"a/b\" }")), @r##"5:32: dynamics.client_secret.credential: this is not the name of a systemd credential (the name in the unit's `LoadCredential=`: one file name, without `/`)"##);
+    insta::assert_snapshot!(problems(&with(form, "{ credential = \"a\", env = \"b\" }")), @r##"5:17: dynamics.client_secret: a secret has exactly one place (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)"##);
+    insta::assert_snapshot!(problems(&with(form, "{}")), @r##"5:17: dynamics.client_secret: a secret has exactly one place (write `client_secret = { credential = "NAME" }` (a systemd credential), `{ env = "NAME" }` or `{ file = "PATH" }`)"##);
+    insta::assert_snapshot!(problems(&with(form, "{ envv = \"A\" }")), @r##"5:19: dynamics.client_secret.envv: unknown key `envv` (did you mean `env`?)"##);
 }
 
 #[test]

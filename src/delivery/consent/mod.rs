@@ -25,7 +25,7 @@ use crate::model::consent::{BoundPair, Direction, Mode, Skew};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
 use crate::store::{NewDeadLetter, Store, StoreError};
-use crate::telemetry::{FlowStopped, RecordDeadLettered};
+use crate::telemetry::{RecordDeadLettered, tell_stop};
 
 /// Contacts that are taken from the ledger at one time.
 const ROUND: usize = 256;
@@ -330,7 +330,7 @@ impl Shared {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         if stopped.is_none() {
             if !failure.is_spent() {
-                FlowStopped { flow: Flow::Optout, reason: failure.to_string() }.emit();
+                tell_stop(Flow::Optout, failure.to_string());
             }
             *stopped = Some(failure);
         }
