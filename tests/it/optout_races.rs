@@ -1,11 +1,14 @@
 //! Both sides are edited while a pass runs; how soon a change is on the other
 //! side, and at what cost.
 
+use std::sync::Arc;
+
 use cdsync::sandbox::{FaultRule, System};
 use serde_json::json;
 
 use crate::optout_rig::{
-    ago, both_ways, decided, email, in_campaign, in_dynamics, reasons, settle, silent, writes,
+    BULK, REST, ago, both_ways, decided, email, fresh, in_campaign, in_dynamics, reasons, settle,
+    silent, writes,
 };
 use crate::support::{on_writes, status};
 
@@ -23,6 +26,28 @@ fn an_opt_out_is_on_the_other_side_after_one_pass_and_one_write() {
     assert_eq!(email(&world, ids[1]), (true, true));
     assert_eq!(writes(&world).len(), 1, "{:?}", writes(&world));
     silent(&world, "one each way");
+}
+
+#[test]
+fn an_opt_out_that_is_set_while_all_contacts_are_read_is_not_missed() {
+    let (world, ids) = fresh("bidirectional", &format!("{REST}{BULK}"), 12);
+    let file = world.path("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("page_rows = 5000", "page_rows = 5")).unwrap();
+    // Those of the first page are behind the reader by now, and the delta link of
+    // the last page stands for a later moment.
+    let (world, said) = (Arc::new(world), ids.clone());
+    let shared = Arc::downgrade(&world);
+    world.sandbox.before((System::Dynamics, "GET", "skiptoken"), 0, move || {
+        if let Some(world) = shared.upgrade() {
+            said.iter().for_each(|id| in_dynamics(&world, *id, true, ago(0)));
+        }
+    });
+    settle(&world);
+    settle(&world);
+    for id in ids {
+        assert_eq!(email(&world, id), (true, true), "{id}");
+    }
 }
 
 #[test]

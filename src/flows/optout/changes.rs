@@ -1,5 +1,6 @@
 //! What Dynamics says of its contacts: all of them at first, then what changed.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,22 +19,31 @@ const SOURCE: &str = "dynamics";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Position {
-    /// All contacts; the next page, none at the start, and the number of this
-    /// read.
+    /// All contacts; the next page, none at the start, the number of this read,
+    /// and when it began by Dynamics' clock.
     Full {
         next: Option<String>,
         #[serde(default)]
         number: i64,
+        #[serde(default)]
+        started: Option<Timestamp>,
     },
+    /// What changed while all were read: the delta link behind it stands for the
+    /// moment of the last page.
+    CatchUp { next: Option<String>, since: Timestamp, link: String, obtained: Timestamp },
     /// What changed; the delta link, or a page within a delta.
-    Delta { link: String, obtained: jiff::Timestamp, within: bool },
+    Delta { link: String, obtained: Timestamp, within: bool },
 }
+
+/// How far before the start of a full read the catch-up looks, for clocks that
+/// disagree and writes that commit late.
+const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl Position {
     fn reading(&self, last: bool) -> Reading {
         match self {
             Self::Full { number, .. } => Reading { number: *number, last },
-            Self::Delta { .. } => Reading { number: 0, last: false },
+            Self::CatchUp { .. } | Self::Delta { .. } => Reading { number: 0, last: false },
         }
     }
 }
@@ -42,6 +52,10 @@ impl OptoutIntake {
     /// Reads contacts until nothing is new.
     pub(super) async fn read_contacts(&self) -> Result<(), OptoutError> {
         let mut position = self.cursor(SOURCE).await?.unwrap_or_else(|| self.all());
+        // An earlier version did not write down when it had begun.
+        if matches!(position, Position::Full { next: Some(_), started: None, .. }) {
+            position = self.all();
+        }
         let mut watch = PageWatch::default();
         loop {
             let page = match self.page(&position).await {
@@ -58,7 +72,7 @@ impl OptoutIntake {
             }
             let mut told: Vec<_> = page.changes.iter().map(|it| self.contact(it)).collect();
             deletions_first(&mut told);
-            let reading = position.reading(done);
+            let reading = position.reading(page.next.is_none());
             self.commit(SOURCE, &next, told, Some(reading)).await?;
             if done {
                 return Ok(());
@@ -69,13 +83,16 @@ impl OptoutIntake {
 
     /// All contacts from the beginning. Any number that no other read has.
     fn all(&self) -> Position {
-        Position::Full { next: None, number: self.clock.now().as_microsecond() }
+        Position::Full { next: None, number: self.clock.now().as_microsecond(), started: None }
     }
 
     async fn page(&self, position: &Position) -> Result<Page, Failure> {
         let query = &self.source.query;
         match position {
             Position::Full { next: None, .. } => self.dynamics.full_read(query).await,
+            Position::CatchUp { next, since, .. } => {
+                self.dynamics.modified_since(query, *since, next.as_deref()).await
+            }
             Position::Full { next: Some(link), .. } | Position::Delta { link, .. } => {
                 self.dynamics.tracked_page(query, link).await
             }
@@ -86,7 +103,7 @@ impl OptoutIntake {
     /// again. Nothing is missed by it, because the ledger compares.
     fn expired(&self, position: &Position, failure: &Failure) -> bool {
         let begun = match position {
-            Position::Full { next, .. } => next.is_some(),
+            Position::Full { next, .. } | Position::CatchUp { next, .. } => next.is_some(),
             Position::Delta { .. } => true,
         };
         if !begun || !(failure.outcome == Outcome::CursorExpired || link_refused(failure)) {
@@ -94,7 +111,9 @@ impl OptoutIntake {
         }
         let from = match position {
             Position::Full { .. } => None,
-            Position::Delta { obtained, .. } => Some(obtained.to_string()),
+            Position::CatchUp { obtained, .. } | Position::Delta { obtained, .. } => {
+                Some(obtained.to_string())
+            }
         };
         CursorExpired {
             flow: Flow::Optout,
@@ -110,8 +129,20 @@ impl OptoutIntake {
     fn behind(&self, before: &Position, page: &Page) -> (Position, bool) {
         let obtained = page.date.unwrap_or_else(|| self.clock.now());
         match (page.next.clone(), page.delta.clone(), before) {
-            (Some(next), _, Position::Full { number, .. }) => {
-                (Position::Full { next: Some(next), number: *number }, false)
+            (Some(next), _, Position::Full { number, started, .. }) => {
+                let started = started.or(Some(obtained));
+                (Position::Full { next: Some(next), number: *number, started }, false)
+            }
+            (None, Some(link), Position::Full { next: Some(_), started: Some(started), .. }) => {
+                let since = started.checked_sub(CATCH_UP_MARGIN).unwrap_or(*started);
+                (Position::CatchUp { next: None, since, link, obtained }, false)
+            }
+            (next, _, Position::CatchUp { since, link, obtained, .. }) => {
+                let (link, obtained) = (link.clone(), *obtained);
+                match next {
+                    Some(_) => (Position::CatchUp { next, since: *since, link, obtained }, false),
+                    None => (Position::Delta { link, obtained, within: false }, true),
+                }
             }
             (Some(link), _, Position::Delta { obtained, .. }) => {
                 (Position::Delta { link, obtained: *obtained, within: true }, false)
