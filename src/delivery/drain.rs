@@ -122,6 +122,8 @@ impl Delivery {
         &self,
         finished: impl Fn() -> bool,
     ) -> Result<DrainReport, StoreError> {
+        // An earlier pass of this process may have been dropped.
+        self.store.call(|work| work.recover_writes().map(drop)).await?;
         let mut state = Loop::default();
         loop {
             // Asked before the store is: what is added later shows as work.

@@ -24,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// A program that lives.
 pub(super) struct Program {
     app: App,
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// What a life came to.
@@ -213,7 +213,7 @@ impl World<'_> {
     }
 
     /// The program begins.
-    async fn start(&self) -> Result<Program, String> {
+    pub(super) async fn start(&self) -> Result<Program, String> {
         let app = self.app()?;
         let store = app.open_store(Mode::Durable).await.map_err(|error| error.to_string())?;
         Ok(Program { app, store })
@@ -238,9 +238,19 @@ impl World<'_> {
     }
 
     async fn pass(&self, program: &Program, flow: Flow) -> Result<&'static str, StoreError> {
+        self.pass_within(program, flow, PATIENCE).await
+    }
+
+    /// A pass that may stand still for so long.
+    pub(super) async fn pass_within(
+        &self,
+        program: &Program,
+        flow: Flow,
+        patience: Duration,
+    ) -> Result<&'static str, StoreError> {
         let Program { app, store } = program;
         let options = PassOptions {
-            patience: PATIENCE,
+            patience,
             requests: Requests::default(),
             stop: Stop::default(),
             again: false,

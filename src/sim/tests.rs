@@ -3,11 +3,14 @@
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::plan::Plan;
+use super::plan::{Plan, Round};
 use super::run::{Life, live};
 use super::shrink::shrink;
-use crate::sandbox::Credentials;
+use super::world::World;
+use crate::model::Flow;
+use crate::sandbox::{Credentials, Fault, FaultRule, System};
 
 /// A directory in memory, with the secrets of a seed.
 fn directory() -> tempfile::TempDir {
@@ -19,8 +22,9 @@ fn run(plan: &Plan, directory: &Path) -> Life {
     tell(plan, directory, false)
 }
 
-fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
-    let credentials = Credentials::of_seed(plan.seed);
+/// The files of a seed's secrets.
+fn secrets(seed: u64, directory: &Path) {
+    let credentials = Credentials::of_seed(seed);
     for (name, text) in [
         ("dynamics-secret", &credentials.dynamics_client_secret),
         ("campaign-secret", &credentials.campaign_client_secret),
@@ -30,6 +34,10 @@ fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
         std::io::Write::write_all(&mut file.open(directory.join(name)).unwrap(), text.as_bytes())
             .unwrap();
     }
+}
+
+fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
+    secrets(plan.seed, directory);
     live(plan, directory, loud)
 }
 
@@ -117,6 +125,32 @@ fn the_same_seed_lives_the_same_life() {
         assert!(differs.is_empty(), "seed {seed}: {differs:#?}");
         assert_eq!(one.trace, other.trace, "seed {seed}");
     }
+}
+
+#[test]
+fn what_an_impatient_pass_had_begun_goes_with_the_next_of_the_same_process() {
+    let directory = directory();
+    let seed = Plan::of_seed(1);
+    let plan = Plan { contacts: 1, clocks: [0; 3], rounds: Vec::new(), ..seed };
+    secrets(plan.seed, directory.path());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let world = World::begin(&plan, directory.path()).await;
+        let slow = FaultRule::always(Fault::Slow { ms: 60_000 });
+        let writes = FaultRule { method: Some("POST".into()), ..slow };
+        let faults = vec![FaultRule { system: Some(System::Campaign), ..writes }];
+        world.trouble(0, &Round { faults, ..Round::default() });
+        let program = world.start().await.unwrap();
+        let patience = Duration::from_secs(10);
+        let ended = world.pass_within(&program, Flow::Ingress, patience).await.unwrap();
+        assert_eq!(ended, "gave up");
+        world.trouble(0, &Round::default());
+        let ended = world.pass_within(&program, Flow::Ingress, patience).await.unwrap();
+        assert_eq!(ended, "done");
+        let waits = program.store.call(|work| work.flow_backlog(Flow::Ingress)).await.unwrap();
+        assert_eq!(waits, 0, "nobody takes it up before the process ends");
+    });
 }
 
 #[test]

@@ -265,13 +265,18 @@ impl Work<'_> {
 
     /// What an ended process was working on may have reached the other side.
     pub(crate) fn recover_leases(&mut self) -> Result<usize, StoreError> {
-        let events = self.recover_events()?;
-        Ok(events
-            + self.sql.execute(
+        Ok(self.recover_events()? + self.recover_writes()?)
+    }
+
+    /// The same of the outbox alone.
+    pub(crate) fn recover_writes(&mut self) -> Result<usize, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
                 "UPDATE outbox SET uncertain = max(uncertain, leased <> ?1), leased = NULL
-             WHERE leased IS NOT NULL",
-                [ASIDE],
-            )?)
+                 WHERE leased IS NOT NULL",
+            )?
+            .execute([ASIDE])?)
     }
 
     /// All rows of a flow in order, for a dry run: `visit` is called for each.
