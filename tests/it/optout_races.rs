@@ -40,7 +40,9 @@ fn an_opt_out_that_is_set_while_all_contacts_are_read_is_not_missed() {
     let shared = Arc::downgrade(&world);
     world.sandbox.before((System::Dynamics, "GET", "skiptoken"), 0, move || {
         if let Some(world) = shared.upgrade() {
-            said.iter().for_each(|id| in_dynamics(&world, *id, true, ago(0)));
+            for id in &said {
+                in_dynamics(&world, *id, true, ago(0));
+            }
         }
     });
     settle(&world);
