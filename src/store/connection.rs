@@ -47,9 +47,9 @@ pub(crate) struct Writer {
     mode: Mode,
     clock: Clock,
     steps: Steps,
-    /// Set by an error on COMMIT: whether the work is durable is not known, so
-    /// nothing more may be done on this connection.
-    ended: bool,
+    /// An error on COMMIT: whether the work is durable is not known, so nothing
+    /// more may be done on this connection. Whoever asks is told why.
+    ended: Option<StoreError>,
     _lock: Option<StoreLock>,
 }
 
@@ -116,15 +116,15 @@ impl Writer {
             mode,
             clock: clock.clone(),
             steps,
-            ended: false,
+            ended: None,
             _lock: lock,
         })
     }
 
     /// Leaves nothing of deleted rows in the file or beside it.
     pub(crate) fn scrub(&mut self) -> Result<(), StoreError> {
-        if self.ended {
-            return Err(StoreError::Ended);
+        if let Some(cause) = &self.ended {
+            return Err(cause.clone().at(&self.path));
         }
         scrub::scrub(&mut self.connection).map_err(|error| error.at(&self.path))
     }
@@ -160,10 +160,10 @@ impl Writer {
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if failpoint::is_dead() {
-            self.crashed();
+            self.crashed(StoreError::Ended);
         }
-        if self.ended {
-            return Err(StoreError::Ended);
+        if let Some(cause) = &self.ended {
+            return Err(cause.clone().at(&self.path));
         }
         let result = match self.mode {
             Mode::Durable => self.durable(work),
@@ -187,23 +187,24 @@ impl Writer {
         failpoint::hit(Point::Commit);
         if failpoint::is_dead() {
             drop(transaction);
-            self.crashed();
+            self.crashed(StoreError::Ended);
             return Err(StoreError::Ended);
         }
         if let Err(error) = transaction.commit() {
-            self.crashed();
-            return Err(StoreError::CommitUnknown(sql_words(&error)));
+            let cause = StoreError::CommitUnknown(sql_words(&error));
+            self.crashed(cause.clone());
+            return Err(cause);
         }
         failpoint::hit(Point::Committed);
         if failpoint::is_dead() {
-            self.crashed();
+            self.crashed(StoreError::Ended);
         }
         Ok(value)
     }
 
     /// Nothing more may be written; closing would write once more.
-    fn crashed(&mut self) {
-        self.ended = true;
+    fn crashed(&mut self, cause: StoreError) {
+        self.ended.get_or_insert(cause);
         let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
@@ -224,7 +225,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         if self.mode == Mode::Rehearsal {
             let _ = self.connection.execute_batch("ROLLBACK");
-        } else if !self.ended {
+        } else if self.ended.is_none() {
             let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }
