@@ -14,7 +14,7 @@ const FLOW: Flow = Flow::Ingress;
 
 /// How far before the start of a full read the catch-up looks, for clocks that
 /// disagree and writes that commit late.
-const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// A full read that finds nothing is an alarm from this many known records on.
 const EMPTY_ALARM: u64 = 10;

@@ -1,12 +1,13 @@
 //! What Dynamics says of its contacts: all of them at first, then what changed.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::addresses::{Reading, deletions_first};
 use super::{OptoutError, OptoutIntake, Told};
 use crate::dynamics::{Failure, Outcome, Page};
+use crate::flows::full_read::CATCH_UP_MARGIN;
 use crate::flows::page_watch::PageWatch;
 use crate::flows::steps::link_refused;
 use crate::model::{Change, Flow, RecordId, SourceRow, Value};
@@ -34,10 +35,6 @@ enum Position {
     /// What changed; the delta link, or a page within a delta.
     Delta { link: String, obtained: Timestamp, within: bool },
 }
-
-/// How far before the start of a full read the catch-up looks, for clocks that
-/// disagree and writes that commit late.
-const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl Position {
     fn reading(&self, last: bool) -> Reading {
