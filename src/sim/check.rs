@@ -30,6 +30,7 @@ pub(crate) fn quiet(
         let wanted = in_scope(&contact, settings);
         let Some(profile) = profiles.get(id) else {
             if !wanted {
+                without_profile(*id, &contact, model)?;
                 continue;
             }
             return Err(Violation::new("I1", format!("{id} has no profile")));
@@ -117,6 +118,18 @@ fn fields(
                 "I1",
                 format!("{field} of {id} is {here:?}, not {there:?}"),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// What was said on a profile that is gone stands in Dynamics.
+fn without_profile(id: Uuid, contact: &Map<String, Value>, model: &Model) -> Result<(), Violation> {
+    for (pair, (column, flag)) in PAIRS.into_iter().enumerate() {
+        let is_set = contact.get(column) == Some(&Value::Bool(true));
+        if !is_set && model.is_out_in_dynamics(id, pair) {
+            let what = format!("{flag} of {id} went with its profile, and {column} is off");
+            return Err(Violation::new("I9", what));
         }
     }
     Ok(())

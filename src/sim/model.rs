@@ -234,6 +234,12 @@ impl Model {
         !unheard && self.said_no(id, pair).is_some_and(|side| self.reaches_campaign(side))
     }
 
+    /// The same of the contact in Dynamics.
+    pub(super) fn is_out_in_dynamics(&self, id: Uuid, pair: usize) -> bool {
+        self.direction != Direction::DynamicsToCampaign
+            && self.said_no(id, pair) == Some(Side::Campaign)
+    }
+
     /// Whether a contact has to be opted out because of those it took in.
     pub(crate) fn takes_over(&self, id: Uuid, pair: usize) -> bool {
         let losers = self.taken_over.get(&(id, pair));

@@ -86,6 +86,8 @@ pub(crate) enum How {
     Passes,
     /// `run`: the daemon, for so many seconds.
     Daemon(u64),
+    /// Not at all, for so many seconds.
+    Away(u64),
 }
 
 /// When the program dies.

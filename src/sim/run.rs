@@ -138,6 +138,10 @@ impl World<'_> {
                 ended.map(|ended| ended.map(|ends| format!("{ends:?}")))
             }
             How::Daemon(seconds) => self.daemon(round, seconds).await,
+            How::Away(_) => {
+                self.people(round, None).await;
+                Some(Ok("nobody ran".to_owned()))
+            }
         };
         failpoint::plan(None);
         self.waits.set(None);
@@ -169,7 +173,7 @@ impl World<'_> {
             self.meanwhile(&mut asked, self.wire.clock.sleep_until(until)).await;
             asked.extend(self.act(act, daemon));
         }
-        if let How::Daemon(seconds) = round.how {
+        if let How::Daemon(seconds) | How::Away(seconds) = round.how {
             let until = begin.plus(Duration::from_secs(seconds));
             self.meanwhile(&mut asked, self.wire.clock.sleep_until(until)).await;
         }

@@ -36,6 +36,8 @@ struct Society {
     jobs: bool,
     schema: bool,
     operators: bool,
+    /// Clocks are set all the time, and little else is done than to opt out.
+    clocks: bool,
 }
 
 impl Plan {
@@ -57,6 +59,7 @@ impl Plan {
             jobs: society.chance(40),
             schema: society.chance(15),
             operators: society.chance(30),
+            clocks: society.chance(10),
         };
         let direction = direction(&stream("direction"));
         let settings = settings(&stream("settings"), society, direction);
@@ -70,8 +73,11 @@ impl Plan {
         let settings_of = |it: &Stream| self::settings(it, society, direction);
         let variants = variants(&stream("variants"), restores_at_all);
         let round = |_| {
-            let how = how(&world);
-            let span = if let How::Daemon(seconds) = how { seconds * 1000 } else { 20_000 };
+            let how = how(&world, society);
+            let span = match how {
+                How::Passes => 20_000,
+                How::Daemon(seconds) | How::Away(seconds) => seconds * 1000,
+            };
             let mut during: Vec<_> =
                 acts(&people, 4, society).map(|act| (people.below(span), act)).collect();
             during.retain(|(_, act)| !matches!(act, Act::Clock(..)));
@@ -88,7 +94,7 @@ impl Plan {
                 rest: world.one_of(&[0, 1, 30, 900, 7_200]),
                 before,
                 during,
-                meddling: meddling(&meddlers, meddle_at_all),
+                meddling: meddling(&meddlers, meddle_at_all, society),
                 reload: (society.operators && operators.chance(50))
                     .then(|| (operators.below(3_000), settings_of(&operators))),
                 faults: rules(&faults, fault_rate),
@@ -110,9 +116,11 @@ impl Plan {
     }
 }
 
-fn how(world: &Stream) -> How {
-    match world.below(2) {
-        0 => How::Passes,
+fn how(world: &Stream, society: Society) -> How {
+    let away = if society.clocks { 30 } else { 5 };
+    match world.below(100) {
+        roll if roll < away => How::Away(world.one_of(&[60, 1_300, 5_000])),
+        roll if roll < 50 => How::Passes,
         _ => How::Daemon(world.one_of(&[5, 40, 150])),
     }
 }
@@ -120,9 +128,9 @@ fn how(world: &Stream) -> How {
 fn crash(crashes: &Stream, how: How) -> Crash {
     match crashes.below(6) {
         0 => Crash::Waits(1 + crashes.below(300)),
-        1 | 2 if how == How::Passes => {
+        1..4 if how == How::Passes => {
             let (flow, point) = (crashes.one_of(&FLOWS), crashes.one_of(&POINTS));
-            Crash::In(flow, point, 1 + crashes.below(12))
+            Crash::In(flow, point, 1 + crashes.below(8))
         }
         _ => Crash::At(crashes.one_of(&POINTS), 1 + crashes.below(60)),
     }
@@ -171,10 +179,17 @@ fn acts(people: &Stream, most: u64, society: Society) -> impl Iterator<Item = Ac
 
 fn act(people: &Stream, society: Society) -> Act {
     let who = people.index(64);
+    if society.clocks && people.chance(70) {
+        return match people.below(4) {
+            0 => clock_is_set(people),
+            1 => Act::InDynamics(who, people.index(2), people.chance(60)),
+            _ => Act::InCampaign(who, people.index(2), people.chance(60)),
+        };
+    }
     let owner = || people.chance(75).then(|| people.index(64));
     match people.below(44) {
-        28..31 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
-        31..34 if society.jobs => Act::Flip(who),
+        28..30 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
+        30..34 if society.jobs => Act::Flip(who),
         34 if society.schema => Act::Schema(Change::Further),
         35 if society.schema => Act::Schema(Change::Column(people.chance(60))),
         36 if society.schema => Act::Schema(Change::Field(people.chance(60))),
@@ -199,22 +214,25 @@ fn common(people: &Stream, who: usize, roll: u64) -> Act {
         25 => Act::ExpireTokens,
         26 => Act::RevokeAccess,
         27 => Act::OwnClock(people.below(240_000).cast_signed() - 120_000),
-        _ => {
-            let system = people.one_of(&[System::Dynamics, System::Campaign]);
-            let range = people.one_of(&[(30_000, 90_000), (900_000, 6_300_000)]);
-            let by = range.0 + people.below(range.1).cast_signed();
-            Act::Clock(system, if people.chance(50) { by } else { -by })
-        }
+        _ => clock_is_set(people),
     }
 }
 
+fn clock_is_set(people: &Stream) -> Act {
+    let system = people.one_of(&[System::Dynamics, System::Campaign]);
+    let range = people.one_of(&[(30_000, 90_000), (900_000, 6_300_000)]);
+    let by = range.0 + people.below(range.1).cast_signed();
+    Act::Clock(system, if people.chance(50) { by } else { -by })
+}
+
 /// What people do to those that the program is working on.
-fn meddling(it: &Stream, at_all: bool) -> Vec<Meddling> {
+fn meddling(it: &Stream, at_all: bool, society: Society) -> Vec<Meddling> {
     let count = if at_all { it.below(4) } else { 0 };
     (0..count)
         .map(|_| {
             let (pair, out) = (it.index(2), it.chance(60));
             let act = match it.below(20) {
+                0..6 if society.jobs => Act::Flip(0),
                 0..8 => Act::InDynamics(0, pair, out),
                 8..15 => Act::InCampaign(0, pair, out),
                 15 | 16 => Act::Argue(0, pair, out),
@@ -238,14 +256,15 @@ fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
         times: Some(times),
         ..FaultRule::always(Fault::Truncated)
     };
-    [of("POST", "profile", 1 + faults.below(2)), of("GET", "byExternalId", 5 + faults.below(8))]
+    let times = 5 + faults.below(30);
+    [of("POST", "profile", 1 + faults.below(3)), of("GET", "byExternalId", times)]
 }
 
 fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
     if rate == 0 {
         return Vec::new();
     }
-    if faults.chance(8) {
+    if faults.chance(15) {
         return doubtful_creations(faults).into();
     }
     let count = 1 + faults.below(3);

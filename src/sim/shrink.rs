@@ -89,6 +89,7 @@ fn circumstances(with: With<'_>, at: usize, round: &Round) {
     }
     match round.how {
         How::Passes => {}
+        How::Away(_) => with(&|it| it.rounds[at].how = How::Passes),
         How::Daemon(seconds) => {
             with(&|it| it.rounds[at].how = How::Passes);
             if seconds > 5 {
