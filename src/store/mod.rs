@@ -35,6 +35,7 @@ mod payload;
 mod place;
 mod presence;
 mod remap;
+pub(crate) mod remove;
 mod resync;
 mod run;
 mod scrub;
