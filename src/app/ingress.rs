@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::App;
-use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
+use crate::app::pass::{Driven, Ending, Frame, HeldBack, PassOptions, PassReport, Watch};
 use crate::app::pin::{CampaignPin, Pin, pin};
 use crate::app::tables::Prepared;
 use crate::delivery::{Delivery, DrainReport};
@@ -77,6 +77,7 @@ pub(super) fn of_intake(before: Ending, intake: IntakeReport) -> Ending {
         kept_refusing: before.kept_refusing.or(intake.kept_refusing),
         failed: before.failed || !intake.failed.is_empty(),
         held: before.held || !intake.held.is_empty(),
+        waves: intake.waves.into_iter().map(HeldBack::Deletes).collect(),
         ..before
     }
 }

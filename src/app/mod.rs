@@ -41,7 +41,7 @@ pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
-pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
+pub(crate) use pass::{HeldBack, PassEnd, PassOptions, PassReport, Watch, finished, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Meaning, Planned, Rehearsal, plan_ingress};

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::app::optout_keep::{
     address_book, address_column, take_up_refused, tell_shared, tell_skew,
 };
-use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
+use crate::app::pass::{Driven, Ending, Frame, HeldBack, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
 use crate::app::tables::lookup;
 use crate::campaign::Writer;
@@ -49,7 +49,7 @@ struct Work {
     delivery: Option<Failure>,
     /// What contacts met that are still open.
     kept: Option<Failure>,
-    held: bool,
+    held: Option<OptoutsHeld>,
     stopped: bool,
 }
 
@@ -137,7 +137,7 @@ async fn work(
     done.held = guard(store, settings).await?;
     // How many opt-outs would be lifted is known only when all was read. A file
     // that is refused may stay so for ever, and does not count.
-    if !done.held && done.read.is_none() {
+    if done.held.is_none() && done.read.is_none() {
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;
@@ -156,9 +156,12 @@ fn tell_stopped(failure: &Failure) {
     }
 }
 
-/// Whether more opt-outs would be lifted than pass unasked. Those that were
+/// More opt-outs than may be lifted unasked, if they are. Those that were
 /// held before count with those of this pass.
-async fn guard(store: &Store, settings: &OptoutSettings) -> Result<bool, StoreError> {
+async fn guard(
+    store: &Store,
+    settings: &OptoutSettings,
+) -> Result<Option<OptoutsHeld>, StoreError> {
     let guard = settings.guard;
     let (clearings, mapped, limit, approved) = store
         .call(move |work| {
@@ -175,9 +178,11 @@ async fn guard(store: &Store, settings: &OptoutSettings) -> Result<bool, StoreEr
     if approved > 0 {
         OptoutsReleased { flow: FLOW, clearings: approved }.emit();
     }
-    let Some(limit) = limit else { return Ok(false) };
-    OptoutsHeld { flow: FLOW, clearings, mapped, limit }.emit();
-    Ok(true)
+    let held = limit.map(|limit| OptoutsHeld { flow: FLOW, clearings, mapped, limit });
+    if let Some(held) = &held {
+        held.emit();
+    }
+    Ok(held)
 }
 
 /// Which limit so many clearings pass; up to a few pass in any case.
@@ -195,7 +200,8 @@ fn of_work(work: Work) -> Ending {
     ending.kept_refusing = ending.kept_refusing.or(work.kept);
     ending.stopped_by = work.delivery;
     ending.stopped = work.stopped;
-    ending.held = work.held;
+    ending.held = work.held.is_some();
+    ending.waves = work.held.into_iter().map(HeldBack::Clearings).collect();
     ending
 }
 

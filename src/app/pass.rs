@@ -17,7 +17,7 @@ use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted, pass_over};
+use crate::telemetry::{DeletesHeld, FlowFinished, FlowStarted, OptoutsHeld, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -95,6 +95,31 @@ pub(crate) struct PassReport {
     pub(crate) came: Came,
     /// Whether it was told of.
     pub(crate) told: bool,
+    /// The run.
+    pub(crate) run: RunId,
+    /// Requests to the system that it reads.
+    pub(crate) source_calls: u64,
+    /// What waits for a person's approval.
+    pub(crate) held: Vec<HeldBack>,
+}
+
+/// What a guard holds back.
+#[derive(Clone, Debug)]
+pub(crate) enum HeldBack {
+    /// Deletions of a table.
+    Deletes(DeletesHeld),
+    /// Opt-outs that would be lifted.
+    Clearings(OptoutsHeld),
+}
+
+impl HeldBack {
+    /// Writes it to the log.
+    pub(crate) fn emit(&self) {
+        match self {
+            Self::Deletes(event) => event.emit(),
+            Self::Clearings(event) => event.emit(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +127,8 @@ impl PassReport {
     /// Of a pass that ended so, and was told of.
     pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
         let came = Came { outcome: outcome(&end, false), counts, alike: 0 };
-        Self { end, counts, came, told: true }
+        let (run, source_calls, held) = (RunId(0), 0, Vec::new());
+        Self { end, counts, came, told: true, run, source_calls, held }
     }
 }
 
@@ -125,6 +151,8 @@ pub(super) struct Ending {
     pub(super) all_failed: bool,
     /// Whether something waits for a person.
     pub(super) held: bool,
+    /// What a guard holds back.
+    pub(super) waves: Vec<HeldBack>,
 }
 
 /// Runs one pass of a flow. `watch` is called now and then.
@@ -195,7 +223,8 @@ impl<'a> Frame<'a> {
         FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
         let patience = Patience::new(app, flow, &tally, options.patience);
-        let (shown, told) = (None, None);
+        // A pass that does no more than that tells nothing.
+        let (shown, told) = (None, Some((tally.get(), carried)));
         Ok(Self {
             app,
             store,
@@ -230,6 +259,7 @@ impl<'a> Frame<'a> {
             watch: &mut *self.watch,
             last: &mut self.shown,
             told: &mut self.told,
+            quiet: quiet_about(self.before),
         };
         let stopped = async {
             match stop {
@@ -272,7 +302,7 @@ impl<'a> Frame<'a> {
                 u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             )
         };
-        let failed = ending.failed;
+        let (failed, held) = (ending.failed, ending.waves.clone());
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
         self.app.lasting.meters.settle().await;
@@ -283,13 +313,14 @@ impl<'a> Frame<'a> {
         let (came, news) =
             Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);
         let told = self.asked || news;
-        tell_finished((flow, run), came, source - self.calls.1, told);
+        let source_calls = source - self.calls.1;
+        finished((flow, run), (outcome, &counts), source_calls).emit(told);
         if !matches!(end, PassEnd::Stopped) {
             pass_over(flow);
         }
         let days = self.app.config.store.trace_days;
         store.call(move |work| work.prune_trace(days, run)).await?;
-        Ok(PassReport { end, counts, came, told })
+        Ok(PassReport { end, counts, came, told, run, source_calls, held })
     }
 }
 
@@ -320,6 +351,11 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
         calls: 0,
         duration_ms,
     }
+}
+
+/// Whether reading again is no progress: the pass before this one failed after it.
+fn quiet_about(before: Option<Came>) -> bool {
+    before.is_some_and(|came| came.outcome == RunOutcome::Failed)
 }
 
 /// What a pass came to.
@@ -367,8 +403,12 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
     }
 }
 
-fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news: bool) {
-    let Came { outcome, counts, .. } = came;
+/// The line about a pass that is over.
+pub(crate) fn finished(
+    (flow, run): (Flow, RunId),
+    (outcome, counts): (RunOutcome, &Counts),
+    source_calls: u64,
+) -> FlowFinished {
     FlowFinished {
         flow,
         run,
@@ -384,7 +424,6 @@ fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news
         source_calls,
         duration_ms: counts.duration_ms,
     }
-    .emit(news);
 }
 
 #[cfg(test)]

@@ -32,7 +32,9 @@ mod sink;
 mod slices;
 mod status;
 mod sync;
+mod told;
 mod trace;
+mod words;
 
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;

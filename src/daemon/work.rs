@@ -275,7 +275,7 @@ impl Worker {
         }
         for (_, reply) in ended.waiters {
             // Who asked may have gone.
-            let _ = reply.send(report.end.clone());
+            let _ = reply.send(report.clone());
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ pub(crate) use error::StoreError;
 pub(crate) use event::{EventStage, LeasedEvent, NewEvent};
 pub(crate) use event_letter::{EventEnd, EventSource, NewEventLetter};
 pub(crate) use file::{FileState, KnownFile};
-pub(crate) use forget::Forgotten;
+pub(crate) use forget::{Forgotten, Names};
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
 pub(crate) use link::{LinkRow, Place, Standing};

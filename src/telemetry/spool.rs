@@ -88,6 +88,10 @@ impl Spool {
         let mut parts = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
+            if entry.path().extension().is_some_and(|end| end == "new") {
+                // Left by a crash, see `thin_out`.
+                let _ = fs::remove_file(entry.path());
+            }
             if let Some(number) = entry.file_name().to_str().and_then(number) {
                 parts.push((number, entry.metadata()?.len()));
             }
@@ -143,6 +147,31 @@ impl Spool {
             // One that stays is copied again under its old name.
             let _ = fs::remove_file(lines.path(number));
         }
+    }
+
+    /// Takes lines out of all parts, also of the one that grows, which is finished
+    /// by it. Nobody logs meanwhile. Gives how many went.
+    ///
+    /// # Errors
+    /// Where a part cannot be read or written; those before it are done.
+    pub(crate) fn take_out(&self, wanted: impl Fn(&str) -> bool) -> io::Result<u64> {
+        let mut lines = self.lines();
+        let Some(lines) = lines.as_mut() else { return Ok(0) };
+        lines.finish();
+        let mut gone = 0;
+        for at in 0..lines.parts.len() {
+            let Some((number, _)) = lines.parts.get(at).copied() else { continue };
+            let path = lines.path(number);
+            let (taken, bytes) = match thin_out(&path, &wanted) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                done => done?,
+            };
+            gone += taken;
+            if let Some(part) = lines.parts.get_mut(at) {
+                part.1 = bytes;
+            }
+        }
+        Ok(gone)
     }
 
     /// What was lost since this was asked last.
@@ -228,6 +257,38 @@ fn read(number: u64, path: &Path) -> io::Result<Part> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     text.truncate(whole);
     Ok(Part { number, changed, text })
+}
+
+/// Takes lines out of a part. Its time stays, and with it the name of its copy.
+/// Gives how many went, and the bytes that stay.
+fn thin_out(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<(u64, u64)> {
+    let changed = fs::metadata(path)?.modified()?;
+    let text = fs::read(path)?;
+    let (mut kept, mut gone) = (Vec::with_capacity(text.len()), 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if wanted(&String::from_utf8_lossy(line)) {
+            gone += 1;
+        } else {
+            kept.extend_from_slice(line);
+        }
+    }
+    let bytes = kept.len() as u64;
+    if gone > 0 {
+        // What a crash leaves of it is overwritten by the repetition.
+        let new = path.with_extension("new");
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let written = file
+            .write_all(&kept)
+            .and_then(|()| file.set_modified(changed))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&new, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written?;
+    }
+    Ok((gone, bytes))
 }
 
 /// The number of a part with this name.
@@ -351,6 +412,32 @@ mod tests {
         spool.write_all(b"two\n").unwrap();
         spool.finish();
         assert_eq!(text(&spool), Some((1, "two\n".to_owned())));
+    }
+
+    #[test]
+    fn lines_are_taken_out_of_all_parts_and_the_others_stay_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        opened(directory.path()).write_all(b"a Ada\nb\nc Ada").unwrap();
+        fs::write(directory.path().join("spool/00000001.new"), "left by a crash: Ada").unwrap();
+        let mut spool = opened(directory.path());
+        let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let first = directory.path().join("spool/00000001.jsonl");
+        File::options().write(true).open(&first).unwrap().set_modified(then).unwrap();
+        spool.write_all(b"d\n").unwrap();
+        spool.write_all(b"e Ada\n").unwrap();
+        assert_eq!(spool.take_out(|line| line.contains("Ada")).unwrap(), 3);
+        assert_eq!(spool.take_out(|line| line.contains("Ada")).unwrap(), 0);
+        spool.write_all(b"f\n").unwrap();
+        assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(spool.oldest().unwrap().unwrap().changed, then);
+        assert_eq!(text(&spool), Some((1, "b\n".to_owned())));
+        spool.remove(1);
+        assert_eq!(text(&spool), Some((2, "d\n".to_owned())));
+        spool.remove(2);
+        spool.finish();
+        assert_eq!(text(&spool), Some((3, "f\n".to_owned())));
+        spool.remove(3);
+        assert_eq!(fs::read_dir(directory.path().join("spool")).unwrap().count(), 0);
     }
 
     #[test]
