@@ -7,7 +7,7 @@ use crate::app::pass::{Driven, Ending, Frame, HeldBack, PassOptions, PassReport,
 use crate::app::pin::{CampaignPin, Pin, pin};
 use crate::app::tables::Prepared;
 use crate::delivery::{Delivery, DrainReport};
-use crate::flows::ingress::{Intake, IntakeReport};
+use crate::flows::ingress::{Intake, IntakeReport, Table};
 use crate::flows::requests::Requests;
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Store, StoreError};
@@ -31,13 +31,21 @@ pub(super) async fn sync_ingress(
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
     let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
-    let ending = match frame.drive(prepare(app, store), Some(&options.stop)).await? {
+    let began = app.clock.monotonic();
+    let known = app.tables_to_look_by(&options);
+    let tally = frame.tally.clone();
+    let first = look(app, store, (&tally, known));
+    let ending = match frame.drive(first, Some(&options.stop)).await? {
         Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
         Driven::Stopped => Ending { stopped: true, ..Ending::default() },
-        Driven::Ended(prepared) => {
+        Driven::Ended(Look::Idle) => {
+            let_go_of_unmapped(app, store).await?;
+            Ending::default()
+        }
+        Driven::Ended(Look::Work(prepared)) => {
+            app.known.note(began, &prepared);
             let before = of_tables(&prepared);
             let names: Vec<_> = prepared.tables.iter().map(|table| table.name.clone()).collect();
-            let tally = frame.tally.clone();
             let work = work(app, store, &tally, (prepared, options));
             match Box::pin(frame.drive(work, None)).await? {
                 Driven::Ended(halves) => of_halves(before, halves, &names),
@@ -57,6 +65,29 @@ pub(super) async fn sync_ingress(
         LinksWaiting { flow: FLOW, table, waiting }.emit();
     }
     frame.close(ending, overtaken).await
+}
+
+/// What a pass finds to do.
+enum Look {
+    /// Nothing has changed.
+    Idle,
+    /// All that it needs, by the schemas as they are now.
+    Work(Prepared),
+}
+
+/// Looks for something to do by what is `known`; if there is, or nothing is
+/// known, prepares the tables.
+async fn look(
+    app: &App,
+    store: &Store,
+    (tally, known): (&Tally, Option<Vec<Table>>),
+) -> Result<Look, StoreError> {
+    if let Some(tables) = known
+        && app.is_idle((store, tally), &tables).await?
+    {
+        return Ok(Look::Idle);
+    }
+    prepare(app, store).await.map(Look::Work)
 }
 
 /// What the tables of a pass mean for its end.

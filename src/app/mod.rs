@@ -14,6 +14,7 @@ mod egress;
 mod explore;
 mod guardrails;
 mod ingress;
+mod known;
 mod log_copy;
 mod optout;
 mod optout_keep;

@@ -32,6 +32,8 @@ pub(crate) struct PassOptions {
     pub(crate) again: bool,
     /// Whether someone asked for it, and not the schedule.
     pub(crate) asked: bool,
+    /// Whether both schemas are read, also where nothing has changed.
+    pub(crate) anew: bool,
     /// What the pass before it came to, where it is known.
     pub(crate) before: Option<Came>,
 }

@@ -218,6 +218,7 @@ async fn carry_out(
         stop: Stop::default(),
         again: false,
         asked: true,
+        anew: true,
         before: None,
     };
     let passed = sync(app, store, Flow::Ingress, options, &mut |_| draw()).await?;

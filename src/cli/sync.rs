@@ -99,6 +99,7 @@ async fn passes(
             stop: stop.clone(),
             again: false,
             asked: true,
+            anew: true,
             before: None,
         };
         let mut watch = |watch| progress.show(flow.as_str(), watch);

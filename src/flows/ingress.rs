@@ -140,7 +140,7 @@ impl Intake {
     /// What must be right before anything is read: rows are what was written,
     /// nothing waits for what is there, and links that the configuration dropped
     /// hold nobody up.
-    async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
+    pub(super) async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
         let linkless: Vec<TableName> = tables
             .iter()
             .filter(|table| !table.has_links())

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::cli::args::Json;
+use crate::daemon::Piece;
 use crate::model::RowVersion;
 use crate::model::consent::{Agreement, CampaignSide, DynamicsSide, Reason, Skew};
 use crate::store::Work;
