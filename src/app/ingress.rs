@@ -38,11 +38,11 @@ pub(super) async fn sync_ingress(
     let ending = match frame.drive(first, Some(&options.stop)).await? {
         Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
         Driven::Stopped => Ending { stopped: true, ..Ending::default() },
-        Driven::Ended(Look::Idle) => {
+        Driven::Ended(None) => {
             let_go_of_unmapped(app, store).await?;
             Ending::default()
         }
-        Driven::Ended(Look::Work(prepared)) => {
+        Driven::Ended(Some(prepared)) => {
             app.known.note(began, &prepared);
             let before = of_tables(&prepared);
             let names: Vec<_> = prepared.tables.iter().map(|table| table.name.clone()).collect();
@@ -67,27 +67,20 @@ pub(super) async fn sync_ingress(
     frame.close(ending, overtaken).await
 }
 
-/// What a pass finds to do.
-enum Look {
-    /// Nothing has changed.
-    Idle,
-    /// All that it needs, by the schemas as they are now.
-    Work(Prepared),
-}
-
 /// Looks for something to do by what is `known`; if there is, or nothing is
-/// known, prepares the tables.
+/// known, prepares the tables by the schemas as they are now. None: nothing has
+/// changed.
 async fn look(
     app: &App,
     store: &Store,
     (tally, known): (&Tally, Option<Vec<Table>>),
-) -> Result<Look, StoreError> {
+) -> Result<Option<Prepared>, StoreError> {
     if let Some(tables) = known
         && app.is_idle((store, tally), &tables).await?
     {
-        return Ok(Look::Idle);
+        return Ok(None);
     }
-    prepare(app, store).await.map(Look::Work)
+    prepare(app, store).await.map(Some)
 }
 
 /// What the tables of a pass mean for its end.

@@ -16,13 +16,20 @@ use crate::store::{RunOutcome, Store, StoreError};
 
 /// Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<Option<(Monotonic, Vec<Table>)>>>);
+pub(super) struct Known(Arc<Mutex<Option<Read>>>);
+
+/// Tables, and when their schemas were asked for.
+#[derive(Debug)]
+struct Read {
+    since: Monotonic,
+    tables: Vec<Table>,
+}
 
 impl Known {
     fn get(&self, now: Monotonic, longest: Duration) -> Option<Vec<Table>> {
         let known = self.lock();
-        let (since, tables) = known.as_ref()?;
-        (now.since(*since) < longest).then(|| tables.clone())
+        let read = known.as_ref()?;
+        (now.since(read.since) < longest).then(|| read.tables.clone())
     }
 
     /// Takes what a pass prepared; `since`: when it began to ask. Where a table
@@ -32,10 +39,10 @@ impl Known {
             && prepared.refused.is_none()
             && prepared.kept_refusing.is_none()
             && !prepared.tables.is_empty();
-        *self.lock() = whole.then(|| (since, prepared.tables.clone()));
+        *self.lock() = whole.then(|| Read { since, tables: prepared.tables.clone() });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Monotonic, Vec<Table>)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Read>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
