@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::App;
-use crate::app::pass::{Driven, Ending, Frame, HeldBack, PassOptions, PassReport, Watch};
+use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::{CampaignPin, Pin, pin};
 use crate::app::tables::Prepared;
+use crate::app::told::HeldBack;
 use crate::delivery::{Delivery, DrainReport};
 use crate::flows::ingress::{Intake, IntakeReport, Table};
 use crate::flows::requests::Requests;

@@ -36,13 +36,14 @@ mod rights;
 mod story;
 mod suggest;
 mod tables;
+mod told;
 
 pub(crate) use budget::budget_findings;
 pub(crate) use came::Came;
 pub(crate) use connect::{App, SetupError};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
-pub(crate) use pass::{HeldBack, PassEnd, PassOptions, PassReport, Watch, finished, sync};
+pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};
 pub(crate) use provision::{KeyMade, Provisioned};
 pub(crate) use provision_mail::{MailPlan, MailWish, OwnIds, Stepped};
 pub(crate) use rehearsal::{Look, Meaning, Planned, Rehearsal, plan_ingress};
@@ -57,6 +58,7 @@ pub(crate) use report_read::status;
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;
+pub(crate) use told::{HeldBack, finished};
 
 /// What changes the metadata of Dynamics, for `provision` to show.
 pub(crate) use crate::dynamics::MetadataRequest;

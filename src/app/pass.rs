@@ -12,12 +12,13 @@ use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
 use crate::app::pin::CampaignPin;
 use crate::app::progress::{Patience, Ticker};
+use crate::app::told::{HeldBack, finished};
 use crate::clock::Monotonic;
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{DeletesHeld, FlowFinished, FlowStarted, OptoutsHeld, pass_over};
+use crate::telemetry::{FlowStarted, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -103,25 +104,6 @@ pub(crate) struct PassReport {
     pub(crate) source_calls: u64,
     /// What waits for a person's approval.
     pub(crate) held: Vec<HeldBack>,
-}
-
-/// What a guard holds back.
-#[derive(Clone, Debug)]
-pub(crate) enum HeldBack {
-    /// Deletions of a table.
-    Deletes(DeletesHeld),
-    /// Opt-outs that would be lifted.
-    Clearings(OptoutsHeld),
-}
-
-impl HeldBack {
-    /// Writes it to the log.
-    pub(crate) fn emit(&self) {
-        match self {
-            Self::Deletes(event) => event.emit(),
-            Self::Clearings(event) => event.emit(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -402,29 +384,6 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
         | PassEnd::Refused(_)
         | PassEnd::KeptRefusing(_)
         | PassEnd::GaveUp => RunOutcome::Failed,
-    }
-}
-
-/// The line about a pass that is over.
-pub(crate) fn finished(
-    (flow, run): (Flow, RunId),
-    (outcome, counts): (RunOutcome, &Counts),
-    source_calls: u64,
-) -> FlowFinished {
-    FlowFinished {
-        flow,
-        run,
-        outcome: outcome.as_str(),
-        read: counts.read,
-        written: counts.written,
-        unchanged: counts.unchanged,
-        filtered: counts.filtered,
-        deleted: counts.deleted,
-        pending: counts.pending,
-        dead_lettered: counts.dead_lettered,
-        calls: counts.calls,
-        source_calls,
-        duration_ms: counts.duration_ms,
     }
 }
 
