@@ -9,6 +9,7 @@ use crate::app::activities::activity_targets;
 use crate::app::aging::Told;
 use crate::app::budget::{Meters, day_limit};
 use crate::app::egress::{Quiet, journal_source};
+use crate::app::known::Known;
 use crate::campaign;
 use crate::campaign::sftp::{Server, Sftp};
 use crate::clock::Clock;
@@ -61,6 +62,8 @@ pub(crate) struct App {
     pub(crate) quiet: Quiet,
     /// Where activities of e-mail events go.
     pub(crate) activities: ActivityTargets,
+    /// What the last pass of `ingress` read of the schemas.
+    pub(super) known: Known,
     /// What outlives a configuration.
     pub(super) lasting: Lasting,
 }
@@ -182,6 +185,7 @@ impl App {
             log_server,
             quiet: Quiet::default(),
             activities,
+            known: Known::default(),
             lasting,
             dynamics,
             campaign: campaign::Reader::new(campaign, campaign_origin),

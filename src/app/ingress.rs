@@ -6,8 +6,9 @@ use crate::app::App;
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::{CampaignPin, Pin, pin};
 use crate::app::tables::Prepared;
+use crate::app::told::HeldBack;
 use crate::delivery::{Delivery, DrainReport};
-use crate::flows::ingress::{Intake, IntakeReport};
+use crate::flows::ingress::{Intake, IntakeReport, Table};
 use crate::flows::requests::Requests;
 use crate::model::{Flow, TableName, Tally};
 use crate::store::{Store, StoreError};
@@ -31,13 +32,21 @@ pub(super) async fn sync_ingress(
     watch: &mut (dyn FnMut(Watch) + Send),
 ) -> Result<PassReport, StoreError> {
     let mut frame = Frame::open(app, store, FLOW, &options, watch).await?;
-    let ending = match frame.drive(prepare(app, store), Some(&options.stop)).await? {
+    let began = app.clock.monotonic();
+    let known = app.tables_to_look_by(&options);
+    let tally = frame.tally.clone();
+    let first = look(app, store, (&tally, known));
+    let ending = match frame.drive(first, Some(&options.stop)).await? {
         Driven::GaveUp => Ending { gave_up: true, ..Ending::default() },
         Driven::Stopped => Ending { stopped: true, ..Ending::default() },
-        Driven::Ended(prepared) => {
+        Driven::Ended(None) => {
+            let_go_of_unmapped(app, store).await?;
+            Ending::default()
+        }
+        Driven::Ended(Some(prepared)) => {
+            app.known.note(began, &prepared);
             let before = of_tables(&prepared);
             let names: Vec<_> = prepared.tables.iter().map(|table| table.name.clone()).collect();
-            let tally = frame.tally.clone();
             let work = work(app, store, &tally, (prepared, options));
             match Box::pin(frame.drive(work, None)).await? {
                 Driven::Ended(halves) => of_halves(before, halves, &names),
@@ -59,6 +68,22 @@ pub(super) async fn sync_ingress(
     frame.close(ending, overtaken).await
 }
 
+/// Looks for something to do by what is `known`; if there is, or nothing is
+/// known, prepares the tables by the schemas as they are now. None: nothing has
+/// changed.
+async fn look(
+    app: &App,
+    store: &Store,
+    (tally, known): (&Tally, Option<Vec<Table>>),
+) -> Result<Option<Prepared>, StoreError> {
+    if let Some(tables) = known
+        && app.is_idle((store, tally), &tables).await?
+    {
+        return Ok(None);
+    }
+    prepare(app, store).await.map(Some)
+}
+
 /// What the tables of a pass mean for its end.
 pub(super) fn of_tables(prepared: &Prepared) -> Ending {
     Ending {
@@ -77,6 +102,7 @@ pub(super) fn of_intake(before: Ending, intake: IntakeReport) -> Ending {
         kept_refusing: before.kept_refusing.or(intake.kept_refusing),
         failed: before.failed || !intake.failed.is_empty(),
         held: before.held || !intake.held.is_empty(),
+        waves: intake.waves.into_iter().map(HeldBack::Deletes).collect(),
         ..before
     }
 }

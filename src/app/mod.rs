@@ -14,6 +14,7 @@ mod egress;
 mod explore;
 mod guardrails;
 mod ingress;
+mod known;
 mod log_copy;
 mod optout;
 mod optout_keep;
@@ -35,6 +36,7 @@ mod rights;
 mod story;
 mod suggest;
 mod tables;
+mod told;
 
 pub(crate) use budget::budget_findings;
 pub(crate) use came::Came;
@@ -56,6 +58,7 @@ pub(crate) use report_read::status;
 pub(crate) use resync::{Wish, ask, forget_comparisons, verify};
 pub(crate) use story::{Standing, Story, WaitsFor, story};
 pub(crate) use suggest::suggest;
+pub(crate) use told::{HeldBack, finished};
 
 /// What changes the metadata of Dynamics, for `provision` to show.
 pub(crate) use crate::dynamics::MetadataRequest;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::optout_keep::{
-    address_book, address_column, take_up_refused, tell_shared, tell_skew,
+    address_book, address_column, guard, take_up_refused, tell_shared, tell_skew,
 };
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
 use crate::app::tables::lookup;
+use crate::app::told::HeldBack;
 use crate::campaign::Writer;
 use crate::config::OptoutSettings;
 use crate::delivery::consent::{ConsentDelivery, ConsentTarget, Round};
@@ -19,23 +20,19 @@ use crate::flows::optout::{FileReport, FileSource, OptoutError, OptoutIntake, Op
 use crate::http::{Failure, Outcome};
 use crate::mapping::compile;
 use crate::mapping::spec::TableMapping;
-use crate::model::consent::{BoundPair, ClearingGuard, FlagPair};
+use crate::model::consent::{BoundPair, FlagPair};
 use crate::model::{
     Column, ColumnName, ColumnType, FieldName, FieldType, Flow, ResourceSchema, Stop, TableName,
-    TableSchema, Tally, exceeded,
+    TableSchema, Tally,
 };
-use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{OptoutsHeld, OptoutsReleased, TableFailed, tell_stop};
+use crate::telemetry::{OptoutsHeld, TableFailed, tell_stop};
 
 const FLOW: Flow = Flow::Optout;
 
 /// Contacts that are settled at one time, at most: each takes a few requests
 /// to both systems, one after the other.
 pub(super) const CONTACTS: usize = 16;
-
-/// Clearings that pass in any case.
-const ALWAYS: u64 = 50;
 
 /// Columns beside the flags: when a contact was changed, and what it was merged
 /// into.
@@ -49,7 +46,7 @@ struct Work {
     delivery: Option<Failure>,
     /// What contacts met that are still open.
     kept: Option<Failure>,
-    held: bool,
+    held: Option<OptoutsHeld>,
     stopped: bool,
 }
 
@@ -137,7 +134,7 @@ async fn work(
     done.held = guard(store, settings).await?;
     // How many opt-outs would be lifted is known only when all was read. A file
     // that is refused may stay so for ever, and does not count.
-    if !done.held && done.read.is_none() {
+    if done.held.is_none() && done.read.is_none() {
         delivery.run(Round::Clearing).await?;
     }
     delivery.run(Round::Approved).await?;
@@ -156,38 +153,6 @@ fn tell_stopped(failure: &Failure) {
     }
 }
 
-/// Whether more opt-outs would be lifted than pass unasked. Those that were
-/// held before count with those of this pass.
-async fn guard(store: &Store, settings: &OptoutSettings) -> Result<bool, StoreError> {
-    let guard = settings.guard;
-    let (clearings, mapped, limit, approved) = store
-        .call(move |work| {
-            work.move_flags(FlagState::Held, FlagState::Clearing)?;
-            let clearings = work.flag_count(FlagState::Clearing)?;
-            let mapped = work.mapped_records(&contact())?;
-            let limit = held_back(guard, clearings, mapped);
-            if limit.is_some() {
-                work.move_flags(FlagState::Clearing, FlagState::Held)?;
-            }
-            Ok((clearings, mapped, limit, work.flag_count(FlagState::Approved)?))
-        })
-        .await?;
-    if approved > 0 {
-        OptoutsReleased { flow: FLOW, clearings: approved }.emit();
-    }
-    let Some(limit) = limit else { return Ok(false) };
-    OptoutsHeld { flow: FLOW, clearings, mapped, limit }.emit();
-    Ok(true)
-}
-
-/// Which limit so many clearings pass; up to a few pass in any case.
-fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'static str> {
-    if clearings <= ALWAYS {
-        return None;
-    }
-    exceeded(clearings, mapped, guard.rows, guard.percent, ALWAYS)
-}
-
 fn of_work(work: Work) -> Ending {
     let mut ending = work.read.as_ref().map(of_failure).unwrap_or_default();
     ending.failed |= work.read.is_some() || work.files_refused;
@@ -195,7 +160,8 @@ fn of_work(work: Work) -> Ending {
     ending.kept_refusing = ending.kept_refusing.or(work.kept);
     ending.stopped_by = work.delivery;
     ending.stopped = work.stopped;
-    ending.held = work.held;
+    ending.held = work.held.is_some();
+    ending.waves = work.held.into_iter().map(HeldBack::Clearings).collect();
     ending
 }
 

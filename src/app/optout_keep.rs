@@ -1,5 +1,6 @@
 //! What a pass of the opt-out flow looks after beside the flags: addresses
-//! that contacts share, contacts that Dynamics refused, clocks that are wrong.
+//! that contacts share, contacts that Dynamics refused, clocks that are wrong, and the
+//! guard of what would be lifted.
 
 use std::time::Duration;
 
@@ -8,10 +9,13 @@ use jiff::SignedDuration;
 use crate::clock::Clock;
 use crate::config::OptoutSettings;
 use crate::flows::optout::AddressBook;
-use crate::model::consent::Skew;
-use crate::model::{ColumnName, ColumnType, Flow, TableSchema};
+use crate::model::consent::{ClearingGuard, Skew};
+use crate::model::{ColumnName, ColumnType, Flow, TableName, TableSchema, exceeded};
+use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{OptoutClockSkew, OptoutsRetried, OptoutsShareAddress};
+use crate::telemetry::{
+    OptoutClockSkew, OptoutsHeld, OptoutsReleased, OptoutsRetried, OptoutsShareAddress,
+};
 
 const FLOW: Flow = Flow::Optout;
 
@@ -23,6 +27,9 @@ const REST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Refused contacts that are tried again in one pass.
 const MOST_AGAIN: usize = 500;
+
+/// Clearings that pass in any case.
+const ALWAYS: u64 = 50;
 
 /// Clocks that are further apart than this are worth a word.
 const FAR_APART: Duration = Duration::from_secs(30);
@@ -117,4 +124,41 @@ pub(super) async fn take_up_refused(store: &Store, clock: &Clock) -> Result<(), 
         OptoutsRetried { flow: FLOW, dead_letters }.emit();
     }
     Ok(())
+}
+
+/// More opt-outs than may be lifted unasked, if they are. Those that were
+/// held before count with those of this pass.
+pub(super) async fn guard(
+    store: &Store,
+    settings: &OptoutSettings,
+) -> Result<Option<OptoutsHeld>, StoreError> {
+    let guard = settings.guard;
+    let (clearings, mapped, limit, approved) = store
+        .call(move |work| {
+            work.move_flags(FlagState::Held, FlagState::Clearing)?;
+            let clearings = work.flag_count(FlagState::Clearing)?;
+            let mapped = work.mapped_records(&TableName::contact())?;
+            let limit = held_back(guard, clearings, mapped);
+            if limit.is_some() {
+                work.move_flags(FlagState::Clearing, FlagState::Held)?;
+            }
+            Ok((clearings, mapped, limit, work.flag_count(FlagState::Approved)?))
+        })
+        .await?;
+    if approved > 0 {
+        OptoutsReleased { flow: FLOW, clearings: approved }.emit();
+    }
+    let held = limit.map(|limit| OptoutsHeld { flow: FLOW, clearings, mapped, limit });
+    if let Some(held) = &held {
+        held.emit();
+    }
+    Ok(held)
+}
+
+/// Which limit so many clearings pass; up to a few pass in any case.
+fn held_back(guard: ClearingGuard, clearings: u64, mapped: u64) -> Option<&'static str> {
+    if clearings <= ALWAYS {
+        return None;
+    }
+    exceeded(clearings, mapped, guard.rows, guard.percent, ALWAYS)
 }

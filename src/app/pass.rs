@@ -12,12 +12,13 @@ use crate::app::ingress::sync_ingress;
 use crate::app::optout::sync_optout;
 use crate::app::pin::CampaignPin;
 use crate::app::progress::{Patience, Ticker};
+use crate::app::told::{HeldBack, finished};
 use crate::clock::Monotonic;
 use crate::flows::requests::Requests;
 use crate::http::{Failure, Outcome};
 use crate::model::{Flow, RunId, Stop, Tally, TallyDelta};
 use crate::store::{Counts, RunOutcome, Store, StoreError};
-use crate::telemetry::{FlowFinished, FlowStarted, pass_over};
+use crate::telemetry::{FlowStarted, pass_over};
 
 /// How a pass is to run.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct PassOptions {
     pub(crate) again: bool,
     /// Whether someone asked for it, and not the schedule.
     pub(crate) asked: bool,
+    /// Whether both schemas are read, also where nothing has changed.
+    pub(crate) anew: bool,
     /// What the pass before it came to, where it is known.
     pub(crate) before: Option<Came>,
 }
@@ -95,6 +98,12 @@ pub(crate) struct PassReport {
     pub(crate) came: Came,
     /// Whether it was told of.
     pub(crate) told: bool,
+    /// The run.
+    pub(crate) run: RunId,
+    /// Requests to the system that it reads.
+    pub(crate) source_calls: u64,
+    /// What waits for a person's approval.
+    pub(crate) held: Vec<HeldBack>,
 }
 
 #[cfg(test)]
@@ -102,7 +111,8 @@ impl PassReport {
     /// Of a pass that ended so, and was told of.
     pub(crate) fn test(end: PassEnd, counts: Counts) -> Self {
         let came = Came { outcome: outcome(&end, false), counts, alike: 0 };
-        Self { end, counts, came, told: true }
+        let (run, source_calls, held) = (RunId(0), 0, Vec::new());
+        Self { end, counts, came, told: true, run, source_calls, held }
     }
 }
 
@@ -125,6 +135,8 @@ pub(super) struct Ending {
     pub(super) all_failed: bool,
     /// Whether something waits for a person.
     pub(super) held: bool,
+    /// What a guard holds back.
+    pub(super) waves: Vec<HeldBack>,
 }
 
 /// Runs one pass of a flow. `watch` is called now and then.
@@ -195,7 +207,8 @@ impl<'a> Frame<'a> {
         FlowStarted { flow, run, backlog: carried }.emit(asked || before.is_none());
         tally.add(TallyDelta { read: carried, ..TallyDelta::default() });
         let patience = Patience::new(app, flow, &tally, options.patience);
-        let (shown, told) = (None, None);
+        // A pass that does no more than that tells nothing.
+        let (shown, told) = (None, Some((tally.get(), carried)));
         Ok(Self {
             app,
             store,
@@ -230,6 +243,7 @@ impl<'a> Frame<'a> {
             watch: &mut *self.watch,
             last: &mut self.shown,
             told: &mut self.told,
+            quiet: quiet_about(self.before),
         };
         let stopped = async {
             match stop {
@@ -272,7 +286,7 @@ impl<'a> Frame<'a> {
                 u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             )
         };
-        let failed = ending.failed;
+        let (failed, held) = (ending.failed, ending.waves.clone());
         let end = judge(ending, &counts);
         let outcome = outcome(&end, failed);
         self.app.lasting.meters.settle().await;
@@ -283,13 +297,14 @@ impl<'a> Frame<'a> {
         let (came, news) =
             Came::after(self.before, (outcome, counts), self.app.config.daemon.tell_idle);
         let told = self.asked || news;
-        tell_finished((flow, run), came, source - self.calls.1, told);
+        let source_calls = source - self.calls.1;
+        finished((flow, run), (outcome, &counts), source_calls).emit(told);
         if !matches!(end, PassEnd::Stopped) {
             pass_over(flow);
         }
         let days = self.app.config.store.trace_days;
         store.call(move |work| work.prune_trace(days, run)).await?;
-        Ok(PassReport { end, counts, came, told })
+        Ok(PassReport { end, counts, came, told, run, source_calls, held })
     }
 }
 
@@ -320,6 +335,11 @@ fn counts(tally: TallyDelta, backlog: u64, duration_ms: u64) -> Counts {
         calls: 0,
         duration_ms,
     }
+}
+
+/// Whether reading again is no progress: the pass before this one failed after it.
+fn quiet_about(before: Option<Came>) -> bool {
+    before.is_some_and(|came| came.outcome == RunOutcome::Failed)
 }
 
 /// What a pass came to.
@@ -365,26 +385,6 @@ fn outcome(end: &PassEnd, failed: bool) -> RunOutcome {
         | PassEnd::KeptRefusing(_)
         | PassEnd::GaveUp => RunOutcome::Failed,
     }
-}
-
-fn tell_finished((flow, run): (Flow, RunId), came: Came, source_calls: u64, news: bool) {
-    let Came { outcome, counts, .. } = came;
-    FlowFinished {
-        flow,
-        run,
-        outcome: outcome.as_str(),
-        read: counts.read,
-        written: counts.written,
-        unchanged: counts.unchanged,
-        filtered: counts.filtered,
-        deleted: counts.deleted,
-        pending: counts.pending,
-        dead_lettered: counts.dead_lettered,
-        calls: counts.calls,
-        source_calls,
-        duration_ms: counts.duration_ms,
-    }
-    .emit(news);
 }
 
 #[cfg(test)]

@@ -108,6 +108,9 @@ pub(super) struct Ticker<'a> {
     pub(super) watch: &'a mut (dyn FnMut(Watch) + Send),
     pub(super) last: &'a mut Option<(Monotonic, u64)>,
     pub(super) told: &'a mut Option<(TallyDelta, u64)>,
+    /// Whether the pass before it failed: what it reads is told at DEBUG until it
+    /// does something with it.
+    pub(super) quiet: bool,
 }
 
 impl Ticker<'_> {
@@ -134,7 +137,7 @@ impl Ticker<'_> {
                 backlog,
                 rate_per_second: rate,
             }
-            .emit();
+            .emit(!self.quiet || counts.written + counts.deleted + counts.dead_lettered > 0);
             *self.last = Some((now, counts.written));
         }
         Ok(())

@@ -89,17 +89,17 @@ impl App {
         {
             forget_comparisons(store).await?;
         }
-        let slice = match &self.config.reconcile {
-            Some(settings) if !requests.only => {
-                let last = store.call(|work| work.last_slice()).await?;
-                settings
-                    .schedule
-                    .is_due(last, self.clock.now(), &settings.time_zone)
-                    .then_some(Slice { calls: settings.calls_per_run, repair: settings.repair })
-            }
-            Some(_) | None => None,
-        };
+        let slice = if requests.only { None } else { self.slice_due(store).await? };
         Ok(Requests { finders: finders(prepared), slice, ..requests })
+    }
+
+    /// The slice of the scheduled comparison that a pass would take along now.
+    pub(super) async fn slice_due(&self, store: &Store) -> Result<Option<Slice>, StoreError> {
+        let Some(settings) = &self.config.reconcile else { return Ok(None) };
+        let last = store.call(|work| work.last_slice()).await?;
+        let slice = Slice { calls: settings.calls_per_run, repair: settings.repair };
+        let due = settings.schedule.is_due(last, self.clock.now(), &settings.time_zone);
+        Ok(due.then_some(slice))
     }
 }
 

@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 use crate::app::Daemon;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Desk, Reply};
+use crate::daemon::{Desk, Piece, Reply};
 use crate::model::Flow;
 use crate::store::{Mode, Store, StoreError};
-use crate::telemetry::FlowPaused;
+use crate::telemetry::{FlowPaused, Spool};
 
 use super::args::{
     ApproveDeletes, Cli, DeadLetters, DiscardTable, FlowChoice, FlowName, Forget, Json,
@@ -21,6 +21,7 @@ use super::exit::{End, Exit};
 use super::optouts::Optouts;
 use super::output::Spoken;
 use super::sink::Sink;
+use super::words::Words;
 use super::{discard, forget, letters, optouts, plan, remote, resync, status, sync, trace};
 
 /// What a command asks for; on the control socket, one line of JSON.
@@ -111,7 +112,9 @@ pub(super) async fn hear(config: &Config, request: &Request, clock: &Clock) -> R
             asked.ok_or_else(|| End::from(locked))?;
             let mut text = String::new();
             while let Ok(piece) = pieces.try_recv() {
-                text.push_str(&piece);
+                if let Piece::Data(piece) = piece {
+                    text.push_str(&piece);
+                }
             }
             Ok(text)
         }
@@ -148,7 +151,16 @@ async fn answer(request: &Request, place: &Place<'_>) -> Result<Spoken, End> {
             optouts::tell(arguments, place.store, &mut Sink::Stdout).await
         }
         Request::ApproveOptouts => optouts::approve(place).await,
-        Request::Forget(arguments) => forget::answer(*arguments, place.store).await,
+        Request::Forget(arguments) => {
+            let what = forget::Erasing {
+                store: place.store,
+                clock: place.clock,
+                spool: &Spool::default(),
+                lines: place.config.log_spool(),
+                words: Words::Here,
+            };
+            forget::answer(*arguments, &what).await
+        }
         Request::Resync(_) | Request::Sync(_) | Request::Plan(_) => {
             Err(End::new(Exit::Usage, "only a daemon is asked for this"))
         }
@@ -172,7 +184,7 @@ async fn pause(place: &Place<'_>, flow: Flow, paused: bool) -> Result<Spoken, En
 }
 
 /// Answers a request that came to the daemon.
-pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<String>) -> Reply {
+pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<Piece>) -> Reply {
     let said = match serde_json::from_str::<Request>(&line) {
         Ok(request) => Box::pin(carry_out(&request, &desk, out)).await,
         Err(_) => Err(End::new(
@@ -191,7 +203,7 @@ pub(super) async fn serve(line: String, desk: Desk, out: mpsc::Sender<String>) -
 async fn carry_out(
     request: &Request,
     desk: &Desk,
-    out: mpsc::Sender<String>,
+    out: mpsc::Sender<Piece>,
 ) -> Result<Spoken, End> {
     let app = desk.app();
     request.check(&app.config)?;
@@ -202,9 +214,9 @@ async fn carry_out(
         Request::Optouts(arguments) => {
             optouts::tell(arguments, desk.store(), &mut Sink::Channel(out)).await
         }
-        Request::Sync(arguments) => sync::beside(arguments, desk).await,
+        Request::Sync(arguments) => sync::beside(arguments, desk, out).await,
         Request::Plan(arguments) => Box::pin(plan::beside(arguments, desk, out)).await,
-        Request::Forget(arguments) => forget::beside(*arguments, desk).await,
+        Request::Forget(arguments) => forget::beside(*arguments, desk, out).await,
         Request::Pause(choice) => {
             let said = answer(request, &place).await?;
             desk.paused(choice.flow.into()).await;

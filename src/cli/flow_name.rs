@@ -17,6 +17,16 @@ pub(super) enum FlowName {
     Optout,
 }
 
+impl From<Flow> for FlowName {
+    fn from(flow: Flow) -> Self {
+        match flow {
+            Flow::Ingress => Self::Ingress,
+            Flow::Egress => Self::Egress,
+            Flow::Optout => Self::Optout,
+        }
+    }
+}
+
 impl From<FlowName> for Flow {
     fn from(name: FlowName) -> Self {
         match name {

@@ -32,7 +32,9 @@ mod sink;
 mod slices;
 mod status;
 mod sync;
+mod told;
 mod trace;
+mod words;
 
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -108,7 +110,7 @@ fn execute(cli: &Cli) -> Result<Exit, End> {
     runtime.block_on(async {
         let request = match &cli.command {
             Command::Demo(arguments) => return demo::run(cli, arguments, &clock).await,
-            Command::Sandbox(arguments) => return sandbox::run(cli, arguments).await,
+            Command::Sandbox(arguments) => return sandbox::run(cli, arguments, &clock).await,
             Command::Init(arguments) => return init::run(cli, arguments, &clock).await,
             Command::Check(arguments) => return check::run(cli, arguments, &clock).await,
             Command::Tables(arguments) => return explore::tables(cli, arguments, &clock).await,

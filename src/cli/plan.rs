@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::app::{App, Look, Meaning, Planned, Rehearsal, plan_egress, plan_ingress, plan_optout};
 use crate::clock::Clock;
-use crate::daemon::Desk;
+use crate::daemon::{Desk, Piece};
 use crate::model::Flow;
 
 use super::args::{Cli, Plan};
@@ -36,13 +36,13 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
 pub(super) async fn beside(
     arguments: &Plan,
     desk: &Desk,
-    out: mpsc::Sender<String>,
+    out: mpsc::Sender<Piece>,
 ) -> Result<Spoken, End> {
     let _turn = desk.rehearsal().await;
     let copy = desk.store().copy().await?;
     let app = desk.app().on(&copy);
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-    let write = move |text: &str| out.blocking_send(text.to_owned()).map_err(gone);
+    let write = move |text: &str| out.blocking_send(Piece::Data(text.to_owned())).map_err(gone);
     rehearse(&app, arguments, &Progress::none(), write).await
 }
 

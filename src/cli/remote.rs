@@ -10,6 +10,7 @@ use super::desk::Request;
 use super::exit::{End, Exit};
 use super::output::say;
 use super::sink::Sink;
+use super::told::Told;
 
 /// One line of an answer.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +20,7 @@ struct Line {
     exit: Option<u8>,
     out: String,
     say: String,
+    pass: Option<Told>,
     complaint: String,
 }
 
@@ -49,6 +51,9 @@ pub(super) async fn ask_into(
         }
         if !line.say.is_empty() {
             say(&line.say);
+        }
+        if let Some(told) = line.pass {
+            told.emit();
         }
         let Some(exit) = line.exit else { continue };
         let exit = Exit::of(exit);

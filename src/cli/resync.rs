@@ -12,7 +12,7 @@ use crate::app::{
 };
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::Desk;
+use crate::daemon::{Desk, Piece};
 use crate::model::{Flow, RecordId, Stop, TableName};
 use crate::store::{Mode, Purpose, Store, StoreError};
 use crate::telemetry::ResyncJoined;
@@ -103,7 +103,7 @@ fn outcome(
 pub(super) async fn beside(
     arguments: &Resync,
     desk: &Desk,
-    out: mpsc::Sender<String>,
+    out: mpsc::Sender<Piece>,
 ) -> Result<Spoken, End> {
     let app = desk.app();
     let wish = wish(arguments, &app.config)?;
@@ -118,7 +118,7 @@ pub(super) async fn beside(
     let shown = (arguments.json.json, arguments.show_values);
     let writing = tokio::task::spawn_blocking(move || {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        write_out(&queue, shown, &mut |text| out.blocking_send(text).map_err(gone))
+        write_out(&queue, shown, &mut |text| out.blocking_send(Piece::Data(text)).map_err(gone))
     });
     let slices = Slices::new(desk, &app.config, drifts);
     let (report, others) = (slices.report(), slices.others());
@@ -218,6 +218,7 @@ async fn carry_out(
         stop: Stop::default(),
         again: false,
         asked: true,
+        anew: true,
         before: None,
     };
     let passed = sync(app, store, Flow::Ingress, options, &mut |_| draw()).await?;

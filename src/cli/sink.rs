@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
+use crate::daemon::Piece;
+
 use super::exit::{End, Exit};
 use super::output::print;
 
@@ -18,7 +20,7 @@ pub(super) enum Sink {
     /// Into a file that only its owner may read.
     File(NewFile),
     /// To who asked over the control socket.
-    Channel(mpsc::Sender<String>),
+    Channel(mpsc::Sender<Piece>),
 }
 
 impl Sink {
@@ -49,7 +51,7 @@ impl Sink {
             }
             Self::Channel(out) => {
                 let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-                out.send(text).await.map_err(gone)
+                out.send(Piece::Data(text)).await.map_err(gone)
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::app::{App, PassEnd, PassOptions, Requests, sync};
 use crate::clock::Clock;
-use crate::daemon::Desk;
+use crate::daemon::{Desk, Piece};
 use crate::model::{Flow, Stop};
 use crate::store::{Mode, Store, StoreError};
 
@@ -15,6 +17,7 @@ use super::exit::{End, Exit};
 use super::output::Spoken;
 use super::progress::{Progress, report_failure};
 use super::remote;
+use super::told::told;
 
 /// How long an interrupted pass may take to settle what is on its way; a second
 /// signal ends it at once.
@@ -96,6 +99,7 @@ async fn passes(
             stop: stop.clone(),
             again: false,
             asked: true,
+            anew: true,
             before: None,
         };
         let mut watch = |watch| progress.show(flow.as_str(), watch);
@@ -137,11 +141,21 @@ async fn via_daemon(cli: &Cli, arguments: &Sync) -> Result<Exit, End> {
 }
 
 /// Answers `sync --via-daemon`.
-pub(super) async fn beside(arguments: &Sync, desk: &Desk) -> Result<Spoken, End> {
+pub(super) async fn beside(
+    arguments: &Sync,
+    desk: &Desk,
+    out: mpsc::Sender<Piece>,
+) -> Result<Spoken, End> {
     let mut worst = PassEnd::Done;
     for flow in flows(&desk.app().config, &arguments.flows)? {
-        let end = desk.pass(flow, Duration::from_secs(arguments.patience)).await;
-        worst = worse(worst, end.unwrap_or(PassEnd::Stopped));
+        let report = desk.pass(flow, Duration::from_secs(arguments.patience)).await;
+        let Some(report) = report else {
+            worst = worse(worst, PassEnd::Stopped);
+            continue;
+        };
+        // Who asked may have gone; the pass is done.
+        let _ = out.send(Piece::Pass(told(flow, &report))).await;
+        worst = worse(worst, report.end);
     }
     let exit = exit_of(worst, arguments.patience)?;
     Ok(Spoken { exit, out: String::new(), say: String::new() })

@@ -28,6 +28,13 @@ pub(super) const SCOPES: [&str; 7] = [
     "deliverability_service_general",
 ];
 
+/// `schema_cache` where the file names none: drift is told within it, and an idle
+/// table costs one request a pass.
+const SCHEMA_CACHE: Duration = Duration::from_mins(5);
+
+/// Its longest value.
+const LONGEST_CACHE: Duration = Duration::from_hours(24);
+
 const DYNAMICS_KEYS: &[&str] = &[
     "url",
     "tenant",
@@ -42,6 +49,7 @@ const DYNAMICS_KEYS: &[&str] = &[
     "requests_per_day",
     "optout_share",
     "page_rows",
+    "schema_cache",
 ];
 
 const CAMPAIGN_KEYS: &[&str] = &[
@@ -92,6 +100,10 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
     let authority = url_or(&keys, "authority_url", AUTHORITY);
     let max_in_flight = number_or(&keys, "max_in_flight", 1..=200, 16);
     let requests_per_5_minutes = number_or(&keys, "requests_per_5_minutes", 1..=100_000, 6000);
+    let schema_cache = match keys.get("schema_cache") {
+        Some(node) => duration(&node, LONGEST_CACHE)?,
+        None => SCHEMA_CACHE,
+    };
     Some(DynamicsSettings {
         url: url?,
         tenant: tenant?,
@@ -103,6 +115,7 @@ pub(super) fn dynamics(node: &Node<'_>) -> Option<DynamicsSettings> {
         requests_per_5_minutes,
         per_day: day_budget(&keys),
         page_rows: number_or(&keys, "page_rows", 1..=5000, 1000),
+        schema_cache,
     })
 }
 

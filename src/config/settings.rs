@@ -95,6 +95,9 @@ pub(crate) struct DynamicsSettings {
     pub(crate) per_day: Option<DayBudget>,
     /// Rows of a page that are asked for; Dataverse gives at most 5000.
     pub(crate) page_rows: u32,
+    /// How long a daemon looks for changes of `ingress` without reading both
+    /// schemas again.
+    pub(crate) schema_cache: Duration,
 }
 
 /// `requests_per_day` and `optout_share`

@@ -55,9 +55,30 @@ pub(crate) struct Reply {
     pub(crate) complaint: String,
 }
 
-/// Answers a request; what goes through the channel is printed at once.
+/// What is told before the end of an answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// Data.
+    Data(String),
+    /// A word to the user.
+    Word(String),
+    /// What a pass came to.
+    Pass(Value),
+}
+
+impl Piece {
+    fn line(self) -> Value {
+        match self {
+            Self::Data(text) => json!({ "out": text }),
+            Self::Word(text) => json!({ "say": text }),
+            Self::Pass(told) => json!({ "pass": told }),
+        }
+    }
+}
+
+/// Answers a request; what goes through the channel is told at once.
 pub(crate) type Answering =
-    Arc<dyn Fn(String, Desk, mpsc::Sender<String>) -> BoxFuture<'static, Reply> + Send + Sync>;
+    Arc<dyn Fn(String, Desk, mpsc::Sender<Piece>) -> BoxFuture<'static, Reply> + Send + Sync>;
 
 /// The socket, removed when dropped.
 #[derive(Debug)]
@@ -155,7 +176,7 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
         return;
     };
     let began = clock.monotonic();
-    let (out, mut lines) = mpsc::channel::<String>(64);
+    let (out, mut lines) = mpsc::channel::<Piece>(64);
     // A task of its own: it may wait for room among what is to be written here.
     // Dropped, it ends.
     let mut answer = JoinSet::new();
@@ -170,7 +191,7 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
         tokio::select! {
             biased;
             Some(line) = lines.recv() => {
-                if write(&mut writer, &clock, &json!({ "out": line })).await.is_err() {
+                if write(&mut writer, &clock, &line.line()).await.is_err() {
                     return;
                 }
             }
@@ -182,7 +203,7 @@ async fn converse(stream: UnixStream, owner: u32, desk: Desk, answering: Answeri
         }
     };
     while let Ok(line) = lines.try_recv() {
-        if write(&mut writer, &clock, &json!({ "out": line })).await.is_err() {
+        if write(&mut writer, &clock, &line.line()).await.is_err() {
             return;
         }
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{App, PassEnd};
+use crate::app::{App, PassReport};
 use crate::model::Flow;
 use crate::store::Store;
+use crate::telemetry::Spool;
 
 /// What the loop is told.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) enum Event {
     /// A flow was paused: the pass under way is to end.
     Paused(Flow),
     /// Someone waits for a pass of a flow that begins after this.
-    Pass(Flow, Duration, oneshot::Sender<PassEnd>),
+    Pass(Flow, Duration, oneshot::Sender<PassReport>),
     /// Someone wants the remote systems for a moment.
     Turn(oneshot::Sender<Turn>),
     /// A task that must not end has ended.
@@ -63,6 +64,8 @@ pub(crate) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) store: Store,
     pub(super) events: mpsc::Sender<Event>,
+    /// Lines of the log that wait to be copied.
+    pub(super) spool: Spool,
 }
 
 impl Desk {
@@ -74,6 +77,11 @@ impl Desk {
     /// The store.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Lines of the log that wait to be copied, if they are.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     /// Waits for its turn among the dry runs: there is one copy of the store at a
@@ -99,7 +107,7 @@ impl Desk {
 
     /// Asks for a pass of a flow now, and waits for its end; none where the
     /// daemon ends before.
-    pub(crate) async fn pass(&self, flow: Flow, patience: Duration) -> Option<PassEnd> {
+    pub(crate) async fn pass(&self, flow: Flow, patience: Duration) -> Option<PassReport> {
         let (reply, end) = oneshot::channel();
         self.events.send(Event::Pass(flow, patience, reply)).await.ok()?;
         end.await.ok()

@@ -20,7 +20,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 const QUIET_EVERY: Duration = Duration::from_hours(1);
 
 /// Someone who waits for a pass, and how patient it is to be.
-pub(super) type Waiter = (Duration, oneshot::Sender<PassEnd>);
+pub(super) type Waiter = (Duration, oneshot::Sender<PassReport>);
 
 /// One flow.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ mod tasks;
 mod vitals;
 mod work;
 
-pub(crate) use control::{Answering, Reply};
+pub(crate) use control::{Answering, Piece, Reply};
 pub(crate) use desk::{Desk, Turn};
 #[cfg(test)]
 pub(crate) use simulated::{Hand, Simulated};
@@ -107,7 +107,12 @@ pub(crate) async fn run(service: Service) -> Result<bool, DaemonError> {
         rehearsing: tokio::sync::Mutex::default(),
     };
     let shared = Arc::new(shared);
-    let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender.clone() };
+    let desk = Desk {
+        shared: shared.clone(),
+        store: store.clone(),
+        events: sender.clone(),
+        spool: spool.clone(),
+    };
     let mut tasks = tasks::Tasks::new(sender.clone());
     tasks.start("signals", signals.tell(sender));
     if let Some(monitor) = monitor {

@@ -156,11 +156,12 @@ impl Passes {
         self.marks.keys().copied().collect()
     }
 
-    /// Begins a pass of a flow of which none runs; `run` is what it does.
+    /// Begins a pass of a flow of which none runs; `run` is what it does. `woken`:
+    /// somebody did something that it is to see.
     pub(super) fn start(
         &mut self,
         flow: Flow,
-        (waiters, before): (Vec<Waiter>, Option<Came>),
+        (waiters, before, woken): (Vec<Waiter>, Option<Came>, bool),
         run: impl FnOnce(PassOptions) -> Run,
     ) {
         let stop = Stop::default();
@@ -170,6 +171,7 @@ impl Passes {
             stop: stop.clone(),
             again: true,
             asked: !waiters.is_empty(),
+            anew: woken,
             before,
         };
         self.marks.insert(flow, Mark { stop, waiters });

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::store::Store;
+use crate::telemetry::Spool;
 
 use super::desk::{Desk, Event, Shared};
 use super::notify::Notify;
@@ -36,7 +37,8 @@ impl Simulated {
             running: Mutex::default(),
             rehearsing: tokio::sync::Mutex::default(),
         });
-        let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender };
+        let spool = Spool::default();
+        let desk = Desk { shared: shared.clone(), store: store.clone(), events: sender, spool };
         let board = Board::new(Notify::none(), Vitals::new(&app.clock));
         let reload = (PathBuf::from("cdsync.toml"), reload);
         let worker = Worker::new(app, Acts::on(store), (shared, events), timers, board, reload);

@@ -197,6 +197,7 @@ impl Worker {
             && let Some(flow) = self.timers.wanted(now, &self.passes.flows())
         {
             let stays = self.stays(flow).await?;
+            let woken = self.timers.lanes.get(flow).is_some_and(|lane| lane.woken);
             let waiters = self.timers.begun(flow, now);
             self.board.say(flow, stays.as_deref().unwrap_or("running"));
             if stays.is_none() {
@@ -204,7 +205,7 @@ impl Worker {
                 let (app, board) = (&self.app, &self.board);
                 let run = &self.acts.run;
                 let start = |options| run(app, flow, options, board);
-                self.passes.start(flow, (waiters, before), start);
+                self.passes.start(flow, (waiters, before, woken), start);
             }
         }
         Ok(())
@@ -275,7 +276,7 @@ impl Worker {
         }
         for (_, reply) in ended.waiters {
             // Who asked may have gone.
-            let _ = reply.send(report.end.clone());
+            let _ = reply.send(report.clone());
         }
         Ok(())
     }

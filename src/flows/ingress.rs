@@ -79,6 +79,8 @@ pub(crate) struct IntakeReport {
     pub(crate) failed: Vec<TableName>,
     /// Tables with held deletions or an empty read.
     pub(crate) held: Vec<TableName>,
+    /// The held deletions.
+    pub(crate) waves: Vec<DeletesHeld>,
     /// Changed mappings, and what follows from each.
     pub(crate) remapped: Vec<Remapped>,
     /// A refusal of credentials or privileges, if there was one.
@@ -100,7 +102,11 @@ impl Intake {
                     read.insert(table.name.clone());
                     // Deletions go child first: those of parents are looked at
                     // when all children have been read.
-                    if table.is_parent { Ok(false) } else { Ok(self.guard(table).await?) }
+                    if table.is_parent {
+                        Ok(false)
+                    } else {
+                        Ok(self.guard(table, &mut report).await?)
+                    }
                 }
                 Err(IntakeError::Remote(failure)) => match self.drifted(table, &failure).await {
                     Some(reason) => Err(IntakeError::Drifted(reason, failure)),
@@ -115,14 +121,16 @@ impl Intake {
             self.reconcile(tables, slice, &mut report).await?;
             for table in tables.iter().filter(|table| !table.is_parent) {
                 if read.contains(&table.name) {
-                    note(table, Ok(self.guard(table).await?), &mut report)?;
+                    let held = self.guard(table, &mut report).await?;
+                    note(table, Ok(held), &mut report)?;
                 }
             }
         }
         for table in tables.iter().rev().filter(|table| table.is_parent) {
             self.release_approved(table).await?;
             if read.contains(&table.name) {
-                note(table, Ok(self.guard(table).await?), &mut report)?;
+                let held = self.guard(table, &mut report).await?;
+                note(table, Ok(held), &mut report)?;
             }
             self.work_ready.notify_one();
         }
@@ -132,7 +140,7 @@ impl Intake {
     /// What must be right before anything is read: rows are what was written,
     /// nothing waits for what is there, and links that the configuration dropped
     /// hold nobody up.
-    async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
+    pub(super) async fn begin(&self, tables: &[Table]) -> Result<(), StoreError> {
         let linkless: Vec<TableName> = tables
             .iter()
             .filter(|table| !table.has_links())
@@ -230,7 +238,7 @@ impl Intake {
     }
 
     /// Looks at the wave of deletions: lets it go, or holds it. True if held.
-    async fn guard(&self, table: &Table) -> Result<bool, StoreError> {
+    async fn guard(&self, table: &Table, report: &mut IntakeReport) -> Result<bool, StoreError> {
         let (name, guard, floor) = (table.name.clone(), table.guard, table.guard_floor);
         let held = self
             .store
@@ -245,7 +253,10 @@ impl Intake {
             })
             .await?;
         let Some((held, mapped, limit)) = held else { return Ok(false) };
-        DeletesHeld { flow: FLOW, table: table.name.clone(), held, mapped, limit }.emit();
+        let wave = DeletesHeld { flow: FLOW, table: table.name.clone(), held, mapped, limit };
+        wave.emit();
+        report.waves.retain(|other| other.table != wave.table);
+        report.waves.push(wave);
         Ok(true)
     }
 

@@ -14,6 +14,7 @@ mod file_look;
 mod file_seen;
 mod follow;
 mod full_read;
+mod idle;
 pub(crate) mod ingress;
 mod inventory;
 mod judge;

@@ -99,6 +99,11 @@ impl Content {
 }
 
 impl Table {
+    /// What a cursor says of the mapping that it was read by.
+    pub(super) fn mapping_of_cursor(&self) -> String {
+        format!("{}|{}", self.identity, self.digest)
+    }
+
     /// Applies the mapping to a change.
     pub(crate) fn prepare(&self, change: &Change, initial: bool, key: &SealKey) -> Prepared {
         match change {

@@ -64,7 +64,7 @@ impl Intake {
         let (name, shape) = (table.name.clone(), table.shape.clone());
         let (stored, known) =
             self.store.call(move |work| Ok((work.checkpoint(&name)?, work.shape(&name)?))).await?;
-        let mapping = format!("{}|{}", table.identity, table.digest);
+        let mapping = table.mapping_of_cursor();
         let Some(stored) = stored else {
             self.remember(table).await?;
             let position = Position::Inventory { next: None };

@@ -272,6 +272,7 @@ impl World<'_> {
             stop: Stop::default(),
             again: false,
             asked: true,
+            anew: true,
             before: None,
         };
         let report = Box::pin(sync(app, store, flow, options, &mut |_| {})).await?;

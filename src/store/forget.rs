@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use crate::model::{Flow, RecordId};
 use crate::store::dead_letter::parts;
-use crate::store::event::id_in;
 use crate::store::event_content::decode;
+use crate::store::names::Names;
 use crate::store::trace::{corrupt, without};
 use crate::store::work::{flow, record_id, table_name};
 use crate::store::{Action, Payload, PayloadLink, StoreError, UNKNOWN, Work};
@@ -51,50 +51,10 @@ pub(crate) struct Forgotten {
     pub(crate) left: Vec<String>,
 }
 
-/// What a person goes by.
-struct Names {
-    record: RecordId,
-    id: String,
-    bare: String,
-    /// Their keys in Campaign, where those are not the id.
-    keys: Vec<String>,
-}
-
-impl Names {
-    /// Whether a text has the id in it.
-    fn in_text(&self, text: &str) -> bool {
-        let text = text.to_ascii_lowercase();
-        text.contains(&self.id) || text.contains(&self.bare)
-    }
-
-    /// Whether a text is what Campaign calls the record.
-    fn is(&self, text: &str) -> bool {
-        id_in(text) == Some(self.record) || self.keys.iter().any(|key| key == text.trim())
-    }
-
-    /// Whether something that a source told, in its words, names the record.
-    fn told_in(&self, content: &str) -> bool {
-        fn any(value: &serde_json::Value, found: &dyn Fn(&str) -> bool) -> bool {
-            use serde_json::Value;
-            match value {
-                Value::String(text) => found(text),
-                Value::Number(number) => found(&number.to_string()),
-                Value::Array(list) => list.iter().any(|value| any(value, found)),
-                Value::Object(members) => members.values().any(|value| any(value, found)),
-                Value::Null | Value::Bool(_) => false,
-            }
-        }
-        self.in_text(content)
-            || serde_json::from_str(content).is_ok_and(|value| any(&value, &|text| self.is(text)))
-    }
-}
-
 impl Work<'_> {
     /// Forgets a record, in whatever table it is. Nothing may be under way.
     pub(crate) fn forget(&mut self, record: RecordId) -> Result<Forgotten, StoreError> {
-        let id = record.to_string();
-        let bare = id.replace('-', "");
-        let names = Names { record, id, bare, keys: self.keys_of(record)? };
+        let names = self.names_of(record)?;
         let mut gone = Forgotten {
             deletion_waited: self.any("outbox WHERE record = ?1 AND action = 'delete'", record)?,
             in_dynamics: self.any("mirror WHERE record = ?1 AND state = 'present'", record)?,
@@ -142,18 +102,6 @@ impl Work<'_> {
 
     fn rows(&self, sql: &str, record: RecordId) -> Result<u64, StoreError> {
         Ok(self.sql.execute(sql, [record.as_bytes().as_slice()])? as u64)
-    }
-
-    /// Keys of the record in Campaign that no other record has.
-    fn keys_of(&self, record: RecordId) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.sql.prepare(
-            "SELECT target_key FROM mirror m WHERE record = ?1 AND target_key IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM mirror o WHERE o.table_name = m.table_name
-                 AND o.target_key = m.target_key AND o.record <> ?1)
-             UNION SELECT target_key FROM outbox WHERE record = ?1 AND target_key IS NOT NULL",
-        )?;
-        let rows = statement.query_map([record.as_bytes().as_slice()], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Events and letters of events whose recipient the record is. Their ids,

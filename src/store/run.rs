@@ -9,7 +9,8 @@ use crate::model::{Flow, RunId};
 use crate::store::{StoreError, Work};
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum RunOutcome {
     /// All done.
     Ok,

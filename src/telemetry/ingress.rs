@@ -42,8 +42,8 @@ events! { INGRESS_EVENTS;
         /// From start to end.
         duration_ms: u64,
     }
-    /// Where a pass is, every few seconds.
-    FlowProgress = "flow.progress" INFO, "Nothing." {
+    /// Where a pass is, every few seconds while it moves.
+    FlowProgress = "flow.progress" INFO maybe, "Nothing." {
         /// The flow.
         flow: Flow,
         /// The run.

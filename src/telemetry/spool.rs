@@ -88,6 +88,10 @@ impl Spool {
         let mut parts = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
+            if entry.path().extension().is_some_and(|end| end == "new") {
+                // Left by a crash, see `thin_out`.
+                let _ = fs::remove_file(entry.path());
+            }
             if let Some(number) = entry.file_name().to_str().and_then(number) {
                 parts.push((number, entry.metadata()?.len()));
             }
@@ -143,6 +147,31 @@ impl Spool {
             // One that stays is copied again under its old name.
             let _ = fs::remove_file(lines.path(number));
         }
+    }
+
+    /// Takes lines out of all parts, also of the one that grows, which is finished
+    /// by it. Nobody logs meanwhile. Gives how many went.
+    ///
+    /// # Errors
+    /// Where a part cannot be read or written; those before it are done.
+    pub(crate) fn take_out(&self, wanted: impl Fn(&str) -> bool) -> io::Result<u64> {
+        let mut lines = self.lines();
+        let Some(lines) = lines.as_mut() else { return Ok(0) };
+        lines.finish();
+        let mut gone = 0;
+        for at in 0..lines.parts.len() {
+            let Some((number, _)) = lines.parts.get(at).copied() else { continue };
+            let path = lines.path(number);
+            let (taken, bytes) = match thin_out(&path, &wanted) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                done => done?,
+            };
+            gone += taken;
+            if let Some(part) = lines.parts.get_mut(at) {
+                part.1 = bytes;
+            }
+        }
+        Ok(gone)
     }
 
     /// What was lost since this was asked last.
@@ -230,6 +259,38 @@ fn read(number: u64, path: &Path) -> io::Result<Part> {
     Ok(Part { number, changed, text })
 }
 
+/// Takes lines out of a part. Its time stays, and with it the name of its copy.
+/// Gives how many went, and the bytes that stay.
+fn thin_out(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<(u64, u64)> {
+    let changed = fs::metadata(path)?.modified()?;
+    let text = fs::read(path)?;
+    let (mut kept, mut gone) = (Vec::with_capacity(text.len()), 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if wanted(&String::from_utf8_lossy(line)) {
+            gone += 1;
+        } else {
+            kept.extend_from_slice(line);
+        }
+    }
+    let bytes = kept.len() as u64;
+    if gone > 0 {
+        // What a crash leaves of it is overwritten by the repetition.
+        let new = path.with_extension("new");
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let written = file
+            .write_all(&kept)
+            .and_then(|()| file.set_modified(changed))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&new, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written?;
+    }
+    Ok((gone, bytes))
+}
+
 /// The number of a part with this name.
 fn number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(ENDING)?;
@@ -263,101 +324,5 @@ impl<'w> MakeWriter<'w> for Spool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn opened(directory: &Path) -> Spool {
-        let spool = Spool::default();
-        spool.open(&directory.join("spool")).unwrap();
-        spool
-    }
-
-    fn text(spool: &Spool) -> Option<(u64, String)> {
-        let part = spool.oldest().unwrap()?;
-        Some((part.number, String::from_utf8(part.text).unwrap()))
-    }
-
-    #[test]
-    fn lines_are_kept_in_files_of_the_owner_until_they_are_removed() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut spool = opened(directory.path());
-        assert!(spool.is_empty());
-        spool.write_all(b"one\n").unwrap();
-        spool.write_all(b"two\n").unwrap();
-        assert!(!spool.is_empty());
-        assert_eq!(text(&spool), None, "it still grows");
-        spool.finish();
-        spool.finish();
-        spool.write_all(b"three\n").unwrap();
-        spool.finish();
-        let file = directory.path().join("spool/00000001.jsonl");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        let above = fs::metadata(directory.path().join("spool")).unwrap();
-        assert_eq!(above.permissions().mode() & 0o777, 0o700);
-        assert_eq!(text(&spool), Some((1, "one\ntwo\n".to_owned())));
-        spool.remove(1);
-        assert!(!file.exists());
-        assert_eq!(text(&spool), Some((2, "three\n".to_owned())));
-        spool.remove(2);
-        assert!(spool.is_empty());
-    }
-
-    #[test]
-    fn what_an_ended_process_left_comes_first_and_without_half_a_line() {
-        let directory = tempfile::tempdir().unwrap();
-        opened(directory.path()).write_all(b"left\nhal").unwrap();
-        fs::write(directory.path().join("spool/notes.txt"), "not ours").unwrap();
-        let mut spool = opened(directory.path());
-        spool.write_all(b"new\n").unwrap();
-        spool.finish();
-        assert_eq!(text(&spool), Some((1, "left\n".to_owned())));
-        spool.remove(1);
-        assert_eq!(text(&spool), Some((2, "new\n".to_owned())));
-        spool.remove(2);
-        assert!(directory.path().join("spool/notes.txt").exists());
-    }
-
-    #[test]
-    fn beyond_the_cap_the_oldest_lines_go_and_are_counted() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut spool = opened(directory.path());
-        let line = vec![b'x'; 1024 * 1024];
-        let lines = MOST_BYTES / (1024 * 1024) + 12;
-        for _ in 0..lines {
-            spool.write_all(&line).unwrap();
-        }
-        let files = fs::read_dir(directory.path().join("spool")).unwrap();
-        let kept: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
-        assert!(kept <= MOST_BYTES, "{kept}");
-        let lost = spool.lost().unwrap();
-        assert_eq!(lost.bytes + kept, lines * 1024 * 1024);
-        assert!(lost.error.is_none());
-        assert!(spool.lost().is_none(), "told once");
-        assert!(spool.oldest().unwrap().unwrap().number > 1);
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_written_is_told_and_the_next_one_tried() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut spool = opened(directory.path());
-        let there = directory.path().join("spool");
-        fs::remove_dir(&there).unwrap();
-        spool.write_all(b"one\n").unwrap();
-        let lost = spool.lost().unwrap();
-        assert_eq!((lost.bytes, lost.error.is_some()), (4, true));
-        fs::create_dir(&there).unwrap();
-        spool.write_all(b"two\n").unwrap();
-        spool.finish();
-        assert_eq!(text(&spool), Some((1, "two\n".to_owned())));
-    }
-
-    #[test]
-    fn a_closed_one_takes_nothing() {
-        let mut spool = Spool::default();
-        spool.write_all(b"one\n").unwrap();
-        assert!(!spool.is_open() && spool.is_empty() && spool.lost().is_none());
-        assert!(spool.oldest().unwrap().is_none());
-    }
-}
+#[path = "spool_tests.rs"]
+mod tests;

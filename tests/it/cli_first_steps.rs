@@ -90,6 +90,85 @@ async fn the_sandbox_command_writes_a_configuration_that_works() {
     assert_eq!(sandbox.end().code, Some(0));
 }
 
+/// A sandbox that writes a configuration.
+fn writing(name: &str, more: &[&str]) -> std::process::Command {
+    let usual = ["sandbox", "--listen", "127.0.0.1:0", "--contacts", "1", "--write-config", name];
+    bare(&[&usual, more].concat())
+}
+
+/// Lets it write; what it said of removed files.
+fn written(name: &str, more: &[&str]) -> Vec<String> {
+    let sandbox = Running::start(writing(name, more));
+    sandbox.wait_for("Ctrl-C ends it");
+    sandbox.signal("INT");
+    let ended = sandbox.finish();
+    ended.expect(0);
+    ended.err.lines().filter(|line| line.contains("removed")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_sandbox_overwrites_and_removes_nothing_but_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let (config, store) = (file("try.toml"), file("try-store.db"));
+    let name = config.to_str().unwrap();
+    let refused = async |theirs: &std::path::Path| {
+        let ended = finish(writing(name, &[])).await;
+        let said = &ended.expect(2).err;
+        assert!(said.contains("--force") && said.contains("another name"), "{said}");
+        assert!(said.contains(&format!("{} is there", theirs.display())), "{said}");
+        assert_eq!(fs::read_to_string(theirs).unwrap(), "theirs");
+    };
+    for (theirs, place) in [("try.toml", &config), ("try-store.db", &store)] {
+        fs::write(place, "theirs").unwrap();
+        refused(place).await;
+        fs::remove_file(place).unwrap();
+        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+        assert!(left.is_empty(), "{theirs}: {left:?}");
+    }
+    // A store without its configuration is somebody's, an empty file is nobody's.
+    fs::write(&config, "").unwrap();
+    fs::write(&store, "theirs").unwrap();
+    fs::write(file("try-dynamics-secret"), "theirs").unwrap();
+    refused(&file("try-dynamics-secret")).await;
+    let removed = written(name, &["--force"]);
+    assert!(removed.len() == 1 && removed[0].contains("try-store.db: the store of"), "{removed:?}");
+    assert!(!store.exists() && fs::read_to_string(&config).unwrap().contains("[dynamics]"));
+    assert_eq!(mode(&file("try-dynamics-secret")), 0o600);
+    // Its own file, and the store that was made with it.
+    assert_eq!(written(name, &[]), [] as [String; 0]);
+    fs::write(&store, "ours").unwrap();
+    fs::write(file("try-store.db-wal"), "ours").unwrap();
+    assert!(written(name, &[])[0].contains("try-store.db-wal"));
+    assert!(!store.exists() && !file("try-store.db-wal").exists());
+    // Whoever took the line away keeps the file.
+    let text = fs::read_to_string(&config).unwrap();
+    let own: Vec<&str> = text.lines().skip(1).collect();
+    fs::write(&config, own.join("\n")).unwrap();
+    finish(writing(name, &[])).await.expect(2);
+}
+
+#[tokio::test]
+async fn the_sandbox_leaves_a_store_alone_that_a_program_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let name = file("try.toml");
+    let name = name.to_str().unwrap();
+    written(name, &[]);
+    let before = fs::read_to_string(name).unwrap();
+    fs::write(file("try-store.db"), "in use").unwrap();
+    let lock = fs::File::create(file("try-store.db.lock")).unwrap();
+    fs::write(file("try-store.db.lock"), "process 1 (cdsync run)").unwrap();
+    lock.lock().unwrap();
+    for more in [&[] as &[&str], &["--force"]] {
+        let ended = finish(writing(name, more)).await;
+        let said = &ended.expect(5).err;
+        assert!(said.contains("process 1 (cdsync run)") && said.contains("another name"), "{said}");
+        assert_eq!(fs::read_to_string(file("try-store.db")).unwrap(), "in use");
+        assert_eq!(fs::read_to_string(name).unwrap(), before);
+    }
+}
+
 #[tokio::test]
 async fn the_sandbox_listens_on_loopback_only_and_names_a_bad_fault_file() {
     let refused = finish(bare(&["sandbox", "--listen", "0.0.0.0:0"])).await;

@@ -28,6 +28,34 @@ fn ends(daemon: Running) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_pass_is_told_what_it_came_to() {
+    let guard = "apply_deletes = true\ndelete_guard = { rows = 1 }";
+    let (rig, daemon) = idle(&CONTACTS.replace("apply_deletes = true", guard)).await;
+    let ids = rig.sandbox.dynamics().ids("contact");
+    for id in &ids[..2] {
+        assert!(rig.sandbox.dynamics().delete("contact", *id));
+    }
+    rig.sandbox.dynamics().update("contact", ids[3], &json!({ "lastname": "New" })).unwrap();
+    let timeless = |mut line: Value| {
+        line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        line
+    };
+    for written in [1, 0] {
+        let asked = rig.run(VIA).await;
+        let finished = asked.expect(1).events("flow.finished");
+        assert_eq!((finished.len(), &finished[0]["written"]), (1, &json!(written)), "{asked:#?}");
+        assert_eq!(asked.events("deletes.held")[0]["held"], 2, "each who asks is told");
+        let daemons = serde_json::from_str(&daemon.wait_for("\"flow.finished\"")).unwrap();
+        assert_eq!(timeless(finished[0].clone()), timeless(daemons), "the line of the pass itself");
+    }
+    // As `sync` does without a daemon.
+    ends(daemon);
+    let alone = rig.run(&["--log-format", "json", "sync"]).await;
+    let events: Vec<Value> = alone.expect(1).events("deletes.held");
+    assert_eq!(events[0]["held"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_begins_at_once_and_outlives_the_daemon() {
     let (rig, daemon) = idle(CONTACTS).await;
     let ids = rig.sandbox.dynamics().ids("contact");

@@ -64,10 +64,10 @@ async fn an_idle_pass_is_told_at_debug_and_one_that_does_something_at_info() {
 }
 
 /// Passes of a daemon that cannot work, until it can again; what it said.
-async fn outage(fault: FaultRule, number: usize) -> Vec<Value> {
+async fn outage(faults: Vec<FaultRule>, number: usize) -> Vec<Value> {
     let rig = Rig::usual(4).await;
     let daemon = started(&rig);
-    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![fault] });
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: faults });
     let levels = passes(&rig, &daemon, number).await;
     assert_eq!(levels[0], "INFO", "the first that failed");
     assert_eq!(levels[1..], vec!["DEBUG"; number - 1], "the others");
@@ -80,20 +80,42 @@ async fn outage(fault: FaultRule, number: usize) -> Vec<Value> {
     assert_eq!(recovered.len(), 1, "{lines:#?}");
     assert_eq!(recovered[0]["failed"], number);
     assert!(recovered[0]["failing_ms"].is_u64());
+    let between = between(&lines);
+    assert!(between.is_empty(), "{between:#?}");
     lines
+}
+
+/// What is told, without `--log-level debug`, from the line that says that passes
+/// fail to the end of the last one that did.
+fn between(lines: &[Value]) -> Vec<&Value> {
+    let begins = lines.iter().position(|line| line["event"] == "flow.failing").unwrap();
+    let quiet = |line: &Value| line["event"] == "flow.finished" && line["level"] == "DEBUG";
+    let ends = lines.iter().rposition(quiet).unwrap();
+    lines[begins + 1..ends].iter().filter(|line| line["level"] != "DEBUG").collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_refusal_is_told_when_it_begins_and_when_it_ends() {
     let refused = Fault::Status { code: 403, body: String::new() };
     let rule = FaultRule { system: Some(System::Dynamics), ..FaultRule::always(refused) };
-    outage(rule, 12).await;
+    outage(vec![rule], 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_that_take_long_to_fail_say_nothing_of_how_far_they_are() {
+    // Longer than the time after which a pass tells of itself.
+    let slow =
+        FaultRule { system: Some(System::Dynamics), ..FaultRule::always(Fault::Slow { ms: 4000 }) };
+    let refused = Fault::Status { code: 403, body: String::new() };
+    let rule = FaultRule { system: Some(System::Dynamics), ..FaultRule::always(refused) };
+    let lines = outage(vec![slow, rule], 3).await;
+    assert_eq!(told(&lines, "flow.progress"), 0, "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_answers_of_something_else_is_told_as_an_outage() {
     let rule = FaultRule { system: Some(System::Dynamics), ..FaultRule::always(Fault::Foreign) };
-    let lines = outage(rule, 3).await;
+    let lines = outage(vec![rule], 3).await;
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     let failed = of("flow.finished").into_iter().filter(|line| line["outcome"] == "failed");
     assert_eq!(failed.count(), 3, "{lines:#?}");
@@ -106,7 +128,7 @@ async fn a_table_that_cannot_be_read_for_a_day_is_told_of_once() {
     // A server error of this kind is not repeated.
     let gone = Fault::Status { code: 403, body: String::new() };
     let rule = FaultRule { path: Some("EntityDefinitions".to_owned()), ..FaultRule::always(gone) };
-    let lines = outage(rule, 12).await;
+    let lines = outage(vec![rule], 12).await;
     assert_eq!(told(&lines, "table.failed"), 1, "{lines:#?}");
     let all = lines.iter().filter(|line| line["event"] == "table.failed").count();
     assert_eq!(all, 12, "each pass says so at debug");

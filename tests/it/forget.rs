@@ -1,7 +1,7 @@
 //! `forget`: what was known of a person is gone to the last byte, beside a
 //! daemon and without one, and nobody else loses anything.
 
-use cdsync::sandbox::Variants;
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System, Variants};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -47,6 +47,56 @@ fn found(directory: &std::path::Path, store: &str, id: Uuid) -> Vec<String> {
         }
     }
     places
+}
+
+#[test]
+fn lines_of_the_logs_copy_that_name_a_forgotten_person_go_with_him() {
+    let world = everything(3);
+    let (id, other) = (world.contacts()[1], world.contacts()[0]);
+    world.run(&["sync", "--patience", "60"]).ends(0);
+    let spool = world.path("store.db-logs");
+    std::fs::create_dir(&spool).unwrap();
+    let line = |text: String| format!("{{\"event\":\"record.dead_lettered\",\"id\":\"{text}\"}}\n");
+    let kept = [line(other.to_string()), "{\"event\":\"flow.finished\"}\n".to_owned()].concat();
+    let named = line(id.to_string()) + &line(id.simple().to_string().to_uppercase());
+    let parts = ["00000001.jsonl", "00000002.jsonl"].map(|name| spool.join(name));
+    for part in &parts {
+        std::fs::write(part, format!("{named}{kept}{named}")).unwrap();
+    }
+    let run = world.run(&["forget", &id.to_string(), "--json"]).ends(0);
+    let said: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(said["log_lines"], 8, "{said}");
+    assert!(run.stderr.contains("journalctl --vacuum-time"), "{}", run.stderr);
+    for part in &parts {
+        assert_eq!(std::fs::read_to_string(part).unwrap(), kept);
+    }
+    // Nothing but lines: the store has forgotten him before.
+    std::fs::write(&parts[0], format!("{kept}{named}")).unwrap();
+    let run = world.run(&["forget", &id.to_string()]).ends(0);
+    assert!(run.stdout.contains("2 waiting lines of the log's copy removed"), "{}", run.stdout);
+    assert_eq!(std::fs::read_to_string(&parts[0]).unwrap(), kept);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_end_of_a_pass_is_told_so() {
+    let rig = Rig::usual(3).await;
+    let id = rig.sandbox.dynamics().ids("contact")[1].to_string();
+    rig.run(&["sync"]).await.expect(0);
+    let slow = Fault::Slow { ms: 600_000 };
+    let rule = FaultRule { system: Some(System::Dynamics), ..FaultRule::always(slow) };
+    // The pass under way does not come to an end.
+    let (begun, begins) = std::sync::mpsc::channel();
+    rig.sandbox.before((System::Dynamics, "GET", "WhoAmI"), 0, move || begun.send(()).unwrap());
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+    let daemon = Running::start(rig.command(&["--log-format", "json", "run"]));
+    begins.recv().unwrap();
+    let forgetting = Running::start(rig.command(&["forget", &id]));
+    forgetting.wait_for("waits until no pass runs, now of ingress");
+    rig.run(&["pause", "ingress"]).await.expect(0);
+    forgetting.end().expect(0);
+    assert_eq!(found(&rig.path("store"), "cdsync.db", id.parse().unwrap()), Vec::<String>::new());
+    daemon.signal("TERM");
+    daemon.end().expect(0);
 }
 
 fn mark(world: &World, id: Uuid) {
@@ -147,9 +197,14 @@ async fn a_running_daemon_forgets_between_two_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_while_forgetting_leaves_all_or_nothing_of_the_person() {
-    for (plan, forgotten) in
-        [("commit:1", false), ("committed:1", true), ("commit:2", true), ("committed:2", true)]
-    {
+    // The first commit is of what the person goes by, and changes nothing.
+    for (plan, forgotten) in [
+        ("committed:1", false),
+        ("commit:2", false),
+        ("committed:2", true),
+        ("commit:3", true),
+        ("committed:3", true),
+    ] {
         let rig = Rig::start(4, crate::crash::nothing_is_unique()).await;
         rig.run(crate::crash::SYNC).await.expect(0);
         let id = rig.sandbox.dynamics().ids("contact")[1];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use cdsync::sandbox::SftpFault;
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, SftpFault, System};
 use serde_json::Value;
 
 use crate::rig::{self, CONTACTS, Rig, Running, mode};
@@ -104,6 +104,38 @@ async fn the_log_is_copied_line_for_line_and_only_old_files_of_ours_are_deleted(
     assert_eq!(counted(there.iter().cloned()), counted(said));
     assert!(events(&there, "flow.finished") >= 1 && events(&there, "daemon.stopped") == 1);
     assert_eq!(spool(&rig), [] as [std::path::PathBuf; 0], "what is there is kept twice");
+}
+
+/// What lies beside the store.
+fn waiting(rig: &Rig) -> String {
+    spool(rig).iter().map(|part| fs::read_to_string(part).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_daemon_forgets_the_lines_that_wait() {
+    let rig = rig("24h").await;
+    let ids = rig.sandbox.dynamics().ids("contact");
+    let (gone, stays) = (ids[0].to_string(), ids[1].to_string());
+    let invalid = FaultRule {
+        system: Some(System::Campaign),
+        method: Some("POST".to_owned()),
+        ..FaultRule::always(Fault::Status { code: 500, body: "RST-360012 not valid".to_owned() })
+    };
+    rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![invalid] });
+    let daemon = Running::start(rig.command(RUN));
+    daemon.wait_for("\"flow.finished\"");
+    let kept = waiting(&rig);
+    assert!(kept.contains(&gone) && kept.contains(&stays), "{kept}");
+    rig.run(&["forget", &gone]).await.expect(0);
+    let left = waiting(&rig);
+    assert!(!left.contains(&gone) && left.contains(&stays), "{left}");
+    rig.sandbox.set_faults(FaultPlan::default());
+    daemon.signal("TERM");
+    daemon.end().expect(0);
+    let there = copied(&rig);
+    let named = |id: &str| there.iter().any(|line| line.to_string().contains(id));
+    assert!(!named(&gone) && named(&stays), "{there:#?}");
+    assert_eq!((events(&there, "daemon.started"), events(&there, "daemon.stopped")), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

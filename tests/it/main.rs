@@ -35,6 +35,7 @@ mod daemon_beside;
 mod daemon_compare;
 mod daemon_disk;
 mod daemon_hardship;
+mod daemon_idle;
 mod daemon_quiet;
 mod daemon_readonly;
 mod daemon_reload;

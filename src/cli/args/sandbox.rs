@@ -43,6 +43,10 @@ pub(in crate::cli) struct Sandbox {
     /// Write a configuration that points here, with its secrets beside it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) write_config: Option<PathBuf>,
+    /// Overwrite the file of --write-config, and remove the store beside it,
+    /// whoever wrote them
+    #[arg(long, requires = "write_config")]
+    pub(in crate::cli) force: bool,
     /// E-mails to each contact, with what came of them in the journal and in log
     /// files
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]

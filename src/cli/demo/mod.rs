@@ -148,6 +148,7 @@ async fn one_pass(
         stop: Stop::default(),
         again: false,
         asked: true,
+        anew: true,
         before: None,
     };
     let report = sync(app, store, act.flow, options, &mut watch).await?;

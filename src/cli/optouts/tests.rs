@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::cli::args::Json;
+use crate::daemon::Piece;
 use crate::model::RowVersion;
 use crate::model::consent::{Agreement, CampaignSide, DynamicsSide, Reason, Skew};
 use crate::store::Work;
@@ -97,7 +98,8 @@ async fn said(
     let told = tell(&Optouts { action }, &store, &mut Sink::Channel(out)).await;
     store.close().await;
     let mut text = String::new();
-    while let Some(line) = lines.recv().await {
+    while let Some(piece) = lines.recv().await {
+        let Piece::Data(line) = piece else { panic!("{piece:?}") };
         text.push_str(&line);
         if !line.ends_with('\n') {
             text.push('\n');

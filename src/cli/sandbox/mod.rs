@@ -4,9 +4,10 @@ mod inputs;
 mod requests;
 mod written;
 
+use crate::clock::Clock;
 use crate::sandbox::{EventIds, LogForm, MailFact, Mailing, Sandbox, SandboxOptions, Variants};
 
-use self::written::write_config;
+use self::written::Target;
 pub(super) use self::written::{LINKED, configuration, egress};
 use super::args::{self, Cli, Format};
 use super::exit::{End, Exit};
@@ -16,11 +17,13 @@ use super::output::{Align, many, print, say, table};
 const CONTACTS: u32 = 200;
 
 /// Runs the command.
-pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, End> {
+pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox, clock: &Clock) -> Result<Exit, End> {
     if arguments.list_variants {
         print(&list_variants())?;
         return Ok(Exit::Done);
     }
+    let wanted = arguments.write_config.as_deref();
+    let target = wanted.map(|file| Target::look(file, arguments.force)).transpose()?;
     let inputs = inputs::read(arguments)?;
     let usual = if inputs.data.is_empty() { CONTACTS } else { 0 };
     let sandbox = Sandbox::start(SandboxOptions {
@@ -48,11 +51,8 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
     for line in loaded {
         say(&line);
     }
-    if let Some(file) = &arguments.write_config {
-        write_config(&sandbox, file)?;
-        say(&format!("  try: cdsync --config {} sync ingress", file.display()));
-        say(&format!("       cdsync --config {} sync egress", file.display()));
-        say(&format!("       cdsync --config {} sync optout", file.display()));
+    if let Some(target) = &target {
+        configure(&sandbox, target, clock)?;
     }
     say("Ctrl-C ends it; nothing is kept");
     let json = cli.global.log_format == Format::Json;
@@ -60,6 +60,19 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox) -> Result<Exit, En
     let _ = tokio::signal::ctrl_c().await;
     sandbox.stop().await;
     Ok(Exit::Done)
+}
+
+fn configure(sandbox: &Sandbox, target: &Target<'_>, clock: &Clock) -> Result<(), End> {
+    let removed = target.write(sandbox, clock)?;
+    if !removed.is_empty() {
+        let names: Vec<String> = removed.iter().map(|file| file.display().to_string()).collect();
+        say(&format!("  removed   {}: the store of an earlier sandbox", names.join(", ")));
+    }
+    let file = target.file().display();
+    say(&format!("  try: cdsync --config {file} sync ingress"));
+    say(&format!("       cdsync --config {file} sync egress"));
+    say(&format!("       cdsync --config {file} sync optout"));
+    Ok(())
 }
 
 fn greet(sandbox: &Sandbox) {

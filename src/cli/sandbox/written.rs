@@ -2,44 +2,121 @@
 //!
 //! Owns: its text and the secret files beside it.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{End, Exit};
+use crate::clock::Clock;
 use crate::config::{Example, annotated};
 use crate::sandbox::Sandbox;
+use crate::store::{StoreError, remove};
 
-/// A configuration that points at the sandbox, with its secrets and the key of
-/// its file server beside it.
-pub(super) fn write_config(sandbox: &Sandbox, file: &Path) -> Result<(), End> {
-    let directory = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let directory = directory.canonicalize().map_err(|error| {
-        End::new(Exit::Usage, format!("{} cannot be used: {error}", directory.display()))
-    })?;
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("sandbox");
-    let beside = |name: &str| directory.join(format!("{stem}-{name}"));
-    let store = beside("store.db");
-    // A store of an earlier sandbox would mirror what is no longer there.
-    for suffix in ["", "-wal", "-shm", ".lock"] {
-        let mut left = store.clone().into_os_string();
-        left.push(suffix);
-        let _ = std::fs::remove_file(left);
-    }
-    let text = configuration(
-        sandbox,
-        &beside("dynamics-secret"),
-        &beside("campaign-secret"),
-        &store,
-        Vec::new(),
-    )?;
-    let egress = egress(sandbox, &beside("sftp-key"), &beside("known-hosts"))?;
-    private_file(file, &format!("{text}\n{LINKED}\n{egress}\n{OPTOUT}"))
+/// Stands first in a file that may be written over.
+const OURS: &str = "# Written by `cdsync sandbox --write-config`. As long as this line stands first, the next\n\
+                    # one writes it anew and removes the store beside it.\n";
+
+/// The first line of that.
+fn is_ours(text: &[u8]) -> bool {
+    let first = OURS.lines().next().unwrap_or_default();
+    text.split(|byte| *byte == b'\n').next() == Some(first.as_bytes())
 }
+
+/// Where a configuration is to be written, with the files beside it.
+pub(super) struct Target<'a> {
+    file: &'a Path,
+    directory: PathBuf,
+    stem: String,
+}
+
+impl<'a> Target<'a> {
+    /// Looks at the place. What the sandbox did not write is spared, unless
+    /// `force`: the file, and what would be written or removed beside it.
+    pub(super) fn look(file: &'a Path, force: bool) -> Result<Self, End> {
+        let directory = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let directory = directory.canonicalize().map_err(|error| {
+            End::new(Exit::Usage, format!("{} cannot be used: {error}", directory.display()))
+        })?;
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("sandbox").to_owned();
+        let target = Self { file, directory, stem };
+        match target.in_the_way()? {
+            Some(found) if !force => Err(End::new(
+                Exit::Usage,
+                format!(
+                    "--write-config {}: {} is there and is not the sandbox's; --force overwrites it, or choose another name",
+                    file.display(),
+                    found.display(),
+                ),
+            )),
+            Some(_) | None => Ok(target),
+        }
+    }
+
+    /// A file that would be lost and that nothing shows to be the sandbox's.
+    fn in_the_way(&self) -> Result<Option<PathBuf>, End> {
+        let wrong = |error: std::io::Error| {
+            End::new(Exit::Usage, format!("{} cannot be read: {error}", self.file.display()))
+        };
+        match std::fs::metadata(self.file) {
+            Ok(found) if !found.is_file() => {
+                let text = format!("{} is not a file; choose another name", self.file.display());
+                return Err(End::new(Exit::Usage, text));
+            }
+            Ok(found) if found.len() > 0 => {
+                let mut start = Vec::new();
+                let file = std::fs::File::open(self.file).map_err(wrong)?;
+                file.take(OURS.len() as u64).read_to_end(&mut start).map_err(wrong)?;
+                return Ok((!is_ours(&start)).then(|| self.file.to_owned()));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(wrong(error)),
+        }
+        let mut beside: Vec<PathBuf> = SECRETS.iter().map(|name| self.beside(name)).collect();
+        beside.extend(remove::files(&self.beside(STORE)));
+        Ok(beside.into_iter().find(|file| file.symlink_metadata().is_ok()))
+    }
+
+    /// The configuration.
+    pub(super) fn file(&self) -> &Path {
+        self.file
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{}-{name}", self.stem))
+    }
+
+    /// Writes a configuration that points at the sandbox, with its secrets and the
+    /// key of its file server beside it. Gives the files that it removed: a store
+    /// of an earlier sandbox would mirror what is no longer there.
+    pub(super) fn write(&self, sandbox: &Sandbox, clock: &Clock) -> Result<Vec<PathBuf>, End> {
+        let store = self.beside(STORE);
+        let removed = remove::remove(&store, clock.now()).map_err(|error| {
+            let hint = if matches!(error, StoreError::Locked { .. }) {
+                "; end that program, or choose another name for --write-config"
+            } else {
+                ""
+            };
+            End::new(Exit::Store, format!("{error}{hint}"))
+        })?;
+        let [dynamics, campaign, key, hosts] = SECRETS.map(|name| self.beside(name));
+        let text = configuration(sandbox, &dynamics, &campaign, &store, Vec::new())?;
+        let egress = egress(sandbox, &key, &hosts)?;
+        private_file(self.file, &format!("{OURS}{text}\n{LINKED}\n{egress}\n{OPTOUT}"))?;
+        Ok(removed)
+    }
+}
+
+/// What lies beside the configuration: two secrets, the key of the file server
+/// and its known hosts.
+const SECRETS: [&str; 4] = ["dynamics-secret", "campaign-secret", "sftp-key", "known-hosts"];
+
+/// The store, beside them.
+const STORE: &str = "store.db";
 
 /// The flow of the sandbox's mail events; writes the key and the known hosts.
 pub(in crate::cli) fn egress(sandbox: &Sandbox, key: &Path, hosts: &Path) -> Result<String, End> {
@@ -160,13 +237,13 @@ pub(in crate::cli) fn configuration(
 }
 
 fn private_file(file: &Path, text: &str) -> Result<(), End> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file).and_then(
+            |mut file| {
+                file.set_permissions(Permissions::from_mode(0o600))?;
+                file.write_all(text.as_bytes())
+            },
+        );
     written.map_err(|error| {
         End::new(Exit::Usage, format!("{} cannot be written: {error}", file.display()))
     })

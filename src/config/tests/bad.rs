@@ -50,7 +50,7 @@ fn unknown_keys_are_all_found_with_the_nearest_known_one_or_their_home() {
     tenant
       3:1: dynamics.tenat: unknown key `tenat` (did you mean `tenant`?)
       4:1: dynamics.schedule: unknown key `schedule` (`schedule` belongs to `[ingress]`; move it there)
-      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `requests_per_day`, `optout_share`, `page_rows`)
+      5:1: dynamics.requests: unknown key `requests` (known here: `url`, `tenant`, `client_id`, `client_secret`, `certificate`, `username`, `password`, `authority_url`, `max_in_flight`, `requests_per_5_minutes`, `requests_per_day`, `optout_share`, `page_rows`, `schema_cache`)
       6:1: dynamics.client_secrt: unknown key `client_secrt` (did you mean `client_secret`?)
     "##);
     insta::assert_snapshot!(each("tenant", &["tenat"]), @r##"
