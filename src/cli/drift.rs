@@ -158,7 +158,8 @@ pub(super) fn sum_up(ended: &[Ended], as_json: bool) -> String {
             let found = &one.found;
             let [edited, missing, orphaned, duplicated] = found.drift;
             let numbers = [
-                one.rows,
+                // Records that were asked for by id, and are not of this table.
+                one.rows.saturating_sub(one.nowhere.len() as u64),
                 edited,
                 missing,
                 orphaned,

@@ -150,6 +150,7 @@ mod stress_world;
 mod support;
 mod tls;
 mod told_events;
+mod tools;
 mod trace;
 mod tripwire;
 mod variants;
