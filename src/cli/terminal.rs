@@ -32,16 +32,26 @@ pub(super) fn broken(text: &str, columns: usize) -> String {
 }
 
 fn folded(line: &str, columns: usize) -> String {
-    let (mut out, mut rest, mut room) = (String::with_capacity(line.len()), line, columns);
-    while let Some((first, then)) = split(rest, room) {
-        out.push_str(first);
+    let Some((first, rest)) = split(line, columns) else { return line.to_owned() };
+    let rest = narrow(rest);
+    let (mut out, mut rest) = (first.to_owned(), rest.as_str());
+    loop {
         out.push('\n');
         out.push_str(INDENT);
-        rest = then;
-        room = columns - INDENT.len();
+        match split(rest, columns - INDENT.len()) {
+            Some((first, then)) => {
+                out.push_str(first);
+                rest = then;
+            }
+            None => return out + rest,
+        }
     }
-    out.push_str(rest);
-    out
+}
+
+/// What filled columns up is of no use on the next line.
+fn narrow(text: &str) -> String {
+    let cells: Vec<&str> = text.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect();
+    cells.join("  ")
 }
 
 /// A line's part that fits, and what is left of it; none where all fits. A word
@@ -91,6 +101,8 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= columns), "{columns}: {text}");
         }
         assert_eq!(broken(row, row.len()), row);
+        let filled = format!("{}  {:90}  why", "a".repeat(38), "b, c");
+        assert_eq!(broken(&filled, 40), format!("{}\n    b, c  why", "a".repeat(38)));
         assert_eq!(broken(row, 39), row, "too narrow to be readable");
         let word = "ä".repeat(100);
         let text = broken(&word, 40);
