@@ -181,17 +181,18 @@ mod tests {
         }
     }
 
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    enum Known {
+        One,
+    }
+
     #[test]
     fn no_value_stands_in_what_cannot_be_read() {
         let texts =
             [format!("\"{MARKER}\""), format!("{{\"{MARKER}\": 1}}"), format!("[\"{MARKER}\"]")];
         for text in texts {
             quiet(&StoreError::unreadable("it", &serde_json::from_str::<bool>(&text).unwrap_err()));
-        }
-        #[derive(Debug, serde::Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        enum Known {
-            One,
         }
         let text = format!("\"{MARKER}\"");
         let error = serde_json::from_str::<Known>(&text).unwrap_err();
