@@ -6,6 +6,7 @@
 
 /// A place where a test may let the process die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Point {
     /// All statements of a transaction are done, COMMIT is not.
     Commit,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::app::optout::pairs;
 use crate::campaign::{Clearing, KeyLookup, Writer};
-use crate::delivery::Target;
+use crate::delivery::{Flags, Target};
 use crate::dynamics::Query;
 use crate::flows::ingress::{Deletions, Table};
 use crate::flows::shape::{drift, ran_before, shape, with_remedy};
@@ -164,17 +164,14 @@ impl App {
         Ok((table, resource))
     }
 
-    /// The opt-out flags with which a new record of this table is made, where
-    /// Dynamics has a say in them.
-    fn flags_of_new(&self, spec: &TableMapping) -> &[FlagPair] {
+    /// The opt-out flags that records of this table have, and which way they
+    /// travel.
+    fn flags(&self, spec: &TableMapping) -> (&[FlagPair], Direction) {
         match &self.config.optout {
-            Some(optout)
-                if optout.direction != Direction::CampaignToDynamics
-                    && spec.dynamics == TableName::contact() =>
-            {
-                &optout.pairs
+            Some(optout) if spec.dynamics == TableName::contact() => {
+                (&optout.pairs, optout.direction)
             }
-            Some(_) | None => &[],
+            Some(_) | None => (&[], Direction::DynamicsToCampaign),
         }
     }
 
@@ -190,7 +187,7 @@ impl App {
         known: Option<&KnownTable>,
         store: &Store,
     ) -> Result<(Table, Target), TableError> {
-        let flags = self.flags_of_new(spec);
+        let (flags, direction) = self.flags(spec);
         let mut wanted = spec.columns();
         wanted.extend(flags.iter().map(|pair| pair.column.clone()));
         let (schema, resource) = self
@@ -206,7 +203,10 @@ impl App {
         let resource = Arc::new(resource);
         let clearing_of_links = clearing(self.config.campaign.clear_links_with_null);
         let clearing = clearing(self.config.campaign.clear_with_null);
-        let opt_outs = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?;
+        let pairs: Arc<[_]> = pairs(flags, &schema, &resource).map_err(TableError::Mapping)?.into();
+        // Those with which a new record is made, where Dynamics has a say in them.
+        let has_a_say = direction != Direction::CampaignToDynamics;
+        let opt_outs: Arc<[_]> = if has_a_say { pairs.clone() } else { Arc::default() };
         let columns = columns(&compiled, &opt_outs, &schema);
         let digest = digest(spec, &schema, &compiled, clearing);
         let form = format!("{clearing:?}");
@@ -241,18 +241,20 @@ impl App {
             is_parent: self.is_parent(&spec.dynamics),
             read_parents: read_parents.map(|link| link.table.clone()).collect(),
             shape: Arc::new(shape),
-            opt_outs: opt_outs.into(),
+            opt_outs,
             mapping: Arc::new(compiled),
         };
+        let shown = pairs.iter().flat_map(BoundPair::fields).cloned().collect::<Vec<_>>();
         let writer = Writer::new(
             self.campaign.clone(),
             resource,
             spec.key.to.clone(),
             lookup(&spec.key.lookup),
-            table.field_names(),
+            table.field_names().into_iter().chain(shown).collect(),
         );
         let (has_links, is_parent) = (table.has_links(), table.is_parent);
-        Ok((table, Target { writer, has_links, is_parent }))
+        let flags = Flags { pairs, direction };
+        Ok((table, Target { writer, has_links, is_parent, flags }))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 
 use super::parents::Turns;
 use super::parked::Parked;
+use super::parting::Parting;
 use super::paths::Paths;
 use super::policy::{Evidence, Verdict, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
@@ -84,7 +85,8 @@ impl Delivery {
             Kinship { parents: those(|it| it.is_parent), children: those(|it| it.has_links) };
         let destinations = targets.into_iter().map(|(table, target)| {
             let (paths, turns) = (Arc::new(Paths::default()), Arc::new(Turns::default()));
-            (table, Destination { writer: target.writer, paths, turns, key: key.clone() })
+            let parting = Parting::of(target.flags, store);
+            (table, Destination { writer: target.writer, paths, turns, key: key.clone(), parting })
         });
         Self {
             flow,
@@ -181,8 +183,9 @@ impl Delivery {
         let routes = self.routes.clone();
         let mut leased = leased;
         state.active.spawn(async move {
-            let (result, answered) = routes.deliver(&leased).await;
-            leased.answered = answered;
+            let (result, learned) = routes.deliver(&leased).await;
+            leased.answered = learned.request_id;
+            leased.opted_out = learned.opted_out;
             (leased, result)
         });
     }
@@ -298,7 +301,8 @@ impl Delivery {
             Err(Trouble::Orphaned(lost)) => {
                 return Some(Attempt { leased, end: End::Orphaned { lost }, failure: None });
             }
-            Err(Trouble::Unreachable) => {
+            // A store that is closed says so at its next call.
+            Err(Trouble::Unreachable | Trouble::Unkept) => {
                 state.parked.add(leased.id);
                 return None;
             }

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 
 use crate::campaign::{Address, Failure, Found, Listed, Outcome, Writer};
 use crate::http::System;
 use crate::mapping::canonical;
-use crate::model::{FieldType, TableName};
+use crate::model::{FieldName, FieldType, TableName, TargetValue};
 use crate::store::{
     Action, Fingerprint, Leased, Mirror, MirrorState, PayloadField, Place, SealKey, UNKNOWN,
 };
 
 use super::parents::{Call, Turns};
+use super::parting::Parting;
 use super::paths::Paths;
 
 /// Where the records of one table go.
@@ -24,6 +25,8 @@ pub(crate) struct Destination {
     pub(crate) paths: Arc<Paths>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) key: SealKey,
+    /// Of profiles, where their opt-outs are carried.
+    pub(crate) parting: Option<Parting>,
 }
 
 /// Where the records of all tables go: a link leads to another one's. Cheap to
@@ -53,6 +56,8 @@ pub(crate) enum Trouble {
     Orphaned(Vec<Place>),
     /// The table of a parent cannot be asked in this pass.
     Unreachable,
+    /// What Campaign said could not be kept in the store, which is closed by that.
+    Unkept,
 }
 
 impl From<Failure> for Trouble {
@@ -73,8 +78,7 @@ impl Routes {
         self.0.contains_key(table)
     }
 
-    /// Carries out a decision. With it, the vendor's id of the last write that
-    /// was answered.
+    /// Carries out a decision.
     ///
     /// Boxed with one named lifetime: the compiler cannot see through the
     /// borrows of the inner calls that their future may move between threads.
@@ -84,9 +88,9 @@ impl Routes {
     ) -> Pin<Box<dyn Future<Output = Answered> + Send + 'a>> {
         Box::pin(async move {
             let Some(here) = self.0.get(&leased.table) else {
-                return (Err(Trouble::Unreachable), None);
+                return (Err(Trouble::Unreachable), Learned::default());
             };
-            let errand = Errand { here, routes: self, leased, answered: Mutex::default() };
+            let errand = Errand { here, routes: self, leased, learned: Mutex::default() };
             let result = match leased.action {
                 Action::Write => match said_already(leased) {
                     Some(mirror) => Ok(Delivered::AsItWas(mirror)),
@@ -94,26 +98,46 @@ impl Routes {
                 },
                 Action::Delete => errand.delete().await.map(|()| Delivered::Gone),
             };
-            (result, errand.answered.into_inner().unwrap_or_else(PoisonError::into_inner))
+            (result, errand.learned.into_inner().unwrap_or_else(PoisonError::into_inner))
         })
     }
 }
 
-/// How a decision ended, and the vendor's id of the last write that was answered.
-pub(crate) type Answered = (Result<Delivered, Trouble>, Option<String>);
+/// How a decision ended, and what was learned on the way.
+pub(crate) type Answered = (Result<Delivered, Trouble>, Learned);
+
+/// What an errand learned beside how it ended.
+#[derive(Default)]
+pub(crate) struct Learned {
+    /// The vendor's id of the last write that was answered.
+    pub(crate) request_id: Option<String>,
+    /// Flags that Dynamics has, and that the profile was made or found with.
+    pub(crate) opted_out: Vec<FieldName>,
+}
 
 /// One decision on its way.
 pub(super) struct Errand<'a> {
     pub(super) here: &'a Destination,
     pub(super) routes: &'a Routes,
     pub(super) leased: &'a Leased,
-    /// The vendor's id of the last write that was answered.
-    answered: Mutex<Option<String>>,
+    learned: Mutex<Learned>,
 }
 
 impl Errand<'_> {
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn answered(&self, request_id: Option<&String>) {
-        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = request_id.cloned();
+        self.learned().request_id = request_id.cloned();
+    }
+
+    /// The profile has those of these flags that Dynamics has.
+    fn agrees_on(&self, has: impl Fn(&str) -> bool) {
+        let Some(parting) = &self.here.parting else { return };
+        let both = self.leased.payload.opt_outs.iter().map(|name| &**name).filter(|name| has(name));
+        let flags = parting.flags_of(both).collect();
+        self.learned().opted_out = flags;
     }
 
     async fn write(&self) -> Result<Delivered, Trouble> {
@@ -181,6 +205,10 @@ impl Errand<'_> {
     /// Updates what differs from what was found; no call if nothing does.
     async fn adjust(&self, found: Listed) -> Result<Delivered, Trouble> {
         let (here, leased) = (self.here, self.leased);
+        if leased.mirror.is_none() {
+            let shown = |name: &str| found.fields.get(name) == Some(&TargetValue::Bool(true));
+            self.agrees_on(shown);
+        }
         let holds = self.fingerprints(&found);
         let changed: Vec<&PayloadField> = leased.payload.changed(&holds).collect();
         let address = match &found.href {
@@ -219,13 +247,15 @@ impl Errand<'_> {
 
     async fn create(&self) -> Result<Delivered, Trouble> {
         let payload = &self.leased.payload;
-        let opt_outs: Vec<PayloadField> = payload.opt_outs.iter().map(opted_out).collect();
+        let names = self.opt_outs_of_new();
+        let opt_outs: Vec<PayloadField> = names.iter().map(opted_out).collect();
         let all: Vec<&PayloadField> = payload.fields.iter().chain(&opt_outs).collect();
         if let Some(created) = self.send(Call::Create, &all).await?
             && let Some(path) = created.path
         {
             self.here.paths.put(&self.leased.payload.key, path, created.pkey);
         }
+        self.agrees_on(|_| true);
         Ok(Delivered::Made)
     }
 
@@ -246,17 +276,39 @@ impl Errand<'_> {
         })
     }
 
+    /// The flags with which a profile is made: Dynamics' and those that are kept.
+    fn opt_outs_of_new(&self) -> Vec<Arc<str>> {
+        let mut names = self.leased.payload.opt_outs.clone();
+        for name in self.here.parting.iter().flat_map(|it| it.of_new(self.leased)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     async fn delete(&self) -> Result<(), Trouble> {
         let (here, key) = (self.here, &self.leased.payload.key);
-        let address = match here.paths.get(key) {
-            Some(path) => Address::Path(path),
-            None if here.writer.by_uri() => Address::Key(key.clone()),
-            None => match here.writer.find(key).await? {
+        let parting = here.parting.as_ref().filter(|it| it.looks_first());
+        let known = match here.paths.get(key) {
+            Some(path) => Some(Address::Path(path)),
+            None => here.writer.by_uri().then(|| Address::Key(key.clone())),
+        };
+        let address = match (known, parting) {
+            (Some(address), None) => address,
+            (known, _) => match here.writer.find(key).await? {
                 Found::Nothing => return Ok(()),
-                Found::One(found) => match found.href {
-                    Some(path) => Address::Path(path),
-                    None => return Err(nowhere().into()),
-                },
+                Found::One(found) => {
+                    if let Some(parting) = parting {
+                        let kept = parting.keep(self.leased.record, &found).await;
+                        kept.map_err(|_| Trouble::Unkept)?;
+                    }
+                    match (found.href, known) {
+                        (Some(path), _) => Address::Path(path),
+                        (None, Some(known)) => known,
+                        (None, None) => return Err(nowhere().into()),
+                    }
+                }
                 Found::Several(copies) => return Err(ambiguous(copies).into()),
             },
         };

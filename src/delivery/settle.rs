@@ -77,7 +77,11 @@ pub(crate) fn settle(
         let leased = &attempt.leased;
         trace(work, attempt);
         match &attempt.end {
-            End::Done(delivered) => done(work, leased, delivered, &mut family, &mut settled)?,
+            End::Done(delivered) => {
+                let flags = &leased.opted_out;
+                flags.iter().try_for_each(|flag| work.profile_has(leased.record, flag))?;
+                done(work, leased, delivered, &mut family, &mut settled)?;
+            }
             End::Retry { attempts, uncertain, .. } => {
                 work.note_attempt(leased, *attempts, *uncertain)?;
             }

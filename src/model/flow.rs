@@ -5,6 +5,7 @@ use std::fmt;
 /// One of the three flows. Matched exhaustively: a new flow must be handled
 /// everywhere before it compiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Flow {
     /// Dynamics tables to Campaign resources.
     Ingress,

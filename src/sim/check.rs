@@ -134,7 +134,7 @@ fn flags(
         // A merged contact is not written in Dynamics: what its profile says is
         // its own, be it an opt-out or a later change of mind.
         let own = model.is_loser(id) && (here || model.said_yes_in_campaign(id, pair));
-        if there != here && !own {
+        if there != here && !own && model.has_to_agree(id, pair) {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));
         }
@@ -142,7 +142,7 @@ fn flags(
             let what = format!("{id} took in somebody who said no, and {flag} is off");
             return Err(Violation::new("I9", what));
         }
-        if !here && model.said_no(id, pair).is_some() {
+        if !here && model.is_out_in_campaign(id, pair) {
             return Err(Violation::new("I9", format!("{id} said no, and {flag} is off")));
         }
     }

@@ -15,6 +15,7 @@
 //! Must not be used by the program: it exists in tests only.
 
 mod check;
+mod gap;
 mod model;
 mod operator;
 mod people;

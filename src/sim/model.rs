@@ -1,20 +1,25 @@
 //! The reference model: what people did, and what must hold at every moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Violation;
 use crate::clock::{Clock, Monotonic};
+use crate::model::consent::Direction;
 use crate::sandbox::Sandbox;
 
 /// The pairs of flags, in Dynamics and in Campaign.
 pub(crate) const PAIRS: [(&str, &str); 2] =
     [("donotbulkemail", "blackListEmail"), ("donotphone", "blackListPhone")];
 
+/// As long as a deletion may be on its way after the look that goes before it.
+const ON_ITS_WAY: Duration = Duration::from_secs(160);
+
 /// On which side somebody did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
     /// In Dynamics.
     Dynamics,
@@ -31,23 +36,29 @@ struct Word {
     number: u64,
 }
 
-/// The newest word of each kind about one flag.
+/// The newest words of each kind and side about one flag.
 #[derive(Clone, Copy, Debug, Default)]
 struct Words {
-    no: Option<Word>,
-    yes: Option<Word>,
+    no: [Option<Word>; 2],
+    yes: [Option<Word>; 2],
 }
 
 impl Words {
-    /// Where the no was said that stands. Said on two sides at one time, it
-    /// stands in any case.
-    fn no_that_stands(&self) -> Option<Side> {
-        let no = self.no?;
-        let stands = self.yes.is_none_or(|yes| {
-            let same_time = no.at == yes.at && (no.side != yes.side || no.number > yes.number);
-            no.at > yes.at || same_time
-        });
-        stands.then_some(no.side)
+    /// The newest no that stands. Said on two sides at one time, it stands in any
+    /// case.
+    fn no_that_stands(&self) -> Option<Word> {
+        let lifted = |no: &Word| {
+            self.yes.iter().flatten().any(|yes| {
+                let after = no.side == yes.side && no.number < yes.number;
+                no.at < yes.at || (no.at == yes.at && after)
+            })
+        };
+        let standing = self.no.into_iter().flatten().filter(|no| !lifted(no));
+        standing.max_by_key(|no| no.number)
+    }
+
+    fn newest_yes(&self) -> Option<Word> {
+        self.yes.into_iter().flatten().max_by_key(|yes| yes.number)
     }
 }
 
@@ -57,17 +68,18 @@ pub(crate) struct Model {
     /// The versions of the names of contacts and vehicles.
     pub(super) versions: BTreeMap<Uuid, u64>,
     seen: BTreeMap<Uuid, u64>,
-    /// Contacts whose profiles were there when they were last looked at.
-    there: BTreeSet<Uuid>,
     words: BTreeMap<(Uuid, usize), Words>,
     said: u64,
+    /// Which way opt-outs travel.
+    direction: Direction,
+    /// Flags of which anything was ever said, and where.
+    spoken: BTreeSet<(Uuid, usize, Side)>,
     /// Flags that contacts had when they came into being, and ever since.
     born_out: BTreeSet<(Uuid, usize)>,
     /// Flags that contacts take over from others, with those whose no it is.
     taken_over: BTreeMap<(Uuid, usize), BTreeSet<Uuid>>,
-    /// Whether contacts were ever left out by a filter: what was said on a
-    /// profile may end with it.
-    pub(super) ever_filtered: bool,
+    /// When the program last asked for a contact's profile.
+    looked: BTreeMap<Uuid, Monotonic>,
     /// Events by number, with their contact.
     pub(crate) events: Vec<Uuid>,
     /// Those that were taken in by another: their flags follow the table of edge
@@ -90,17 +102,18 @@ pub(crate) struct Model {
 
 impl Model {
     /// A model of what stands in Dynamics now.
-    pub(crate) fn new(sandbox: &Sandbox, clock: &Clock) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox, clock: &Clock, direction: Direction) -> Self {
         let mut model = Self {
             clock: clock.clone(),
             versions: BTreeMap::new(),
             seen: BTreeMap::new(),
-            there: BTreeSet::new(),
             words: BTreeMap::new(),
             said: 0,
+            direction,
+            spoken: BTreeSet::new(),
             born_out: BTreeSet::new(),
             taken_over: BTreeMap::new(),
-            ever_filtered: false,
+            looked: BTreeMap::new(),
             events: Vec::new(),
             merged: BTreeSet::new(),
             losers: BTreeSet::new(),
@@ -139,12 +152,13 @@ impl Model {
     pub(super) fn said(&mut self, id: Uuid, pair: usize, side: Side, out: bool) {
         self.said += 1;
         let word = Word { at: self.clock.monotonic(), side, number: self.said };
+        self.spoken.insert((id, pair, side));
         let words = self.words.entry((id, pair)).or_default();
         if out {
-            words.no = Some(word);
+            words.no[side as usize] = Some(word);
             return;
         }
-        words.yes = Some(word);
+        words.yes[side as usize] = Some(word);
         self.born_out.remove(&(id, pair));
         self.taken_over.remove(&(id, pair));
         self.taken_over.values_mut().for_each(|losers| {
@@ -178,15 +192,56 @@ impl Model {
         });
     }
 
+    /// Whether a no that stands may not be lifted where it was said: with one
+    /// direction the other side's word goes over it.
+    fn is_safe(&self, id: Uuid, pair: usize, side: Side) -> bool {
+        match (self.direction, side) {
+            (Direction::Bidirectional, _)
+            | (Direction::DynamicsToCampaign, Side::Dynamics)
+            | (Direction::CampaignToDynamics, Side::Campaign) => true,
+            (Direction::DynamicsToCampaign, Side::Campaign) => false,
+            (Direction::CampaignToDynamics, Side::Dynamics) => {
+                !self.spoken.contains(&(id, pair, Side::Campaign))
+            }
+        }
+    }
+
+    /// Whether both sides have to say the same in the end: with one direction,
+    /// where nobody ever spoke on the other side.
+    pub(super) fn has_to_agree(&self, id: Uuid, pair: usize) -> bool {
+        let spoke = |side| self.spoken.contains(&(id, pair, side));
+        match self.direction {
+            Direction::Bidirectional => true,
+            Direction::DynamicsToCampaign => !spoke(Side::Campaign),
+            Direction::CampaignToDynamics => !spoke(Side::Dynamics),
+        }
+    }
+
+    /// Whether what is said on this side goes to Campaign, or is there.
+    fn reaches_campaign(&self, side: Side) -> bool {
+        match self.direction {
+            Direction::Bidirectional => true,
+            Direction::DynamicsToCampaign => side == Side::Dynamics,
+            Direction::CampaignToDynamics => side == Side::Campaign,
+        }
+    }
+
+    /// Whether a no stands that has to be on the profile in the end. Towards
+    /// Campaign alone nobody looks what is said there.
+    pub(super) fn is_out_in_campaign(&self, id: Uuid, pair: usize) -> bool {
+        let unheard = self.direction == Direction::DynamicsToCampaign
+            && self.spoken.contains(&(id, pair, Side::Campaign));
+        !unheard && self.said_no(id, pair).is_some_and(|side| self.reaches_campaign(side))
+    }
+
     /// Whether a contact has to be opted out because of those it took in.
     pub(crate) fn takes_over(&self, id: Uuid, pair: usize) -> bool {
         let losers = self.taken_over.get(&(id, pair));
-        losers.is_some_and(|losers| !losers.is_empty())
-            && !(self.is_loser(id) || self.set_back || self.ever_filtered)
+        losers.is_some_and(|losers| !losers.is_empty()) && !(self.is_loser(id) || self.set_back)
     }
 
     /// Time since the beginning.
-    pub(super) fn since_begin(&self) -> std::time::Duration {
+    pub(super) fn since_begin(&self) -> Duration {
         self.clock.monotonic().since(self.began)
     }
 
@@ -205,7 +260,7 @@ impl Model {
     pub(crate) fn said_yes_in_campaign(&self, id: Uuid, pair: usize) -> bool {
         self.words.get(&(id, pair)).is_some_and(|words| {
             words.no_that_stands().is_none()
-                && words.yes.is_some_and(|yes| yes.side == Side::Campaign)
+                && words.newest_yes().is_some_and(|yes| yes.side == Side::Campaign)
         })
     }
 
@@ -214,7 +269,7 @@ impl Model {
         if self.merged.contains(&id) {
             return None;
         }
-        self.words.get(&(id, pair))?.no_that_stands()
+        self.words.get(&(id, pair))?.no_that_stands().map(|no| no.side)
     }
 
     /// What must hold in Campaign after every request that may change it.
@@ -232,11 +287,14 @@ impl Model {
             self.name_is_not_older(id, name)?;
             for (pair, flag) in flags.into_iter().enumerate() {
                 let is_set = shown.get(pair) == Some(&Value::Bool(true));
-                if is_new && self.born_out.contains(&(id, pair)) && !is_set {
+                let born_out =
+                    self.reaches_campaign(Side::Dynamics) && self.born_out.contains(&(id, pair));
+                if is_new && born_out && !is_set {
                     let what = format!("the profile of {id} was made without {flag}");
                     return Err(Violation::new("I8", what));
                 }
-                if self.said_no(id, pair) == Some(Side::Campaign) && !is_set {
+                let safe = self.is_safe(id, pair, Side::Campaign);
+                if safe && self.said_no(id, pair) == Some(Side::Campaign) && !is_set {
                     return Err(Violation::new(
                         "I8",
                         format!("{flag} of {id} was lifted in Campaign"),
@@ -244,7 +302,7 @@ impl Model {
                 }
             }
         }
-        self.forget_with_profiles(&known);
+        self.forget_what_nobody_could_know(&known);
         for car in sandbox.glance_at_resource("cusVehicle", &["cusVehicleId", "cusName"]) {
             let [key, name] = &car[..] else { continue };
             let Some(id) = as_id(key) else { continue };
@@ -256,19 +314,21 @@ impl Model {
         Ok(())
     }
 
-    /// Known gap: where a filter takes a contact's profile away, a no that was said
-    /// on it and not carried yet goes with it.
-    fn forget_with_profiles(&mut self, there: &BTreeSet<Uuid>) {
-        let gone = self.there.iter().filter(|id| !there.contains(id)).copied();
-        let gone: Vec<Uuid> = gone.filter(|_| self.ever_filtered).collect();
-        for id in gone {
-            for pair in 0..PAIRS.len() {
-                if self.said_no(id, pair) == Some(Side::Campaign) {
-                    self.words.remove(&(id, pair));
-                }
-            }
-        }
-        self.there.clone_from(there);
+    /// The program asks for a contact's profile.
+    pub(super) fn looks_at(&mut self, id: Uuid) {
+        self.looked.insert(id, self.clock.monotonic());
+    }
+
+    /// A profile is looked at before it is deleted: what is said on it while the
+    /// deletion is on its way goes with it.
+    fn forget_what_nobody_could_know(&mut self, there: &BTreeSet<Uuid>) {
+        let (now, looked) = (self.clock.monotonic(), &self.looked);
+        self.words.retain(|(id, _), words| {
+            let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
+            let no = no.filter(|_| !there.contains(id));
+            let (Some(no), Some(looked)) = (no, looked.get(id)) else { return true };
+            no.at < *looked || now.since(*looked) > ON_ITS_WAY
+        });
     }
 
     /// What must hold in Dynamics after every request that may change it.
@@ -277,7 +337,8 @@ impl Model {
         for (id, shown) in sandbox.glance_at_table("contact", &columns) {
             for (pair, column) in columns.into_iter().enumerate() {
                 let is_set = shown.get(pair) == Some(&Value::Bool(true));
-                if !is_set && self.said_no(id, pair) == Some(Side::Dynamics) {
+                let safe = self.is_safe(id, pair, Side::Dynamics);
+                if safe && !is_set && self.said_no(id, pair) == Some(Side::Dynamics) {
                     let what = format!("{column} of {id} was lifted in Dynamics");
                     return Err(Violation::new("I8", what));
                 }

@@ -40,21 +40,27 @@ impl Model {
                     self.merged(winner, loser);
                 }
             }
-            Act::InDynamics(who, pair, out) => {
-                let (Some(id), (column, _)) = (of(who), PAIRS[*pair]) else { return };
-                // Whoever says the same again of a merged contact says nothing: it
-                // may differ from its profile for good.
+            Act::Flip(who) => {
+                let Some(id) = of(who) else { return };
                 let now = dynamics.get("contact", id).unwrap_or_default();
-                if self.is_loser(id) && now.get(column) == Some(&json!(out)) {
-                    return;
-                }
-                if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
-                    self.said(id, *pair, Side::Dynamics, *out);
+                let was_first = now.get("jobtitle") == Some(&json!("job 0"));
+                let job = if was_first { "job 1" } else { "job 0" };
+                let _ = dynamics.update("contact", id, &json!({ "jobtitle": job }));
+            }
+            Act::InDynamics(who, pair, out) => {
+                if let Some(id) = of(who) {
+                    self.says_in_dynamics(sandbox, id, *pair, *out);
                 }
             }
             Act::InCampaign(who, pair, out) => {
                 if let Some(id) = of(who) {
                     self.says_in_campaign(sandbox, id, *pair, *out);
+                }
+            }
+            Act::Argue(who, pair, out) => {
+                if let Some(id) = of(who) {
+                    self.says_in_campaign(sandbox, id, *pair, !out);
+                    self.says_in_dynamics(sandbox, id, *pair, *out);
                 }
             }
             Act::Mail(who) => {
@@ -147,6 +153,19 @@ impl Model {
         }
     }
 
+    fn says_in_dynamics(&mut self, sandbox: &Sandbox, id: Uuid, pair: usize, out: bool) {
+        let (dynamics, (column, _)) = (sandbox.dynamics(), PAIRS[pair]);
+        // Whoever says the same again of a merged contact says nothing: it may
+        // differ from its profile for good.
+        let now = dynamics.get("contact", id).unwrap_or_default();
+        if self.is_loser(id) && now.get(column) == Some(&json!(out)) {
+            return;
+        }
+        if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
+            self.said(id, pair, Side::Dynamics, out);
+        }
+    }
+
     fn says_in_campaign(&mut self, sandbox: &Sandbox, id: Uuid, pair: usize, out: bool) {
         let flag = flag_name(sandbox, PAIRS[pair].1);
         let now = sandbox.now(System::Campaign);
@@ -202,6 +221,34 @@ impl Model {
         if self.without != (false, false) {
             self.schema(sandbox, Change::Column(false));
             self.schema(sandbox, Change::Field(false));
+        }
+    }
+}
+
+impl Act {
+    /// The same act, of another contact.
+    pub(super) fn of(&self, who: usize) -> Self {
+        match self {
+            Self::Edit(_) => Self::Edit(who),
+            Self::Job(_, job) => Self::Job(who, *job),
+            Self::Flip(_) => Self::Flip(who),
+            Self::Delete(_) => Self::Delete(who),
+            Self::InDynamics(_, pair, out) => Self::InDynamics(who, *pair, *out),
+            Self::InCampaign(_, pair, out) => Self::InCampaign(who, *pair, *out),
+            Self::Argue(_, pair, out) => Self::Argue(who, *pair, *out),
+            Self::Add(_)
+            | Self::Merge(..)
+            | Self::AddCar(_)
+            | Self::MoveCar(..)
+            | Self::NameCar(_)
+            | Self::DeleteCar(_)
+            | Self::Mail(_)
+            | Self::ExpireTokens
+            | Self::RevokeAccess
+            | Self::Clock(..)
+            | Self::OwnClock(_)
+            | Self::Schema(_)
+            | Self::Ask(_) => self.clone(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What happens in one simulated life, before it begins: a value that can be
 //! shown, repeated and made shorter. `seeds` makes them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::failpoint::Point;
 use crate::model::Flow;
+use crate::model::consent::Direction;
 use crate::sandbox::{FaultRule, System, Variants};
 
 /// Everything that a run needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// The seed that it came from; also that of the look-alikes and of jitter.
     pub(crate) seed: u64,
@@ -21,10 +24,13 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     /// What happens, in order.
     pub(crate) rounds: Vec<Round>,
+    /// Whether a full read in peace leaves a contact out.
+    #[serde(default)]
+    pub(crate) gap: bool,
 }
 
 /// What differs between configurations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// Rows on a page of Dynamics.
     pub(crate) page_rows: u64,
@@ -40,10 +46,13 @@ pub(crate) struct Settings {
     pub(crate) reconcile: bool,
     /// Deletions of a table that go without being asked for, where it is limited.
     pub(crate) guard: Option<u64>,
+    /// Which way opt-outs travel; the same for a whole life.
+    pub(crate) direction: Direction,
 }
 
 /// One life of the program with what happens around it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Round {
     /// Seconds without anything before it.
     pub(crate) rest: u64,
@@ -51,6 +60,11 @@ pub(crate) struct Round {
     pub(crate) before: Vec<Act>,
     /// What people do during it, so many milliseconds after its begin.
     pub(crate) during: Vec<(u64, Act)>,
+    /// What people do in the moment in which the program works on the same.
+    pub(crate) meddling: Vec<Meddling>,
+    /// The configuration file says this so many milliseconds after a system has
+    /// asked a daemon for rest.
+    pub(crate) reload: Option<(u64, Settings)>,
     /// What goes wrong.
     pub(crate) faults: Vec<FaultRule>,
     /// When the program dies, if it does.
@@ -65,7 +79,7 @@ pub(crate) struct Round {
 }
 
 /// How the program lives in a round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum How {
     /// `sync`: one pass of each flow after the other.
     #[default]
@@ -75,16 +89,32 @@ pub(crate) enum How {
 }
 
 /// When the program dies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Crash {
     /// At the nth passing of a point.
     At(Point, u64),
+    /// The same from the first pass of a flow on.
+    In(Flow, Point, u64),
     /// When it waits for the nth time, whatever for.
     Waits(u64),
 }
 
+/// Somebody does something with a contact just before a system takes up a
+/// request of the program about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Meddling {
+    /// A request to this system.
+    pub(crate) system: System,
+    /// Whether it reads.
+    pub(crate) reads: bool,
+    /// So many of these requests come before, and it.
+    pub(crate) number: u64,
+    /// What is done; whose number stands in it does not matter.
+    pub(crate) act: Act,
+}
+
 /// What somebody does. Contacts and vehicles are counted among those that exist.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Act {
     /// A contact gets the next version of its name.
     Edit(usize),
@@ -108,6 +138,11 @@ pub(crate) enum Act {
     InDynamics(usize, usize, bool),
     /// A flag is set on a profile in Campaign.
     InCampaign(usize, usize, bool),
+    /// A flag is cleared in Campaign and set in Dynamics, or cleared in Dynamics
+    /// and set in Campaign, at the same moment.
+    Argue(usize, usize, bool),
+    /// A contact's job goes back and forth between two.
+    Flip(usize),
     /// Campaign sends mail to a contact and tells of it.
     Mail(usize),
     /// All delta tokens expire.
@@ -127,7 +162,7 @@ pub(crate) enum Act {
 }
 
 /// A change of a schema. What is taken away comes back before the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {
     /// The contacts' column of the first name goes away or comes back.
     Column(bool),
@@ -138,7 +173,7 @@ pub(crate) enum Change {
 }
 
 /// What an administrator asks the program for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Wanted {
     /// No more passes of a flow.
     Pause(Flow),

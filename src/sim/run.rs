@@ -97,6 +97,7 @@ impl World<'_> {
         let program = begun.map_err(|error| Violation::new("I30", error))?;
         self.settle(&program).await?;
         self.wave(&program).await?;
+        self.gap(&program).await?;
         self.is_silent(&program).await?;
         program.store.close().await;
         Ok(())
@@ -120,11 +121,14 @@ impl World<'_> {
     /// The program lives, unless it dies before.
     async fn round(&self, round: &Round) -> Result<(), Violation> {
         let (point, waits) = match round.crash {
-            None => (None, None),
+            None | Some(Crash::In(..)) => (None, None),
             Some(Crash::At(point, number)) => (Some((point, number)), None),
             Some(Crash::Waits(number)) => (None, Some(number)),
         };
         failpoint::plan(point);
+        if let Some(Crash::In(flow, point, number)) = round.crash {
+            self.crash_in.set(Some((flow, (point, number))));
+        }
         self.waits.set(waits);
         self.wire.forget_pauses();
         let ended = match round.how {
@@ -137,6 +141,7 @@ impl World<'_> {
         };
         failpoint::plan(None);
         self.waits.set(None);
+        self.crash_in.set(None);
         // What the dead had begun beside themselves goes too.
         self.wire.clock.sleep(Duration::from_millis(1)).await;
         match ended {
@@ -155,6 +160,7 @@ impl World<'_> {
     /// What people do while the program lives.
     async fn people(&self, round: &Round, daemon: Option<&(Desk, Hand)>) {
         let mut asked = FuturesUnordered::new();
+        asked.extend(self.reload_on_throttle(round, daemon));
         let mut acts: Vec<_> = round.during.iter().collect();
         acts.sort_by_key(|(at, _)| *at);
         let begin = self.wire.clock.monotonic();
@@ -248,6 +254,13 @@ impl World<'_> {
         flow: Flow,
         patience: Duration,
     ) -> Result<&'static str, StoreError> {
+        if let Some((of, point)) = self.crash_in.get()
+            && of == flow
+            && !failpoint::is_dead()
+        {
+            self.crash_in.set(None);
+            failpoint::plan(Some(point));
+        }
         let Program { app, store } = program;
         let options = PassOptions {
             patience,

@@ -3,9 +3,10 @@
 
 use crate::failpoint::Point;
 use crate::model::Flow;
+use crate::model::consent::Direction;
 use crate::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
 
-use super::plan::{Act, Change, Crash, How, Plan, Round, Settings, Wanted};
+use super::plan::{Act, Change, Crash, How, Meddling, Plan, Round, Settings, Wanted};
 use super::stream::Stream;
 
 const FAULTS: &[fn(&Stream) -> Fault] = &[
@@ -53,20 +54,30 @@ impl Plan {
         };
         let society = Society {
             vehicles: society.chance(40),
-            jobs: society.chance(30),
+            jobs: society.chance(40),
             schema: society.chance(15),
             operators: society.chance(30),
         };
-        let settings = settings(&stream("settings"), society);
+        let direction = direction(&stream("direction"));
+        let settings = settings(&stream("settings"), society, direction);
+        // A merge has a rule of its own in each direction; the model knows one.
+        let merges = direction == Direction::Bidirectional;
+        let meddlers = stream("meddling");
+        let meddle_at_all = meddlers.chance(40);
         let restores = stream("restores");
         let restores_at_all = restores.chance(15);
         let rounds = 1 + world.index(5);
+        let settings_of = |it: &Stream| self::settings(it, society, direction);
+        let variants = variants(&stream("variants"), restores_at_all);
         let round = |_| {
             let how = how(&world);
             let span = if let How::Daemon(seconds) = how { seconds * 1000 } else { 20_000 };
             let mut during: Vec<_> =
                 acts(&people, 4, society).map(|act| (people.below(span), act)).collect();
             during.retain(|(_, act)| !matches!(act, Act::Clock(..)));
+            let mut before: Vec<_> = acts(&people, 5, society).collect();
+            before.retain(|act| merges || !matches!(act, Act::Merge(..)));
+            during.retain(|(_, act)| merges || !matches!(act, Act::Merge(..)));
             if society.operators {
                 let asks = operators.below(4);
                 during.extend((0..asks).map(|_| {
@@ -75,10 +86,13 @@ impl Plan {
             }
             Round {
                 rest: world.one_of(&[0, 1, 30, 900, 7_200]),
-                before: acts(&people, 5, society).collect(),
+                before,
                 during,
+                meddling: meddling(&meddlers, meddle_at_all),
+                reload: (society.operators && operators.chance(50))
+                    .then(|| (operators.below(3_000), settings_of(&operators))),
                 faults: rules(&faults, fault_rate),
-                crash: crashes.chance(crash_rate).then(|| crash(&crashes)),
+                crash: crashes.chance(crash_rate).then(|| crash(&crashes, how)),
                 how,
                 latency: world.one_of(&[0, 5, 200, 3_000]),
                 restored: restores_at_all && restores.chance(30),
@@ -88,9 +102,10 @@ impl Plan {
             seed,
             contacts: world.index(7),
             clocks: [skew(), skew(), skew()],
-            variants: variants(&stream("variants")),
+            variants,
             settings,
             rounds: (0..rounds).map(round).collect(),
+            gap: stream("gap").chance(10),
         }
     }
 }
@@ -102,22 +117,35 @@ fn how(world: &Stream) -> How {
     }
 }
 
-fn crash(crashes: &Stream) -> Crash {
-    match crashes.below(5) {
+fn crash(crashes: &Stream, how: How) -> Crash {
+    match crashes.below(6) {
         0 => Crash::Waits(1 + crashes.below(300)),
+        1 | 2 if how == How::Passes => {
+            let (flow, point) = (crashes.one_of(&FLOWS), crashes.one_of(&POINTS));
+            Crash::In(flow, point, 1 + crashes.below(12))
+        }
         _ => Crash::At(crashes.one_of(&POINTS), 1 + crashes.below(60)),
     }
 }
 
-fn settings(it: &Stream, society: Society) -> Settings {
+fn direction(it: &Stream) -> Direction {
+    match it.below(10) {
+        0 => Direction::DynamicsToCampaign,
+        1 | 2 => Direction::CampaignToDynamics,
+        _ => Direction::Bidirectional,
+    }
+}
+
+fn settings(it: &Stream, society: Society, direction: Direction) -> Settings {
     Settings {
         page_rows: 1 + it.below(5),
         batch: 1 + it.below(4),
         every: it.one_of(&[10, 30]),
         filter: society.jobs && it.chance(50),
-        job: society.jobs && it.chance(50),
+        job: society.jobs && it.chance(70),
         reconcile: it.chance(15),
         guard: it.chance(15).then(|| 1 + it.below(2)),
+        direction,
     }
 }
 
@@ -132,7 +160,7 @@ fn wanted(it: &Stream, now: Settings, society: Society) -> Wanted {
         10 => Wanted::Turn(it.below(60)),
         11 => Wanted::Retry,
         12 => Wanted::Settings(now),
-        _ => Wanted::Settings(settings(it, society)),
+        _ => Wanted::Settings(settings(it, society, now.direction)),
     }
 }
 
@@ -145,7 +173,8 @@ fn act(people: &Stream, society: Society) -> Act {
     let who = people.index(64);
     let owner = || people.chance(75).then(|| people.index(64));
     match people.below(44) {
-        28..34 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
+        28..31 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
+        31..34 if society.jobs => Act::Flip(who),
         34 if society.schema => Act::Schema(Change::Further),
         35 if society.schema => Act::Schema(Change::Column(people.chance(60))),
         36 if society.schema => Act::Schema(Change::Field(people.chance(60))),
@@ -163,23 +192,61 @@ fn common(people: &Stream, who: usize, roll: u64) -> Act {
         4..6 => Act::Add(people.chance(20)),
         6 => Act::Delete(who),
         7 => Act::Merge(who, people.index(64)),
-        8..14 => Act::InDynamics(who, people.index(2), people.chance(60)),
-        14..20 => Act::InCampaign(who, people.index(2), people.chance(60)),
+        8..13 => Act::InDynamics(who, people.index(2), people.chance(60)),
+        13 | 14 => Act::Argue(who, people.index(2), people.chance(70)),
+        15..20 => Act::InCampaign(who, people.index(2), people.chance(60)),
         20..25 => Act::Mail(who),
         25 => Act::ExpireTokens,
         26 => Act::RevokeAccess,
         27 => Act::OwnClock(people.below(240_000).cast_signed() - 120_000),
         _ => {
             let system = people.one_of(&[System::Dynamics, System::Campaign]);
-            let by = 30_000 + people.below(90_000).cast_signed();
+            let range = people.one_of(&[(30_000, 90_000), (900_000, 6_300_000)]);
+            let by = range.0 + people.below(range.1).cast_signed();
             Act::Clock(system, if people.chance(50) { by } else { -by })
         }
     }
 }
 
+/// What people do to those that the program is working on.
+fn meddling(it: &Stream, at_all: bool) -> Vec<Meddling> {
+    let count = if at_all { it.below(4) } else { 0 };
+    (0..count)
+        .map(|_| {
+            let (pair, out) = (it.index(2), it.chance(60));
+            let act = match it.below(20) {
+                0..8 => Act::InDynamics(0, pair, out),
+                8..15 => Act::InCampaign(0, pair, out),
+                15 | 16 => Act::Argue(0, pair, out),
+                17 => Act::Edit(0),
+                18 => Act::Flip(0),
+                _ => Act::Delete(0),
+            };
+            let system = it.one_of(&[System::Dynamics, System::Campaign]);
+            Meddling { system, reads: it.chance(50), number: 1 + it.below(10), act }
+        })
+        .collect()
+}
+
+/// Profiles are made, but their answers cannot be read, and for a while nobody
+/// can look whether they are there.
+fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
+    let of = |method: &str, path: &str, times| FaultRule {
+        system: Some(System::Campaign),
+        method: Some(method.to_owned()),
+        path: Some(path.to_owned()),
+        times: Some(times),
+        ..FaultRule::always(Fault::Truncated)
+    };
+    [of("POST", "profile", 1 + faults.below(2)), of("GET", "byExternalId", 5 + faults.below(8))]
+}
+
 fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
     if rate == 0 {
         return Vec::new();
+    }
+    if faults.chance(8) {
+        return doubtful_creations(faults).into();
     }
     let count = 1 + faults.below(3);
     (0..count)
@@ -199,7 +266,7 @@ fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
         .collect()
 }
 
-fn variants(it: &Stream) -> Variants {
+fn variants(it: &Stream, restores: bool) -> Variants {
     Variants {
         delta_expired: it.one_of(&[400, 410]),
         first_token: it.one_of(&[TokenMoment::LastPage, TokenMoment::FirstPage]),
@@ -212,6 +279,8 @@ fn variants(it: &Stream) -> Variants {
         journal_batch: it.one_of(&[1, 3, 100]),
         batch_operations: it.one_of(&[2, 10, 1000]),
         journal_links_joined: it.chance(50),
+        // An older store may make a profile a second time, and says so.
+        unique_external_id: it.chance(60) || restores,
         ..Variants::default()
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::plan::Settings;
 use super::wire::ORIGIN;
+use crate::model::consent::Direction;
 use crate::sandbox::Sandbox;
 
 /// The file's text. Secrets and store lie in `directory`.
@@ -80,6 +81,11 @@ fields = [ {{ from = "new_name", to = "cusName" }} ]
 
 fn others(settings: &Settings, sandbox: &Sandbox) -> String {
     let Settings { batch, every, .. } = settings;
+    let direction = match settings.direction {
+        Direction::DynamicsToCampaign => "dynamics-to-campaign",
+        Direction::CampaignToDynamics => "campaign-to-dynamics",
+        Direction::Bidirectional => "bidirectional",
+    };
     let reconcile = if settings.reconcile {
         "[reconcile]\nschedule = \"0 * * * * *\"\nrepair = true\n"
     } else {
@@ -97,7 +103,7 @@ pointers = {{ id = "/id", kind = "/kind", contact = "/contact", time = "/time", 
 kinds = {{ send = "send", open = "open", click = "click", bounce = "bounce" }}
 [optout]
 schedule = "*/{every} * * * * *"
-direction = "bidirectional"
+direction = "{direction}"
 source = "rest"
 rest = {{ filter = "byModifiedSince", parameter = "since_parameter" }}
 pairs = [

@@ -1,6 +1,6 @@
 //! A failing plan, made shorter as long as it breaks the same promise.
 
-use super::plan::{How, Plan, Settings};
+use super::plan::{How, Plan, Round, Settings};
 use crate::sandbox::Variants;
 
 /// Most runs that are spent on it.
@@ -42,45 +42,11 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         });
     }
     for (at, round) in plan.rounds.iter().enumerate() {
-        if !round.faults.is_empty() {
-            with(&|it| it.rounds[at].faults.clear());
-        }
-        if round.crash.is_some() {
-            with(&|it| it.rounds[at].crash = None);
-        }
-        if round.latency > 0 {
-            with(&|it| it.rounds[at].latency = 0);
-        }
-        if round.rest > 0 {
-            with(&|it| it.rounds[at].rest = 0);
-        }
-        if round.restored {
-            with(&|it| it.rounds[at].restored = false);
-        }
-        match round.how {
-            How::Passes => {}
-            How::Daemon(seconds) => {
-                with(&|it| it.rounds[at].how = How::Passes);
-                if seconds > 5 {
-                    with(&|it| it.rounds[at].how = How::Daemon(seconds / 2));
-                }
-            }
-        }
-        for act in 0..round.before.len() {
-            with(&|it| {
-                it.rounds[at].before.remove(act);
-            });
-        }
-        for act in 0..round.during.len() {
-            with(&|it| {
-                it.rounds[at].during.remove(act);
-            });
-        }
-        for fault in 0..round.faults.len() {
-            with(&|it| {
-                it.rounds[at].faults.remove(fault);
-            });
-        }
+        circumstances(&mut with, at, round);
+        people(&mut with, at, round);
+    }
+    if plan.gap {
+        with(&|it| it.gap = false);
     }
     if plan.contacts > 0 {
         with(&|it| it.contacts -= 1);
@@ -99,4 +65,62 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         with(&|it| it.settings = simplest);
     }
     out
+}
+
+/// Takes a change of a plan.
+type With<'w> = &'w mut dyn FnMut(&dyn Fn(&mut Plan));
+
+/// A round in which less goes wrong.
+fn circumstances(with: With<'_>, at: usize, round: &Round) {
+    if !round.faults.is_empty() {
+        with(&|it| it.rounds[at].faults.clear());
+    }
+    if round.crash.is_some() {
+        with(&|it| it.rounds[at].crash = None);
+    }
+    if round.latency > 0 {
+        with(&|it| it.rounds[at].latency = 0);
+    }
+    if round.rest > 0 {
+        with(&|it| it.rounds[at].rest = 0);
+    }
+    if round.restored {
+        with(&|it| it.rounds[at].restored = false);
+    }
+    match round.how {
+        How::Passes => {}
+        How::Daemon(seconds) => {
+            with(&|it| it.rounds[at].how = How::Passes);
+            if seconds > 5 {
+                with(&|it| it.rounds[at].how = How::Daemon(seconds / 2));
+            }
+        }
+    }
+    for fault in 0..round.faults.len() {
+        with(&|it| {
+            it.rounds[at].faults.remove(fault);
+        });
+    }
+}
+
+/// A round in which somebody does less.
+fn people(with: With<'_>, at: usize, round: &Round) {
+    for act in 0..round.before.len() {
+        with(&|it| {
+            it.rounds[at].before.remove(act);
+        });
+    }
+    for act in 0..round.during.len() {
+        with(&|it| {
+            it.rounds[at].during.remove(act);
+        });
+    }
+    for at_request in 0..round.meddling.len() {
+        with(&|it| {
+            it.rounds[at].meddling.remove(at_request);
+        });
+    }
+    if round.reload.is_some() {
+        with(&|it| it.rounds[at].reload = None);
+    }
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::{Plan, Round};
 use super::run::{Life, live};
 use super::shrink::shrink;
@@ -54,7 +56,18 @@ fn shortest(plan: Plan, promise: &str, directory: &Path) -> String {
         |plan: &Plan| run(plan, directory).broken.is_some_and(|other| other.promise == promise);
     let plan = shrink(plan, same);
     let life = tell(&plan, directory, true);
-    format!("{plan:#?}\n{:?}\n{}", life.broken, life.story.join("\n"))
+    let kept = Kept { found: "what it found, in one line".to_owned(), plan };
+    let json = serde_json::to_string_pretty(&kept).unwrap();
+    let story = life.story.join("\n");
+    format!("{:#?}\n{:?}\n{story}\nto keep it, in tests/lives:\n{json}", kept.plan, life.broken)
+}
+
+/// A life in which a bug was found, made shorter.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The bug, in one line.
+    found: String,
+    plan: Plan,
 }
 
 /// What seeds came to.
@@ -63,6 +76,16 @@ struct Outcome {
     failures: Vec<String>,
     requests: u64,
     lives: u64,
+}
+
+impl Outcome {
+    /// Tells of a long run how far it is.
+    fn tell(&self) {
+        if self.lives.is_multiple_of(10_000) {
+            let line = format!("{} lives, {} failed\n", self.lives, self.failures.len());
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+        }
+    }
 }
 
 /// Runs seeds on all processors, until some have failed.
@@ -93,6 +116,7 @@ fn seeds(range: std::ops::Range<u64>) -> Outcome {
                     outcome.requests += life.requests;
                     outcome.lives += 1;
                     outcome.failures.extend(failed);
+                    outcome.tell();
                 }
             });
         }
@@ -125,6 +149,23 @@ fn the_same_seed_lives_the_same_life() {
         assert!(differs.is_empty(), "seed {seed}: {differs:#?}");
         assert_eq!(one.trace, other.trace, "seed {seed}");
     }
+}
+
+#[test]
+fn lives_in_which_a_bug_was_found_break_no_promise_any_more() {
+    let directory = directory();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lives");
+    let mut lives = 0;
+    for file in std::fs::read_dir(kept).unwrap() {
+        let file = file.unwrap().path();
+        let kept: Kept = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert!(!kept.found.is_empty() && !kept.found.contains('\n'), "{}", file.display());
+        let life = run(&kept.plan, directory.path());
+        let broken = life.broken.map(|it| format!("{}: {}", it.promise, it.what));
+        assert_eq!(broken, None, "{}: {}", file.display(), kept.found);
+        lives += 1;
+    }
+    assert!(lives > 0);
 }
 
 #[test]

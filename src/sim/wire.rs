@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::Violation;
 use super::model::Model;
+use super::plan::{Meddling, Plan};
 use super::stream::Stream;
 use crate::clock::{Clock, Monotonic};
 use crate::failpoint;
 use crate::http::{Broken, LocalAnswer, Transport};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, System};
 
 /// Where both systems are said to be. Nothing listens there.
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:8700";
@@ -27,6 +30,8 @@ pub(crate) struct Wire {
     pub(crate) sandbox: Sandbox,
     pub(crate) clock: Clock,
     ways: Stream,
+    /// Told where a system asks for rest.
+    pub(crate) throttled: Notify,
     state: Mutex<State>,
 }
 
@@ -43,6 +48,12 @@ pub(crate) struct State {
     /// Requests that change a contact or a profile.
     pub(crate) writes: u64,
     pauses: BTreeMap<&'static str, Monotonic>,
+    /// Who meddles, and after how many requests more.
+    pub(crate) meddling: Vec<Meddling>,
+    /// Whether full reads of contacts leave out their first row.
+    pub(crate) blind: bool,
+    /// The contact that the program asked Campaign for last.
+    asked_last: Option<Uuid>,
     /// Whether every request is told.
     pub(crate) loud: bool,
 }
@@ -60,8 +71,8 @@ impl State {
 
 impl Wire {
     /// Ways to these systems.
-    pub(crate) fn new(sandbox: Sandbox, clock: &Clock, seed: u64) -> Arc<Self> {
-        let model = Model::new(&sandbox, clock);
+    pub(crate) fn new(sandbox: Sandbox, clock: &Clock, plan: &Plan) -> Arc<Self> {
+        let model = Model::new(&sandbox, clock, plan.settings.direction);
         let (requests, writes, latency) = (0, 0, 0);
         let state = State {
             model,
@@ -71,10 +82,14 @@ impl Wire {
             trace: 0,
             writes,
             pauses: BTreeMap::new(),
+            meddling: Vec::new(),
+            blind: false,
+            asked_last: None,
             loud: false,
         };
-        let ways = Stream::new(seed, "ways");
-        Arc::new(Self { sandbox, clock: clock.clone(), ways, state: Mutex::new(state) })
+        let ways = Stream::new(plan.seed, "ways");
+        let (clock, throttled, state) = (clock.clone(), Notify::new(), Mutex::new(state));
+        Arc::new(Self { sandbox, clock, ways, throttled, state })
     }
 
     /// What is known now.
@@ -97,7 +112,15 @@ impl Wire {
         let reads = request.method() == http::Method::GET;
         let line = format!("{} {}", request.method(), request.uri());
         self.way().await;
-        let answer = self.sandbox.call(request).await;
+        self.meddle(system, &request);
+        let (asked_for, blinds) = (asked_for(&request), self.blinds(&request));
+        let mut answer = self.sandbox.call(request).await;
+        if let Some(id) = asked_for {
+            self.state().model.looks_at(id);
+        }
+        if blinds && let Ok(response) = &mut answer {
+            leave_out_a_row(response.body_mut());
+        }
         if !reads {
             let seen = self.state().observe(system, &self.sandbox);
             self.note(seen);
@@ -115,6 +138,52 @@ impl Wire {
                 Err(Broken::Unknown(error.to_string()))
             }
         }
+    }
+
+    /// Who waits for this request acts now, before it is taken up.
+    fn meddle(&self, system: &str, request: &http::Request<Bytes>) {
+        let mut state = self.state();
+        let subject = asked_for(request);
+        if subject.is_some() {
+            state.asked_last = subject;
+        }
+        if state.meddling.is_empty() || failpoint::is_dead() {
+            return;
+        }
+        let last = state.asked_last;
+        let Some(id) = subject.or_else(|| contact_in(request)).or(last) else { return };
+        let Some(who) = self.sandbox.dynamics().ids("contact").iter().position(|it| *it == id)
+        else {
+            return;
+        };
+        let reads = request.method() == http::Method::GET;
+        let of = match system {
+            "dynamics" => System::Dynamics,
+            "campaign" => System::Campaign,
+            _ => return,
+        };
+        let mut now = Vec::new();
+        state.meddling.retain_mut(|it| {
+            if it.system != of || it.reads != reads {
+                return true;
+            }
+            it.number = it.number.saturating_sub(1);
+            if it.number == 0 {
+                now.push(it.act.of(who));
+            }
+            it.number > 0
+        });
+        for act in now {
+            state.model.act(&self.sandbox, &act);
+        }
+    }
+
+    /// Whether a row is to be left out of the answer.
+    fn blinds(&self, request: &http::Request<Bytes>) -> bool {
+        let query = request.uri().query().unwrap_or_default();
+        let whole = request.uri().path().ends_with("/contacts") && !query.contains("deltatoken");
+        let mut state = self.state();
+        whole && std::mem::replace(&mut state.blind, false)
     }
 
     /// Something is on its way for a while; for ever, where nobody lives to send
@@ -141,15 +210,18 @@ impl Wire {
             "campaign"
         } else if path.contains("/events") {
             "journal"
+        } else if path.starts_with("/ims/") {
+            "ims"
         } else {
-            "tokens"
+            "entra"
         };
+        let gives_tokens = matches!(system, "ims" | "entra");
         let mut state = self.state();
         state.requests += 1;
         // An event that waits for its contact is tried now and then, in a batch;
         // that it becomes one activity is another promise.
         let tries = path.ends_with("/$batch");
-        if request.method() != http::Method::GET && system != "tokens" && !tries {
+        if request.method() != http::Method::GET && !gives_tokens && !tries {
             state.writes += 1;
         }
         let (requests, pause) = (state.requests, state.pauses.get(system).copied());
@@ -170,6 +242,7 @@ impl Wire {
         if response.status().as_u16() != 429 {
             return;
         }
+        self.throttled.notify_one();
         let wait = response.headers().get("retry-after").and_then(|it| it.to_str().ok());
         let Some(wait) = wait.and_then(|it| it.parse().ok()) else { return };
         let until = self.clock.monotonic().plus(Duration::from_secs(wait));
@@ -207,5 +280,32 @@ impl Wire {
     /// The program that was told to rest is no more.
     pub(crate) fn forget_pauses(&self) {
         self.state().pauses.clear();
+    }
+}
+
+/// Whose profile is asked for.
+fn asked_for(request: &http::Request<Bytes>) -> Option<Uuid> {
+    let by_key = request.uri().path().ends_with("/profile/byExternalId");
+    request.uri().query().filter(|_| by_key)?.rsplit('=').next()?.parse().ok()
+}
+
+/// The contact that a request to Dynamics names, or whose profile is made.
+fn contact_in(request: &http::Request<Bytes>) -> Option<Uuid> {
+    let path = request.uri().path();
+    if let Some((_, rest)) = path.rsplit_once("/contacts(") {
+        return rest.split(')').next()?.parse().ok();
+    }
+    let body: serde_json::Value = serde_json::from_slice(request.body()).ok()?;
+    body.get("externalId")?.as_str()?.parse().ok()
+}
+
+/// A page without its first row.
+fn leave_out_a_row(body: &mut Bytes) {
+    let Ok(mut page) = serde_json::from_slice::<serde_json::Value>(body) else { return };
+    if let Some(rows) = page.get_mut("value").and_then(|it| it.as_array_mut())
+        && !rows.is_empty()
+    {
+        rows.remove(0);
+        *body = page.to_string().into();
     }
 }

@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::clock::{Clock, Shift};
 use crate::config::{Config, load};
 use crate::daemon::{Desk, Hand};
-use crate::failpoint;
+use crate::failpoint::{self, Point};
+use crate::model::Flow;
 use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, System};
 use crate::store::{Mode, Store};
 
@@ -58,6 +59,8 @@ pub(super) struct World<'a> {
     known: RefCell<Option<(String, Config)>>,
     /// How often the program may still wait before it dies.
     pub(super) waits: Cell<Option<u64>>,
+    /// Where it dies from the first pass of a flow on.
+    pub(super) crash_in: Cell<Option<(Flow, (Point, u64))>>,
 }
 
 impl<'a> World<'a> {
@@ -79,8 +82,7 @@ impl<'a> World<'a> {
         sandbox.set_clock_offset(System::Campaign, plan.clocks[1]);
         let shift = Shift::default();
         shift.set_ms(plan.clocks[2]);
-        let wire = Wire::new(sandbox, &clock, plan.seed);
-        wire.state().model.ever_filtered = plan.settings.filter;
+        let wire = Wire::new(sandbox, &clock, plan);
         wire.state().model.clocks = [plan.clocks[0], plan.clocks[1]];
         for file in FILES {
             let _ = std::fs::remove_file(directory.join(file));
@@ -96,6 +98,7 @@ impl<'a> World<'a> {
             backups: RefCell::default(),
             known: RefCell::default(),
             waits: Cell::new(None),
+            crash_in: Cell::new(None),
         }
     }
 
@@ -133,6 +136,7 @@ impl<'a> World<'a> {
     pub(super) fn trouble(&self, number: u64, round: &Round) {
         let (seed, rules) = (self.plan.seed ^ number, round.faults.clone());
         self.wire.state().latency = round.latency;
+        self.wire.state().meddling.clone_from(&round.meddling);
         self.wire.sandbox.set_faults(FaultPlan { seed, rules });
     }
 
@@ -148,11 +152,27 @@ impl<'a> World<'a> {
         }
         let Act::Ask(wanted) = act else { return None };
         if let Wanted::Settings(settings) = wanted {
-            self.wire.state().model.ever_filtered |= settings.filter;
             *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = *settings;
         }
         let (desk, hand) = daemon.filter(|_| !failpoint::is_dead())?.clone();
         Some(operator::of_daemon(*wanted, desk, hand, self.wire.clock.clone()).boxed())
+    }
+
+    /// A new configuration, soon after a system has asked the daemon for rest.
+    pub(super) fn reload_on_throttle(
+        &self,
+        round: &Round,
+        daemon: Option<&(Desk, Hand)>,
+    ) -> Option<Asked> {
+        let ((ms, settings), (desk, hand)) = (round.reload?, daemon?.clone());
+        let (wire, known) = (Arc::clone(&self.wire), Arc::clone(&self.settings));
+        let work = async move {
+            wire.throttled.notified().await;
+            wire.clock.sleep(Duration::from_millis(ms)).await;
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+            operator::of_daemon(Wanted::Settings(settings), desk, hand, wire.clock.clone()).await
+        };
+        Some(work.boxed())
     }
 
     pub(super) async fn rest(&self, seconds: u64) {

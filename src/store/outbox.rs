@@ -7,7 +7,8 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use crate::model::{Flow, RecordId, RowVersion, TableName};
+use crate::model::{FieldName, Flow, RecordId, RowVersion, TableName};
+use crate::store::consent::FlagRow;
 use crate::store::lease::ASIDE;
 use crate::store::work::{record_id, table_name};
 use crate::store::{Fingerprint, Mirror, Payload, PayloadLink, StoreError, Work};
@@ -100,10 +101,15 @@ pub(crate) struct Leased {
     pub(crate) mirror: Option<Mirror>,
     /// The records that its links point to.
     pub(crate) parents: Vec<Parent>,
+    /// What the opt-out ledger knows of it.
+    pub(crate) flags: Vec<FlagRow>,
     /// How many records it waits for.
     pub(crate) waits: u32,
     /// The remote's id of the last write that it answered, for `trace`.
     pub(crate) answered: Option<String>,
+    /// Flags that Dynamics had when it was decided, and that its profile was found
+    /// or made with.
+    pub(crate) opted_out: Vec<FieldName>,
 }
 
 /// A record that a link points to.
@@ -312,6 +318,8 @@ impl Work<'_> {
             let key = self.key_in_campaign(&link.table, link.record)?;
             parents.push(Parent { link: link.clone(), key });
         }
+        let writes = flow == Flow::Ingress && action == Action::Write;
+        let flags = if writes { self.flags_of(record)? } else { Vec::new() };
         Ok(Leased {
             id: raw.id,
             table,
@@ -325,8 +333,10 @@ impl Work<'_> {
             attempts: raw.attempts,
             mirror,
             parents,
+            flags,
             waits: raw.waits,
             answered: None,
+            opted_out: Vec::new(),
         })
     }
 

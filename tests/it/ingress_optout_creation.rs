@@ -142,3 +142,22 @@ fn towards_dynamics_alone_dynamics_has_no_say_in_a_new_profile() {
     world.synced();
     assert_eq!(flags(&world, id), [[true, false], [false, false]]);
 }
+
+#[test]
+fn a_flag_that_is_cleared_after_its_profile_was_made_with_it_is_cleared_there_too() {
+    for fault in [None, Some(Fault::CutAfter)] {
+        let world = world("dynamics-to-campaign", "");
+        world.synced();
+        let id = opted_out(&world);
+        if let Some(fault) = &fault {
+            let once = on_writes("POST", fault.clone());
+            world.play(cdsync::sandbox::FaultRule { times: Some(1), ..once });
+        }
+        world.synced();
+        assert_eq!(flags(&world, id), OUT_BY_MAIL);
+        // Before the flow that owns the flags has ever looked.
+        world.change(id, &json!({ "donotbulkemail": false }));
+        settle(&world);
+        assert_eq!(flags(&world, id), [[false, false], [false, false]], "{fault:?}");
+    }
+}

@@ -97,6 +97,7 @@ mod optout_edges;
 mod optout_files;
 mod optout_guard;
 mod optout_outage;
+mod optout_parting;
 mod optout_people;
 mod optout_privacy;
 mod optout_races;

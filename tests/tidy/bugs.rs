@@ -25,9 +25,10 @@ const OPEN: &[&str] = &[
     "echo-not-recognised",
     "margin-ignored",
     "lifted-in-any-version",
-    "lifted-without-second-look",
     "clock-set-back-missed",
     "dead-letter-doubt-dropped",
+    "opt-out-goes-with-its-profile",
+    "made-without-what-is-kept",
 ];
 
 #[derive(Deserialize)]

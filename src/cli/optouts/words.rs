@@ -40,6 +40,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::CampaignNewer => "Campaign's flag was cleared later, provably: it is lifted",
         Reason::Merged => "a contact that was merged into this one had opted out",
         Reason::Recreated => "a deleted contact with the same address had opted out",
+        Reason::ProfileDeleted => "the profile said opted out when it was deleted",
     }
 }
 

@@ -66,8 +66,7 @@ impl OptoutSource {
     pub(crate) fn profile_fields(&self) -> Vec<FieldName> {
         let mut fields: BTreeSet<FieldName> = BTreeSet::new();
         for pair in self.pairs.iter() {
-            fields.insert(pair.wire.clone());
-            fields.extend(pair.stamp.clone());
+            fields.extend(pair.fields().cloned());
         }
         fields.extend(self.changed.clone());
         fields.into_iter().collect()

@@ -20,6 +20,11 @@ pub(crate) struct BoundPair {
 }
 
 impl BoundPair {
+    /// The profile's fields that tell of the flag.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &FieldName> {
+        std::iter::once(&self.wire).chain(&self.stamp)
+    }
+
     /// What a row says of the flag; none if it does not say anything.
     pub(crate) fn opted_out(&self, row: &SourceRow) -> Option<bool> {
         match self.column_value(row) {

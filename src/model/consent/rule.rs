@@ -20,6 +20,7 @@ use crate::model::RowVersion;
 
 /// In which direction flags travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Direction {
     /// Dynamics' value is Campaign's.
     DynamicsToCampaign,
@@ -116,11 +117,13 @@ pub(crate) enum Reason {
     Merged,
     /// A deleted contact with the same address had said no.
     Recreated,
+    /// The profile was deleted after somebody had said no on it.
+    ProfileDeleted,
 }
 
 impl Reason {
     /// All, for the store.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Agreed,
         Self::Direction,
         Self::NothingNew,
@@ -135,6 +138,7 @@ impl Reason {
         Self::CampaignNewer,
         Self::Merged,
         Self::Recreated,
+        Self::ProfileDeleted,
     ];
 
     /// The word in the ledger and in exports.
@@ -154,6 +158,7 @@ impl Reason {
             Self::CampaignNewer => "campaign-newer",
             Self::Merged => "merged",
             Self::Recreated => "recreated",
+            Self::ProfileDeleted => "profile-deleted",
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 
-use super::flag::ADDRESS_OF;
+use super::taken_over::ADDRESS_OF;
 use super::{NewConsentDecision, Outcome};
 use crate::model::consent::{CampaignSide, DynamicsSide, Reason, Skew};
 use crate::model::{FieldName, RecordId};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{micros, sealed, time};
-use crate::model::consent::{Agreement, CampaignSide, OwnWrite, Reason};
+use crate::model::consent::{Agreement, CampaignSide, OwnWrite};
 use crate::model::{FieldName, RecordId, RowVersion};
 use crate::store::work::record_id;
 use crate::store::{Fingerprint, StoreError, Work};
@@ -63,7 +63,8 @@ pub(crate) struct FlagRow {
     pub(crate) told_by: String,
     /// What both agreed on last.
     pub(crate) agreement: Option<Agreement>,
-    /// Another contact's no counts for this one: both sides are to say so.
+    /// A no that is no side's counts for this contact: another contact's, or that
+    /// of a profile that is gone. Both sides are to say so.
     pub(crate) merged: bool,
     /// What is to be done.
     pub(crate) state: FlagState,
@@ -72,10 +73,6 @@ pub(crate) struct FlagRow {
     /// When the row was changed last.
     pub(crate) updated: Timestamp,
 }
-
-/// How `told_by` begins where the no of a contact with the same address is
-/// taken over.
-pub(super) const ADDRESS_OF: &str = "address of ";
 
 const COLUMNS: &str = "contact, flag, dynamics, campaign, stamp_us, told_by, agreed_dynamics,
      agreed_campaign, agreed_stamp_us, own_campaign, own_stamp_us, merged, state, attempts,
@@ -96,19 +93,6 @@ impl FlagRow {
             attempts: 0,
             updated: Timestamp::UNIX_EPOCH,
         }
-    }
-
-    /// Of whom a no is taken over that is not written yet: a contact that was
-    /// merged into this one, or that had its address and is gone.
-    pub(crate) fn taken_over(&self) -> Option<Reason> {
-        let recreated = self.told_by.starts_with(ADDRESS_OF);
-        self.merged.then_some(if recreated { Reason::Recreated } else { Reason::Merged })
-    }
-
-    /// Told by this. Where a no is taken over it stays told by whose it was.
-    pub(super) fn told(self, by: &str) -> Self {
-        let told_by = if self.merged { self.told_by } else { by.to_owned() };
-        Self { told_by, ..self }
     }
 
     /// The last thing our own writes left in Campaign, and the agreement's.

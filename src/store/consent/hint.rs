@@ -201,20 +201,6 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Another's no is to count for this contact.
-    pub(super) fn take_over(
-        &mut self,
-        contact: RecordId,
-        flag: &FieldName,
-        told_by: String,
-    ) -> Result<(), StoreError> {
-        let row = match self.flag(contact, flag)? {
-            Some(row) => FlagRow { told_by, ..row },
-            None => FlagRow::unknown(contact, flag, &told_by),
-        };
-        self.set_flag(&FlagRow { merged: true, state: FlagState::Due, attempts: 0, ..row })
-    }
-
     /// Campaign holds what it held. A difference that was never settled, because
     /// there was no profile, can be now; one that was given up waits for a
     /// person.

@@ -7,6 +7,8 @@ mod decision;
 mod flag;
 mod hint;
 mod merged;
+mod parting;
+mod taken_over;
 
 pub(crate) use address::{Noted, SharedAddress};
 pub(crate) use cursor::{ClockOf, StoredSample};

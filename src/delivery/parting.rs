@@ -1,0 +1,65 @@
+//! The opt-outs of a profile that is deleted are kept in the ledger, and a profile
+//! that is made begins with those that are kept there.
+
+use std::sync::Arc;
+
+use crate::campaign::Listed;
+use crate::model::{FieldName, RecordId};
+use crate::store::{Leased, Store, StoreError};
+
+use super::target::Flags;
+
+/// What is kept of a table's profiles.
+#[derive(Clone, Debug)]
+pub(crate) struct Parting {
+    flags: Flags,
+    store: Store,
+}
+
+impl Parting {
+    /// Keeps these flags; none where there are none.
+    pub(super) fn of(flags: Flags, store: &Store) -> Option<Self> {
+        (!flags.pairs.is_empty()).then(|| Self { flags, store: store.clone() })
+    }
+
+    /// Whether a profile is to be looked at before it is deleted.
+    pub(super) fn looks_first(&self) -> bool {
+        self.flags.are_said_in_campaign()
+    }
+
+    /// Keeps what a profile says that is about to be deleted.
+    pub(super) async fn keep(&self, of: RecordId, profile: &Listed) -> Result<(), StoreError> {
+        let pairs = self.flags.pairs.iter();
+        let sides = pairs.map(|it| (it.pair.flag.clone(), it.campaign_side(&profile.fields)));
+        let no: Vec<_> = sides.filter(|(_, side)| side.opted_out).collect();
+        if no.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .call(move |work| {
+                no.iter().try_for_each(|(flag, side)| work.profile_goes(of, flag, *side))
+            })
+            .await
+    }
+
+    /// The flags that Campaign calls so.
+    pub(super) fn flags_of<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = FieldName> {
+        names.filter_map(|name| {
+            let pair = self.flags.pairs.iter().find(|it| it.wire.as_str() == name)?;
+            Some(pair.pair.flag.clone())
+        })
+    }
+
+    /// The flags of a new profile, as Campaign names them: those that the ledger
+    /// keeps for it.
+    pub(super) fn of_new<'a>(&'a self, leased: &'a Leased) -> impl Iterator<Item = Arc<str>> + 'a {
+        let kept = leased.flags.iter().filter(|row| row.marks_new_profile(self.flags.direction));
+        kept.filter_map(|row| {
+            let pair = self.flags.pairs.iter().find(|it| it.pair.flag == row.flag)?;
+            Some(pair.wire.as_str().into())
+        })
+    }
+}

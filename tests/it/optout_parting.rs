@@ -1,0 +1,148 @@
+//! A profile is deleted that holds an opt-out which nobody has carried yet: the
+//! opt-out outlives it.
+
+use cdsync::sandbox::{FaultRule, System};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::optout_rig::{
+    BULK, REST, ago, email, in_campaign, in_dynamics, reasons, sections, settle, silent, writes,
+};
+use crate::support::{Setup, World, on_writes, status};
+
+/// A world in which contacts without a job have no profile. All have one.
+fn filtered(direction: &str, contacts: usize) -> (World, Vec<Uuid>) {
+    let filter = "apply_deletes = true\nfilter = { delete_filtered_out = true, rules = [ \
+                  { column = \"jobtitle\", is = \"not-null\" } ] }\nfields = [";
+    let tables = sections(direction, &format!("{REST}{BULK}")).replacen("fields = [", filter, 1);
+    let world = World::new(Setup { contacts, tables, ..Setup::default() });
+    let ids = world.contacts();
+    for id in &ids {
+        let off = json!({ "jobtitle": "knight", "donotbulkemail": false });
+        world.sandbox.dynamics().update_at("contact", *id, &off, ago(86_400)).unwrap();
+    }
+    world.synced();
+    settle(&world);
+    (world, ids)
+}
+
+fn leaves(world: &World, id: Uuid) {
+    world.change(id, &json!({ "jobtitle": null }));
+    world.synced();
+    assert!(world.profiles_of(id).is_empty(), "the filter takes the profile away");
+}
+
+fn comes_back(world: &World, id: Uuid) {
+    world.change(id, &json!({ "jobtitle": "knight" }));
+    world.synced();
+}
+
+fn in_crm(world: &World, id: Uuid) -> bool {
+    world.sandbox.dynamics().get("contact", id).unwrap()["donotbulkemail"] == true
+}
+
+#[test]
+fn an_opt_out_in_campaign_outlives_a_profile_that_the_filter_takes_away() {
+    for direction in ["bidirectional", "campaign-to-dynamics"] {
+        let (world, ids) = filtered(direction, 3);
+        let id = ids[0];
+        in_campaign(&world, id, true, Some(ago(1)));
+        leaves(&world, id);
+        settle(&world);
+        assert!(in_crm(&world, id), "{direction}: Dynamics is told without a profile");
+        assert_eq!(reasons(&world, id), ["profile-deleted"], "{direction}");
+        comes_back(&world, id);
+        assert_eq!(email(&world, id), (true, true), "{direction}: and the next profile");
+        settle(&world);
+        silent(&world, direction);
+        assert!(!in_crm(&world, ids[1]), "{direction}: nobody else");
+    }
+}
+
+#[test]
+fn a_profile_that_comes_back_before_the_opt_outs_flow_is_made_opted_out() {
+    let (world, ids) = filtered("bidirectional", 2);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    leaves(&world, ids[0]);
+    comes_back(&world, ids[0]);
+    assert_eq!(email(&world, ids[0]), (false, true), "from its first moment");
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    silent(&world, "both say so");
+}
+
+#[test]
+fn a_deletion_that_fails_at_first_keeps_the_opt_out_once() {
+    let (world, ids) = filtered("bidirectional", 2);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    world.play(FaultRule { times: Some(1), ..on_writes("DELETE", status(503)) });
+    leaves(&world, ids[0]);
+    settle(&world);
+    assert!(in_crm(&world, ids[0]));
+    assert_eq!(reasons(&world, ids[0]), ["profile-deleted"]);
+}
+
+#[test]
+fn an_opt_out_that_was_lifted_in_dynamics_since_does_not_come_back() {
+    let (world, ids) = filtered("bidirectional", 2);
+    in_campaign(&world, ids[0], true, Some(ago(60)));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    leaves(&world, ids[0]);
+    in_dynamics(&world, ids[0], false, ago(0));
+    settle(&world);
+    comes_back(&world, ids[0]);
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, false), "what was carried does not count again");
+}
+
+#[test]
+fn where_dynamics_alone_decides_a_profile_is_deleted_without_a_look() {
+    let (world, ids) = filtered("dynamics-to-campaign", 2);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    world.forget();
+    leaves(&world, ids[0]);
+    assert_eq!(writes(&world).len(), 1, "{:?}", writes(&world));
+    settle(&world);
+    assert!(!in_crm(&world, ids[0]), "nothing travels to Dynamics");
+    assert_eq!(reasons(&world, ids[0]), Vec::<String>::new());
+}
+
+#[test]
+fn the_opt_out_of_a_deleted_contact_is_known_when_its_address_comes_back() {
+    let (world, ids) = filtered("bidirectional", 2);
+    let file = world.path("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let with = "[optout]\nrecreated = \"opt-out\"";
+    std::fs::write(&file, text.replacen("[optout]", with, 1)).unwrap();
+    let address = json!({ "emailaddress1": "don@example.com" });
+    world.change(ids[0], &address);
+    world.synced();
+    settle(&world);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    world.sandbox.dynamics().delete("contact", ids[0]);
+    world.synced();
+    assert!(world.profiles_of(ids[0]).is_empty());
+    settle(&world);
+    let again = world.add(&json!({ "lastname": "Quixote", "jobtitle": "knight",
+        "emailaddress1": "don@example.com", "donotbulkemail": false }));
+    world.synced();
+    settle(&world);
+    settle(&world);
+    assert_eq!(email(&world, again), (true, true));
+}
+
+#[test]
+fn an_opt_out_that_was_carried_before_is_not_decided_again() {
+    let (world, ids) = filtered("bidirectional", 2);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    settle(&world);
+    world.forget();
+    leaves(&world, ids[0]);
+    let looks = world.sandbox.requests().entries();
+    let looks = looks.iter().filter(|it| it.system == System::Campaign && it.method == "GET");
+    assert!(looks.count() > 0, "the profile is looked at before it goes");
+    assert!(in_crm(&world, ids[0]));
+    settle(&world);
+    assert_eq!(reasons(&world, ids[0]), ["campaign-opted-out"], "carried once, not twice");
+}
