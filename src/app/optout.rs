@@ -207,7 +207,7 @@ impl App {
 
     /// The exports, where they are a source.
     fn flag_files(&self, settings: &OptoutSettings) -> Option<FileSource> {
-        Some(FileSource { sftp: self.sftp.clone()?, files: Arc::new(settings.files.clone()?) })
+        Some(FileSource::new(self.sftp.clone()?, settings.files.clone()?))
     }
 
     /// What reads both systems into the ledger.

@@ -11,7 +11,7 @@ use crate::app::progress::Patience;
 use crate::app::rehearsal::{Meaning, PATIENCE, Planned, Rehearsal};
 use crate::delivery::consent::{ConsentDelivery, Foreseen};
 use crate::dynamics::Query;
-use crate::flows::optout::{OptoutError, OptoutSource};
+use crate::flows::optout::{FileSource, OptoutError, OptoutSource};
 use crate::http::Failure;
 use crate::model::consent::BoundPair;
 use crate::model::{Change, Flow, SourceRow, Stop, TableName, Tally};
@@ -71,7 +71,8 @@ async fn look(
         }
     };
     let meanings = meanings(app, &source).await?;
-    let intake = app.optout_intake(settings, (store, tally), source);
+    let mut intake = app.optout_intake(settings, (store, tally), source);
+    intake.files = intake.files.map(|files| FileSource { rehearsal: true, ..files });
     let mut failure = intake.run().await?.failure;
     let clock = &app.clock;
     let delivery = ConsentDelivery::new(store, clock, tally, target, CONTACTS, Stop::default());

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::sandbox::Sandbox;
+use super::exit::Exit;
 use super::optouts::Optouts;
 use crate::model::RecordId;
 
@@ -21,10 +22,7 @@ pub(super) use letters::{DeadLetters, DiscardTable, Forget, LetterAction};
 
 const HELP: &str = "\
 First steps: `cdsync demo` shows everything without any configuration. `cdsync init`, `check` and
-`plan` lead to a configuration that fits; `sync` runs it once, `run` by its schedule.
-
-Exit codes: 0 all done, 1 something needs a look, 2 configuration or usage, 3 refused credentials
-or privileges, 4 a system was not reachable for too long, 5 the store.";
+`plan` lead to a configuration that fits; `sync` runs it once, `run` by its schedule.";
 
 const RESYNC_HELP: &str = "\
 Examples:
@@ -38,7 +36,7 @@ and ends. The other commands reach a running daemon by themselves.";
 
 /// Keeps Microsoft Dynamics 365 and Adobe Campaign in step.
 #[derive(Debug, Parser)]
-#[command(name = "cdsync", version, max_term_width = 100, after_help = HELP)]
+#[command(name = "cdsync", version, max_term_width = 100, after_help = format!("{HELP}\n\n{}", Exit::codes()))]
 pub(super) struct Cli {
     /// What every command takes.
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `check`: the file first, then both systems.
 
+use jiff::Zoned;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, Finding, FindingKind, budget_findings, check, guardrails};
@@ -8,7 +9,7 @@ use crate::config::{Config, load, next_runs, read};
 
 use super::args::{Check, Cli};
 use super::exit::{End, Exit};
-use super::output::{colour, many, print, print_json, say};
+use super::output::{colour, data, many, print, print_json, say};
 use super::progress::Progress;
 
 /// Runs the command.
@@ -33,7 +34,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
                 print_json(&json!({ "problems": problems }))?;
             } else {
                 let path = cli.global.config.display().to_string();
-                print(&problems.render(&text, &path, colour(&std::io::stdout())))?;
+                data(&problems.render(&text, &path, colour(&std::io::stdout())))?;
                 say(&to_mend(problems.len()));
             }
             return Ok(Exit::Usage);
@@ -71,7 +72,8 @@ fn report(
         let schedules: Map<String, Value> = runs
             .iter()
             .map(|(flow, times)| {
-                (flow.to_string(), times.iter().map(ToString::to_string).collect::<Vec<_>>().into())
+                let times = times.iter().map(|at| at.timestamp().to_string());
+                (flow.to_string(), times.collect::<Vec<_>>().into())
             })
             .collect();
         print_json(&json!({
@@ -96,9 +98,7 @@ fn report(
             out.push_str(&format!("note: {}: {}\n", finding.place, finding.problem));
         }
         for (flow, times) in &runs {
-            let times: Vec<String> =
-                times.iter().map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()).collect();
-            out.push_str(&format!("next runs of {flow}: {}\n", times.join(", ")));
+            out.push_str(&format!("next runs of {flow}: {}\n", when(times)));
         }
         out.push_str(&to_mend(problems.len()));
         print(&out)?;
@@ -110,6 +110,17 @@ fn report(
     } else {
         Exit::Incomplete
     })
+}
+
+/// Times with their offset, and the zone that they are of.
+fn when(times: &[Zoned]) -> String {
+    let shown = |at: &Zoned| at.strftime("%Y-%m-%d %H:%M:%S%:z").to_string();
+    let zone = times.first().and_then(|at| at.time_zone().iana_name()).unwrap_or("UTC");
+    if zone == "UTC" {
+        let shown = |at: &Zoned| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        return times.iter().map(shown).collect::<Vec<_>>().join(", ");
+    }
+    format!("{} ({zone})", times.iter().map(shown).collect::<Vec<_>>().join(", "))
 }
 
 fn to_mend(problems: usize) -> String {
@@ -132,4 +143,23 @@ fn as_list(findings: &[&Finding]) -> Value {
         })
     };
     findings.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_told_in_the_time_of_their_schedule() {
+        let zoned = |text: &str, zone: &str| -> Zoned {
+            text.parse::<jiff::Timestamp>().unwrap().in_tz(zone).unwrap()
+        };
+        // The clocks go back in the night between the two.
+        let times = ["2026-10-24T05:00:00Z", "2026-10-25T06:00:00Z"];
+        let local = times.map(|at| zoned(at, "Europe/Berlin"));
+        let told = "2026-10-24 07:00:00+02:00, 2026-10-25 07:00:00+01:00 (Europe/Berlin)";
+        assert_eq!(when(&local), told);
+        let utc = [zoned(times[0], "UTC")];
+        assert_eq!(when(&utc), "2026-10-24 05:00:00Z");
+    }
 }

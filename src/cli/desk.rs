@@ -71,6 +71,28 @@ impl Request {
         }
     }
 
+    /// Whether the answer is for a program.
+    pub(super) fn is_data(&self) -> bool {
+        match self {
+            Self::Status(json) => json.json,
+            Self::Trace(arguments) => arguments.json.json,
+            Self::DeadLetters(letters) => match &letters.action {
+                LetterAction::List(json) | LetterAction::Show { json, .. } => json.json,
+                LetterAction::Retry { .. } | LetterAction::Discard { .. } => false,
+            },
+            Self::DiscardTable(arguments) => arguments.json.json,
+            Self::Optouts(arguments) => arguments.is_data(),
+            Self::Forget(arguments) => arguments.json.json,
+            Self::Resync(arguments) => arguments.json.json,
+            Self::Plan(arguments) => arguments.json.json,
+            Self::ApproveDeletes(_)
+            | Self::ApproveOptouts
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Sync(_) => false,
+        }
+    }
+
     /// Where nothing is changed, no store is made.
     fn mode(&self) -> Mode {
         match self {
@@ -93,7 +115,7 @@ pub(super) async fn run(cli: &Cli, request: Request, clock: &Clock) -> Result<Ex
     let config = config(&cli.global)?;
     request.check(&config)?;
     match here(&config, &request, clock).await? {
-        Ok(said) => said.tell(),
+        Ok(said) => said.tell(request.is_data()),
         Err(locked) => match remote::ask(&config.socket(), &request).await? {
             Some(exit) => Ok(exit),
             None => Err(locked.into()),

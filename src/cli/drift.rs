@@ -158,7 +158,8 @@ pub(super) fn sum_up(ended: &[Ended], as_json: bool) -> String {
             let found = &one.found;
             let [edited, missing, orphaned, duplicated] = found.drift;
             let numbers = [
-                one.rows,
+                // Records that were asked for by id, and are not of this table.
+                one.rows.saturating_sub(one.nowhere.len() as u64),
                 edited,
                 missing,
                 orphaned,
@@ -179,4 +180,27 @@ pub(super) fn sum_up(ended: &[Ended], as_json: bool) -> String {
     columns.extend(headings.map(|heading| (heading, Align::Right)));
     parts.push(table(&columns, &rows));
     parts.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::default_trait_access, reason = "the type has no name here")]
+    fn a_record_counts_in_the_table_that_has_it() {
+        let id = RecordId::parse("2e451703-c286-e711-80ef-00155db19e6d").unwrap();
+        let ended = |table: &str, nowhere: Vec<RecordId>| Ended {
+            table: TableName::new(table).unwrap(),
+            purpose: Purpose::Verify,
+            rows: 1,
+            absent: nowhere.len() as u64,
+            nowhere,
+            found: Default::default(),
+        };
+        let text = sum_up(&[ended("contact", Vec::new()), ended("lead", vec![id])], false);
+        let rows: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+        assert_eq!(rows, [["table", "rows"], ["contact", "1"], ["lead", "0"]]);
+    }
 }

@@ -13,7 +13,7 @@ use crate::model::{ResourceName, TableName};
 use super::args::{Cli, Init};
 use super::config::app;
 use super::exit::{End, Exit};
-use super::output::{Align, print, say, table};
+use super::output::{Align, data, print, say, table};
 use super::progress::Progress;
 
 /// Runs the command.
@@ -34,7 +34,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Init, clock: &Clock) -> Result<Ex
     };
     let file = arguments.file.as_deref().unwrap_or(&cli.global.config);
     if file == Path::new("-") {
-        print(&text)?;
+        data(&text)?;
         return Ok(Exit::Done);
     }
     write(file, &text, arguments.force)?;

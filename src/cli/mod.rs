@@ -32,6 +32,7 @@ mod sink;
 mod slices;
 mod status;
 mod sync;
+mod terminal;
 mod told;
 mod trace;
 mod words;

@@ -6,9 +6,18 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::exit::{End, Exit};
+use super::terminal::{broken, size};
 
-/// Data, to stdout.
+/// Words and tables, to stdout; on a terminal, longer lines are broken.
 pub(super) fn print(text: &str) -> io::Result<()> {
+    match size() {
+        Some((columns, _)) => data(&broken(text, columns)),
+        None => data(text),
+    }
+}
+
+/// Data, to stdout, as they are.
+pub(super) fn data(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
@@ -19,7 +28,7 @@ pub(super) fn print(text: &str) -> io::Result<()> {
 
 /// One JSON value, to stdout, on several lines.
 pub(super) fn print_json(value: &Value) -> io::Result<()> {
-    print(&format!("{value:#}"))
+    data(&format!("{value:#}"))
 }
 
 /// A word to the user, to stderr.
@@ -66,10 +75,10 @@ impl Spoken {
         Self { exit: Exit::Done, out: String::new(), say: text.into() }
     }
 
-    /// Prints it.
-    pub(super) fn tell(self) -> Result<Exit, End> {
+    /// Prints it. `is_data`: as it is, for programs.
+    pub(super) fn tell(self, is_data: bool) -> Result<Exit, End> {
         if !self.out.is_empty() {
-            print(&self.out)?;
+            if is_data { data(&self.out)? } else { print(&self.out)? }
         }
         if !self.say.is_empty() {
             say(&self.say);
@@ -87,7 +96,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// A table of texts under these headings.
+/// A table of texts under these headings, which may be of several lines.
 pub(super) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table

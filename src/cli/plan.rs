@@ -14,7 +14,7 @@ use super::args::{Cli, Plan};
 use super::config::{app, config, flows};
 use super::desk::Request;
 use super::exit::{End, Exit};
-use super::output::{Align, Spoken, count, many, print, table};
+use super::output::{Align, Spoken, count, data, many, print, table};
 use super::progress::Progress;
 use super::remote;
 use super::slices::hand_over;
@@ -28,8 +28,9 @@ pub(super) async fn run(cli: &Cli, arguments: &Plan, clock: &Clock) -> Result<Ex
         return Ok(exit);
     }
     let app = app(&cli.global, clock)?;
-    let said = rehearse(&app, arguments, &progress, print).await?;
-    said.tell()
+    let is_data = arguments.json.json;
+    let said = rehearse(&app, arguments, &progress, if is_data { data } else { print }).await?;
+    said.tell(is_data)
 }
 
 /// Answers the command in the daemon, on a copy of its store.

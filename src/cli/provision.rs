@@ -12,7 +12,7 @@ use super::args::{Cli, Provision};
 use super::config::app;
 use super::exit::{End, Exit};
 use super::explore::{answer, named};
-use super::output::{print, print_json, say};
+use super::output::{data, print_json, say};
 use super::progress::Progress;
 
 /// Runs the command.
@@ -50,7 +50,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Provision, clock: &Clock) -> Resu
                     print_json(&requests.iter().map(as_json).collect())?;
                 } else {
                     for request in &requests {
-                        print(&shown(request))?;
+                        data(&shown(request))?;
                     }
                 }
                 say("nothing was sent; change tracking cannot be turned off again");
@@ -107,7 +107,7 @@ fn made_key(
             if json {
                 print_json(&as_json(request))?;
             } else {
-                print(&shown(request))?;
+                data(&shown(request))?;
             }
             say("nothing was sent");
             Exit::Done

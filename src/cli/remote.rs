@@ -27,7 +27,7 @@ struct Line {
 /// Hands a request over, and prints what comes back. None where no daemon
 /// answers.
 pub(super) async fn ask(socket: &Path, request: &Request) -> Result<Option<Exit>, End> {
-    ask_into(socket, request, &mut Sink::Stdout).await
+    ask_into(socket, request, &mut Sink::printed(request.is_data())).await
 }
 
 /// The same; the data go into `sink`.

@@ -22,7 +22,7 @@ use super::config::{app, needs_ingress};
 use super::desk::Request;
 use super::drift::{sum_up, tell_unknown, unknown, write_out};
 use super::exit::{End, Exit};
-use super::output::{Spoken, age, count, print};
+use super::output::{Spoken, age, count, data, print};
 use super::progress::Progress;
 use super::remote;
 use super::slices::{Slices, hand_over};
@@ -45,6 +45,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Resync, clock: &Clock) -> Result<
     };
     let (drifts, queue) = sync_channel(1024);
     let shown = (arguments.json.json, arguments.show_values);
+    let print = if arguments.json.json { data } else { print };
     let writing =
         tokio::task::spawn_blocking(move || write_out(&queue, shown, &mut |text| print(&text)));
     let report = Report::to(move |drift| hand_over(&drifts, drift));

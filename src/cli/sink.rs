@@ -10,13 +10,15 @@ use tokio::sync::mpsc;
 use crate::daemon::Piece;
 
 use super::exit::{End, Exit};
-use super::output::print;
+use super::output::{data, print};
 
 /// Takes whole lines.
 #[derive(Debug)]
 pub(super) enum Sink {
-    /// Printed here.
+    /// Printed here, as it is.
     Stdout,
+    /// Printed here, for a person.
+    Words,
     /// Into a file that only its owner may read.
     File(NewFile),
     /// To who asked over the control socket.
@@ -24,6 +26,11 @@ pub(super) enum Sink {
 }
 
 impl Sink {
+    /// Stdout, for a program or for a person.
+    pub(super) fn printed(is_data: bool) -> Self {
+        if is_data { Self::Stdout } else { Self::Words }
+    }
+
     /// A file that is not there yet.
     pub(super) fn file(path: &Path) -> Result<Self, End> {
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -44,7 +51,8 @@ impl Sink {
     /// Writes lines; a missing line end is added.
     pub(super) async fn write(&mut self, text: String) -> io::Result<()> {
         match self {
-            Self::Stdout => print(&text),
+            Self::Stdout => data(&text),
+            Self::Words => print(&text),
             Self::File(out) => {
                 out.file.write_all(text.as_bytes())?;
                 if text.ends_with('\n') { Ok(()) } else { out.file.write_all(b"\n") }
@@ -63,7 +71,7 @@ impl Sink {
                 out.whole = true;
                 out.file.sync_all()
             }
-            Self::Stdout | Self::Channel(_) => Ok(()),
+            Self::Stdout | Self::Words | Self::Channel(_) => Ok(()),
         }
     }
 }

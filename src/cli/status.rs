@@ -15,8 +15,9 @@ use super::args::{Cli, Json};
 use super::config::config;
 use super::desk::{Place, Request, hear};
 use super::exit::{End, Exit};
-use super::output::{Spoken, print, say};
+use super::output::{Spoken, data, print, say};
 use super::sync::interrupted;
+use super::terminal::{cut, size};
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(2);
@@ -76,10 +77,10 @@ impl Screen {
         self.missed.clear();
         if self.json {
             let value = serde_json::from_str::<Value>(text).unwrap_or_default();
-            return print(&value.to_string());
+            return data(&value.to_string());
         }
         if self.terminal {
-            return print(&redrawn(text));
+            return data(&redrawn(text, size()));
         }
         let gap = if std::mem::replace(&mut self.shown, true) { "\n" } else { "" };
         print(&format!("{gap}{text}"))
@@ -89,7 +90,7 @@ impl Screen {
     fn miss(&mut self, end: &End) -> io::Result<()> {
         let why = end.to_string();
         if self.terminal {
-            return print(&redrawn(&why));
+            return data(&redrawn(&why, size()));
         }
         if self.missed != why {
             say(&format!("cdsync: {why}"));
@@ -101,7 +102,10 @@ impl Screen {
 
 /// A text in place of the last one: from the top left, each line's rest and all
 /// below wiped. Nothing is wiped before it is written again, so nothing flickers.
-fn redrawn(text: &str) -> String {
+/// What does not fit would push its beginning out, and is left out.
+fn redrawn(text: &str, size: Option<(usize, usize)>) -> String {
+    let fitting = size.map(|(columns, lines)| cut(text, columns, lines));
+    let text = fitting.as_deref().unwrap_or(text);
     let lines: Vec<&str> = text.lines().collect();
     format!("\x1b[H{}\x1b[J", lines.join("\x1b[K\r\n"))
 }
@@ -112,6 +116,16 @@ mod tests {
 
     #[test]
     fn a_shorter_text_leaves_nothing_of_the_longer_one() {
-        assert_eq!(redrawn("a\nb"), "\x1b[Ha\x1b[K\r\nb\x1b[J");
+        assert_eq!(redrawn("a\nb", None), "\x1b[Ha\x1b[K\r\nb\x1b[J");
+    }
+
+    #[test]
+    fn a_text_that_is_taller_than_the_terminal_shows_its_beginning() {
+        let shown = redrawn("a\nb\nc\nd", Some((80, 4)));
+        assert_eq!(
+            shown,
+            "\x1b[Ha\x1b[K\r\nb\x1b[K\r\n... 2 more lines: a taller window shows them\x1b[J"
+        );
+        assert_eq!(redrawn("a\nb", Some((80, 4))), redrawn("a\nb", None));
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn run(cli: &Cli, arguments: &Sync, clock: &Clock) -> Result<Ex
     };
     let stop = Stop::default();
     let passes = passes(&app, &store, &flows, (arguments.patience, &progress), &stop);
-    let ended = until_interrupted(passes, &stop, clock).await;
+    let ended = until_interrupted(passes, &stop, clock, interrupted).await;
     progress.end();
     let Some(ended) = ended else { return Err(broken_off()) };
     let ended = match ended {
@@ -62,6 +62,7 @@ async fn until_interrupted<T>(
     passes: impl Future<Output = T>,
     stop: &Stop,
     clock: &Clock,
+    interrupted: impl AsyncFn(),
 ) -> Option<T> {
     tokio::pin!(passes);
     tokio::select! {
@@ -204,5 +205,44 @@ pub(super) async fn interrupted() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pass that ends so long after it was asked to, and a person who
+    /// interrupts it after a minute, and again as often as `again` says; what
+    /// came of it, and after how many seconds.
+    async fn broken(ends_after: Option<u64>, again: Option<u64>) -> (Option<()>, u64) {
+        let clock = Clock::simulated("2026-11-21T12:00:00Z".parse().unwrap());
+        let (stop, began) = (Stop::default(), clock.now());
+        let pass = async {
+            while !stop.is_requested() {
+                clock.sleep(Duration::from_millis(100)).await;
+            }
+            match ends_after {
+                Some(seconds) => clock.sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let interrupted = async || {
+            let wait = if stop.is_requested() { again } else { Some(60) };
+            match wait {
+                Some(seconds) => clock.sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = until_interrupted(pass, &stop, &clock, interrupted).await;
+        (ended, clock.now().duration_since(began).as_secs().unsigned_abs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_pass_has_ten_seconds_to_settle_and_a_second_signal_none() {
+        assert_eq!(broken(Some(9), None).await, (Some(()), 69));
+        assert_eq!(broken(None, None).await, (None, 70));
+        assert_eq!(broken(Some(11), None).await, (None, 70));
+        assert_eq!(broken(Some(9), Some(3)).await, (None, 63));
     }
 }

@@ -1,7 +1,7 @@
 //! When the schedules of a configuration run next.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use super::settings::Config;
 use crate::schedule::Schedule;
@@ -10,8 +10,8 @@ use crate::schedule::Schedule;
 const RUNS_SHOWN: usize = 5;
 
 /// The next five runs after `now` of each flow that has a schedule, and of the
-/// comparison.
-pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(&'static str, Vec<Timestamp>)> {
+/// comparison, each in the schedule's time zone.
+pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(&'static str, Vec<Zoned>)> {
     let ingress = config.ingress.as_ref().and_then(|ingress| {
         Some(("ingress", runs(ingress.schedule.as_ref()?, &ingress.time_zone, now)))
     });
@@ -28,7 +28,8 @@ pub(crate) fn next_runs(config: &Config, now: Timestamp) -> Vec<(&'static str, V
     ingress.into_iter().chain(egress).chain(optout).chain(reconcile).collect()
 }
 
-fn runs(schedule: &Schedule, zone: &TimeZone, now: Timestamp) -> Vec<Timestamp> {
+fn runs(schedule: &Schedule, zone: &TimeZone, now: Timestamp) -> Vec<Zoned> {
     let next = |after: &Timestamp| schedule.next_after(*after, zone);
-    std::iter::successors(next(&now), next).take(RUNS_SHOWN).collect()
+    let runs = std::iter::successors(next(&now), next).take(RUNS_SHOWN);
+    runs.map(|at| at.to_zoned(zone.clone())).collect()
 }

@@ -96,17 +96,7 @@ async fn day_with(jitter: &str, guest_stays: bool) -> Runs {
         lives: Box::new(|| Box::pin(std::future::ready(Ok(())))),
         steps: Box::new(|| 0),
     };
-    let (events, queue) = mpsc::channel(8);
-    let shared = Shared {
-        app: RwLock::new(app.clone()),
-        running: Mutex::default(),
-        rehearsing: tokio::sync::Mutex::default(),
-    };
-    let timers = Timers::of(&app, None).unwrap();
-    let reload = (std::path::PathBuf::new(), never());
-    let notify = Notify::none();
-    let board = Board::new(notify, Vitals::new(&app.clock));
-    let worker = Worker::new(app, acts, (Arc::new(shared), queue), timers, board, reload);
+    let (worker, events) = worker(app, acts);
     let person = async {
         let until = async |time: &str| {
             let wait = at(time).duration_since(clock.now());
@@ -134,6 +124,20 @@ async fn day_with(jitter: &str, guest_stays: bool) -> Runs {
     let (settled, ()) = tokio::join!(working, person);
     assert!(settled.unwrap(), "all passes are settled");
     runs.lock().unwrap().clone()
+}
+
+/// The loop with these acts, and where it hears of events.
+pub(super) fn worker(app: App, acts: Acts) -> (Worker, mpsc::Sender<Event>) {
+    let (events, queue) = mpsc::channel(8);
+    let shared = Shared {
+        app: RwLock::new(app.clone()),
+        running: Mutex::default(),
+        rehearsing: tokio::sync::Mutex::default(),
+    };
+    let timers = Timers::of(&app, None).unwrap();
+    let reload = (std::path::PathBuf::new(), never());
+    let board = Board::new(Notify::none(), Vitals::new(&app.clock));
+    (Worker::new(app, acts, (Arc::new(shared), queue), timers, board, reload), events)
 }
 
 fn never() -> Reload {

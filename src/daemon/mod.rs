@@ -4,6 +4,8 @@
 //! Owns: the loop, the control socket, what systemd and a scraper are told. Knows neither what
 //! a pass does nor what a command prints.
 
+#[cfg(test)]
+mod asked_tests;
 mod control;
 #[cfg(test)]
 mod day_tests;

@@ -49,7 +49,7 @@ pub(crate) struct FileIntake {
     /// Told whenever there may be new work for delivery.
     pub(crate) work_ready: Arc<Notify>,
     /// Told whenever delivery has settled something; none in a dry run, which
-    /// never pauses and deletes nothing.
+    /// never pauses, deletes nothing and tells of no file.
     pub(crate) settled: Option<Arc<Notify>>,
 }
 

@@ -91,8 +91,10 @@ impl FileIntake {
         }
         self.note(found, FileState::Done, (rows, Some(digest)), None).await?;
         let deleted = self.delete(file.session, found).await?;
-        let name = found.entry.name.clone();
-        FileTaken { flow: FLOW, file: name, rows, same_as: twin, deleted }.emit();
+        if self.settled.is_some() {
+            let name = found.entry.name.clone();
+            FileTaken { flow: FLOW, file: name, rows, same_as: twin, deleted }.emit();
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ mod files;
 mod tests;
 mod texts;
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 /// What does something with an input, and fails where a promise is broken.
 type Target = fn(&[u8]);
@@ -66,11 +66,12 @@ pub(crate) fn first_line(data: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Fails where an error text of our own is not fit for a log, or shows the
-/// marker.
-pub(crate) fn quiet(error: &impl Display) {
+/// marker, also to a programmer who prints all of it.
+pub(crate) fn quiet(error: &(impl Display + Debug)) {
     clean(error);
-    let text = error.to_string();
-    assert!(!text.contains(MARKER), "{text:?}");
+    for text in [error.to_string(), format!("{error:?}")] {
+        assert!(!text.contains(MARKER), "{text:?}");
+    }
 }
 
 /// Fails where an error text is not fit for a log. A vendor's may hold words

@@ -25,6 +25,8 @@ mod failure;
 pub(crate) mod fuzz;
 mod gate;
 mod health;
+#[cfg(test)]
+mod marker_tests;
 mod message;
 mod origin;
 mod pause;

@@ -21,6 +21,7 @@ mod operator;
 mod people;
 mod plan;
 mod run;
+mod said;
 mod seeds;
 mod settings;
 mod shrink;

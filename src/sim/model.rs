@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Violation;
+use super::said::{Side, Word, Words};
 use crate::clock::{Clock, Monotonic};
 use crate::model::consent::Direction;
 use crate::sandbox::Sandbox;
@@ -17,50 +18,6 @@ pub(crate) const PAIRS: [(&str, &str); 2] =
 
 /// As long as a deletion may be on its way after the look that goes before it.
 const ON_ITS_WAY: Duration = Duration::from_secs(160);
-
-/// On which side somebody did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    /// In Dynamics.
-    Dynamics,
-    /// In Campaign.
-    Campaign,
-}
-
-/// Something that was said about a flag: when by true time, where, and how many
-/// were said before it.
-#[derive(Clone, Copy, Debug)]
-struct Word {
-    at: Monotonic,
-    side: Side,
-    number: u64,
-}
-
-/// The newest words of each kind and side about one flag.
-#[derive(Clone, Copy, Debug, Default)]
-struct Words {
-    no: [Option<Word>; 2],
-    yes: [Option<Word>; 2],
-}
-
-impl Words {
-    /// The newest no that stands. Said on two sides at one time, it stands in any
-    /// case.
-    fn no_that_stands(&self) -> Option<Word> {
-        let lifted = |no: &Word| {
-            self.yes.iter().flatten().any(|yes| {
-                let after = no.side == yes.side && no.number < yes.number;
-                no.at < yes.at || (no.at == yes.at && after)
-            })
-        };
-        let standing = self.no.into_iter().flatten().filter(|no| !lifted(no));
-        standing.max_by_key(|no| no.number)
-    }
-
-    fn newest_yes(&self) -> Option<Word> {
-        self.yes.into_iter().flatten().max_by_key(|yes| yes.number)
-    }
-}
 
 /// What people did so far.
 pub(crate) struct Model {

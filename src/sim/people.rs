@@ -3,8 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::model::{Model, PAIRS, Side, flag_name};
+use super::model::{Model, PAIRS, flag_name};
 use super::plan::{Act, Change};
+use super::said::Side;
 use crate::sandbox::{Sandbox, System};
 
 /// What the contacts lose and get back.

@@ -208,9 +208,8 @@ impl Work<'_> {
             mapping.as_bytes(),
         ];
         self.key.verify("checkpoint", &parts, &seal)?;
-        let position = serde_json::from_str(&position).map_err(|error| {
-            StoreError::Corrupt(format!("a checkpoint cannot be read: {error}"))
-        })?;
+        let position = serde_json::from_str(&position)
+            .map_err(|error| StoreError::unreadable("a checkpoint", &error))?;
         Ok(Some(Checkpoint { position, generation, mapping }))
     }
 

@@ -94,6 +94,13 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// What stands in the store in a form that is not known. serde quotes what it
+    /// does not expect, which may be a person's: only the place is told.
+    pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::Corrupt(format!("{what} cannot be read, from line {line}, column {column} on"))
+    }
+
     /// The same with the place that SQLite does not name.
     pub(super) fn at(self, store: &Path) -> Self {
         match self {
@@ -136,4 +143,60 @@ pub(super) fn in_words(error: &rusqlite::Error) -> String {
         _ => "",
     };
     format!("{error}{remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params};
+
+    use super::*;
+    use crate::fuzz::{MARKER, quiet};
+
+    #[test]
+    fn no_value_stands_in_what_sqlite_says() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;
+                 CREATE TABLE t (name TEXT NOT NULL UNIQUE CHECK (name <> 'no'), number INTEGER,
+                                 of INTEGER REFERENCES parent) STRICT;
+                 PRAGMA foreign_keys = ON;",
+            )
+            .unwrap();
+        let put = "INSERT INTO t (name, number, of) VALUES (?1, ?2, ?3)";
+        connection.execute(put, params![MARKER, 1, None::<i64>]).unwrap();
+        let refused = [
+            connection.execute(put, params![MARKER, 1, None::<i64>]),
+            connection.execute(put, params![None::<String>, 1, MARKER]),
+            connection.execute(put, params!["other", MARKER, None::<i64>]),
+            connection.execute(put, params!["other", 1, 7]),
+            connection.execute(put, params!["no", 1, None::<i64>]),
+            connection.query_row("SELECT name FROM t", [], |row| row.get::<_, i64>(0)).map(|_| 0),
+            connection.query_row("SELECT name FROM t", [], |row| row.get::<_, i64>(3)).map(|_| 0),
+            connection.query_row("SELECT 1 WHERE ?1 = 'x'", [MARKER], |_| Ok(0)),
+            connection.execute(put, params![MARKER]),
+        ];
+        for refused in refused {
+            quiet(&StoreError::from(refused.unwrap_err()));
+        }
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    enum Known {
+        One,
+    }
+
+    #[test]
+    fn no_value_stands_in_what_cannot_be_read() {
+        let texts =
+            [format!("\"{MARKER}\""), format!("{{\"{MARKER}\": 1}}"), format!("[\"{MARKER}\"]")];
+        for text in texts {
+            quiet(&StoreError::unreadable("it", &serde_json::from_str::<bool>(&text).unwrap_err()));
+        }
+        let text = format!("\"{MARKER}\"");
+        let error = serde_json::from_str::<Known>(&text).unwrap_err();
+        quiet(&StoreError::unreadable("it", &error));
+        assert!(matches!(serde_json::from_str("\"one\""), Ok(Known::One)));
+    }
 }

@@ -172,7 +172,7 @@ impl Work<'_> {
 
     pub(super) fn decode(&self, payload: &str) -> Result<Payload, StoreError> {
         let stored: Stored = serde_json::from_str(payload)
-            .map_err(|error| StoreError::Corrupt(format!("a payload cannot be read: {error}")))?;
+            .map_err(|error| StoreError::unreadable("a payload", &error))?;
         let Stored { key, initial, links, opt_outs, .. } = stored;
         let opt_outs = opt_outs.into_iter().map(Arc::from).collect();
         let Some(layout) = stored.layout else {

@@ -102,7 +102,7 @@ impl Work<'_> {
         self.key.verify("shape", &[table.as_str().as_bytes(), known.as_bytes()], &seal)?;
         serde_json::from_str(&known)
             .map(Some)
-            .map_err(|error| StoreError::Corrupt(format!("a shape cannot be read: {error}")))
+            .map_err(|error| StoreError::unreadable("a shape", &error))
     }
 
     /// Remembers what the mapping rests on.

@@ -103,7 +103,7 @@ metrics! {
     JOURNAL_RETENTION = "cdsync_journal_retention_seconds" Gauge [];
     /// Times whose events the journal lost and no other source brought.
     JOURNAL_GAPS = "cdsync_journal_gaps" Gauge [];
-    /// Passes that ended.
+    /// Passes that ended: `done` is what `flow.finished` calls `ok`.
     PASSES = "cdsync_passes_total" Counter ["flow", "outcome"];
     /// Seconds that passes took.
     PASS_SECONDS = "cdsync_pass_seconds_total" Counter ["flow"];

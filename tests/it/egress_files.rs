@@ -108,6 +108,22 @@ async fn every_row_becomes_one_activity_and_a_second_pass_opens_no_file() {
 }
 
 #[tokio::test]
+async fn a_dry_run_takes_no_file_and_deletes_none() {
+    let rig = rig(8).await;
+    configure(&rig, "source = \"sftp\"", "after = \"delete\"\n");
+    let facts = mailing(&rig, false);
+    rig.sandbox.mail().export("1", &facts, &LogForm::default());
+    let planned = rig.run(&["plan", "egress", "--log-format", "json"]).await;
+    assert!(planned.expect(0).out.contains("create"), "{planned:#?}");
+    assert!(planned.events("file.taken").is_empty(), "{planned:#?}");
+    assert_eq!(rig.sandbox.sftp().list("exports").len(), 2);
+    let taken = sync(&rig).await;
+    assert_eq!(taken.expect(0).events("file.taken").len(), 2);
+    assert_timeline(&rig);
+    assert!(rig.sandbox.sftp().list("exports").is_empty());
+}
+
+#[tokio::test]
 async fn every_form_of_an_export_is_read() {
     let rig = rig(30).await;
     let plain = LogForm::default();

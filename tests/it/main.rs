@@ -152,6 +152,7 @@ mod stress_world;
 mod support;
 mod tls;
 mod told_events;
+mod tools;
 mod trace;
 mod tripwire;
 mod variants;

@@ -17,6 +17,7 @@ use crate::markers_log::world;
 use crate::metrics::{ask, served};
 use crate::rig::Running;
 use crate::support::World;
+use crate::tools::has;
 
 /// systemd's own program that writes a journal from what it is told.
 const JOURNAL_REMOTE: &str = "/lib/systemd/systemd-journal-remote";
@@ -40,19 +41,6 @@ fn recipes(program: &str) -> Vec<String> {
     }
     found.retain(|it| it.starts_with(program));
     found
-}
-
-/// Whether the machine has what a test runs; says what it has not.
-fn has(programs: &[&str]) -> bool {
-    let missing = |program: &&&str| {
-        let tried = Command::new(program).arg("--version").stdout(Stdio::null()).status();
-        !tried.is_ok_and(|status| status.success())
-    };
-    let missing: Vec<_> = programs.iter().filter(missing).collect();
-    if !missing.is_empty() {
-        let _ = writeln!(std::io::stderr(), "NOT TRIED: this machine has no {missing:?}");
-    }
-    missing.is_empty()
 }
 
 /// Runs a recipe in the world's directory; what it says must be something.

@@ -231,6 +231,21 @@ fn strangers_in_a_file_are_filtered_and_one_bad_file_stops_no_other() {
 }
 
 #[test]
+fn a_dry_run_deletes_no_file_and_takes_none() {
+    let (world, ids) = by_files("after = \"delete\"", 3);
+    in_campaign(&world, ids[0], true, Some(ago(60)));
+    export(&world, "optout_1", &all());
+    let sftp = world.sandbox.sftp();
+    let planned = world.run(&["plan", "optout", "--json"]).ends(0);
+    assert!(planned.stdout.contains(&ids[0].to_string()), "{}", planned.stdout);
+    assert!(planned.events("file.taken").is_empty(), "{}", planned.stderr);
+    assert_eq!(sftp.list(DIRECTORY), ["optout_1.csv"], "it is still to be taken");
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    assert!(sftp.list(DIRECTORY).is_empty());
+}
+
+#[test]
 fn a_file_that_stays_refused_keeps_no_opt_out_from_being_lifted() {
     let (world, ids) = by_files("", 3);
     world.configure(&sections("bidirectional", &by_both(&world)));

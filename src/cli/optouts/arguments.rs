@@ -16,6 +16,16 @@ pub(crate) struct Optouts {
     pub(crate) action: OptoutAction,
 }
 
+impl Optouts {
+    /// Whether the answer is for a program.
+    pub(crate) fn is_data(&self) -> bool {
+        match &self.action {
+            OptoutAction::List { json, .. } | OptoutAction::Show { json, .. } => json.json,
+            OptoutAction::Export { .. } => true,
+        }
+    }
+}
+
 /// `optouts …`
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

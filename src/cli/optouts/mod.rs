@@ -43,13 +43,13 @@ pub(super) async fn run(cli: &Cli, arguments: &Optouts, clock: &Clock) -> Result
         OptoutAction::Export { output: Some(file), .. } => Sink::file(file)?,
         OptoutAction::Export { output: None, .. }
         | OptoutAction::List { .. }
-        | OptoutAction::Show { .. } => Sink::Stdout,
+        | OptoutAction::Show { .. } => Sink::printed(arguments.is_data()),
     };
     let exit = match store {
         Ok(store) => {
             let said = tell(arguments, &store, &mut sink).await;
             store.close().await;
-            said?.tell()?
+            said?.tell(arguments.is_data())?
         }
         Err(locked) => {
             let request = Request::Optouts(arguments.clone());
@@ -180,7 +180,7 @@ async fn show(
         let open = head.strip_suffix('}').unwrap_or(&head);
         sink.write(format!("{open},\"decisions\":[")).await?;
     } else {
-        sink.write(words::contact(contact, &flags)).await?;
+        sink.write(words::contact(contact, &flags, !decisions.is_empty())).await?;
     }
     let mut first = true;
     while let Some(last) = decisions.last() {

@@ -264,6 +264,14 @@ async fn a_contact_is_told_of_in_words_newest_decision_first() {
 }
 
 #[tokio::test]
+async fn where_nothing_had_to_be_decided_that_is_said() {
+    let show = OptoutAction::Show { id: record(1), json: Json { json: false } };
+    let text = said(show, |work| flag(work, record(1), FlagState::Settled)).await.unwrap();
+    let end = text.lines().last().unwrap();
+    assert_eq!(end, "no decisions: both systems have said the same of each flag all along");
+}
+
+#[tokio::test]
 async fn the_list_names_who_said_it_and_why() {
     insta::assert_snapshot!(said(LIST, |_| Ok(())).await.unwrap(), @r##"the opt-out ledger has nothing of this kind"##);
     let text = said(LIST, ledger).await.unwrap();

@@ -61,7 +61,7 @@ pub(super) fn apart(by: SignedDuration) -> String {
 }
 
 /// The contact and its flags.
-pub(super) fn contact(contact: RecordId, flags: &[Fact]) -> String {
+pub(super) fn contact(contact: RecordId, flags: &[Fact], decided: bool) -> String {
     let mut out = format!("contact {contact}\n");
     for fact in flags {
         let row = &fact.row;
@@ -83,7 +83,11 @@ pub(super) fn contact(contact: RecordId, flags: &[Fact]) -> String {
         out.push_str(&lines.join("\n"));
         out.push('\n');
     }
-    out.push_str("\ndecisions, newest first\n");
+    out.push_str(if decided {
+        "\ndecisions, newest first\n"
+    } else {
+        "\nno decisions: both systems have said the same of each flag all along\n"
+    });
     out
 }
 

@@ -7,7 +7,7 @@ use crate::cli::args::{Cli, Provision};
 use crate::cli::config::app;
 use crate::cli::exit::{End, Exit};
 use crate::cli::explore::answer;
-use crate::cli::output::{print, print_json, say};
+use crate::cli::output::{data, print_json, say};
 use crate::cli::progress::Progress;
 use crate::clock::Clock;
 
@@ -73,7 +73,7 @@ fn dry_run(plan: &MailPlan, json: bool) -> Result<Exit, End> {
         print_json(&plan.steps.iter().map(|step| as_json(&step.request)).collect())?;
     } else {
         for step in &plan.steps {
-            print(&shown(&step.request))?;
+            data(&shown(&step.request))?;
         }
     }
     for text in plan.wrong.iter().chain(&plan.advice) {

@@ -13,8 +13,8 @@ const TABLE_COLUMNS: [(&str, Align); 8] = [
     ("records", Align::Right),
     ("backlog", Align::Right),
     ("lag", Align::Right),
-    ("held", Align::Right),
-    ("dead", Align::Right),
+    ("deletes\nheld", Align::Right),
+    ("dead\nletters", Align::Right),
     ("cursor age", Align::Right),
 ];
 
@@ -28,10 +28,10 @@ const LAG_COLUMNS: [(&str, Align); 5] = [
 
 const SYSTEM_COLUMNS: [(&str, Align); 6] = [
     ("system", Align::Left),
-    ("today", Align::Right),
-    ("a day", Align::Right),
-    ("window", Align::Right),
-    ("throttled", Align::Right),
+    ("calls\ntoday", Align::Right),
+    ("budget\na day", Align::Right),
+    ("calls in\nits window", Align::Right),
+    ("times\nthrottled", Align::Right),
     ("condition", Align::Left),
 ];
 

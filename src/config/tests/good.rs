@@ -254,11 +254,11 @@ fn the_next_five_runs_are_told_for_each_schedule() {
     let runs = next_runs(&loaded(&format!("{BASE}{CONTRACT}")), now);
     let (name, times) = &runs[0];
     assert_eq!((runs.len(), *name, times.len()), (1, "ingress", 5));
-    assert_eq!(times[4].to_string(), "2026-11-21T10:01:15Z");
+    assert_eq!(times[4].timestamp().to_string(), "2026-11-21T10:01:15Z");
     let nightly = "[reconcile]\nschedule = \"0 0 3 * * *\"\n";
     let runs = next_runs(&loaded(&format!("{BASE}{TABLE}{nightly}")), now);
     assert_eq!((runs.len(), runs[0].0), (1, "reconcile"));
-    assert_eq!(runs[0].1[0].to_string(), "2026-11-22T03:00:00Z");
+    assert_eq!(runs[0].1[0].timestamp().to_string(), "2026-11-22T03:00:00Z");
     assert!(next_runs(&loaded(&format!("{BASE}{TABLE}")), now).is_empty());
 }
 

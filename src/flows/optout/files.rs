@@ -39,6 +39,16 @@ pub(crate) struct FileSource {
     pub(crate) sftp: Sftp,
     /// The files.
     pub(crate) files: Arc<OptoutFiles>,
+    /// A dry run: what is taken is forgotten, so it is neither deleted on the
+    /// server nor told of.
+    pub(crate) rehearsal: bool,
+}
+
+impl FileSource {
+    /// Files that are really taken.
+    pub(crate) fn new(sftp: Sftp, files: OptoutFiles) -> Self {
+        Self { sftp, files: Arc::new(files), rehearsal: false }
+    }
 }
 
 /// Why the taking of a file ended.
@@ -128,13 +138,13 @@ impl OptoutIntake {
                     None
                 }
                 Look::Done => {
-                    self.delete(files, &session, &file).await;
+                    self.delete(source, &session, &file).await;
                     None
                 }
                 Look::Refused => {
                     Some(file.known.as_ref().and_then(|it| it.reason.clone()).unwrap_or_default())
                 }
-                Look::Complete => self.take_file(files, &session, &file).await?,
+                Look::Complete => self.take_file(source, &session, &file).await?,
             };
             if let Some(reason) = refused {
                 let file = file.entry.name;
@@ -151,10 +161,11 @@ impl OptoutIntake {
     /// Takes a file's rows. Gives the reason why it is refused, if it is.
     async fn take_file(
         &self,
-        files: &OptoutFiles,
+        source: &FileSource,
         session: &Session,
         seen: &SeenFile,
     ) -> Result<Option<String>, OptoutError> {
+        let files = source.files.as_ref();
         let path = path(files, &seen.entry.name);
         let flags = self.flags();
         let header = |header: &[String]| FlagReader::new(files, &flags, header).map(drop);
@@ -176,9 +187,11 @@ impl OptoutIntake {
         match ended {
             Ok((rows, digest, same_as)) => {
                 self.note(seen, FileState::Done, (rows, digest), None).await?;
-                let deleted = self.delete(files, session, seen).await;
-                let file = seen.entry.name.clone();
-                FileTaken { flow: FLOW, file, rows, same_as, deleted }.emit();
+                let deleted = self.delete(source, session, seen).await;
+                if !source.rehearsal {
+                    let file = seen.entry.name.clone();
+                    FileTaken { flow: FLOW, file, rows, same_as, deleted }.emit();
+                }
                 Ok(None)
             }
             Err(TakeError::Stop(error)) => Err(error),
@@ -295,8 +308,9 @@ impl OptoutIntake {
     }
 
     /// Deletes a file that is done, where that is wanted.
-    async fn delete(&self, files: &OptoutFiles, session: &Session, seen: &SeenFile) -> bool {
-        if !files.delete {
+    async fn delete(&self, source: &FileSource, session: &Session, seen: &SeenFile) -> bool {
+        let files = &source.files;
+        if !files.delete || source.rehearsal {
             return false;
         }
         let path = path(files, &seen.entry.name);
