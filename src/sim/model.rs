@@ -35,8 +35,9 @@ pub(crate) struct Model {
     born_out: BTreeSet<(Uuid, usize)>,
     /// Flags that contacts take over from others, with those whose no it is.
     taken_over: BTreeMap<(Uuid, usize), BTreeSet<Uuid>>,
-    /// When the program last asked for a contact's profile.
-    looked: BTreeMap<Uuid, Monotonic>,
+    /// When the program last asked for a contact's profile, and how much had been
+    /// said by then.
+    looked: BTreeMap<Uuid, (Monotonic, u64)>,
     /// Events by number, with their contact.
     pub(crate) events: Vec<Uuid>,
     /// Those that were taken in by another: their flags follow the table of edge
@@ -279,7 +280,7 @@ impl Model {
 
     /// The program asks for a contact's profile.
     pub(super) fn looks_at(&mut self, id: Uuid) {
-        self.looked.insert(id, self.clock.monotonic());
+        self.looked.insert(id, (self.clock.monotonic(), self.said));
     }
 
     /// A profile is looked at before it is deleted: what is said on it while the
@@ -289,8 +290,8 @@ impl Model {
         self.words.retain(|(id, _), words| {
             let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
             let no = no.filter(|_| !there.contains(id));
-            let (Some(no), Some(looked)) = (no, looked.get(id)) else { return true };
-            no.at < *looked || now.since(*looked) > ON_ITS_WAY
+            let (Some(no), Some((at, said))) = (no, looked.get(id)) else { return true };
+            no.number <= *said || now.since(*at) > ON_ITS_WAY
         });
     }
 

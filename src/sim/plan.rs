@@ -46,6 +46,9 @@ pub(crate) struct Settings {
     pub(crate) reconcile: bool,
     /// Deletions of a table that go without being asked for, where it is limited.
     pub(crate) guard: Option<u64>,
+    /// Seconds for which the schemas of a scheduled pass are kept.
+    #[serde(default)]
+    pub(crate) schema_cache: u64,
     /// Which way opt-outs travel; the same for a whole life.
     pub(crate) direction: Direction,
 }

@@ -1,5 +1,6 @@
 //! One simulated life: the rounds of a plan, then peace, then the comparison.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use super::plan::{Act, Crash, How, Plan, Round};
 use super::world::{Asked, World};
 use super::{Violation, check, operator};
-use crate::app::{App, PassEnd, PassOptions, PassReport, Requests, sync};
+use crate::app::{App, Came, PassEnd, PassOptions, PassReport, Requests, sync};
 use crate::daemon::{Desk, Hand, Simulated};
 use crate::failpoint;
 use crate::model::{Flow, Stop};
@@ -25,6 +26,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) struct Program {
     app: App,
     pub(super) store: Store,
+    /// Whether its passes are those of a schedule, or somebody asks for each.
+    scheduled: bool,
+    /// What its last pass of `ingress` came to.
+    before: Cell<Option<Came>>,
 }
 
 /// What a life came to.
@@ -53,7 +58,7 @@ pub(crate) fn live(plan: &Plan, directory: &Path, loud: bool) -> Life {
     let life = runtime.block_on(async {
         let world = World::begin(plan, directory).await;
         world.wire.state().loud = loud;
-        world.life().await
+        Box::pin(world.life()).await
     });
     failpoint::plan(None);
     life
@@ -95,6 +100,7 @@ impl World<'_> {
         self.rest(600).await;
         let begun = self.start().await;
         let program = begun.map_err(|error| Violation::new("I30", error))?;
+        let program = Program { scheduled: true, ..program };
         self.settle(&program).await?;
         self.wave(&program).await?;
         self.gap(&program).await?;
@@ -203,7 +209,7 @@ impl World<'_> {
     async fn daemon(&self, round: &Round, seconds: u64) -> Option<Result<String, String>> {
         let begun = self
             .mortal(async {
-                let Program { app, store } = self.start().await?;
+                let Program { app, store, .. } = self.start().await?;
                 let daemon = Simulated::new(app, &store, self.reload()).await;
                 daemon.map(|daemon| (daemon, store)).map_err(|error| error.to_string())
             })
@@ -226,7 +232,7 @@ impl World<'_> {
     pub(super) async fn start(&self) -> Result<Program, String> {
         let app = self.app()?;
         let store = app.open_store(Mode::Durable).await.map_err(|error| error.to_string())?;
-        Ok(Program { app, store })
+        Ok(Program { app, store, scheduled: false, before: Cell::default() })
     }
 
     /// It begins, does a pass of each flow, and ends.
@@ -265,17 +271,20 @@ impl World<'_> {
             self.crash_in.set(None);
             failpoint::plan(Some(point));
         }
-        let Program { app, store } = program;
+        let Program { app, store, scheduled, before } = program;
         let options = PassOptions {
             patience,
             requests: Requests::default(),
             stop: Stop::default(),
             again: false,
-            asked: true,
-            anew: true,
-            before: None,
+            asked: !scheduled,
+            anew: !scheduled,
+            before: before.get().filter(|_| *scheduled),
         };
         let report = Box::pin(sync(app, store, flow, options, &mut |_| {})).await?;
+        if flow == Flow::Ingress {
+            before.set(Some(report.came));
+        }
         self.wire.note(adds_up(flow, &report));
         Ok(match report.end {
             PassEnd::Done => "done",

@@ -43,12 +43,8 @@ struct Society {
 impl Plan {
     /// The plan of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
-        let stream = |purpose| Stream::new(seed, purpose);
-        let (world, people) = (stream("world"), stream("people"));
-        let (faults, crashes, clocks) = (stream("faults"), stream("crashes"), stream("clocks"));
-        let (society, operators) = (stream("society"), stream("operators"));
-        let fault_rate = faults.one_of(&[0, 0, 5, 15, 40]);
-        let crash_rate = crashes.one_of(&[0, 20, 60]);
+        let streams = Streams::of(seed);
+        let Streams { world, clocks, society, .. } = &streams;
         let skew = || match clocks.below(4) {
             0 | 1 => 0,
             2 => clocks.below(10_000).cast_signed() - 5_000,
@@ -61,63 +57,120 @@ impl Plan {
             operators: society.chance(30),
             clocks: society.chance(10),
         };
-        let direction = direction(&stream("direction"));
-        let settings = settings(&stream("settings"), society, direction);
-        // A merge has a rule of its own in each direction; the model knows one.
-        let merges = direction == Direction::Bidirectional;
-        let meddlers = stream("meddling");
-        let meddle_at_all = meddlers.chance(40);
-        let restores = stream("restores");
-        let restores_at_all = restores.chance(15);
-        let rounds = 1 + world.index(5);
-        let settings_of = |it: &Stream| self::settings(it, society, direction);
-        let variants = variants(&stream("variants"), restores_at_all);
-        let round = |_| {
-            let how = how(&world, society);
-            let span = match how {
-                How::Passes => 20_000,
-                How::Daemon(seconds) | How::Away(seconds) => seconds * 1000,
-            };
-            let mut during: Vec<_> =
-                acts(&people, 4, society).map(|act| (people.below(span), act)).collect();
-            during.retain(|(_, act)| !matches!(act, Act::Clock(..)));
-            let mut before: Vec<_> = acts(&people, 5, society).collect();
-            before.retain(|act| merges || !matches!(act, Act::Merge(..)));
-            during.retain(|(_, act)| merges || !matches!(act, Act::Merge(..)));
-            if society.operators {
-                let asks = operators.below(4);
-                during.extend((0..asks).map(|_| {
-                    (operators.below(span), Act::Ask(wanted(&operators, settings, society)))
-                }));
-            }
-            Round {
-                rest: world.one_of(&[0, 1, 30, 900, 7_200]),
-                before,
-                during,
-                meddling: meddling(&meddlers, meddle_at_all, society),
-                reload: (society.operators && operators.chance(50))
-                    .then(|| (operators.below(3_000), settings_of(&operators))),
-                faults: rules(&faults, fault_rate),
-                crash: crashes.chance(crash_rate).then(|| crash(&crashes, how)),
-                how,
-                latency: world.one_of(&[0, 5, 200, 3_000]),
-                restored: restores_at_all && restores.chance(30),
-            }
+        let direction = direction(&Stream::new(seed, "direction"));
+        let settings = settings(&Stream::new(seed, "settings"), society, direction);
+        let rates = Rates {
+            faults: streams.faults.one_of(&[0, 0, 5, 15, 40]),
+            crashes: streams.crashes.one_of(&[0, 20, 60]),
+            meddling: if streams.meddlers.chance(40) { 4 } else { 0 },
+            restores: if streams.restores.chance(15) { 30 } else { 0 },
         };
+        let contacts = world.index(7);
+        let rounds = 1 + world.index(5);
+        let mut doubtful = false;
+        let rounds = (0..rounds).map(|_| {
+            let mut round = streams.round(society, settings, rates);
+            if doubtful {
+                // Who was given up is not left alone.
+                round.before.extend((0..6).map(Act::Edit));
+            }
+            doubtful = round.faults.iter().any(|rule| rule.path.is_some());
+            round
+        });
         Self {
             seed,
-            contacts: world.index(7),
+            contacts,
             clocks: [skew(), skew(), skew()],
-            variants,
+            variants: variants(&Stream::new(seed, "variants"), rates.restores > 0),
             settings,
-            rounds: (0..rounds).map(round).collect(),
-            gap: stream("gap").chance(10),
+            rounds: rounds.collect(),
+            gap: Stream::new(seed, "gap").chance(10),
+        }
+    }
+}
+
+/// How often things happen in a life: percents, but for who meddles.
+#[derive(Clone, Copy)]
+struct Rates {
+    faults: u64,
+    crashes: u64,
+    /// Most who meddle in a round, and one.
+    meddling: u64,
+    restores: u64,
+}
+
+/// The numbers of each concern.
+struct Streams {
+    world: Stream,
+    people: Stream,
+    faults: Stream,
+    crashes: Stream,
+    clocks: Stream,
+    society: Stream,
+    operators: Stream,
+    meddlers: Stream,
+    restores: Stream,
+}
+
+impl Streams {
+    fn of(seed: u64) -> Self {
+        let stream = |purpose| Stream::new(seed, purpose);
+        Self {
+            world: stream("world"),
+            people: stream("people"),
+            faults: stream("faults"),
+            crashes: stream("crashes"),
+            clocks: stream("clocks"),
+            society: stream("society"),
+            operators: stream("operators"),
+            meddlers: stream("meddling"),
+            restores: stream("restores"),
+        }
+    }
+
+    fn round(&self, society: Society, settings: Settings, rates: Rates) -> Round {
+        let Self { world, people, operators, .. } = self;
+        let how = how(world, society);
+        let span = match how {
+            How::Passes => 20_000,
+            How::Daemon(seconds) | How::Away(seconds) => seconds * 1000,
+        };
+        let mut during: Vec<_> =
+            acts(people, 4, society).map(|act| (people.below(span), act)).collect();
+        during.retain(|(_, act)| !matches!(act, Act::Clock(..)));
+        let mut before: Vec<_> = acts(people, 5, society).collect();
+        if society.clocks {
+            before = followed(before, people);
+        }
+        // A merge has a rule of its own in each direction; the model knows one.
+        let merges = settings.direction == Direction::Bidirectional;
+        before.retain(|act| merges || !matches!(act, Act::Merge(..)));
+        during.retain(|(_, act)| merges || !matches!(act, Act::Merge(..)));
+        let mut reload = None;
+        if society.operators {
+            let asks = (0..operators.below(4))
+                .map(|_| (operators.below(span), Act::Ask(wanted(operators, settings, society))));
+            during.extend(asks);
+            let now = || self::settings(operators, society, settings.direction);
+            reload = operators.chance(50).then(|| (operators.below(3_000), now()));
+        }
+        Round {
+            rest: world.one_of(&[0, 1, 30, 900, 7_200]),
+            before,
+            during,
+            meddling: meddling(&self.meddlers, rates.meddling, society),
+            reload,
+            faults: rules(&self.faults, rates.faults),
+            crash: self.crashes.chance(rates.crashes).then(|| crash(&self.crashes, how)),
+            how,
+            latency: world.one_of(&[0, 5, 200, 3_000]),
+            restored: self.restores.chance(rates.restores),
         }
     }
 }
 
 fn how(world: &Stream, society: Society) -> How {
-    let away = if society.clocks { 30 } else { 5 };
+    let away = if society.clocks { 45 } else { 5 };
     match world.below(100) {
         roll if roll < away => How::Away(world.one_of(&[60, 1_300, 5_000])),
         roll if roll < 50 => How::Passes,
@@ -130,7 +183,7 @@ fn crash(crashes: &Stream, how: How) -> Crash {
         0 => Crash::Waits(1 + crashes.below(300)),
         1..4 if how == How::Passes => {
             let (flow, point) = (crashes.one_of(&FLOWS), crashes.one_of(&POINTS));
-            Crash::In(flow, point, 1 + crashes.below(8))
+            Crash::In(flow, point, 1 + crashes.below(16))
         }
         _ => Crash::At(crashes.one_of(&POINTS), 1 + crashes.below(60)),
     }
@@ -153,6 +206,7 @@ fn settings(it: &Stream, society: Society, direction: Direction) -> Settings {
         job: society.jobs && it.chance(70),
         reconcile: it.chance(15),
         guard: it.chance(15).then(|| 1 + it.below(2)),
+        schema_cache: it.one_of(&[0, 300, 36_000, 36_000, 36_000]),
         direction,
     }
 }
@@ -218,6 +272,16 @@ fn common(people: &Stream, who: usize, roll: u64) -> Act {
     }
 }
 
+/// After a clock was set somebody opts out in Campaign.
+fn followed(acts: Vec<Act>, people: &Stream) -> Vec<Act> {
+    let with_more = |act: Act| {
+        let sets = matches!(act, Act::Clock(..));
+        let more = sets.then(|| Act::InCampaign(people.index(64), people.index(2), true));
+        std::iter::once(act).chain(more)
+    };
+    acts.into_iter().flat_map(with_more).collect()
+}
+
 fn clock_is_set(people: &Stream) -> Act {
     let system = people.one_of(&[System::Dynamics, System::Campaign]);
     let range = people.one_of(&[(30_000, 90_000), (900_000, 6_300_000)]);
@@ -226,8 +290,8 @@ fn clock_is_set(people: &Stream) -> Act {
 }
 
 /// What people do to those that the program is working on.
-fn meddling(it: &Stream, at_all: bool, society: Society) -> Vec<Meddling> {
-    let count = if at_all { it.below(4) } else { 0 };
+fn meddling(it: &Stream, most: u64, society: Society) -> Vec<Meddling> {
+    let count = it.below(most);
     (0..count)
         .map(|_| {
             let (pair, out) = (it.index(2), it.chance(60));

@@ -16,7 +16,7 @@ pub(crate) fn text(settings: &Settings, sandbox: &Sandbox, directory: &Path) -> 
 fn systems(settings: &Settings, sandbox: &Sandbox, directory: &Path) -> String {
     let credentials = sandbox.credentials();
     let here = directory.display();
-    let page_rows = settings.page_rows;
+    let (page_rows, cache) = (settings.page_rows, settings.schema_cache);
     format!(
         r#"[dynamics]
 url = "{ORIGIN}"
@@ -26,6 +26,7 @@ client_secret = {{ file = "{here}/dynamics-secret" }}
 authority_url = "{ORIGIN}"
 requests_per_5_minutes = 100000
 page_rows = {page_rows}
+schema_cache = "{cache}s"
 [campaign]
 url = "{campaign}"
 client_id = "{campaign_id}"
