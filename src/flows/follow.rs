@@ -118,7 +118,9 @@ impl TableRun<'_> {
         let changes = self.settle_deletions(page.changes, generation).await?;
         let next = Checkpoint { position, generation, mapping: checkpoint.mapping.clone() };
         self.commit(&changes, false, &next).await?;
-        Ok(if done { Next::Done } else { Next::Go(next) })
+        let all = done && !self.resumed;
+        self.resumed &= !done;
+        Ok(if all { Next::Done } else { Next::Go(next) })
     }
 
     /// A deletion of a record that this very delta also reported alive may be

@@ -39,18 +39,25 @@ pub(super) struct TableRun<'a> {
     pub(super) watch: PageWatch,
     /// Rows that were looked at because the mapping was changed.
     pub(super) looked_at: u64,
+    /// Whether it is within changes that an earlier pass had asked for: what came
+    /// since is still to be asked for.
+    pub(super) resumed: bool,
     page_rows: u32,
 }
 
 impl<'a> TableRun<'a> {
     pub(super) fn new(intake: &'a Intake, table: &'a Table) -> Self {
         let (watch, page_rows) = (PageWatch::default(), table.query.page_rows);
-        Self { intake, table, full_reads: 0, watch, looked_at: 0, page_rows }
+        Self { intake, table, full_reads: 0, watch, looked_at: 0, resumed: false, page_rows }
     }
 
     /// Runs the steps until the table is up to date.
     pub(super) async fn run(&mut self, start: Checkpoint) -> Result<(), IntakeError> {
         let mut checkpoint = start;
+        self.resumed = matches!(
+            checkpoint.position,
+            Position::Delta { within: true, .. } | Position::Affected { within: true, .. }
+        );
         loop {
             self.intake.backpressure().await?;
             checkpoint = fitting(checkpoint, self.table.tracking, self.intake.clock.now());

@@ -55,13 +55,13 @@ impl Plan {
             jobs: society.chance(40),
             schema: society.chance(15),
             operators: society.chance(30),
-            clocks: society.chance(10),
+            clocks: society.chance(15),
         };
         let direction = direction(&Stream::new(seed, "direction"));
         let settings = settings(&Stream::new(seed, "settings"), society, direction);
         let rates = Rates {
             faults: streams.faults.one_of(&[0, 0, 5, 15, 40]),
-            crashes: streams.crashes.one_of(&[0, 20, 60]),
+            crashes: streams.crashes.one_of(&[0, 30, 80]),
             meddling: if streams.meddlers.chance(40) { 4 } else { 0 },
             restores: if streams.restores.chance(15) { 30 } else { 0 },
         };
@@ -173,7 +173,7 @@ fn how(world: &Stream, society: Society) -> How {
     let away = if society.clocks { 45 } else { 5 };
     match world.below(100) {
         roll if roll < away => How::Away(world.one_of(&[60, 1_300, 5_000])),
-        roll if roll < 50 => How::Passes,
+        roll if roll < 65 => How::Passes,
         _ => How::Daemon(world.one_of(&[5, 40, 150])),
     }
 }
@@ -181,7 +181,7 @@ fn how(world: &Stream, society: Society) -> How {
 fn crash(crashes: &Stream, how: How) -> Crash {
     match crashes.below(6) {
         0 => Crash::Waits(1 + crashes.below(300)),
-        1..4 if how == How::Passes => {
+        1..5 if how == How::Passes => {
             let (flow, point) = (crashes.one_of(&FLOWS), crashes.one_of(&POINTS));
             Crash::In(flow, point, 1 + crashes.below(16))
         }
@@ -305,23 +305,25 @@ fn meddling(it: &Stream, most: u64, society: Society) -> Vec<Meddling> {
                 _ => Act::Delete(0),
             };
             let system = it.one_of(&[System::Dynamics, System::Campaign]);
-            Meddling { system, reads: it.chance(50), number: 1 + it.below(10), act }
+            let reads = it.chance(50);
+            // Few contacts are written in Dynamics.
+            let most = if system == System::Dynamics && !reads { 2 } else { 10 };
+            Meddling { system, reads, number: 1 + it.below(most), act }
         })
         .collect()
 }
 
-/// Profiles are made, but their answers cannot be read, and for a while nobody
-/// can look whether they are there.
+/// Profiles are made, but their answers cannot be read, and nobody can look
+/// whether they are there: they are given up.
 fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
-    let of = |method: &str, path: &str, times| FaultRule {
+    let of = |method: &str, path: &str| FaultRule {
         system: Some(System::Campaign),
         method: Some(method.to_owned()),
         path: Some(path.to_owned()),
-        times: Some(times),
         ..FaultRule::always(Fault::Truncated)
     };
-    let times = 5 + faults.below(30);
-    [of("POST", "profile", 1 + faults.below(3)), of("GET", "byExternalId", times)]
+    let few = FaultRule { times: Some(1 + faults.below(3)), ..of("POST", "profile") };
+    [few, of("GET", "byExternalId")]
 }
 
 fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {

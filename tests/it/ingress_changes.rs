@@ -142,3 +142,22 @@ fn repeated_rows_and_empty_pages_within_a_delta_change_nothing() {
         assert_eq!(patches, world.contacts().len(), "one update for each");
     }
 }
+
+#[test]
+fn a_pass_that_goes_on_where_another_ended_sees_what_changed_since() {
+    let world = loaded();
+    let ids = world.contacts();
+    for id in &ids {
+        world.change(*id, &json!({ "lastname": "Panza" }));
+    }
+    let refused = Fault::Status { code: 403, body: String::new() };
+    let second = FaultRule { path: Some("skiptoken".to_owned()), ..on_pages(refused) };
+    world.play(second);
+    world.sync().ends(3);
+    world.calm();
+    // On a page that was read already.
+    for id in &ids {
+        world.change(*id, &json!({ "lastname": "Quixote" }));
+    }
+    world.equal_after_sync();
+}

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use cdsync::sandbox::{FaultRule, System};
+use cdsync::sandbox::{Fault, FaultRule, System};
 use serde_json::json;
 
 use crate::optout_rig::{
-    BULK, REST, ago, both_ways, decided, email, fresh, in_campaign, in_dynamics, reasons, settle,
-    silent, writes,
+    BULK, REST, ago, both_ways, decided, email, fresh, in_campaign, in_dynamics, passed, reasons,
+    settle, silent, writes,
 };
-use crate::support::{on_writes, status};
+use crate::support::{on_pages, on_writes, status};
 
 #[test]
 fn an_opt_out_is_on_the_other_side_after_one_pass_and_one_write() {
@@ -117,13 +117,13 @@ fn a_write_that_is_refused_for_now_is_done_later_and_one_refused_for_good_is_tol
     assert_eq!(email(&world, ids[0]), (true, true));
     in_campaign(&world, ids[1], true, Some(ago(60)));
     let body = json!({"error": {"code": "0x80040230", "message": "The contact is inactive."}});
-    let refusal = cdsync::sandbox::Fault::Status { code: 400, body: body.to_string() };
+    let refusal = Fault::Status { code: 400, body: body.to_string() };
     world.play(FaultRule {
         system: Some(System::Dynamics),
         method: Some("PATCH".to_owned()),
         ..FaultRule::always(refusal)
     });
-    crate::optout_rig::passed(&world).ends(1);
+    passed(&world).ends(1);
     world.calm();
     assert_eq!(email(&world, ids[1]), (false, true), "Campaign stays opted out");
     let letters = world.dead_letters();
@@ -137,4 +137,27 @@ fn a_write_that_is_refused_for_now_is_done_later_and_one_refused_for_good_is_tol
     assert_eq!(email(&world, ids[1]), (true, true));
     assert!(world.dead_letters().is_empty());
     silent(&world, "after a refusal");
+}
+
+#[test]
+fn a_pass_that_goes_on_where_another_ended_sees_who_opted_out_since() {
+    let (world, ids) = both_ways(12);
+    let file = world.path("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("page_rows = 5000", "page_rows = 5")).unwrap();
+    for id in &ids {
+        world.change(*id, &json!({ "jobtitle": "squire" }));
+    }
+    let refused = Fault::Status { code: 403, body: String::new() };
+    world.play(FaultRule { path: Some("skiptoken".to_owned()), ..on_pages(refused) });
+    passed(&world).ends(3);
+    world.calm();
+    // On a page that was read already.
+    for id in &ids {
+        in_dynamics(&world, *id, true, ago(0));
+    }
+    settle(&world);
+    for id in ids {
+        assert_eq!(email(&world, id), (true, true), "{id}");
+    }
 }

@@ -37,6 +37,15 @@ enum Position {
 }
 
 impl Position {
+    /// Whether it is the next page of several.
+    fn is_midway(&self) -> bool {
+        match self {
+            Self::Full { next, .. } => next.is_some(),
+            Self::CatchUp { .. } => true,
+            Self::Delta { within, .. } => *within,
+        }
+    }
+
     fn reading(&self, last: bool) -> Reading {
         match self {
             Self::Full { number, .. } => Reading { number: *number, last },
@@ -53,6 +62,7 @@ impl OptoutIntake {
         if matches!(position, Position::Full { next: Some(_), started: None, .. }) {
             position = self.all();
         }
+        let mut resumed = position.is_midway();
         let mut watch = PageWatch::default();
         loop {
             let page = match self.page(&position).await {
@@ -71,7 +81,9 @@ impl OptoutIntake {
             deletions_first(&mut told);
             let reading = position.reading(page.next.is_none());
             self.commit(SOURCE, &next, told, Some(reading)).await?;
-            if done {
+            // Within pages that an earlier pass had asked for; what came since is
+            // still to be asked for.
+            if done && !std::mem::take(&mut resumed) {
                 return Ok(());
             }
             position = next;
