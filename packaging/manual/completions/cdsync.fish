@@ -96,6 +96,7 @@ info\t''
 debug\t''
 trace\t''"
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l list-variants -d 'Print the variants with what they take, and end'
+complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l force -d 'Overwrite the file of --write-config, and remove the store beside it, whoever wrote them'
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -l without-activity-tables -d 'Leave out the activity tables of mail events, for `provision` to create'
 complete -c cdsync -n "__fish_cdsync_using_subcommand sandbox" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand init" -l template -d 'Write this ready-made mapping in place of the example; may be given several times. `list` shows their names' -r
