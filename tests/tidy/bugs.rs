@@ -17,17 +17,11 @@ const SEEDS: u64 = 1000;
 /// list is empty.
 const OPEN: &[&str] = &[
     "flag-cursor-before-flags",
-    "retry-without-look-up",
-    "crash-without-look-up",
-    "sweep-believes-the-read",
     "in-flight-compared",
-    "pause-lost-on-reload",
-    "echo-not-recognised",
-    "margin-ignored",
+    "batch-without-answer-is-done",
     "lifted-in-any-version",
+    "changes-skipped-to-now",
     "clock-set-back-missed",
-    "dead-letter-doubt-dropped",
-    "opt-out-goes-with-its-profile",
     "made-without-what-is-kept",
 ];
 
