@@ -61,7 +61,8 @@ pub(crate) enum PassEnd {
     TablesFailed,
     /// A system refused our credentials or privileges.
     Refused(Failure),
-    /// A system kept answering with server errors, beyond the retries of a read.
+    /// A system kept answering with server errors, beyond the retries of a read, or
+    /// with what nobody understands.
     KeptRefusing(Failure),
     /// The budget of the day is used up.
     Spent(Failure),
@@ -356,7 +357,8 @@ pub(super) fn judge(ending: Ending, counts: &Counts) -> PassEnd {
     if ending.gave_up {
         return PassEnd::GaveUp;
     }
-    if let Some(failure) = ending.kept_refusing {
+    let in_vain = stopped_by.clone().filter(|failure| failure.outcome.is_vain_answer());
+    if let Some(failure) = ending.kept_refusing.or(in_vain) {
         return PassEnd::KeptRefusing(failure);
     }
     if ending.stopped {

@@ -39,4 +39,6 @@ fn a_pass_in_which_nothing_could_be_done_fails_whichever_flow_it_is_of() {
     let refused =
         Ending { refused: Some(met(Outcome::Refused)), all_failed: true, ..Ending::default() };
     assert!(matches!(judge(refused, &Counts::default()), PassEnd::Refused(_)));
+    let garbled = Ending { stopped_by: Some(met(Outcome::Garbled)), ..Ending::default() };
+    assert!(matches!(judge(garbled, &Counts::default()), PassEnd::KeptRefusing(_)));
 }

@@ -191,20 +191,22 @@ pub(super) fn end_process(error: &StoreError) -> ! {
     std::process::exit(Exit::Store as i32)
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(super) async fn interrupted() {
+/// Waits for SIGINT or SIGTERM. They are caught from the call on, not from the
+/// first poll: who says that a signal ends the program must be able to keep it.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
+    let caught = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [interrupt, terminate] = caught.map(async |signal| match signal {
             Ok(mut signal) => {
                 signal.recv().await;
             }
             Err(_) => std::future::pending().await,
+        });
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 

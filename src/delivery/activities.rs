@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Monotonic};
-use crate::model::{EventKind, Flow, RecordId, Stop, TableName, Tally};
+use crate::model::{EventKind, Flow, Stop, TableName, Tally};
 use crate::store::{EventStage, LeasedEvent, Store, StoreError, Work};
 use crate::telemetry::ContactsWaiting;
 
@@ -18,6 +18,7 @@ use super::activity_fate::{Case, no_contact};
 use super::activity_judge::tell;
 use super::activity_send::{ActivityTargets, Item, Load, Sent, send};
 use super::activity_settle::{Judged, settle};
+use super::evidence::Seen;
 use super::policy::Evidence;
 use super::target::DrainReport;
 
@@ -61,8 +62,7 @@ pub(super) struct Loop {
     open: Vec<Item>,
     open_until: Option<Monotonic>,
     turn: usize,
-    pub(super) failing: HashSet<RecordId>,
-    pub(super) successes: u64,
+    pub(super) seen: Seen,
     pub(super) stopped: HashSet<EventKind>,
     pub(super) report: DrainReport,
 }

@@ -13,10 +13,8 @@ use super::activities::{ActivityDelivery, FLOW, Loop, waited};
 use super::activity_fate::{Answer, Case, Fate, Whole, fate, whole};
 use super::activity_send::{Item, Load, Sent};
 use super::activity_settle::{Judged, settle};
-use super::policy::Evidence;
-
-/// Different events that must fail in a row to make it the system's trouble.
-const OUTAGE_EVENTS: usize = 5;
+use super::evidence::Seen;
+use super::policy::is_in_vain;
 
 impl ActivityDelivery {
     pub(super) async fn settle(&self, state: &mut Loop, sent: Sent) -> Result<(), StoreError> {
@@ -27,10 +25,7 @@ impl ActivityDelivery {
         let fine: HashSet<EventKind> =
             answered.iter().filter(|(_, it)| is_good(it)).map(|(it, _)| kind(it)).collect();
         let good = answered.iter().filter(|(_, answer)| is_good(answer)).count() as u64;
-        if good > 0 {
-            state.successes += good;
-            state.failing.clear();
-        }
+        state.seen.successes(good);
         let mut after = After::default();
         let mut judged = Vec::with_capacity(answered.len());
         for (item, answer) in answered {
@@ -46,7 +41,7 @@ impl ActivityDelivery {
                 | Fate::GiveUp(_) => {}
             }
             let leased = item.leased.clone();
-            after.add(item, &fate, state.successes);
+            after.add(item, &fate, &state.seen);
             judged.push(Judged { leased, table: table.name().clone(), fate });
         }
         let (now, tally) = (self.clock.now(), self.tally.clone());
@@ -76,7 +71,7 @@ impl ActivityDelivery {
     ) -> Fate {
         let leased = &item.leased;
         if matches!(answer, Answer::Part(PartEnd::Failed(_))) {
-            state.failing.insert(leased.activity);
+            state.seen.failure(leased.activity);
         }
         let case = Case {
             stage: leased.stage,
@@ -85,9 +80,17 @@ impl ActivityDelivery {
             completes: self.settings.complete,
             waited: waited(leased, self.clock.now(), self.contact_wait_us()),
             neighbours_fine,
-            evidence: evidence(state, item),
+            evidence: state.seen.evidence(item.mark),
         };
-        fate(&case, answer)
+        let tries = state.seen.mark(item.mark).tries;
+        let fate = fate(&case, answer);
+        if let Fate::Retry { failure: Some(failure), .. } = &fate
+            && case.evidence.outage
+            && is_in_vain(failure.outcome, tries)
+        {
+            return Fate::StopFlow(failure.clone());
+        }
+        fate
     }
 
     /// A request that failed as a whole: its events go again, or, where it had
@@ -99,16 +102,11 @@ impl ActivityDelivery {
         failure: &Failure,
         answered: &mut Vec<(Item, Answer)>,
     ) {
-        if let Some(first) = load.items.first() {
-            state.failing.insert(first.leased.activity);
-        }
-        let evidence = match load.items.first() {
-            Some(first) => evidence(state, first),
-            None => return,
-        };
+        let Some(first) = load.items.first() else { return };
+        state.seen.failure(first.leased.activity);
+        let evidence = state.seen.evidence(first.mark);
         let verdict = whole(failure, load.items.len(), load.tries, evidence);
-        let successes = state.successes;
-        load.items.iter_mut().for_each(|item| item.mark = Some(successes));
+        load.items.iter_mut().for_each(|item| item.mark = Some(state.seen.mark(item.mark)));
         match verdict {
             Whole::Again(wait) => {
                 load.tries += 1;
@@ -172,7 +170,7 @@ struct After {
 }
 
 impl After {
-    fn add(&mut self, mut item: Item, fate: &Fate, successes: u64) {
+    fn add(&mut self, mut item: Item, fate: &Fate, seen: &Seen) {
         match fate {
             Fate::Made => {
                 item.leased.stage = EventStage::Made;
@@ -182,7 +180,7 @@ impl After {
             }
             Fate::Retry { attempts, wait, .. } => {
                 item.leased.attempts = *attempts;
-                item.mark = Some(successes);
+                item.mark = Some(seen.mark(item.mark));
                 self.again.push(item);
                 self.wait = self.wait.max(*wait);
             }
@@ -201,13 +199,6 @@ fn kind(item: &Item) -> EventKind {
 
 fn is_good(answer: &Answer) -> bool {
     matches!(answer, Answer::Part(PartEnd::Done { .. } | PartEnd::AlreadySo { .. }))
-}
-
-fn evidence(state: &Loop, item: &Item) -> Evidence {
-    Evidence {
-        outage: state.failing.len() >= OUTAGE_EVENTS,
-        others_succeed: item.mark.is_some_and(|before| state.successes > before),
-    }
 }
 
 fn stop_flow(state: &mut Loop, failure: &Failure) {

@@ -11,6 +11,7 @@ use crate::model::{EventKind, RecordId, Stop};
 use crate::store::{EventStage, LeasedEvent};
 
 use super::activity_fate::Answer;
+use super::evidence::Mark;
 
 /// Where activities go. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ pub(super) struct Item {
     pub(super) leased: LeasedEvent,
     /// Whom it regards.
     pub(super) contact: RecordId,
-    /// How many had succeeded at its last attempt.
-    pub(super) mark: Option<u64>,
+    /// Its last failure.
+    pub(super) mark: Option<Mark>,
 }
 
 /// Events that go together.

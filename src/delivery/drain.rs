@@ -10,21 +10,19 @@ use tokio::task::JoinSet;
 
 use crate::campaign::{Failure, Outcome};
 use crate::clock::{Clock, Monotonic};
-use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
+use crate::model::{Flow, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 
+use super::evidence::{Mark, Seen};
 use super::parents::Turns;
 use super::parked::Parked;
 use super::parting::Parting;
 use super::paths::Paths;
-use super::policy::{Evidence, Verdict, verdict};
+use super::policy::{Verdict, is_in_vain, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
 use super::settle::{Attempt, End, Kinship, settle};
 use super::target::{DrainReport, Target};
-
-/// Different records that must fail in a row to make it the system's trouble.
-const OUTAGE_RECORDS: usize = 5;
 
 /// Attempts that are settled in one transaction, at most.
 const GROUP: usize = 256;
@@ -57,10 +55,9 @@ struct Loop {
     active: JoinSet<(Leased, Result<Delivered, Trouble>)>,
     /// Leased rows that wait for their next attempt.
     waiting: BTreeSet<(Monotonic, i64)>,
-    failing: HashSet<RecordId>,
-    successes: u64,
-    /// Successes at each waiting row's last attempt.
-    marks: HashMap<i64, u64>,
+    seen: Seen,
+    /// The last failure of each row that may be tried again.
+    marks: HashMap<i64, Mark>,
     stopped_tables: HashSet<TableName>,
     parked: Parked,
     report: DrainReport,
@@ -185,7 +182,7 @@ impl Delivery {
         state.active.spawn(async move {
             let (result, learned) = routes.deliver(&leased).await;
             leased.answered = learned.request_id;
-            leased.opted_out = learned.opted_out;
+            (leased.opted_out, leased.outdated) = (learned.opted_out, learned.outdated);
             (leased, result)
         });
     }
@@ -266,7 +263,6 @@ impl Delivery {
             if let End::Retry { wait, .. } = attempt.end {
                 let due = now.plus(wait / 2 + self.clock.jitter(wait / 2));
                 state.waiting.insert((due, id));
-                state.marks.insert(id, state.successes);
             } else {
                 state.marks.remove(&id);
             }
@@ -286,8 +282,7 @@ impl Delivery {
     ) -> Option<Attempt> {
         let failure = match result {
             Ok(delivered) => {
-                state.successes += 1;
-                state.failing.clear();
+                state.seen.successes(1);
                 return Some(Attempt { leased, end: End::Done(delivered), failure: None });
             }
             // It has not gone out, and is not to.
@@ -307,16 +302,16 @@ impl Delivery {
                 return None;
             }
         };
-        state.failing.insert(leased.record);
-        let evidence = Evidence {
-            outage: state.failing.len() >= OUTAGE_RECORDS,
-            others_succeed: state
-                .marks
-                .get(&leased.id)
-                .is_some_and(|before| state.successes > *before),
-        };
+        state.seen.failure(leased.record);
+        let before = state.marks.get(&leased.id).copied();
+        let (evidence, mark) = (state.seen.evidence(before), state.seen.mark(before));
+        state.marks.insert(leased.id, mark);
         let told = Some(failure.clone());
-        let verdict = verdict(failure.outcome, leased.attempts, leased.uncertain, evidence);
+        let verdict = if evidence.outage && is_in_vain(failure.outcome, mark.tries) {
+            Verdict::StopFlow
+        } else {
+            verdict(failure.outcome, leased.attempts, leased.uncertain, evidence)
+        };
         let end = match verdict {
             Verdict::Retry { attempts, uncertain, wait } => {
                 End::Retry { attempts, uncertain, wait }

@@ -8,6 +8,7 @@ mod activity_send;
 mod activity_settle;
 pub(crate) mod consent;
 mod drain;
+mod evidence;
 mod parents;
 mod parked;
 mod parting;

@@ -53,6 +53,12 @@ impl Parting {
         })
     }
 
+    /// The flags whose name in Campaign is such.
+    pub(super) fn flags_that(&self, is_such: impl Fn(&str) -> bool) -> Vec<FieldName> {
+        let pairs = self.flags.pairs.iter().filter(|it| is_such(it.wire.as_str()));
+        pairs.map(|it| it.pair.flag.clone()).collect()
+    }
+
     /// The flags of a new profile, as Campaign names them: those that the ledger
     /// keeps for it.
     pub(super) fn of_new<'a>(&'a self, leased: &'a Leased) -> impl Iterator<Item = Arc<str>> + 'a {

@@ -83,6 +83,12 @@ pub(crate) fn verdict(
     }
 }
 
+/// Whether the system was reached so many times in vain. None of them counts
+/// against a record while others fail the same way.
+pub(super) fn is_in_vain(outcome: Outcome, tries: u32) -> bool {
+    outcome.is_vain_answer() && tries >= MAX_ATTEMPTS
+}
+
 /// Exponential, bounded; longer while the system is in trouble.
 pub(super) fn wait(attempts: u32, outage: bool) -> Duration {
     let steps = ExponentialBuilder::default()
@@ -162,6 +168,14 @@ mod tests {
     fn a_doubt_about_an_earlier_attempt_stays() {
         let verdict = verdict(Outcome::NotSent, 0, true, ALONE);
         assert!(matches!(verdict, Verdict::Retry { uncertain: true, .. }));
+    }
+
+    #[test]
+    fn answers_that_nobody_understands_end_it_and_silence_is_left_to_patience() {
+        let ends = |outcome: &Outcome| is_in_vain(*outcome, MAX_ATTEMPTS);
+        let ended: Vec<_> = Outcome::ALL.into_iter().filter(ends).collect();
+        assert_eq!(ended, [Outcome::VersionConflict, Outcome::Garbled, Outcome::TooLarge]);
+        assert!(!is_in_vain(Outcome::Garbled, MAX_ATTEMPTS - 1));
     }
 
     #[test]

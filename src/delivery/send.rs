@@ -113,6 +113,8 @@ pub(crate) struct Learned {
     pub(crate) request_id: Option<String>,
     /// Flags that Dynamics has, and that the profile was made or found with.
     pub(crate) opted_out: Vec<FieldName>,
+    /// Flags that the profile has, and Dynamics no more.
+    pub(crate) outdated: Vec<FieldName>,
 }
 
 /// One decision on its way.
@@ -138,6 +140,18 @@ impl Errand<'_> {
         let both = self.leased.payload.opt_outs.iter().map(|name| &**name).filter(|name| has(name));
         let flags = parting.flags_of(both).collect();
         self.learned().opted_out = flags;
+    }
+
+    /// The profile that an attempt of ours may have made has these flags: those
+    /// that Dynamics has cleared since nobody would look at, where nobody looks at
+    /// what is said in Campaign.
+    fn differs_on(&self, has: impl Fn(&str) -> bool) {
+        let Some(parting) = self.here.parting.as_ref().filter(|it| !it.looks_first()) else {
+            return;
+        };
+        let said = &self.leased.payload.opt_outs;
+        let cleared = |name: &str| has(name) && !said.iter().any(|it| **it == *name);
+        self.learned().outdated = parting.flags_that(cleared);
     }
 
     async fn write(&self) -> Result<Delivered, Trouble> {
@@ -208,6 +222,9 @@ impl Errand<'_> {
         if leased.mirror.is_none() {
             let shown = |name: &str| found.fields.get(name) == Some(&TargetValue::Bool(true));
             self.agrees_on(shown);
+            if leased.uncertain {
+                self.differs_on(shown);
+            }
         }
         let holds = self.fingerprints(&found);
         let changed: Vec<&PayloadField> = leased.payload.changed(&holds).collect();

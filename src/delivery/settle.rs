@@ -80,6 +80,8 @@ pub(crate) fn settle(
             End::Done(delivered) => {
                 let flags = &leased.opted_out;
                 flags.iter().try_for_each(|flag| work.profile_has(leased.record, flag))?;
+                let flags = &leased.outdated;
+                flags.iter().try_for_each(|flag| work.profile_still_has(leased.record, flag))?;
                 done(work, leased, delivered, &mut family, &mut settled)?;
             }
             End::Retry { attempts, uncertain, .. } => {

@@ -129,8 +129,14 @@ impl Step<'_, '_> {
     ) -> Result<(), StoreError> {
         let name = &self.table.name;
         match decision {
-            Decision::Write => self.write(prepared, pending, doubt, out),
-            Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out),
+            Decision::Write => {
+                self.write(prepared, pending, out)?;
+                self.keep_doubt(prepared, (pending, doubt))
+            }
+            Decision::Delete => {
+                self.delete(prepared, mirror.as_ref(), pending, out)?;
+                self.keep_doubt(prepared, (pending, doubt))
+            }
             Decision::Unchanged => {
                 out.tally.unchanged += 1;
                 self.revive(prepared.id, mirror, alive)?;
@@ -226,7 +232,6 @@ impl Step<'_, '_> {
         &mut self,
         prepared: &Prepared,
         pending: Option<Pending>,
-        uncertain: bool,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
@@ -241,8 +246,17 @@ impl Step<'_, '_> {
             }
             out.tally.unchanged += self.work.take_over_key(name, &payload.key, prepared.id)?;
         }
-        self.put(prepared, (Action::Write, payload), pending, out)?;
-        if uncertain && pending.is_none() {
+        self.put(prepared, (Action::Write, payload), pending, out)
+    }
+
+    /// That Campaign may hold the record counts for what waits now, and for what
+    /// may take its place.
+    fn keep_doubt(
+        &mut self,
+        prepared: &Prepared,
+        (pending, doubt): (Option<Pending>, bool),
+    ) -> Result<(), StoreError> {
+        if doubt && pending.is_none() {
             self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
         }
         Ok(())

@@ -124,6 +124,12 @@ impl Outcome {
         }
     }
 
+    /// Whether the system was reached and answered, as it might for ever: patience,
+    /// for which each answer is progress, does not end that.
+    pub(crate) fn is_vain_answer(self) -> bool {
+        matches!(self, Self::Garbled | Self::TooLarge | Self::VersionConflict)
+    }
+
     /// Whether a write that ended so may have been applied all the same. A
     /// gateway's 502, 503 or 504 says nothing of what happened behind it (60 s
     /// gateway time-out; campaign sheet, section 14, point 8).

@@ -169,9 +169,9 @@ impl Sandbox {
         Ok(Self { shared, sftp: Some(sftp), tls, open, stop: Some(stop), task: Some(task) })
     }
 
-    /// The same without a socket: only [`Sandbox::call`] reaches it. `origin` is
-    /// what its links begin with; `clock` is what all its systems take the time
-    /// from.
+    /// The same without a socket, and with few columns: only [`Sandbox::call`]
+    /// reaches it. `origin` is what its links begin with; `clock` is what all its
+    /// systems take the time from.
     #[cfg(test)]
     pub(crate) fn in_process(
         options: SandboxOptions,
@@ -181,7 +181,10 @@ impl Sandbox {
         let files = SftpControl::new(options.listen_sftp, options.seed, clock.clone());
         let shared = furnished(options, origin.to_owned(), clock.clone(), files)?;
         let open = Connections::default();
-        Ok(Self { shared, sftp: None, tls: None, open, stop: None, task: None })
+        let sandbox = Self { shared, sftp: None, tls: None, open, stop: None, task: None };
+        sandbox.dynamics().with_few_columns();
+        sandbox.campaign().with_few_fields();
+        Ok(sandbox)
     }
 
     /// `http://127.0.0.1:PORT`

@@ -2,10 +2,11 @@
 //! look-alikes without sockets, with faults and crashes by a seeded plan.
 //!
 //! A seed makes a plan (`plan`): what people do on both sides, what goes wrong,
-//! and when the program dies. A run (`run`) carries it out. The model (`model`)
-//! knows what people did and checks after every request what must always hold;
-//! `check` compares both sides once all is quiet. A plan that fails is made
-//! shorter (`shrink`) as long as the same promise is broken.
+//! and when the program dies; `scenes` are what chance seldom brings together.
+//! A run (`run`) carries it out. The model (`model`) knows what people did and
+//! checks after every request what must always hold; `check` compares both sides
+//! once all is quiet. A plan that fails is made shorter (`shrink`) as long as the
+//! same promise is broken.
 //!
 //! ```text
 //! CDSYNC_SIM_SEED=17 cargo test --lib simulated_lives -- --nocapture
@@ -22,6 +23,7 @@ mod people;
 mod plan;
 mod run;
 mod said;
+mod scenes;
 mod seeds;
 mod settings;
 mod shrink;
@@ -30,6 +32,10 @@ mod tests;
 mod wave;
 mod wire;
 mod world;
+
+/// A sixth of a life's time went into the allocator of the C library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A promise that was broken, with the words to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]

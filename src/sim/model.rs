@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Violation;
 use super::said::{Side, Word, Words};
+use super::{Violation, check};
 use crate::clock::{Clock, Monotonic};
 use crate::model::consent::Direction;
 use crate::sandbox::Sandbox;
@@ -281,6 +281,17 @@ impl Model {
     /// The program asks for a contact's profile.
     pub(super) fn looks_at(&mut self, id: Uuid) {
         self.looked.insert(id, (self.clock.monotonic(), self.said));
+    }
+
+    /// An older store takes the place of the one that knew whose profile went with
+    /// an opt-out.
+    pub(super) fn is_set_back(&mut self, sandbox: &Sandbox) {
+        self.set_back = true;
+        let there: BTreeSet<Uuid> = check::profiles(sandbox).into_keys().collect();
+        self.words.retain(|(id, _), words| {
+            let no = words.no_that_stands();
+            there.contains(id) || no.is_none_or(|no| no.side != Side::Campaign)
+        });
     }
 
     /// A profile is looked at before it is deleted: what is said on it while the

@@ -62,6 +62,13 @@ async fn again(store: &Store, purpose: Purpose, cars: bool) -> Result<(), StoreE
     ask(store, &wish).await.map(drop)
 }
 
+/// What the documents ask for where a backup of the store was put back: what was
+/// changed since and changed back shows in Campaign alone.
+pub(super) async fn after_a_backup(store: &Store) -> Result<(), StoreError> {
+    again(store, Purpose::Repair, false).await?;
+    again(store, Purpose::Repair, true).await
+}
+
 /// Puts every dead letter back to work.
 pub(crate) async fn retry(store: &Store) -> Result<(), StoreError> {
     store

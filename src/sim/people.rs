@@ -156,10 +156,10 @@ impl Model {
 
     fn says_in_dynamics(&mut self, sandbox: &Sandbox, id: Uuid, pair: usize, out: bool) {
         let (dynamics, (column, _)) = (sandbox.dynamics(), PAIRS[pair]);
-        // Whoever says the same again of a merged contact says nothing: it may
-        // differ from its profile for good.
+        // A merged contact may differ from its profile for good: nobody takes a no
+        // back there, or says it again.
         let now = dynamics.get("contact", id).unwrap_or_default();
-        if self.is_loser(id) && now.get(column) == Some(&json!(out)) {
+        if self.is_loser(id) && (!out || now.get(column) == Some(&json!(true))) {
             return;
         }
         if dynamics.update("contact", id, &json!({ column: out })).is_ok() {

@@ -7,6 +7,7 @@ use crate::model::consent::Direction;
 use crate::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
 
 use super::plan::{Act, Change, Crash, How, Meddling, Plan, Round, Settings, Wanted};
+use super::scenes::scene;
 use super::stream::Stream;
 
 const FAULTS: &[fn(&Stream) -> Fault] = &[
@@ -58,7 +59,9 @@ impl Plan {
             clocks: society.chance(15),
         };
         let direction = direction(&Stream::new(seed, "direction"));
-        let settings = settings(&Stream::new(seed, "settings"), society, direction);
+        let mut settings = settings(&Stream::new(seed, "settings"), society, direction);
+        let scenes = Stream::new(seed, "scenes");
+        let scene = if scenes.chance(40) { scene(&scenes, &mut settings) } else { Vec::new() };
         let rates = Rates {
             faults: streams.faults.one_of(&[0, 0, 5, 15, 40]),
             crashes: streams.crashes.one_of(&[0, 30, 80]),
@@ -66,7 +69,7 @@ impl Plan {
             restores: if streams.restores.chance(15) { 30 } else { 0 },
         };
         let contacts = world.index(7);
-        let rounds = 1 + world.index(5);
+        let rounds = 1 + world.index(if scene.is_empty() { 5 } else { 3 });
         let mut doubtful = false;
         let rounds = (0..rounds).map(|_| {
             let mut round = streams.round(society, settings, rates);
@@ -83,7 +86,7 @@ impl Plan {
             clocks: [skew(), skew(), skew()],
             variants: variants(&Stream::new(seed, "variants"), rates.restores > 0),
             settings,
-            rounds: rounds.collect(),
+            rounds: rounds.chain(scene).collect(),
             gap: Stream::new(seed, "gap").chance(10),
         }
     }

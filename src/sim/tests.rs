@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Plan, Round};
+use super::plan::{Act, Plan, Round};
 use super::run::{Life, live};
 use super::shrink::shrink;
 use super::world::World;
@@ -79,12 +79,16 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Tells of a long run how far it is.
-    fn tell(&self) {
+    /// A life is over; tells of each failure, and of a long run how far it is.
+    fn add(&mut self, requests: u64, failure: Option<String>) {
+        self.requests += requests;
+        self.lives += 1;
+        let mut news = failure.clone().unwrap_or_default();
+        self.failures.extend(failure);
         if self.lives.is_multiple_of(10_000) {
-            let line = format!("{} lives, {} failed\n", self.lives, self.failures.len());
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+            news += &format!("{} lives, {} failed\n", self.lives, self.failures.len());
         }
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), news.as_bytes());
     }
 }
 
@@ -112,11 +116,7 @@ fn seeds(range: std::ops::Range<u64>) -> Outcome {
                     {
                         *text += &shortest(plan, broken.promise, directory.path());
                     }
-                    let mut outcome = outcome.lock().unwrap();
-                    outcome.requests += life.requests;
-                    outcome.lives += 1;
-                    outcome.failures.extend(failed);
-                    outcome.tell();
+                    outcome.lock().unwrap().add(life.requests, failed);
                 }
             });
         }
@@ -192,6 +192,50 @@ fn what_an_impatient_pass_had_begun_goes_with_the_next_of_the_same_process() {
         let waits = program.store.call(|work| work.flow_backlog(Flow::Ingress)).await.unwrap();
         assert_eq!(waits, 0, "nobody takes it up before the process ends");
     });
+}
+
+/// What a pass comes to whose writes, and the look-ups after them, are answered
+/// with half an answer each, and the next one in peace.
+fn garbled(flow: Flow, system: System, look_up: Option<&str>) -> [&'static str; 2] {
+    let directory = directory();
+    let seed = Plan::of_seed(1);
+    let plan = Plan { contacts: 7, clocks: [0; 3], rounds: Vec::new(), ..seed };
+    secrets(plan.seed, directory.path());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let world = World::begin(&plan, directory.path()).await;
+        let program = world.start().await.unwrap();
+        let patience = Duration::from_mins(1);
+        if flow == Flow::Egress {
+            world.pass_within(&program, Flow::Ingress, patience).await.unwrap();
+            (0..7).for_each(|who| drop(world.act(&Act::Mail(who), None)));
+        }
+        let half = FaultRule { system: Some(system), ..FaultRule::always(Fault::Truncated) };
+        let writes = FaultRule { method: Some("POST".to_owned()), ..half.clone() };
+        let look_ups = look_up.map(|path| FaultRule { path: Some(path.to_owned()), ..half });
+        let faults = std::iter::once(writes).chain(look_ups).collect();
+        world.trouble(0, &Round { faults, ..Round::default() });
+        let first = world.pass_within(&program, flow, patience).await.unwrap();
+        world.unbroken().unwrap();
+        world.trouble(0, &Round::default());
+        let second = world.pass_within(&program, flow, patience).await.unwrap();
+        let waits = program.store.call(move |work| work.flow_backlog(flow)).await.unwrap();
+        assert_eq!(waits, 0);
+        [first, second]
+    })
+}
+
+#[test]
+fn a_pass_to_which_campaign_answers_what_nobody_understands_ends_and_keeps_all() {
+    let came = garbled(Flow::Ingress, System::Campaign, Some("byExternalId"));
+    assert_eq!(came, ["kept refusing", "done"]);
+}
+
+#[test]
+fn a_pass_to_which_dynamics_answers_what_nobody_understands_ends_and_keeps_all() {
+    let came = garbled(Flow::Egress, System::Dynamics, None);
+    assert_eq!(came, ["kept refusing", "done"]);
 }
 
 #[test]

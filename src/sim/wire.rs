@@ -229,6 +229,7 @@ impl Wire {
         drop(state);
         if requests > MOST_REQUESTS {
             self.note(Err(Violation::new("I29", "requests without end")));
+            failpoint::die();
         }
         if uri.authority().map(http::uri::Authority::as_str) != ORIGIN.strip_prefix("http://") {
             self.note(Err(Violation::new("I20", format!("a request left for {uri}"))));

@@ -20,10 +20,17 @@ use crate::daemon::{Desk, Hand};
 use crate::failpoint::{self, Point};
 use crate::model::Flow;
 use crate::sandbox::{FaultPlan, Sandbox, SandboxOptions, System};
-use crate::store::{Mode, Store};
+use crate::store::{Mode, Store, begin_anew, keep_connections};
 
 /// The store's files.
 const FILES: [&str; 3] = ["cdsync.db", "cdsync.db-wal", "cdsync.db-shm"];
+
+/// Each so manyth life opens its store anew at each start of the program.
+const ANEW: u64 = 8;
+
+fn opens_anew(seed: u64) -> bool {
+    seed.is_multiple_of(ANEW)
+}
 
 /// Puts a new store there, a copy of the first one of this process: to make its
 /// tables anew costs as much as a pass.
@@ -84,11 +91,17 @@ impl<'a> World<'a> {
         shift.set_ms(plan.clocks[2]);
         let wire = Wire::new(sandbox, &clock, plan);
         wire.state().model.clocks = [plan.clocks[0], plan.clocks[1]];
-        for file in FILES {
-            let _ = std::fs::remove_file(directory.join(file));
+        let store = directory.join(FILES[0]);
+        let is_anew = opens_anew(plan.seed);
+        if is_anew || !begin_anew(&store) {
+            keep_connections(false);
+            for file in FILES {
+                let _ = std::fs::remove_file(directory.join(file));
+            }
+            let made = new_store(&store, &clock).await;
+            wire.note(made.map_err(|error| Violation::new("setup", error)));
+            keep_connections(!is_anew);
         }
-        let made = new_store(&directory.join(FILES[0]), &clock).await;
-        wire.note(made.map_err(|error| Violation::new("setup", error)));
         Self {
             plan,
             directory: directory.to_owned(),
@@ -120,6 +133,7 @@ impl<'a> World<'a> {
         let Some(backup) = backups.len().checked_sub(2).and_then(|at| backups.get(at)) else {
             return;
         };
+        keep_connections(!opens_anew(self.plan.seed));
         for (file, bytes) in FILES.iter().zip(backup) {
             let path = self.directory.join(file);
             let _ = std::fs::remove_file(&path);
@@ -129,7 +143,7 @@ impl<'a> World<'a> {
             }
         }
         self.tell("the store is set back".to_owned());
-        self.wire.state().model.set_back = true;
+        self.wire.state().model.is_set_back(&self.wire.sandbox);
     }
 
     /// What goes wrong from now on, and how long the ways are.

@@ -175,6 +175,40 @@ impl Writer {
         result.map_err(|error| error.at(&self.path))
     }
 
+    /// The same connection for another program; none where it is of another file.
+    #[cfg(test)]
+    pub(super) fn for_another(mut self, path: &Path, clock: &Clock) -> Option<Self> {
+        if self.path != path || self.mode != Mode::Durable || self.in_place().is_err() {
+            return None;
+        }
+        self.layouts.clear();
+        (self.clock, self.ended) = (clock.clone(), None);
+        let checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        self.connection.set_db_config(checkpoint, false).ok()?;
+        Some(self)
+    }
+
+    /// Takes all rows out but those with which a store begins.
+    #[cfg(test)]
+    pub(super) fn begin_anew(&mut self, path: &Path) -> Result<(), StoreError> {
+        if self.path != path {
+            return Err(StoreError::Ended);
+        }
+        self.in_place()?;
+        let transaction = self.connection.transaction()?;
+        let tables: Vec<String> = {
+            let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name != 'meta'";
+            let mut tables = transaction.prepare_cached(tables)?;
+            tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        for table in tables {
+            transaction.prepare_cached(&format!("DELETE FROM {table}"))?.execute([])?;
+        }
+        let later = "DELETE FROM meta WHERE name <> 'key'";
+        transaction.prepare_cached(later)?.execute([])?;
+        Ok(transaction.commit()?)
+    }
+
     fn durable<T>(
         &mut self,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, StoreError>,

@@ -19,6 +19,8 @@ mod file;
 mod forget;
 mod guard;
 mod journal;
+#[cfg(test)]
+mod kept;
 mod layout;
 mod lease;
 mod link;
@@ -59,6 +61,8 @@ pub(crate) use file::{FileState, KnownFile};
 pub(crate) use forget::Forgotten;
 pub(crate) use guard::{Held, HeldWave};
 pub(crate) use journal::{Gap, JournalPosition};
+#[cfg(test)]
+pub(crate) use kept::{begin_anew, keep_connections};
 pub(crate) use link::{LinkRow, Place, Standing};
 pub(crate) use mirror::{Inventory, Mirror, MirrorState};
 pub(crate) use names::Names;
@@ -154,7 +158,8 @@ impl Store {
 
     #[cfg(test)]
     fn open_inline(path: &Path, mode: Mode, clock: &Clock) -> Result<Self, StoreError> {
-        let writer = Writer::open(path, mode, clock)?;
+        let kept = (mode == Mode::Durable).then(|| kept::take(path, clock)).flatten();
+        let writer = kept.map_or_else(|| Writer::open(path, mode, clock), Ok)?;
         let (key, steps, jobs) = (writer.key(), writer.steps(), mpsc::channel(1).0);
         let inline = Some(std::sync::Mutex::new(writer));
         let thread = Thread { steps, handle: None, jobs: Some(jobs.clone()), inline };
@@ -256,6 +261,10 @@ impl Drop for Thread {
         self.jobs.take();
         if let Some(handle) = self.handle.take() {
             let _ = handle.join();
+        }
+        #[cfg(test)]
+        if let Some(writer) = self.inline.take().and_then(|it| it.into_inner().ok()) {
+            kept::keep(writer);
         }
     }
 }

@@ -110,6 +110,8 @@ pub(crate) struct Leased {
     /// Flags that Dynamics had when it was decided, and that its profile was found
     /// or made with.
     pub(crate) opted_out: Vec<FieldName>,
+    /// Flags that its profile was found with, and that Dynamics has cleared.
+    pub(crate) outdated: Vec<FieldName>,
 }
 
 /// A record that a link points to.
@@ -337,6 +339,7 @@ impl Work<'_> {
             waits: raw.waits,
             answered: None,
             opted_out: Vec::new(),
+            outdated: Vec::new(),
         })
     }
 

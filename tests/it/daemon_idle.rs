@@ -106,3 +106,57 @@ async fn drift_where_nothing_changes_is_noticed_in_time_and_at_sighup() {
         ends(daemon);
     }
 }
+
+/// Flags that travel from Campaign, whose word goes over that of Dynamics.
+const WITH_FLAGS: &str = r#"
+[optout]
+schedule = "* * * * * *"
+direction = "campaign-to-dynamics"
+source = "rest"
+rest = { filter = "byModifiedSince", parameter = "since_parameter" }
+pairs = [ { dynamics = "donotbulkemail", campaign = "blackListEmail" } ]
+"#;
+
+/// The next pass of `optout`.
+fn flags_looked_at(daemon: &Running) -> Value {
+    loop {
+        let pass = finished(daemon);
+        if pass["flow"] == "optout" {
+            return pass;
+        }
+    }
+}
+
+/// A daemon that moves flags alone, after its first passes.
+async fn flag_daemon() -> (Rig, Running) {
+    let rig = Rig::usual(4).await;
+    let flag = "  { from = \"donotbulkemail\", to = \"blackListEmail\" },\n";
+    let tables = format!("{}{WITH_FLAGS}", CONTACTS.replace(flag, ""));
+    // Nothing of the mapping is looked at meanwhile.
+    let text = rig.text(&tables).replace("*/15 * * * * *", "0 0 3 1 1 *");
+    let with = text.replace("[dynamics]\n", "[dynamics]\nschema_cache = \"24h\"\n");
+    fs::write(rig.path("config.toml"), with).unwrap();
+    rig.run(&["sync", "ingress"]).await.expect(0);
+    let daemon = Running::start(rig.command(&["--log-format", "json", "run"]));
+    while flags_looked_at(&daemon)["outcome"] != "ok" {}
+    flags_looked_at(&daemon);
+    (rig, daemon)
+}
+
+/// Campaign shows no field that is unset, so one that went would look like a yes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flag_whose_field_goes_in_campaign_is_taken_for_no_yes_whatever_is_kept() {
+    let (rig, daemon) = flag_daemon().await;
+    let id = rig.sandbox.dynamics().ids("contact")[0];
+    let key = id.to_string();
+    rig.sandbox.campaign().set_flag_at(&key, "blackListEmail", true, None).unwrap();
+    while flags_looked_at(&daemon)["written"] != 1 {}
+    rig.sandbox.campaign().remove_field("profile", "blackListEmail").unwrap();
+    // Each profile seems to have changed.
+    rig.sandbox.campaign().set_flag_at(&key, "blackListPhone", true, None).unwrap();
+    let told = daemon.wait_for("\"table.failed\"");
+    assert!(told.contains("profile has no boolean blackListEmail"), "{told}");
+    ends(daemon);
+    let contact = rig.sandbox.dynamics().get("contact", id).unwrap();
+    assert_eq!(contact["donotbulkemail"], json!(true));
+}

@@ -1,7 +1,7 @@
 //! A profile that is made for a contact who said no is opted out from its first
 //! moment: nobody may mail it before the flow that owns the flags has run.
 
-use cdsync::sandbox::Fault;
+use cdsync::sandbox::{Fault, FaultRule};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -82,10 +82,7 @@ fn an_attempt_without_an_answer_leaves_one_profile_opted_out() {
         let world = world("bidirectional", "");
         world.synced();
         let id = opted_out(&world);
-        world.play(cdsync::sandbox::FaultRule {
-            times: Some(1),
-            ..on_writes("POST", fault.clone())
-        });
+        world.play(FaultRule { times: Some(1), ..on_writes("POST", fault.clone()) });
         world.synced();
         world.calm();
         assert_eq!(flags(&world, id), OUT_BY_MAIL, "{fault:?}");
@@ -151,7 +148,7 @@ fn a_flag_that_is_cleared_after_its_profile_was_made_with_it_is_cleared_there_to
         let id = opted_out(&world);
         if let Some(fault) = &fault {
             let once = on_writes("POST", fault.clone());
-            world.play(cdsync::sandbox::FaultRule { times: Some(1), ..once });
+            world.play(FaultRule { times: Some(1), ..once });
         }
         world.synced();
         assert_eq!(flags(&world, id), OUT_BY_MAIL);
@@ -160,4 +157,18 @@ fn a_flag_that_is_cleared_after_its_profile_was_made_with_it_is_cleared_there_to
         settle(&world);
         assert_eq!(flags(&world, id), [[false, false], [false, false]], "{fault:?}");
     }
+}
+
+#[test]
+fn a_flag_that_was_seen_before_its_profile_was_made_with_it_is_cleared_there_too() {
+    let world = world("dynamics-to-campaign", "");
+    world.synced();
+    let id = opted_out(&world);
+    // There is no profile to bring it to.
+    world.run(&["sync", "optout"]).ends(0);
+    world.synced();
+    assert_eq!(flags(&world, id), OUT_BY_MAIL);
+    world.change(id, &json!({ "donotbulkemail": false }));
+    settle(&world);
+    assert_eq!(flags(&world, id), [[false, false], [false, false]]);
 }

@@ -100,6 +100,30 @@ fn what_is_settled_later_takes_its_dead_letter_away() {
 }
 
 #[test]
+fn a_flag_that_was_given_up_is_looked_at_again_with_the_next_one_of_its_contact() {
+    let pairs =
+        BULK.replace(" ]", ", { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]");
+    let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{pairs}"), 3);
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(status(400))
+    });
+    in_dynamics(&world, ids[0], true, ago(60));
+    assert_eq!(passed(&world).code, 1);
+    assert_eq!(world.dead_letters().len(), 1);
+    world.calm();
+    // Here nobody lists the profiles. Whoever is told now of the other flag takes the dead letter away.
+    world.change(ids[0], &json!({ "donotphone": true }));
+    passed(&world);
+    assert_eq!(world.dead_letters().len(), 0);
+    settle(&world);
+    let profile = world.sandbox.campaign().by_key("profile", "externalId", &ids[0].to_string());
+    assert_eq!(profile[0]["blackListPhone"], true);
+    assert_eq!(email(&world, ids[0]), (true, true), "what had been given up, too");
+}
+
+#[test]
 fn a_merged_no_stays_with_who_is_not_in_campaign_yet() {
     let (world, ids) = both_ways(3);
     in_dynamics(&world, ids[1], true, ago(600));

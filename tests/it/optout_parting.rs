@@ -12,9 +12,16 @@ use crate::support::{Setup, World, on_writes, status};
 
 /// A world in which contacts without a job have no profile. All have one.
 fn filtered(direction: &str, contacts: usize) -> (World, Vec<Uuid>) {
+    by_key(direction, contacts, None)
+}
+
+/// The same with another key.
+fn by_key(direction: &str, contacts: usize, key: Option<&str>) -> (World, Vec<Uuid>) {
     let filter = "apply_deletes = true\nfilter = { delete_filtered_out = true, rules = [ \
                   { column = \"jobtitle\", is = \"not-null\" } ] }\nfields = [";
     let tables = sections(direction, &format!("{REST}{BULK}")).replacen("fields = [", filter, 1);
+    let usual = tables.lines().find(|line| line.starts_with("key = ")).unwrap().to_owned();
+    let tables = tables.replace(&usual, key.unwrap_or(&usual));
     let world = World::new(Setup { contacts, tables, ..Setup::default() });
     let ids = world.contacts();
     for id in &ids {
@@ -145,4 +152,66 @@ fn an_opt_out_that_was_carried_before_is_not_decided_again() {
     assert!(in_crm(&world, ids[0]));
     settle(&world);
     assert_eq!(reasons(&world, ids[0]), ["campaign-opted-out"], "carried once, not twice");
+}
+
+#[test]
+fn a_profile_with_its_key_in_the_uri_is_read_and_deleted_in_two_calls() {
+    let key = r#"key = { from = "contactid", to = "cusCrmId", in_uri = true }"#;
+    let (world, ids) = by_key("bidirectional", 2, Some(key));
+    world.forget();
+    leaves(&world, ids[0]);
+    let asked = world.sandbox.requests().entries().into_iter();
+    let about = asked.filter(|it| it.system == System::Campaign && it.path.contains("/profile/"));
+    let calls: Vec<_> =
+        about.map(|it| (it.method, it.path.contains(&ids[0].to_string()))).collect();
+    let (read, deleted) = (("GET".to_owned(), true), ("DELETE".to_owned(), false));
+    assert_eq!(calls, [read, deleted], "the read names the key, the deletion the address it gave");
+}
+
+#[test]
+fn an_opt_out_that_was_seen_counts_although_somebody_deletes_the_profile_before_it_is_carried() {
+    for direction in ["bidirectional", "campaign-to-dynamics"] {
+        let (world, ids) = filtered(direction, 2);
+        let id = ids[0];
+        in_campaign(&world, id, true, Some(ago(1)));
+        let campaign = world.sandbox.campaign();
+        let look = (System::Dynamics, "GET", "/contacts(");
+        world.sandbox.before(look, 0, move || {
+            assert_eq!(campaign.delete("profile", "externalId", &id.to_string()), 1);
+        });
+        settle(&world);
+        assert!(world.profiles_of(id).is_empty());
+        assert!(in_crm(&world, id), "{direction}");
+        assert_eq!(reasons(&world, id), ["profile-deleted"], "{direction}");
+        if direction == "bidirectional" {
+            in_dynamics(&world, id, false, ago(0));
+            settle(&world);
+            settle(&world);
+            assert!(!in_crm(&world, id), "it was carried, and does not count again");
+        }
+    }
+}
+
+#[test]
+fn an_opt_out_that_was_said_again_outlives_its_profile_although_dynamics_cleared_the_first() {
+    let (world, ids) = filtered("bidirectional", 2);
+    let id = ids[0];
+    in_campaign(&world, id, true, Some(ago(60)));
+    settle(&world);
+    assert_eq!(email(&world, id), (true, true));
+    in_dynamics(&world, id, false, ago(2));
+    in_campaign(&world, id, true, Some(ago(2)));
+    leaves(&world, id);
+    settle(&world);
+    assert!(in_crm(&world, id));
+    comes_back(&world, id);
+    settle(&world);
+    assert_eq!(email(&world, id), (true, true));
+    // Both know of it: from now on Dynamics may lift it.
+    leaves(&world, id);
+    in_dynamics(&world, id, false, ago(0));
+    settle(&world);
+    comes_back(&world, id);
+    settle(&world);
+    assert_eq!(email(&world, id), (false, false));
 }

@@ -229,3 +229,31 @@ fn a_loser_who_says_no_to_one_thing_here_and_to_another_there_gets_both() {
     }
     silent(&world, "both have both");
 }
+
+#[test]
+fn a_losers_no_that_only_a_look_shows_counts_beside_another_of_its_flags() {
+    let pairs = "pairs = [ { dynamics = \"donotbulkemail\", campaign = \"blackListEmail\" }, { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]\n";
+    let (world, ids) = begun("bidirectional", &format!("{REST}{pairs}"), 3);
+    let loser = ids[1].to_string();
+    let says = |flag, out, at| {
+        world.sandbox.campaign().set_flag_at(&loser, flag, out, Some(at)).unwrap();
+    };
+    says("blackListPhone", false, ago(0));
+    settle(&world);
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    // By a clock that was set back: older than what is known of one of them.
+    says("blackListPhone", true, ago(5_000));
+    says("blackListEmail", true, ago(5_000));
+    settle(&world);
+    // Nobody tells of it again.
+    let nothing = Fault::Status { code: 200, body: r#"{"content":[]}"#.to_owned() };
+    let told = FaultRule { path: Some("byModifiedSince".to_owned()), ..FaultRule::always(nothing) };
+    world.play(told);
+    settle(&world);
+    world.calm();
+    let profile = world.profile(ids[0]);
+    let flags = (&profile["blackListEmail"], &profile["blackListPhone"]);
+    assert_eq!(flags, (&json!(true), &json!(true)));
+    silent(&world, "both count");
+}

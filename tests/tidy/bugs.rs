@@ -13,18 +13,6 @@ type Outcome = Result<(), Box<dyn Error>>;
 const BUGS: usize = 25;
 const SEEDS: u64 = 1000;
 
-/// Bugs that the simulation does not find yet: it is to be sharpened until this
-/// list is empty.
-const OPEN: &[&str] = &[
-    "flag-cursor-before-flags",
-    "in-flight-compared",
-    "batch-without-answer-is-done",
-    "lifted-in-any-version",
-    "changes-skipped-to-now",
-    "clock-set-back-missed",
-    "made-without-what-is-kept",
-];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bugs {
@@ -74,7 +62,7 @@ fn every_planted_bug_still_has_its_place_in_the_sources() -> Outcome {
 }
 
 #[test]
-fn every_planted_bug_but_those_listed_was_found_within_a_thousand_seeds() -> Outcome {
+fn every_planted_bug_was_found_within_a_thousand_seeds() -> Outcome {
     let bugs = bugs()?;
     let found = text("tests/planted/found.tsv")?;
     let mut names = BTreeSet::new();
@@ -83,10 +71,6 @@ fn every_planted_bug_but_those_listed_was_found_within_a_thousand_seeds() -> Out
             return Err(format!("not three columns: {line}").into());
         };
         names.insert(name);
-        if OPEN.contains(&name) {
-            assert_eq!(seed, "-", "{name} is found by now");
-            continue;
-        }
         let seed: u64 = seed.parse().map_err(|_| format!("{name} was not found"))?;
         assert!(seed < SEEDS && !promise.is_empty(), "{line}");
     }

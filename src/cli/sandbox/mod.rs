@@ -12,6 +12,7 @@ pub(super) use self::written::{LINKED, configuration, egress};
 use super::args::{self, Cli, Format};
 use super::exit::{End, Exit};
 use super::output::{Align, many, print, say, table};
+use super::sync::interrupted;
 
 /// Contacts of a sandbox that loads no data of its own.
 const CONTACTS: u32 = 200;
@@ -54,10 +55,11 @@ pub(super) async fn run(cli: &Cli, arguments: &args::Sandbox, clock: &Clock) -> 
     if let Some(target) = &target {
         configure(&sandbox, target, clock)?;
     }
+    let interrupted = interrupted();
     say("Ctrl-C ends it; nothing is kept");
     let json = cli.global.log_format == Format::Json;
     requests::follow(&sandbox, arguments.log.as_deref(), json)?;
-    let _ = tokio::signal::ctrl_c().await;
+    interrupted.await;
     sandbox.stop().await;
     Ok(Exit::Done)
 }

@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use jiff::SignedDuration;
-
 use super::{Round, Shared};
 use crate::campaign::{Found, Listed};
 use crate::dynamics::Told;
@@ -13,34 +11,22 @@ use crate::model::consent::{
     BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
 };
 use crate::model::{ColumnName, FieldName, Flow, RecordId};
-use crate::store::StoreError;
-use crate::store::consent::{FlagRow, FlagState, NewConsentDecision, Outcome};
-
-/// How the work on a contact ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
-    /// Something was written.
-    Written,
-    /// There was nothing to write.
-    AsItWas,
-}
+use crate::store::consent::{FlagRow, FlagState};
+use crate::store::{StoreError, Work};
 
 /// How often both sides are read while their clocks are not known.
 const LOOKS: u32 = 4;
 
-/// How long the profile of a contact that takes over a no is waited for.
-const PROFILE_WAIT: SignedDuration = SignedDuration::from_hours(24);
-
 /// What the ledger knows of a contact.
-struct Known {
-    flags: Vec<FlagRow>,
+pub(super) struct Known {
+    pub(super) flags: Vec<FlagRow>,
     own_write: Option<OwnWrite>,
     /// Whether the profile may still be made.
-    expected: bool,
+    pub(super) expected: bool,
     /// Whether a lifting was stored whose end is not known.
     intended: bool,
     /// Whether it was merged into another.
-    loser: bool,
+    pub(super) loser: bool,
 }
 
 /// Both sides of a contact as they are now.
@@ -102,10 +88,10 @@ impl Shared {
         &self,
         contact: RecordId,
         round: Round,
-    ) -> Result<Result<Settled, Failure>, StoreError> {
+    ) -> Result<Result<(), Failure>, StoreError> {
         let known = self.known(contact).await?;
         if !known.flags.iter().any(|row| row.state == round.state()) {
-            return Ok(Ok(Settled::AsItWas));
+            return self.close(contact, false, |_| Ok(())).await.map(Ok);
         }
         match self.look(contact, &known, round).await? {
             Ok(Ok((now, ruled))) => {
@@ -114,74 +100,13 @@ impl Shared {
                 }
                 self.carry_out(now, ruled, round).await
             }
-            // No profile yet, and none expected: nobody can be mailed, and one
-            // that is made brings the flags along.
-            Ok(Err(Absent::Profile)) if known.expected => Ok(Ok(Settled::AsItWas)),
-            Ok(Err(Absent::Profile)) if !known.loser && known.flags.iter().any(|it| it.merged) => {
-                self.merged_without_profile(contact, &known).await
-            }
-            Ok(Err(Absent::Profile | Absent::Contact)) => {
-                self.store.call(move |work| work.settle_contact_as_it_is(contact)).await?;
-                Ok(Ok(Settled::AsItWas))
+            Ok(Err(Absent::Profile)) => self.without_profile(contact, known).await,
+            Ok(Err(Absent::Contact)) => {
+                let settle = move |work: &mut Work<'_>| work.settle_contact_as_it_is(contact);
+                self.close(contact, false, settle).await.map(Ok)
             }
             Err(failure) => Ok(Err(failure)),
         }
-    }
-
-    /// Another's no counts for a contact that is not in Campaign: Dynamics is to
-    /// say so, and a profile that is made brings it along. Where nothing is
-    /// written to Dynamics the profile is waited for, for a day.
-    async fn merged_without_profile(
-        &self,
-        contact: RecordId,
-        known: &Known,
-    ) -> Result<Result<Settled, Failure>, StoreError> {
-        let merged = |pair: &&BoundPair| {
-            known.flags.iter().any(|row| row.merged && row.flag == pair.pair.flag)
-        };
-        let written: Vec<_> = self.target.pairs.iter().filter(merged).collect();
-        let columns: Vec<_> = written
-            .iter()
-            .map(|pair| (pair.pair.column.clone(), pair.pair.column_value(true)))
-            .collect();
-        let one_way = self.target.direction == Direction::DynamicsToCampaign;
-        let since = known.flags.iter().filter(|row| row.merged).map(|row| row.updated).max();
-        let waits =
-            since.is_some_and(|since| self.clock.now().duration_since(since) < PROFILE_WAIT);
-        if one_way && waits {
-            return Ok(Ok(Settled::AsItWas));
-        }
-        let mut request_ids = Vec::new();
-        if !one_way {
-            match self.target.writer.set(&self.target.query, contact, None, &columns).await {
-                Ok(told) => request_ids.extend(told.request_id),
-                Err(failure) => return Ok(Err(failure)),
-            }
-        }
-        let outcome = if one_way { Outcome::Kept } else { Outcome::Done };
-        let told = known.flags.iter().filter_map(|row| taken_over(row, &request_ids, outcome));
-        let decisions: Vec<_> = told.collect();
-        let rows: Vec<FlagRow> = known
-            .flags
-            .iter()
-            .filter(|row| row.merged)
-            .map(|row| FlagRow {
-                dynamics: row.dynamics || !one_way,
-                merged: false,
-                state: FlagState::Settled,
-                ..row.clone()
-            })
-            .collect();
-        self.store
-            .call(move |work| {
-                work.settle_contact_as_it_is(contact)?;
-                for new in &decisions {
-                    work.add_decision(new)?;
-                }
-                rows.iter().try_for_each(|row| work.set_flag(row))
-            })
-            .await?;
-        Ok(Ok(if one_way { Settled::AsItWas } else { Settled::Written }))
     }
 
     /// What would be decided about a contact whose sides seem to differ, and
@@ -282,7 +207,7 @@ impl Shared {
         Ruled { pair, row, case, decision }
     }
 
-    async fn known(&self, contact: RecordId) -> Result<Known, StoreError> {
+    pub(super) async fn known(&self, contact: RecordId) -> Result<Known, StoreError> {
         let table = self.target.table().clone();
         self.store
             .call(move |work| {
@@ -329,29 +254,6 @@ impl Shared {
             })
             .await
     }
-}
-
-/// The decision about a flag whose no is another's, where there is no profile;
-/// none for other flags.
-fn taken_over(
-    row: &FlagRow,
-    request_ids: &[String],
-    outcome: Outcome,
-) -> Option<NewConsentDecision> {
-    Some(NewConsentDecision {
-        contact: row.contact,
-        flag: row.flag.clone(),
-        dynamics: DynamicsSide { opted_out: row.dynamics, modified: None, version: None },
-        campaign: row.campaign,
-        result: true,
-        reason: row.taken_over()?,
-        lead: None,
-        skew: Skew::Unknown,
-        documented: None,
-        told_by: row.told_by.clone(),
-        request_ids: request_ids.to_vec(),
-        outcome,
-    })
 }
 
 /// Which side is not there.

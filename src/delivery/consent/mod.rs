@@ -3,6 +3,7 @@
 
 mod clocks;
 mod contact;
+mod gone;
 mod report;
 mod write;
 
@@ -15,8 +16,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use contact::Foreseen;
 
-use super::consent::contact::Settled;
-use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, verdict};
+use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, is_in_vain, verdict};
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{Query, RecordWriter};
@@ -25,7 +25,7 @@ use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, Direction, Mode, Skew};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
-use crate::store::{NewDeadLetter, Store, StoreError};
+use crate::store::{NewDeadLetter, Store, StoreError, Work};
 use crate::telemetry::{RecordDeadLettered, tell_stop};
 
 /// Contacts that are taken from the ledger at one time.
@@ -210,11 +210,7 @@ impl ConsentDelivery {
 /// count: the system answers, and would answer the same for ever. Where it
 /// cannot be reached, patience decides.
 fn let_go(outcome: Outcome, tries: u32) -> bool {
-    let answered = matches!(
-        outcome,
-        Outcome::ServerError | Outcome::Garbled | Outcome::TooLarge | Outcome::VersionConflict
-    );
-    answered && tries >= MAX_ATTEMPTS
+    is_in_vain(outcome, tries) || (outcome == Outcome::ServerError && tries >= MAX_ATTEMPTS)
 }
 
 /// A panic is a bug and ends the process.
@@ -248,9 +244,9 @@ impl Shared {
             }
             let before = self.successes.load(Ordering::Relaxed);
             let failure = match self.settle(contact, round).await? {
-                Ok(settled) => {
+                Ok(()) => {
                     self.succeeded();
-                    return self.count(contact, settled).await;
+                    return Ok(());
                 }
                 Err(failure) => failure,
             };
@@ -342,18 +338,27 @@ impl Shared {
         }
     }
 
-    /// A contact counts when nothing is open about it any more.
-    async fn count(&self, contact: RecordId, settled: Settled) -> Result<(), StoreError> {
-        if self.store.call(move |work| work.contact_open(contact)).await? {
-            return Ok(());
-        }
-        let wrote = u64::from(settled == Settled::Written);
-        self.tally.add(TallyDelta {
-            written: wrote,
-            unchanged: 1 - wrote,
-            ..TallyDelta::default()
-        });
-        Ok(())
+    /// Settles in the ledger, and counts the contact if nothing is open about it any
+    /// more: in one transaction, for what another contact said may open it again at
+    /// any moment.
+    async fn close(
+        &self,
+        contact: RecordId,
+        wrote: bool,
+        settle: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let tally = self.tally.clone();
+        self.store
+            .call(move |work| {
+                settle(work)?;
+                if !work.contact_open(contact)? {
+                    let written = u64::from(wrote);
+                    let unchanged = 1 - written;
+                    tally.add(TallyDelta { written, unchanged, ..TallyDelta::default() });
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn give_up(

@@ -3,17 +3,17 @@
 
 use jiff::Timestamp;
 
-use super::contact::{Now, Ruled, Settled};
+use super::contact::{Now, Ruled};
 use super::{Round, Shared};
 use crate::campaign::{Address, Found};
 use crate::dynamics::Told;
 use crate::http::{Failure, Outcome as Remote, System};
-use crate::model::Flow;
+use crate::model::TallyDelta;
 use crate::model::consent::{Agreement, CampaignSide, OwnWrite, Sample, Witness, modified};
-use crate::store::StoreError;
 use crate::store::consent::{
     ClockOf, FlagRow, FlagState, NewConsentDecision, Outcome, StoredSample,
 };
+use crate::store::{StoreError, Work};
 
 /// What the writes left behind.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Shared {
         now: Now,
         ruled: Vec<Ruled<'_>>,
         round: Round,
-    ) -> Result<Result<Settled, Failure>, StoreError> {
+    ) -> Result<Result<(), Failure>, StoreError> {
         let (clearing, mut free): (Vec<_>, Vec<_>) = ruled.into_iter().partition(Ruled::clears);
         if round == Round::Due {
             self.note_clearing(clearing.into_iter().map(|ruled| ruled.row).collect()).await?;
@@ -38,7 +38,7 @@ impl Shared {
             free.extend(clearing);
         }
         if free.is_empty() {
-            return Ok(Ok(Settled::AsItWas));
+            return Ok(Ok(()));
         }
         let intended = self.intend(&now, &free).await?;
         match self.write(&now, &free).await {
@@ -182,7 +182,7 @@ impl Shared {
         ruled: Vec<Ruled<'_>>,
         intended: Vec<Option<i64>>,
         left: Left,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<(), StoreError> {
         let wrote = left.dynamics.is_some() || left.campaign.is_some();
         let own = left.dynamics.as_ref().filter(|told| told.ours).and_then(|told| {
             let version = told.row.as_ref()?.version?;
@@ -192,6 +192,7 @@ impl Shared {
         let mut ends = Vec::with_capacity(ruled.len());
         for (ruled, intended) in ruled.iter().zip(intended) {
             let row = row_after(ruled, &left);
+            let is_news = ruled.case.campaign.opted_out && !ruled.row.campaign.opted_out;
             let same = row.state == FlagState::Settled;
             let wrote_it = ruled.decision.dynamics != ruled.case.dynamics.opted_out
                 || ruled.decision.campaign != ruled.case.campaign.opted_out;
@@ -200,34 +201,39 @@ impl Shared {
             // That both said the same all along is no decision; that a merge
             // has counted is.
             let told = (wrote_it || ruled.row.merged || !same_sides(ruled)).then_some(new);
-            ends.push((row, intended, told));
+            ends.push(((ruled.row.clone(), row), is_news, (intended, told)));
             if same {
                 self.report(now.contact, ruled, wrote_it, &left.request_ids);
             }
         }
         let Left { samples, request_ids, .. } = left;
         let (contact, table) = (now.contact, self.target.table().clone());
-        self.store
-            .call(move |work| {
-                for (row, intended, told) in ends {
-                    work.set_flag(&row)?;
-                    match (intended, told) {
-                        (Some(id), _) => work.end_decision(id, Outcome::Done, &request_ids)?,
-                        (None, Some(mut new)) => {
-                            new.request_ids.extend(request_ids.iter().cloned());
-                            work.add_decision(&new)?;
-                        }
-                        (None, None) => {}
+        let tally = self.tally.clone();
+        let settle = move |work: &mut Work<'_>| {
+            for ((before, row), is_news, intended) in ends {
+                work.set_flag_after(&before, &row)?;
+                if is_news && let Some(survivor) = work.survivor_of(contact)? {
+                    let read = work.opens(survivor, |work| {
+                        work.count_merged(contact, survivor, &row.flag, true).map(drop)
+                    })?;
+                    tally.add(TallyDelta { read, ..TallyDelta::default() });
+                }
+                match intended {
+                    (Some(id), _) => work.end_decision(id, Outcome::Done, &request_ids)?,
+                    (None, Some(mut new)) => {
+                        new.request_ids.extend(request_ids.iter().cloned());
+                        work.add_decision(&new)?;
                     }
+                    (None, None) => {}
                 }
-                if let Some(own) = own {
-                    work.set_own_write(contact, &own)?;
-                }
-                work.supersede_dead_letter(Flow::Optout, &table, contact)?;
-                samples.iter().try_for_each(|sample| work.add_clock_sample(sample))
-            })
-            .await?;
-        Ok(if wrote { Settled::Written } else { Settled::AsItWas })
+            }
+            if let Some(own) = own {
+                work.set_own_write(contact, &own)?;
+            }
+            work.contact_could_be_settled(&table, contact)?;
+            samples.iter().try_for_each(|sample| work.add_clock_sample(sample))
+        };
+        self.close(contact, wrote, settle).await
     }
 }
 

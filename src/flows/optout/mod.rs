@@ -26,7 +26,7 @@ use crate::flows::inventory::canonical_key;
 use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, CampaignSide, Direction};
 use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
-use crate::store::consent::{FlagRow, Hinted};
+use crate::store::consent::Hinted;
 use crate::store::{Store, StoreError, Work};
 use crate::telemetry::OptoutRecreated;
 
@@ -318,6 +318,11 @@ impl<'s> Taking<'s> {
         let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
         let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
         let mut due = recreated.iter().any(|it| it.opted_out);
+        if self.of.direction == Direction::DynamicsToCampaign {
+            let told = self.of.pairs.iter().zip(values).filter(|(_, it)| **it == Some(false));
+            let flags: Vec<_> = told.map(|(pair, _)| &pair.pair.flag).collect();
+            work.clears_before_creation(self.of.table(), contact, &flags, source)?;
+        }
         for (pair, value) in self.of.pairs.iter().zip(values) {
             let Some(value) = *value else { continue };
             due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
@@ -338,7 +343,7 @@ impl<'s> Taking<'s> {
         let survivor = work.survivor_of(contact)?;
         let was_open = work.contact_open(contact)?;
         let survivor_was_open = survivor.map_or(Ok(false), |it| work.contact_open(it))?;
-        let (mut due, mut counts) = (false, false);
+        let (mut due, mut counts) = (false, Vec::new());
         for (pair, side) in self.of.pairs.iter().zip(sides) {
             let Some(side) = side else { continue };
             let flag = &pair.pair.flag;
@@ -351,18 +356,17 @@ impl<'s> Taking<'s> {
             due |= work.hint_campaign(contact, flag, side, source)? == Hinted::Due;
             if let Some(survivor) = survivor
                 && said_no(work)?
+                && work.count_merged(contact, survivor, flag, !before)?
             {
-                counts |= work.count_merged(contact, survivor, flag, !before)?;
+                counts.push(flag);
             }
         }
         match survivor {
-            Some(survivor) if counts => {
-                // The loser's other flags show again with its profile; one that its
-                // profile is still to get is not given up.
-                if !work.flags_of(contact)?.iter().any(FlagRow::is_owed_to_campaign) {
-                    work.settle_contact_as_it_is(contact)?;
-                    self.closed(work, contact, was_open)?;
-                } else if !was_open {
+            Some(survivor) if !counts.is_empty() => {
+                // Another flag of the loser may still be to be looked at.
+                counts.into_iter().try_for_each(|flag| work.settle_as_it_is(contact, flag))?;
+                self.closed(work, contact, was_open)?;
+                if !was_open && work.contact_open(contact)? {
                     self.delta.read += 1;
                 }
                 Ok((survivor, survivor_was_open, true))

@@ -10,6 +10,8 @@ mod consent;
 pub(crate) mod control;
 mod drift;
 pub(crate) mod error;
+#[cfg(test)]
+mod few;
 pub(crate) mod gateway;
 mod history;
 pub(crate) mod metadata;

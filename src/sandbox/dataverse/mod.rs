@@ -14,6 +14,8 @@ mod drift;
 pub(crate) mod error;
 pub(crate) mod eval;
 mod expand;
+#[cfg(test)]
+mod few;
 pub(crate) mod filter;
 pub(crate) mod generate;
 mod jobs;

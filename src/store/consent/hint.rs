@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{FlagRow, FlagState};
 use crate::model::consent::{Agreement, CampaignSide};
-use crate::model::{FieldName, Flow, RecordId};
+use crate::model::{FieldName, Flow, RecordId, TableName};
 use crate::store::{StoreError, Work};
 
 /// What became of a hint.
@@ -26,9 +26,29 @@ const ALL_SEEN: &str = "\"done\"";
 const ROUND: usize = 500;
 
 impl FlagRow {
-    /// Whether an opt-out that Dynamics has is still to be brought to the profile.
-    pub(crate) fn is_owed_to_campaign(&self) -> bool {
-        self.dynamics && !self.campaign.opted_out && self.state != FlagState::Settled
+    /// Whether an opt-out that the profile has is still to be brought to Dynamics:
+    /// not one that both had, and that Dynamics has lifted since.
+    pub(crate) fn is_owed_to_dynamics(&self) -> bool {
+        let had = self.agreement.is_some_and(|agreed| agreed.campaign == self.campaign);
+        let says = self.campaign.opted_out && !self.dynamics && !had;
+        says && self.state != FlagState::Settled
+    }
+
+    /// With the agreement that both said no, where they did.
+    pub(crate) fn with_both(self) -> Self {
+        if !(self.dynamics && self.campaign.opted_out) {
+            return self;
+        }
+        let own_campaign = self.agreement.and_then(|agreement| agreement.own_campaign);
+        let both = Agreement { campaign: self.campaign, dynamics: true, own_campaign };
+        Self { agreement: Some(both), ..self }
+    }
+
+    /// Whether the sides differ as nobody has decided that they may.
+    fn differs(&self) -> bool {
+        let sides = (self.dynamics, self.campaign.opted_out);
+        let agreed = self.agreement.map(|it| (it.dynamics, it.campaign.opted_out));
+        sides.0 != sides.1 && agreed != Some(sides)
     }
 }
 
@@ -130,6 +150,75 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Nothing is open about one flag of a contact any more.
+    pub(crate) fn settle_as_it_is(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+    ) -> Result<(), StoreError> {
+        match self.flag(contact, flag)? {
+            Some(row) => self.set_flag(&FlagRow { state: FlagState::Settled, ..row }),
+            None => Ok(()),
+        }
+    }
+
+    /// A contact has no profile: nothing is open any more about these flags of it.
+    /// What both had said was agreed on.
+    pub(crate) fn settle_without_profile<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r FlagRow>,
+    ) -> Result<(), StoreError> {
+        for row in rows.filter(|row| row.state != FlagState::Settled) {
+            let after = FlagRow { state: FlagState::Settled, ..row.clone().with_both() };
+            self.set_flag_after(row, &after)?;
+        }
+        Ok(())
+    }
+
+    /// What became of a flag that was `before`. If it was changed meanwhile, by the
+    /// other flow or for what another contact said, that stays, to be looked at.
+    pub(crate) fn set_flag_after(
+        &mut self,
+        before: &FlagRow,
+        after: &FlagRow,
+    ) -> Result<(), StoreError> {
+        match self.flag(before.contact, &before.flag)? {
+            Some(now) if now != *before => self.set_flag(&due(now)),
+            Some(_) => self.set_flag(after),
+            // Forgotten.
+            None => Ok(()),
+        }
+    }
+
+    /// Does something that may open the contact that stands for this one: how many
+    /// more contacts are open, of those two.
+    pub(crate) fn opens(
+        &mut self,
+        contact: RecordId,
+        change: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let contact = self.survivor_of(contact)?.unwrap_or(contact);
+        let was_open = self.contact_open(contact)?;
+        change(self)?;
+        Ok(u64::from(!was_open && self.contact_open(contact)?))
+    }
+
+    /// A contact could be settled. If it was given up before, its dead letter goes,
+    /// and what was given up of its other flags is looked at again.
+    pub(crate) fn contact_could_be_settled(
+        &mut self,
+        table: &TableName,
+        contact: RecordId,
+    ) -> Result<(), StoreError> {
+        self.supersede_dead_letter(Flow::Optout, table, contact)?;
+        for row in self.flags_of(contact)? {
+            if row.state == FlagState::Settled && row.differs() {
+                self.set_flag(&due(row))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at all flags of a contact again. False if there are none.
     pub(crate) fn contact_due(&mut self, contact: RecordId) -> Result<bool, StoreError> {
         let rows = self.flags_of(contact)?;
@@ -205,11 +294,7 @@ impl Work<'_> {
     /// there was no profile, can be now; one that was given up waits for a
     /// person.
     fn seen_again(&mut self, known: FlagRow, told_by: &str) -> Result<Hinted, StoreError> {
-        let (dynamics, campaign) = (known.dynamics, known.campaign.opted_out);
-        let as_agreed = known
-            .agreement
-            .is_some_and(|it| (it.dynamics, it.campaign.opted_out) == (dynamics, campaign));
-        if known.state != FlagState::Settled || dynamics == campaign || as_agreed {
+        if known.state != FlagState::Settled || !known.differs() {
             return Ok(as_it_was(&known));
         }
         let letters = self.dead_letters_of(known.contact)?;

@@ -4,7 +4,7 @@
 use super::taken_over::PROFILE;
 use super::{FlagRow, FlagState};
 use crate::model::consent::{Agreement, CampaignSide, Direction};
-use crate::model::{FieldName, RecordId};
+use crate::model::{FieldName, Flow, RecordId, TableName};
 use crate::store::{StoreError, Work};
 
 /// What `told_by` is of a flag with which a profile was made.
@@ -12,7 +12,7 @@ const CREATION: &str = "creation";
 
 impl Work<'_> {
     /// The contact's profile says this, and goes. A no that the ledger has not
-    /// settled counts from now on for the contact, or for who stands for it after
+    /// settled, or that was said again since, counts from now on for the contact, or for who stands for it after
     /// a merge: the opt-out flow brings it to Dynamics.
     pub(crate) fn profile_goes(
         &mut self,
@@ -24,7 +24,7 @@ impl Work<'_> {
             return Ok(());
         }
         let known = self.flag(contact, flag)?;
-        if known.as_ref().is_some_and(is_settled) {
+        if known.as_ref().is_some_and(|row| is_settled(row) && !is_newer(side, row.campaign)) {
             return Ok(());
         }
         let anew = known.as_ref().is_none_or(|row| !row.campaign.opted_out);
@@ -38,20 +38,77 @@ impl Work<'_> {
 }
 
 impl Work<'_> {
-    /// The contact's profile was made, or found, opted out as Dynamics says: both
-    /// sides agree, where nothing was known of the flag so far.
+    /// The contact's profile was made, or found, opted out as Dynamics said: what
+    /// both agree on. What the ledger knows of a profile before that one may be older
+    /// or newer than this, and is looked at.
     pub(crate) fn profile_has(
         &mut self,
         contact: RecordId,
         flag: &FieldName,
     ) -> Result<(), StoreError> {
-        if self.flag(contact, flag)?.is_some() {
+        let campaign = CampaignSide { opted_out: true, stamp: None };
+        let agreement = Some(Agreement { campaign, dynamics: true, own_campaign: Some(campaign) });
+        let Some(known) = self.flag(contact, flag)? else {
+            let row = FlagRow::unknown(contact, flag, CREATION);
+            return self.set_flag(&FlagRow { dynamics: true, campaign, agreement, ..row });
+        };
+        if known.merged || known.campaign.opted_out {
             return Ok(());
         }
-        let campaign = CampaignSide { opted_out: true, stamp: None };
-        let agreement = Agreement { campaign, dynamics: true, own_campaign: Some(campaign) };
-        let row = FlagRow::unknown(contact, flag, CREATION);
-        self.set_flag(&FlagRow { dynamics: true, campaign, agreement: Some(agreement), ..row })
+        let is_older = known.campaign.stamp.is_none();
+        let row = if is_older { FlagRow { campaign, agreement, ..known } } else { known };
+        let agrees = is_older && row.dynamics;
+        let stays = agrees || row.state != FlagState::Settled;
+        let state = if stays { row.state } else { FlagState::Due };
+        self.set_flag(&FlagRow { state, ..row })
+    }
+}
+
+impl Work<'_> {
+    /// Dynamics has cleared these flags of a contact whose profile is still to be
+    /// made, from what was read before maybe: it is remembered for then.
+    pub(crate) fn clears_before_creation(
+        &mut self,
+        table: &TableName,
+        contact: RecordId,
+        flags: &[&FieldName],
+        told_by: &str,
+    ) -> Result<(), StoreError> {
+        if flags.is_empty() || self.mirror(table, contact)?.is_some() {
+            return Ok(());
+        }
+        let waits: bool = self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox
+                   WHERE flow = ?1 AND table_name = ?2 AND record = ?3)
+                 OR EXISTS (SELECT 1 FROM dead_letter
+                   WHERE flow = ?1 AND table_name = ?2 AND record = ?3)",
+            )?
+            .query_row(
+                (Flow::Ingress.as_str(), table.as_str(), contact.as_bytes().as_slice()),
+                |row| row.get(0),
+            )?;
+        for flag in flags.iter().filter(|_| waits) {
+            if self.flag(contact, flag)?.is_none() {
+                self.set_flag(&FlagRow::unknown(contact, flag, told_by))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The contact's profile was found with a flag that was Dynamics' word once, and
+    /// is no more: both are looked at.
+    pub(crate) fn profile_still_has(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+    ) -> Result<(), StoreError> {
+        let known = self.flag(contact, flag)?;
+        let row = known.unwrap_or_else(|| FlagRow::unknown(contact, flag, CREATION));
+        let stamp = row.campaign.stamp.filter(|_| row.campaign.opted_out);
+        let campaign = CampaignSide { opted_out: true, stamp };
+        self.set_flag(&FlagRow { campaign, state: FlagState::Due, attempts: 0, ..row })
     }
 }
 
@@ -60,6 +117,12 @@ impl Work<'_> {
 fn is_settled(row: &FlagRow) -> bool {
     let agreed = row.agreement.is_some_and(|agreement| agreement.campaign.opted_out);
     row.state == FlagState::Settled && row.campaign.opted_out && (row.dynamics || agreed)
+}
+
+/// Whether Campaign's flag was set later than the ledger knows of. Of a write of
+/// ours it may know no time.
+fn is_newer(side: CampaignSide, known: CampaignSide) -> bool {
+    known.stamp.is_some() && side.stamp > known.stamp
 }
 
 impl FlagRow {

@@ -2,7 +2,7 @@
 //! asks for the same in every pass, and all lives begin alike.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::sandbox::dataverse::error::Refusal;
 use crate::sandbox::dataverse::store::Db;
@@ -15,8 +15,9 @@ const MOST: usize = 500;
 /// The state of the tables that every look-alike begins with.
 const FIRST: u64 = 1;
 
-/// What was asked: origin, path, query, and the variant that counts here.
-type Question = (String, String, String, bool);
+/// What was asked: origin, path, query, the variant that counts here, and where
+/// the definition of contacts lies, of which there are two to begin with.
+type Question = (String, String, String, bool, usize);
 
 /// Answers of one state.
 type Answers = HashMap<Question, Reply>;
@@ -43,7 +44,9 @@ pub(super) fn remembered(
     if path.ends_with("/Keys") {
         return ask();
     }
-    let question = (origin.clone(), path.clone(), raw_query.clone(), variants.list_member_tracking);
+    let contacts = db.tables.get("contact").map_or(0, |data| Arc::as_ptr(&data.def).addr());
+    let tracking = variants.list_member_tracking;
+    let question = (origin.clone(), path.clone(), raw_query.clone(), tracking, contacts);
     let state = db.metadata_version;
     let mut own = db.alike.lock().unwrap_or_else(PoisonError::into_inner);
     if own.state != state {
