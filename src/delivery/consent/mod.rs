@@ -25,7 +25,7 @@ use crate::mapping::Compiled;
 use crate::model::consent::{BoundPair, Direction, Mode, Skew};
 use crate::model::{Flow, RecordId, Stop, TableName, Tally, TallyDelta};
 use crate::store::consent::FlagState;
-use crate::store::{NewDeadLetter, Store, StoreError, Work};
+use crate::store::{NewDeadLetter, Store, StoreError};
 use crate::telemetry::{RecordDeadLettered, tell_stop};
 
 /// Contacts that are taken from the ledger at one time.
@@ -336,29 +336,6 @@ impl Shared {
             }
             *stopped = Some(failure);
         }
-    }
-
-    /// Settles in the ledger, and counts the contact if nothing is open about it any
-    /// more: in one transaction, for what another contact said may open it again at
-    /// any moment.
-    async fn close(
-        &self,
-        contact: RecordId,
-        wrote: bool,
-        settle: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let tally = self.tally.clone();
-        self.store
-            .call(move |work| {
-                settle(work)?;
-                if !work.contact_open(contact)? {
-                    let written = u64::from(wrote);
-                    let unchanged = 1 - written;
-                    tally.add(TallyDelta { written, unchanged, ..TallyDelta::default() });
-                }
-                Ok(())
-            })
-            .await
     }
 
     async fn give_up(

@@ -8,8 +8,8 @@ use super::{Round, Shared};
 use crate::campaign::{Address, Found};
 use crate::dynamics::Told;
 use crate::http::{Failure, Outcome as Remote, System};
-use crate::model::TallyDelta;
 use crate::model::consent::{Agreement, CampaignSide, OwnWrite, Sample, Witness, modified};
+use crate::model::{RecordId, TallyDelta};
 use crate::store::consent::{
     ClockOf, FlagRow, FlagState, NewConsentDecision, Outcome, StoredSample,
 };
@@ -234,6 +234,29 @@ impl Shared {
             samples.iter().try_for_each(|sample| work.add_clock_sample(sample))
         };
         self.close(contact, wrote, settle).await
+    }
+
+    /// Settles in the ledger, and counts the contact if nothing is open about it any
+    /// more: in one transaction, for what another contact said may open it again at
+    /// any moment.
+    pub(super) async fn close(
+        &self,
+        contact: RecordId,
+        wrote: bool,
+        settle: impl FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let tally = self.tally.clone();
+        self.store
+            .call(move |work| {
+                settle(work)?;
+                if !work.contact_open(contact)? {
+                    let written = u64::from(wrote);
+                    let unchanged = 1 - written;
+                    tally.add(TallyDelta { written, unchanged, ..TallyDelta::default() });
+                }
+                Ok(())
+            })
+            .await
     }
 }
 

@@ -318,7 +318,7 @@ impl<'s> Taking<'s> {
         let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
         let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
         let mut due = recreated.iter().any(|it| it.opted_out);
-        if self.of.direction == Direction::DynamicsToCampaign {
+        if self.of.direction != Direction::CampaignToDynamics {
             let told = self.of.pairs.iter().zip(values).filter(|(_, it)| **it == Some(false));
             let flags: Vec<_> = told.map(|(pair, _)| &pair.pair.flag).collect();
             work.clears_before_creation(self.of.table(), contact, &flags, source)?;
