@@ -147,7 +147,10 @@ fn flags(
         // A merged contact is not written in Dynamics: what its profile says is
         // its own, be it an opt-out or a later change of mind.
         let own = model.is_loser(id) && (here || model.said_yes_in_campaign(id, pair));
-        if there != here && !own && model.has_to_agree(id, pair) {
+        // What a store that was set back has forgotten stays opted out, and nobody
+        // looks at it where nothing is read of Campaign.
+        let forgotten = model.is_forgotten_towards_campaign() && here;
+        if there != here && !own && !forgotten && model.has_to_agree(id, pair) {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));
         }

@@ -283,6 +283,12 @@ impl Model {
         self.looked.insert(id, (self.clock.monotonic(), self.said));
     }
 
+    /// Whether the ledger may lack what was carried to Campaign, where Campaign is not
+    /// asked what it holds.
+    pub(super) fn is_forgotten_towards_campaign(&self) -> bool {
+        self.set_back && self.direction == Direction::DynamicsToCampaign
+    }
+
     /// An older store takes the place of the one that knew whose profile went with
     /// an opt-out.
     pub(super) fn is_set_back(&mut self, sandbox: &Sandbox) {

@@ -74,7 +74,7 @@ impl Work<'_> {
         flags: &[&FieldName],
         told_by: &str,
     ) -> Result<(), StoreError> {
-        if flags.is_empty() || self.mirror(table, contact)?.is_some() {
+        if flags.is_empty() {
             return Ok(());
         }
         let waits: bool = self
@@ -89,7 +89,10 @@ impl Work<'_> {
                 (Flow::Ingress.as_str(), table.as_str(), contact.as_bytes().as_slice()),
                 |row| row.get(0),
             )?;
-        for flag in flags.iter().filter(|_| waits) {
+        if !waits || self.mirror(table, contact)?.is_some() {
+            return Ok(());
+        }
+        for flag in flags {
             if self.flag(contact, flag)?.is_none() {
                 self.set_flag(&FlagRow::unknown(contact, flag, told_by))?;
             }
