@@ -143,11 +143,15 @@ impl Model {
         self.losers.insert(loser);
     }
 
-    /// What was said by somebody who is no more, nobody can read.
+    /// What was said by somebody who is no more, nobody can read, nor whom it had
+    /// taken in.
     pub(super) fn deleted(&mut self, id: Uuid) {
-        self.taken_over.values_mut().for_each(|losers| {
-            losers.remove(&id);
-        });
+        for pair in 0..PAIRS.len() {
+            let mut gone = self.taken_over.get(&(id, pair)).cloned().unwrap_or_default();
+            gone.insert(id);
+            let others = self.taken_over.iter_mut().filter(|((_, of), _)| *of == pair);
+            others.for_each(|(_, losers)| losers.retain(|loser| !gone.contains(loser)));
+        }
     }
 
     /// Whether a no that stands may not be lifted where it was said: with one

@@ -63,10 +63,11 @@ async fn again(store: &Store, purpose: Purpose, cars: bool) -> Result<(), StoreE
 }
 
 /// What the documents ask for where a backup of the store was put back: what was
-/// changed since and changed back shows in Campaign alone.
+/// changed since and changed back shows in Campaign alone, and where a link leads
+/// does not even show there.
 pub(super) async fn after_a_backup(store: &Store) -> Result<(), StoreError> {
     again(store, Purpose::Repair, false).await?;
-    again(store, Purpose::Repair, true).await
+    again(store, Purpose::Replay, true).await
 }
 
 /// Puts every dead letter back to work.

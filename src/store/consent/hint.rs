@@ -120,7 +120,14 @@ impl Work<'_> {
             self.set_flag(&due(known))?;
             return Ok(Hinted::Due);
         }
-        self.weigh(FlagRow { campaign: side, ..known.told(told_by) })
+        // That Dynamics says so, too, was read before this was said.
+        let is_news = side.opted_out && !known.campaign.opted_out && known.dynamics;
+        let seen = FlagRow { campaign: side, ..known.told(told_by) };
+        if is_news && seen.state == FlagState::Settled {
+            self.set_flag(&due(seen))?;
+            return Ok(Hinted::Due);
+        }
+        self.weigh(seen)
     }
 
     /// Forgets what both sides agreed on; what is open is looked at anew, what a
