@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cdsync::sandbox::{FaultRule, System};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, email, in_campaign, in_dynamics, passed, settle, silent,
 };
-use crate::support::status;
+use crate::support::{World, status};
 
 #[test]
 fn a_column_that_says_nothing_takes_an_opt_out_from_campaign() {
@@ -79,18 +80,23 @@ fn a_merge_counts_once_however_often_the_loser_is_read() {
     assert_eq!(email(&world, ids[0]), (false, false), "the merge has counted");
 }
 
-#[test]
-fn what_is_settled_later_takes_its_dead_letter_away() {
-    let (world, ids) = both_ways(3);
+/// An opt-out that Campaign refused to take.
+fn given_up(world: &World, id: Uuid) {
     world.play(FaultRule {
         system: Some(System::Campaign),
         method: Some("PATCH".to_owned()),
         ..FaultRule::always(status(400))
     });
-    in_dynamics(&world, ids[0], true, ago(60));
-    assert_eq!(passed(&world).code, 1);
+    in_dynamics(world, id, true, ago(60));
+    assert_eq!(passed(world).code, 1);
     assert_eq!(world.dead_letters().len(), 1);
     world.calm();
+}
+
+#[test]
+fn what_is_settled_later_takes_its_dead_letter_away() {
+    let (world, ids) = both_ways(3);
+    given_up(&world, ids[0]);
     in_dynamics(&world, ids[0], false, ago(40));
     settle(&world);
     in_dynamics(&world, ids[0], true, ago(20));
@@ -104,15 +110,7 @@ fn a_flag_that_was_given_up_is_looked_at_again_with_the_next_one_of_its_contact(
     let pairs =
         BULK.replace(" ]", ", { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]");
     let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{pairs}"), 3);
-    world.play(FaultRule {
-        system: Some(System::Campaign),
-        method: Some("PATCH".to_owned()),
-        ..FaultRule::always(status(400))
-    });
-    in_dynamics(&world, ids[0], true, ago(60));
-    assert_eq!(passed(&world).code, 1);
-    assert_eq!(world.dead_letters().len(), 1);
-    world.calm();
+    given_up(&world, ids[0]);
     // Here nobody lists the profiles. Whoever is told now of the other flag takes the dead letter away.
     world.change(ids[0], &json!({ "donotphone": true }));
     passed(&world);
@@ -149,7 +147,7 @@ fn a_contact_that_may_not_be_written_holds_up_nobody_else() {
         ..FaultRule::always(status(403))
     });
     assert_eq!(passed(&world).code, 1);
-    let out = |id: &&uuid::Uuid| email(&world, **id) == (true, true);
+    let out = |id: &&Uuid| email(&world, **id) == (true, true);
     assert_eq!(ids.iter().filter(out).count(), 3, "all others");
     assert_eq!(world.dead_letters().len(), 1);
 }

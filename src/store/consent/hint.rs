@@ -183,14 +183,17 @@ impl Work<'_> {
     }
 
     /// What became of a flag that was `before`. If it was changed meanwhile, by the
-    /// other flow or for what another contact said, that stays, to be looked at.
+    /// other flow or for what another contact said, that stays, to be looked at, with
+    /// what both agreed on: a write of ours is to be known again.
     pub(crate) fn set_flag_after(
         &mut self,
         before: &FlagRow,
         after: &FlagRow,
     ) -> Result<(), StoreError> {
         match self.flag(before.contact, &before.flag)? {
-            Some(now) if now != *before => self.set_flag(&due(now)),
+            Some(now) if now != *before => {
+                self.set_flag(&due(FlagRow { agreement: after.agreement, ..now }))
+            }
             Some(_) => self.set_flag(after),
             // Forgotten.
             None => Ok(()),

@@ -331,3 +331,40 @@ async fn the_last_of_merged_contacts_stands_for_all_of_them_and_a_circle_ends() 
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_no_of_campaign_is_looked_at_where_dynamics_had_said_so_before() {
+    within(|work| {
+        work.hint_dynamics(record(1), &email(), true, "dynamics")?;
+        work.settle_as_it_is(record(1), &email())?;
+        // Dynamics may have cleared it in the same moment.
+        assert_eq!(work.hint_campaign(record(1), &email(), side(true, 9), "rest")?, Hinted::Due);
+        assert_eq!(state(work), FlagState::Due);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_look_comes_to_does_not_hide_what_was_noted_during_it() {
+    within(|work| {
+        work.hint_dynamics(record(1), &email(), true, "dynamics")?;
+        let before = work.flag(record(1), &email())?.unwrap();
+        let own_campaign = Some(side(true, 5));
+        let agreement = Agreement { campaign: side(true, 5), dynamics: true, own_campaign };
+        let settled = FlagState::Settled;
+        let after = FlagRow { agreement: Some(agreement), state: settled, ..before.clone() };
+        work.count_merged(record(5), record(1), &email(), true)?;
+        work.set_flag_after(&before, &after)?;
+        let row = work.flag(record(1), &email())?.unwrap();
+        assert_eq!((row.taken_over(), row.state), (Some(Reason::Merged), FlagState::Due));
+        assert_eq!(row.agreement, Some(agreement), "a write of ours is known again");
+        work.set_flag_after(&row, &after)?;
+        assert_eq!(state(work), FlagState::Settled, "where nothing was noted");
+        // Forgotten meanwhile: nothing comes back.
+        work.set_flag_after(&FlagRow { contact: record(9), ..before }, &after)?;
+        assert!(work.flag(record(9), &email())?.is_none());
+        Ok(())
+    })
+    .await;
+}
