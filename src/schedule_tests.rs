@@ -63,6 +63,8 @@ fn weekdays_are_counted_from_sunday_as_in_cron() {
         ("5-0", "SUN,FRI,SAT"),
         ("4/2", "THU,SAT"),
         ("7-1", "SUN,MON"),
+        ("7/2", "SUN,TUE,THU,SAT"),
+        ("*/7", "SUN"),
     ] {
         assert_eq!(weekdays(field).as_deref(), Some(cron), "{field}");
     }
@@ -83,6 +85,9 @@ fn an_error_names_the_field_at_fault() {
     insta::assert_snapshot!(error("0 0 30 2 *"), @"no day of the calendar ever matches this schedule");
     insta::assert_snapshot!(error(""), @"a schedule has 5 fields (minute first), 6 (second first) or 7 (year last), this one has 0");
     assert_eq!(Schedule::parse(&"* ".repeat(200)).unwrap_err(), ScheduleError::TooLong);
+    let padded = |length| Schedule::parse(&format!("{:length$}", "@daily"));
+    assert_eq!(padded(MAX_BYTES + 1).unwrap_err(), ScheduleError::TooLong);
+    assert_eq!(padded(MAX_BYTES).unwrap().to_string(), "@daily");
 }
 
 #[test]
@@ -130,6 +135,23 @@ fn an_interval_runs_through_both_passes_of_a_repeated_hour() {
             "Sun 25 Oct 03:00:00 +0100"
         ]
     );
+    for every_hour in ["30 */2 * * *", "30 1-22,*/2 * * *", "30 0-23 * * *"] {
+        let twice = runs(every_hour, "Europe/Berlin", "2026-10-25T00:10:00Z", 2);
+        assert_eq!(twice, ["Sun 25 Oct 02:30:00 +0200", "Sun 25 Oct 02:30:00 +0100"]);
+    }
+}
+
+#[test]
+fn a_zone_without_changes_and_a_clock_before_1970_have_their_runs() {
+    let next = |expression: &str, from: &str, zone: &TimeZone| {
+        let schedule = Schedule::parse(expression).unwrap();
+        schedule.next_after(from.parse().unwrap(), zone).unwrap().to_string()
+    };
+    let east = TimeZone::fixed(jiff::tz::offset(5));
+    assert_eq!(next("0 6 * * *", "2026-11-21T02:00:00Z", &east), "2026-11-22T01:00:00Z");
+    for before in ["1969-12-31T23:59:59.5Z", "1969-06-01T00:00:00Z"] {
+        assert_eq!(next("* * * * * *", before, &TimeZone::UTC), "1970-01-01T00:00:00Z");
+    }
 }
 
 #[test]

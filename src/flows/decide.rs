@@ -163,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_that_was_told_is_told_again_while_a_write_may_have_followed_it() {
+        let gone = mirror(MirrorState::Gone, &[]);
+        let decided = |pending| {
+            let known = Known { mirror: Some(&gone), pending, doubt: false };
+            decide(Incoming::Deleted, known, Deletions { apply: true, filtered_out: true })
+        };
+        assert_eq!(decided(Some(pending(Action::Write, true))), Decision::Delete);
+        assert_eq!(decided(Some(pending(Action::Delete, true))), Decision::Delete);
+        assert_eq!(decided(Some(pending(Action::Delete, false))), Decision::Delete);
+        assert_eq!(decided(Some(pending(Action::Write, false))), Decision::LeaveOut);
+    }
+
+    #[test]
     fn a_record_that_campaign_may_hold_in_secret_is_looked_for() {
         let payload = payload(false, vec![field("a", 1, true)]);
         let known = Known { mirror: None, pending: None, doubt: true };

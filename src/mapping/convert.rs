@@ -39,10 +39,10 @@ impl Conversion {
     pub(super) fn convert(&self, value: &Value) -> Result<TargetValue, String> {
         match &self.target {
             FieldType::Integer { .. } | FieldType::Float | FieldType::Double => {
-                match self.number(value)? {
-                    Some(number) => number_for(number, &self.target),
-                    None => Ok(TargetValue::Empty),
+                if let Value::Text(text) = value {
+                    return self.read_text(text);
                 }
+                number_for(self.number(value)?, &self.target)
             }
             FieldType::Boolean => self.boolean(value),
             FieldType::Date | FieldType::DateTime => self.time(value),
@@ -132,15 +132,14 @@ impl Conversion {
         Ok(dates::cut_to_millis(instant))
     }
 
-    fn number(&self, value: &Value) -> Result<Option<Decimal>, String> {
+    fn number(&self, value: &Value) -> Result<Decimal, String> {
         match value {
-            Value::Integer(number) | Value::Choice(number) => Ok(Some(Decimal::from(*number))),
-            Value::Bool(flag) => Ok(Some(Decimal::from(i64::from(*flag)))),
-            Value::Decimal(number) => Ok(Some(number.clone())),
-            Value::Double(number) => exact(*number).map(Some),
-            Value::Text(text) if text.is_empty() => Ok(None),
-            Value::Text(text) => parse_number(text).map(Some),
-            Value::MultiChoice(_)
+            Value::Integer(number) | Value::Choice(number) => Ok(Decimal::from(*number)),
+            Value::Bool(flag) => Ok(Decimal::from(i64::from(*flag))),
+            Value::Decimal(number) => Ok(number.clone()),
+            Value::Double(number) => exact(*number),
+            Value::Text(_)
+            | Value::MultiChoice(_)
             | Value::Instant(_)
             | Value::Civil(_)
             | Value::Date(_)
@@ -154,7 +153,7 @@ impl Conversion {
         match value {
             Value::Bool(flag) => Ok(TargetValue::Bool(*flag)),
             Value::Integer(_) | Value::Decimal(_) | Value::Double(_) => {
-                match self.number(value)?.as_ref().and_then(Decimal::to_i64) {
+                match self.number(value)?.to_i64() {
                     Some(0) => Ok(TargetValue::Bool(false)),
                     Some(1) => Ok(TargetValue::Bool(true)),
                     Some(_) | None => Err("only the numbers 0 and 1 are booleans".to_owned()),

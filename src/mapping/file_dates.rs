@@ -36,13 +36,11 @@ fn iso(text: &str, order: [DatePart; 3]) -> Option<String> {
         }
     }
     let date = format!("{year}-{month:0>2}-{day:0>2}");
-    let time = rest.trim_start_matches(['T', ' ']);
-    match (rest.is_empty(), time.is_empty()) {
-        (true, _) => Some(date),
-        // A time that touches the date would be part of its digits.
-        (false, false) if time.len() < rest.len() => Some(format!("{date}T{}", clock(time)?)),
-        (false, _) => None,
+    if rest.is_empty() {
+        return Some(date);
     }
+    // A time that touches the date would be part of its digits.
+    Some(format!("{date}T{}", clock(rest.trim_start_matches(['T', ' ']))?))
 }
 
 /// The three groups of digits of the date, and what follows it.
@@ -158,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn two_digits_of_a_year_lie_between_1970_and_2069() {
+        for (text, expected) in [("01.02.69", "2069-02-01"), ("01.02.70", "1970-02-01")] {
+            let found = read(text, DateForm::Numeric([Day, Month, Year]));
+            assert_eq!(found, Some(format!("{expected}T00:00:00Z")), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_date_of_the_form_is_not_guessed_at() {
         let form = DateForm::Numeric([Day, Month, Year]);
         for text in [
@@ -173,6 +179,8 @@ mod tests {
             "06052024070809",
             "06.05.2024 ",
             "a",
+            "06.05.2024x07:08",
+            "06.05.2024T",
         ] {
             let expected = (text == "06.05.2024 ").then_some("2024-05-06T00:00:00Z");
             assert_eq!(read(text, form).as_deref(), expected, "{text:?}");

@@ -169,6 +169,12 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_stamp_is_none() {
+        let row = read("externalId,blackListEmail,blackListEmailLastModified", "k,1, ").unwrap();
+        assert_eq!(row.flags, [Some((true, None)), None]);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said_without_values() {
         for (header, row, expected) in [
             ("email,blackListEmail", "a,1", "no column `externalId`"),

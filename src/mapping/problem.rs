@@ -102,3 +102,39 @@ fn distance(left: &str, right: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_ends_with_how_many_more_there_are() {
+        let names: Vec<String> = (1..=14).map(|it| it.to_string()).collect();
+        let of = |count: usize| listed(names.iter().take(count).map(String::as_str));
+        assert_eq!(of(0), "");
+        assert_eq!(of(2), "`1`, `2`");
+        assert!(of(12).ends_with("`11`, `12`"), "{}", of(12));
+        assert!(of(13).ends_with("`11`, `12` and 1 more"), "{}", of(13));
+        assert!(of(14).ends_with("`11`, `12` and 2 more"), "{}", of(14));
+    }
+
+    #[test]
+    fn names_are_near_by_the_letters_that_must_change() {
+        for (left, right, edits) in [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("same", "same", 0),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("ab", "ba", 2),
+            ("emailadress", "emailaddress", 1),
+        ] {
+            assert_eq!(distance(left, right), edits, "{left} {right}");
+            assert_eq!(distance(right, left), edits, "{right} {left}");
+        }
+        let near = |wanted, name: &'static str| nearest(wanted, [name].into_iter()).is_some();
+        assert!(near("ab", "xy") && near("abcdefghi", "abcdefxyz"), "two, or a third");
+        assert!(!near("abcdefgh", "abcdexyz") && !near("abcdefghi", "abcdewxyz"));
+        assert_eq!(nearest("Lastname", ["firstname", "LASTNAM"].into_iter()), Some("LASTNAM"));
+    }
+}

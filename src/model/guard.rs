@@ -29,6 +29,7 @@ mod tests {
             (5, 100, None, Some(5.0), 0, None),
             (6, 100, None, Some(5.0), 0, Some("percent")),
             (6, 100, Some(1000), Some(5.0), 50, None),
+            (50, 100, Some(1000), Some(5.0), 50, None),
             (51, 100, Some(1000), Some(5.0), 50, Some("percent")),
             (3, 0, None, Some(5.0), 0, None),
             (9, 9, None, None, 0, None),

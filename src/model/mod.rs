@@ -29,3 +29,6 @@ pub(crate) use stop::Stop;
 pub(crate) use tally::{Tally, TallyDelta};
 pub(crate) use target::{ApiRoot, EnumValue, Field, FieldType, ResourceFilter, ResourceSchema};
 pub(crate) use value::{Decimal, TargetValue, Value};
+
+#[cfg(test)]
+mod tests;

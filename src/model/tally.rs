@@ -48,9 +48,7 @@ impl Tally {
             (&numbers.deleted, delta.deleted),
             (&numbers.dead_lettered, delta.dead_lettered),
         ] {
-            if by > 0 {
-                number.fetch_add(by, Ordering::Relaxed);
-            }
+            number.fetch_add(by, Ordering::Relaxed);
         }
     }
 

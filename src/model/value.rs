@@ -106,12 +106,8 @@ fn canonical(negative: bool, digits: &str, point: i32) -> String {
             .map_or('0', |byte| char::from(*byte))
     };
     let whole: String = (0..point.max(0)).map(at).collect();
+    // What lies before the first digit is a zero.
     let fraction: String = (point.min(count)..count).map(at).collect();
-    let fraction = if point < 0 {
-        "0".repeat(usize::try_from(-point).unwrap_or(0)) + digits
-    } else {
-        fraction
-    };
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::words::{kind_word, time_of};
+use super::xdm::flag;
 use super::*;
 use crate::model::{EmailEvent, EventKind};
 
@@ -141,6 +142,7 @@ fn only_hard_bounces_pass_and_corrections_that_are_one() {
         (corrected(json!({})), correction),
         (corrected(json!({ "xdm:reason": "unknown_user" })), "bounce"),
         (corrected(json!({ "xdm:quarantine": true })), "bounce"),
+        (corrected(json!({ "xdm:reason": "mailbox_full" })), correction),
     ];
     for (event, expected) in cases {
         assert_eq!(outcome(&rules, &event), expected, "{event}");
@@ -245,6 +247,71 @@ fn what_is_missing_or_wrong_is_named_by_its_place_and_never_by_its_value() {
 }
 
 #[test]
+fn texts_and_ids_are_as_long_as_they_may_be() {
+    let pointer = |text| Some(Pointer::new(text).unwrap());
+    let rules = Recognition {
+        pointers: Pointers { delivery: pointer("/d"), ..Pointers::default() },
+        ..default_rules()
+    };
+    let told = |id: usize, delivery: usize| {
+        let mut event = cloud(&body(|_| {}));
+        event["eventid"] = json!("i".repeat(id));
+        event["d"] = json!("d".repeat(delivery));
+        outcome(&rules, &event)
+    };
+    assert_eq!(told(512, 8192), "send");
+    assert!(told(513, 1).contains("`/eventid` is no id"));
+    assert!(told(1, 8193).contains("`/d` holds more than 8192 bytes"));
+}
+
+#[test]
+fn configured_words_count_wherever_a_kind_may_stand() {
+    let rules = Recognition {
+        kinds: BTreeMap::from([("com.adobe.campaign".to_owned(), KindWord::Kind(EventKind::Open))]),
+        ..default_rules()
+    };
+    assert_eq!(outcome(&rules, &cloud(&body(|_| {}))), "open", "whatever the body looks like");
+}
+
+#[test]
+fn an_event_that_is_not_recognised_is_told_by_kind_and_id() {
+    let rules = default_rules();
+    let event = cloud(&body(|_| {}));
+    assert_eq!(rules.told_name(&event).as_deref(), Some("4:send:e-1"));
+    let bare = json!({ "eventid": "e-1" });
+    assert_eq!(rules.told_name(&bare), None, "its kind is not told");
+    assert_eq!(rules.told_name(&json!({})), None);
+    let kind = Some(Pointer::new("/k").unwrap());
+    let pointed = Recognition { pointers: Pointers { kind, ..Pointers::default() }, ..rules };
+    let event = json!({ "eventid": "7", "k": "sent" });
+    assert_eq!(pointed.told_name(&event).as_deref(), Some("4:sent:7"));
+    assert_eq!(pointed.told_name(&bare), None);
+}
+
+#[test]
+fn a_switch_is_read_as_a_boolean_a_number_or_a_word() {
+    for (value, expected) in [
+        (json!(true), Some(true)),
+        (json!(false), Some(false)),
+        (json!(1), Some(true)),
+        (json!(0.5), Some(true)),
+        (json!(0), Some(false)),
+        (json!(-1), Some(false)),
+        (json!(" TRUE "), Some(true)),
+        (json!("1"), Some(true)),
+        (json!("yes"), Some(true)),
+        (json!("False"), Some(false)),
+        (json!("0"), Some(false)),
+        (json!("no"), Some(false)),
+        (json!("maybe"), None),
+        (json!(null), None),
+        (json!([true]), None),
+    ] {
+        assert_eq!(flag(&value), expected, "{value}");
+    }
+}
+
+#[test]
 fn words_name_kinds() {
     let cases = [
         ("Sent", Some(EventKind::Send)),
@@ -310,6 +377,9 @@ fn times_of_every_form_are_read() {
         ("yesterday", None),
         ("-5", None),
         ("99999999999999999999", None),
+        ("0", Some("1970-01-01T00:00:00Z")),
+        ("99999999999", Some("5138-11-16T09:46:39Z")),
+        ("100000000000", Some("1973-03-03T09:46:40Z")),
         ("", None),
     ];
     for (text, expected) in cases {

@@ -96,6 +96,23 @@ fn what_cannot_be_understood_is_told_by_column_and_never_by_value() {
 }
 
 #[test]
+fn a_column_is_named_as_in_the_file_with_its_key_in_the_configuration() {
+    let mut spec = spec(LogKind::Delivery);
+    let id = spec.columns.iter_mut().find(|(column, _)| *column == LogColumn::Id).unwrap();
+    id.1 = "broadLogId".to_owned();
+    let (kinds, format) = (EventKind::ALL.into(), FileFormat::default());
+    let header = words(&DELIVERY.replacen("id", "broadLogId", 1));
+    let rules = (&kinds, UnsureBounces::Quarantined);
+    let reader = LogReader::new(&spec, &format, rules, &header).unwrap();
+    let read = |id: &str| reader.read(&words(&format!("{id},c,2026-03-01T12:00:00Z,Sent,,,")));
+    let LogRow::Bad(reason) = read("") else { panic!("no id") };
+    assert_eq!(reason, "the column `broadLogId` (id) is empty");
+    assert!(matches!(read(&"1".repeat(512)), LogRow::Event(_)));
+    let LogRow::Bad(reason) = read(&"1".repeat(513)) else { panic!("too long") };
+    assert_eq!(reason, "the column `broadLogId` (id) is longer than 512 bytes");
+}
+
+#[test]
 fn kinds_that_are_off_are_filtered_even_where_the_row_is_bad() {
     let reader = reader(LogKind::Delivery, DELIVERY, &[EventKind::Bounce]).unwrap();
     assert_eq!(reader.read(&words("1,,never,Sent,,,")), LogRow::Filtered);

@@ -164,6 +164,10 @@ fn what_both_systems_compare_alike_is_asked_for_and_nothing_more() {
         (leaf("text", Eq, &[], &["O'B"]), "text eq 'o''b'", "true"),
         (leaf("text", BeginsWith, &[], &["a[b"]), "text ne null", "true"),
         (leaf("text", BeginsWith, &[], &["É"]), "text ne null", "true"),
+        (leaf("text", BeginsWith, &[], &["a\tb"]), "text ne null", "true"),
+        (leaf("text", BeginsWith, &[], &["ab"]), "startswith(text,'ab')", "true"),
+        (leaf("text", Eq, &[], &["a[b"]), "text eq 'a[b'", "true"),
+        (leaf("double", Eq, &[8], &[]), "(double ge 2 and double le 2)", "true"),
         (
             leaf("instant", Ge, &[1], &[]),
             &*format!("instant ge {}", seconds.0),
@@ -177,4 +181,33 @@ fn what_both_systems_compare_alike_is_asked_for_and_nothing_more() {
     }
     let none = compile(&mapping(vec![]), &table(), &resource()).unwrap().sides();
     assert_eq!((none.passes.text(), none.fails.text()), ("true".to_owned(), "false".to_owned()));
+}
+
+#[test]
+fn conditions_are_joined_without_idle_parts_and_said_once() {
+    let table = table();
+    let whole = |value| Ask::holding(&table.columns["whole"], &Value::Choice(value)).unwrap();
+    let (one, two) = (whole(1), whole(2));
+    assert_eq!(Ask::all(vec![]), Ask::Always);
+    assert_eq!(Ask::any(vec![]), Ask::Never);
+    assert_eq!(Ask::all(vec![Ask::Always, one.clone(), one.clone()]), one);
+    assert_eq!(Ask::any(vec![one.clone(), Ask::Never, one.clone()]), one);
+    assert_eq!(Ask::any(vec![one.clone(), two]).text(), "(whole eq 1 or whole eq 2)");
+    assert_eq!(Ask::all(vec![one.clone(), Ask::Never]), Ask::Never);
+    assert_eq!(Ask::any(vec![one, Ask::Always]), Ask::Always);
+}
+
+#[test]
+fn rows_that_hold_a_value_are_asked_for_where_that_can_be_said() {
+    let table = table();
+    let asked = |column: &str, value: Value| {
+        Ask::holding(&table.columns[column], &value).map(|ask| ask.text())
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    assert_eq!(asked("text", Value::Null).as_deref(), Some("text eq null"));
+    assert_eq!(asked("bool", Value::Bool(true)).as_deref(), Some("bool eq true"));
+    assert_eq!(asked("choice", Value::Choice(2)).as_deref(), Some("choice eq 2"));
+    assert_eq!(asked("text", text("a")).as_deref(), Some("text eq 'a'"));
+    assert_eq!(asked("text", text("")), None);
+    assert_eq!(asked("whole", Value::Integer(2)), None);
 }

@@ -208,6 +208,7 @@ fn rules_that_cannot_work_are_refused_at_their_place() {
         (test("secret", Null, &[]), "the column `secret` cannot be read", ""),
         (test("virtual", Null, &[]), "columns of type `Virtual`", "shadow name columns"),
         (test("whole", Contains, &[Operand::Integer(1)]), "`contains` does not apply", "use eq"),
+        (test("whole", Contains, &[word("x")]), "`contains` does not apply", "use eq"),
         (test("bool", Gt, &[Operand::Bool(true)]), "`gt` does not apply", "use eq"),
         (test("whole", Eq, &[word("x")]), "the value does not compare", "write a number"),
         (
@@ -256,4 +257,7 @@ fn rules_that_cannot_work_are_refused_at_their_place() {
         assert!(first.hint.starts_with(hint), "{first:?}");
         assert_eq!(first.place, Place::Rule(vec![0, 1]));
     }
+    let nothing = |all| compile(&filtered(all, vec![]), &table(), &resource());
+    assert!(nothing(true).is_ok(), "every row fulfils all of no rules");
+    assert_eq!(nothing(false).unwrap_err()[0].text, "the group has no rules");
 }

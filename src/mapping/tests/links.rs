@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ID, column_name, field, field_name, mapping, resource, row, table, text};
 use crate::mapping::order::{Cycle, depth, parents_first};
-use crate::mapping::spec::{LinkMapping, MissingParent, TableMapping};
+use crate::mapping::spec::{Key, LinkMapping, MissingParent, TableMapping};
 use crate::mapping::{Applied, Place, Pointer, compile};
 use crate::model::{ColumnType, RecordId, ResourceName, TableName, Value};
 
@@ -73,10 +73,26 @@ fn a_link_needs_a_lookup_of_that_table_and_a_field_that_can_hold_it() {
         resource: Some(ResourceName::new("profile").unwrap()),
         ..link("lookup", "link", "account")
     };
-    compile(&linked(to_profile.clone()), &table(), &resource()).unwrap();
+    let compiled = compile(&linked(to_profile.clone()), &table(), &resource()).unwrap();
+    let [by_link] = compiled.links() else { panic!("one link") };
+    assert_eq!((by_link.name.as_str(), by_link.by_key()), ("link", false));
+    assert_eq!(by_link.targets(), ["account"]);
+    let bare = TableMapping {
+        links: vec![link("lookup", "externalId", "account")],
+        key: Key { to: field_name("text"), ..mapping(Vec::new()).key },
+        ..mapping(Vec::new())
+    };
+    let compiled = compile(&bare, &table(), &resource()).unwrap();
+    assert!(compiled.links()[0].by_key(), "a text that holds the parent's key");
     let mut resource_of = resource();
     let field = resource_of.fields.get_mut("link").unwrap();
     field.kind = crate::model::FieldType::Link { target: Some("store".into()) };
+    for named in ["profile", "cusProfile", "nms:profile", "CUSPROFILE"] {
+        let mut resource = resource();
+        resource.fields.get_mut("link").unwrap().kind =
+            crate::model::FieldType::Link { target: Some(named.into()) };
+        assert!(compile(&linked(to_profile.clone()), &table(), &resource).is_ok(), "{named}");
+    }
     let cases = [
         (link("text", "link", "account"), resource(), "a text column is no lookup"),
         (

@@ -3,8 +3,8 @@
 use super::{apply_one, field, mapping, problems, source_types, target_types, text};
 use super::{decimal, resource, table};
 use crate::mapping::compile;
-use crate::mapping::matrix::check;
-use crate::model::Value;
+use crate::mapping::matrix::{check, unreadable_source};
+use crate::model::{ColumnType, Value};
 
 /// Columns: text, int8..64, float, double, bool, date, datetime, enum, link,
 /// list, other. `x` converts, `.` is refused.
@@ -41,6 +41,22 @@ fn every_pair_of_types_converts_or_is_refused_with_a_hint() {
             assert_eq!(compiled.is_ok(), cell == 'x', "{name} to {target_name} compiled");
         }
     }
+}
+
+#[test]
+fn a_column_that_no_mapping_may_read_is_refused_with_what_to_do_instead() {
+    let hint = |kind: &str| {
+        let refusal = unreadable_source(&ColumnType::Other(kind.to_owned())).unwrap();
+        assert_eq!(refusal.text, format!("columns of type `{kind}` hold no value to map"));
+        refusal.hint
+    };
+    insta::assert_snapshot!(hint("Virtual"), @"shadow name columns (such as `statecodename`) cannot be selected: map the column they belong to and its label is sent; files and images are not carried");
+    insta::assert_snapshot!(hint("PartyList"), @"lists of related rows are not carried");
+    insta::assert_snapshot!(hint("CalendarRules"), @"lists of related rows are not carried");
+    insta::assert_snapshot!(hint("EntityName"), @"map the lookup itself; it sends the id");
+    insta::assert_snapshot!(hint("ManagedProperty"), @"managed properties belong to the solution, not to the record");
+    insta::assert_snapshot!(hint("Later"), @"map a column of another type");
+    assert!(unreadable_source(&ColumnType::Integer).is_none());
 }
 
 /// A value of each source type that no allowed target can refuse for its form.

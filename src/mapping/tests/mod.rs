@@ -11,6 +11,7 @@ mod properties;
 mod record;
 mod refusals;
 mod replace;
+mod shape;
 mod target;
 
 use std::collections::BTreeMap;

@@ -14,6 +14,10 @@ fn replaced(from: &str, to: &str, pairs: &[(&str, &str)]) -> FieldMapping {
     it
 }
 
+fn by_value(field: FieldMapping) -> FieldMapping {
+    FieldMapping { picklists: Some(Picklists::Value), ..field }
+}
+
 #[test]
 fn the_sent_text_is_replaced_and_then_converted() {
     let cases: Vec<(FieldMapping, Value, TargetValue)> = vec![
@@ -79,9 +83,22 @@ fn null_is_not_the_empty_text() {
 
 #[test]
 fn with_value_lists_numbers_are_compared() {
-    let mut it = replaced("choice", "text", &[("1", "M")]);
-    it.picklists = Some(Picklists::Value);
+    let it = by_value(replaced("choice", "text", &[("1", "M")]));
     assert_eq!(converts(it, Value::Choice(1)), sent("M"));
+}
+
+#[test]
+fn labels_are_compared_where_they_are_sent_and_whole_numbers_as_they_are() {
+    let mut it = replaced("bool", "text", &[("Allow", "yes")]);
+    it.picklists = Some(Picklists::Label);
+    assert_eq!(converts(it, Value::Bool(false)), sent("yes"));
+    let it = by_value(replaced("multi", "text", &[("1,2", "both")]));
+    assert_eq!(converts(it, Value::MultiChoice(vec![1, 2])), sent("both"));
+    let it = replaced("whole", "text", &[("007", "x")]);
+    assert_eq!(converts(it, Value::Integer(7)), sent("x"));
+    let longest = "a".repeat(100);
+    let it = replaced("text", "text", &[(&longest, "long")]);
+    assert_eq!(converts(it, text(&longest)), sent("long"));
 }
 
 #[test]
@@ -136,6 +153,31 @@ fn replacements_that_cannot_work_are_refused() {
         ),
         (replaced("text", "text", &[("a\u{7}", "x"), ("a", "\u{7}")]), "the replacement", ""),
     ];
+    refused(cases);
+}
+
+#[test]
+fn what_a_column_never_sends_is_not_replaced() {
+    refused(vec![
+        (
+            replaced("text", "text", &[(&"a".repeat(101), "x")]),
+            "the column never sends `aaa",
+            "its texts have at most 100 characters",
+        ),
+        (
+            by_value(replaced("choice", "text", &[("5", "x")])),
+            "the column never sends `5`",
+            "with `picklists = \"value\"` it sends `1`, `2`, `9`",
+        ),
+        (
+            by_value(replaced("multi", "text", &[("1,5", "x")])),
+            "the column never sends `1,5`",
+            "with `picklists = \"value\"` it sends `1`, `2`, `9`",
+        ),
+    ]);
+}
+
+fn refused(cases: Vec<(FieldMapping, &str, &str)>) {
     for (field, text, hint) in cases {
         let found = problems(&mapping(vec![field]));
         let first = found.first().unwrap();

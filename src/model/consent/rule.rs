@@ -241,7 +241,7 @@ impl Case {
             }
             // A value that somebody set in Dynamics since stays.
             Direction::CampaignToDynamics => {
-                Decision { dynamics, campaign, ..self.both(dynamics, Reason::NothingNew, None) }
+                Decision { campaign, ..self.both(dynamics, Reason::NothingNew, None) }
             }
             Direction::Bidirectional => self.compare(mode),
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::consent::{Sample, Sight, Skew, Witness, agreed, borne_out, measure, recent};
+use crate::model::consent::{
+    Sample, Sight, Skew, Witness, agreed, borne_out, earliest, measure, recent,
+};
 
 /// A sample of a system whose clock is `ahead` of the truth, while ours is
 /// `ours` ahead; the request began at `start` and took two seconds.
@@ -48,12 +50,18 @@ fn a_clock_that_was_set_within_the_last_day_proves_nothing() {
     assert_eq!(borne_out(skew, &set(25), now), skew, "a day ago");
     let ours = [sight(-9000, [0, 0], 700), sight(-6000, [0, 0], -700)];
     assert_eq!(borne_out(skew, &ours, now), skew, "our own clock counts for nothing");
+    let widest = [sight(-6000, [0, 4], 0)];
+    assert_eq!(borne_out(skew, &widest, now), skew, "just as far as measuring leaves open");
+    let apart = Skew::Measured { offset: SignedDuration::from_secs(50), spread: Duration::ZERO };
+    assert_eq!(borne_out(apart, &[sight(-6000, [0, 50], 0)], now), apart);
 }
 
 #[test]
 fn what_is_kept_of_the_clocks_is_what_says_more() {
     let last = sight(0, [0, 50], 0);
     assert!(!sight(600, [0, 51], 0).adds_to(&last));
+    assert!(!sight(600, [0, 54], 0).adds_to(&last), "both are two seconds in doubt");
+    assert!(sight(600, [0, 55], 0).adds_to(&last));
     assert!(sight(600, [0, 90], 0).adds_to(&last), "a clock was set");
     assert!(sight(3600, [0, 50], 0).adds_to(&last), "an hour later");
     let now = sample(600, 0, 0).received;
@@ -61,6 +69,34 @@ fn what_is_kept_of_the_clocks_is_what_says_more() {
     assert!(Sight::of(&fresh, &fresh, now).is_some());
     assert!(Sight::of(&fresh, &stale, now).is_none(), "not at one time");
     assert!(Sight::of(&[], &fresh, now).is_none());
+}
+
+#[test]
+fn the_usual_sample_counts_however_long_the_others_took_or_how_far_they_lie_off() {
+    let second = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+    let took = |half: i64, ahead: i64| Sample {
+        stamp: second(half + ahead),
+        sent: second(0),
+        received: second(2 * half),
+        witness: Witness::Millis,
+    };
+    let measured = |of: [Sample; 5]| match measure(&of, &samples(3, 0, 0)) {
+        Skew::Measured { offset, spread } => (offset.as_secs(), spread.as_secs()),
+        Skew::Unknown => panic!("measured"),
+    };
+    assert_eq!(measured([1, 1, 4, 9, 16].map(|half| took(half, 0))), (0, 4 + 1));
+    assert_eq!(measured([0, 1, 3, 4, 5].map(|ahead| took(1, ahead))), (-3, 3 + 1 + 1));
+}
+
+#[test]
+fn the_earliest_that_a_clock_can_show_leaves_room_for_what_is_in_doubt() {
+    let now = Timestamp::from_second(1_700_001_000).unwrap();
+    let seconds = |ahead, ours| {
+        let shows = earliest(&samples(3, ahead, ours), now)?;
+        Some(shows.duration_since(now).as_secs())
+    };
+    assert_eq!([seconds(0, 0), seconds(5, 0), seconds(-5, 7)], [Some(-1), Some(4), Some(-13)]);
+    assert_eq!(earliest(&samples(2, 0, 0), now), None);
 }
 
 #[test]
@@ -92,6 +128,7 @@ fn stamps_of_our_writes_count_only_as_far_as_the_dates_of_answers_bear_them_out(
     assert_eq!(agreed(skew(0, 1), skew(3, 1)), skew(0, 1), "within what both leave open");
     assert_eq!(agreed(skew(0, 1), skew(5, 1)), Skew::Unknown, "a clock was set since");
     assert_eq!(agreed(skew(-3601, 1), skew(0, 2)), Skew::Unknown);
+    assert_eq!(agreed(skew(100, 1), skew(101, 1)), skew(100, 1), "both are far apart");
     assert_eq!(agreed(Skew::Unknown, skew(7, 1)), skew(7, 1));
     assert_eq!(agreed(skew(7, 1), Skew::Unknown), skew(7, 1), "answers without a date");
     let now = sample(0, 0, 0).received;

@@ -149,6 +149,7 @@ fn without_a_version_no_opt_out_in_dynamics_is_lifted_and_any_is_set() {
         assert_eq!((decision.reason, decision.documented), (Reason::NoRowVersion, Some(false)));
         let decision = newer.decide(Direction::CampaignToDynamics, mode);
         assert_eq!((decision.dynamics, decision.campaign), (true, false), "{mode:?}");
+        assert_eq!((decision.reason, decision.documented), (Reason::NoRowVersion, None));
         assert!(!decision.clears(&newer));
         assert!(bidirectional(&blind(case(false, true, at(50))), mode).dynamics);
     }
