@@ -150,6 +150,7 @@ async fn work(
         prepared.targets,
         app.config.campaign.max_in_flight,
     )
+    .reading_back_after(app.config.campaign.read_back)
     .until(stop.clone());
     // Only for a warning; a role without this right still synchronises.
     let retention_days = app.retention_days().await;

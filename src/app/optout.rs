@@ -287,6 +287,7 @@ impl App {
             pairs,
             direction: settings.direction,
             mode: settings.mode,
+            read_back: self.config.campaign.read_back,
         };
         Ok((source, target))
     }

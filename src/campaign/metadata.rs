@@ -52,12 +52,19 @@ impl Reader {
         &self,
         resource: &ResourceName,
     ) -> Result<ResourceSchema, Failure> {
+        let mut refused = Vec::new();
         for root in ROOTS {
             match self.resource_reply(root, resource).await {
                 Ok(reply) => return Ok(schema(resource, root, &reply)),
-                Err(failure) if is_absence(&failure) => {}
+                Err(failure) if is_absence(&failure) => refused.push(failure),
                 Err(failure) => return Err(failure),
             }
+        }
+        // Where no root says that it is missing, something else is wrong.
+        if refused.iter().all(|failure| failure.outcome != Outcome::Missing)
+            && let Some(failure) = refused.pop()
+        {
+            return Err(failure);
         }
         Err(Failure::ours(
             System::Campaign,

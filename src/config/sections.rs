@@ -65,6 +65,7 @@ const CAMPAIGN_KEYS: &[&str] = &[
     "optout_share",
     "clear_with",
     "clear_links_with",
+    "read_back",
     "sftp",
 ];
 
@@ -74,6 +75,13 @@ const DAEMON_KEYS: &[&str] = &["socket", "jitter", "idle_passes", "log_copy"];
 
 /// Longest spread of the runs: more would be another schedule.
 const LONGEST_JITTER: Duration = Duration::from_hours(1);
+
+/// Time before a write in Campaign without an answer is looked up, unless the
+/// configuration says otherwise.
+const READ_BACK: Duration = Duration::from_secs(5);
+
+/// Longest such time: patience must not end in it.
+const LONGEST_READ_BACK: Duration = Duration::from_mins(1);
 
 /// Percent of a day's budget that only opt-outs may use.
 const OPTOUT_SHARE: u64 = 10;
@@ -232,6 +240,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
     };
     let clear_with_null = with_null("clear_with", false);
     let clear_links_with_null = with_null("clear_links_with", true);
+    let read_back = keys.get("read_back").map(|node| duration(&node, LONGEST_READ_BACK));
     let sftp = keys.get("sftp").map(|node| sftp::sftp(&node));
     Some(CampaignSettings {
         url: url?,
@@ -245,6 +254,7 @@ pub(super) fn campaign(node: &Node<'_>) -> Option<CampaignSettings> {
         per_day: day_budget(&keys),
         clear_with_null,
         clear_links_with_null,
+        read_back: read_back.unwrap_or(Some(READ_BACK))?,
         sftp: match sftp {
             Some(sftp) => Some(sftp?),
             None => None,

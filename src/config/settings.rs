@@ -156,6 +156,10 @@ pub(crate) struct CampaignSettings {
     /// Whether an emptied link is sent as `null`, which is the better guess, in
     /// place of `""` (campaign sheet 15, point 7).
     pub(crate) clear_links_with_null: bool,
+    /// How long a write whose answer is missing rests before anybody looks what
+    /// became of it: a gateway that gives up after 60 s says nothing of the work
+    /// behind it (campaign sheet 14, point 8).
+    pub(crate) read_back: Duration,
     /// `[campaign.sftp]`, where it is present.
     pub(crate) sftp: Option<SftpSettings>,
 }

@@ -166,6 +166,7 @@ pub(super) fn schedule(node: &Node<'_>) -> Option<Schedule> {
 /// A time span such as `24h`, `90m` or `2d`, of at most `longest`.
 pub(super) fn duration(node: &Node<'_>, longest: Duration) -> Option<Duration> {
     let most = match longest.as_secs() {
+        seconds if seconds < 120 => format!("{seconds} seconds, such as `2s`"),
         seconds if seconds < 86_400 => format!("{} minutes, such as `2s` or `5m`", seconds / 60),
         seconds => format!("{} days, such as `24h`, `90m` or `2d`", seconds / 86_400),
     };

@@ -19,7 +19,7 @@ use super::parents::Turns;
 use super::parked::Parked;
 use super::parting::Parting;
 use super::paths::Paths;
-use super::policy::{Verdict, is_in_vain, verdict};
+use super::policy::{Verdict, is_in_vain, rest, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
 use super::settle::{Attempt, End, Kinship, settle};
 use super::target::{DrainReport, Target};
@@ -41,6 +41,7 @@ pub(crate) struct Delivery {
     kinship: Kinship,
     tally: Tally,
     window: usize,
+    read_back: Duration,
     work_ready: Arc<Notify>,
     settled: Arc<Notify>,
     stop: Stop,
@@ -93,10 +94,16 @@ impl Delivery {
             kinship,
             tally: tally.clone(),
             window: (max_in_flight * 64).clamp(64, 1024),
+            read_back: Duration::ZERO,
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
             stop: Stop::default(),
         }
+    }
+
+    /// Looks up what became of a write without an answer after `read_back` only.
+    pub(crate) fn reading_back_after(self, read_back: Duration) -> Self {
+        Self { read_back, ..self }
     }
 
     /// Takes nothing more once this is asked for, and settles what is on its
@@ -260,8 +267,9 @@ impl Delivery {
         let now = self.clock.monotonic();
         for attempt in attempts {
             let id = attempt.leased.id;
-            if let End::Retry { wait, .. } = attempt.end {
-                let due = now.plus(wait / 2 + self.clock.jitter(wait / 2));
+            if let End::Retry { wait, uncertain, .. } = attempt.end {
+                let jitter = |part| self.clock.jitter(part);
+                let due = now.plus(rest(wait, uncertain, self.read_back, jitter));
                 state.waiting.insert((due, id));
             } else {
                 state.marks.remove(&id);

@@ -89,6 +89,18 @@ pub(super) fn is_in_vain(outcome: Outcome, tries: u32) -> bool {
     outcome.is_vain_answer() && tries >= MAX_ATTEMPTS
 }
 
+/// How long a failed write rests, of which `jitter` takes a part. One that may
+/// be applied yet is not looked up before `read_back` has passed.
+pub(super) fn rest(
+    wait: Duration,
+    in_doubt: bool,
+    read_back: Duration,
+    jitter: impl FnOnce(Duration) -> Duration,
+) -> Duration {
+    let rest = wait / 2 + jitter(wait / 2);
+    if in_doubt { rest.max(read_back) } else { rest }
+}
+
 /// Exponential, bounded; longer while the system is in trouble.
 pub(super) fn wait(attempts: u32, outage: bool) -> Duration {
     let steps = ExponentialBuilder::default()
@@ -176,6 +188,17 @@ mod tests {
         let ended: Vec<_> = Outcome::ALL.into_iter().filter(ends).collect();
         assert_eq!(ended, [Outcome::VersionConflict, Outcome::Garbled, Outcome::TooLarge]);
         assert!(!is_in_vain(Outcome::Garbled, MAX_ATTEMPTS - 1));
+    }
+
+    #[test]
+    fn a_write_in_doubt_rests_until_it_must_have_been_applied() {
+        let read_back = Duration::from_secs(5);
+        let rests = |in_doubt, seconds| {
+            let half = |of: Duration| of / 2;
+            rest(Duration::from_secs(seconds), in_doubt, read_back, half).as_millis()
+        };
+        assert_eq!([rests(true, 4), rests(true, 8)], [5000, 6000]);
+        assert_eq!([rests(false, 4), rests(false, 8)], [3000, 6000]);
     }
 
     #[test]

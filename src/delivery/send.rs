@@ -189,6 +189,8 @@ impl Errand<'_> {
             Err(trouble) if trouble.is(Outcome::DuplicateKey) => {
                 match self.here.writer.find(&self.leased.payload.key).await? {
                     Found::One(found) => self.adjust(*found).await,
+                    // By an attempt of ours, as it seems, which a read does not show yet.
+                    Found::Nothing if self.leased.uncertain => Err(unseen().into()),
                     // Another unique field is taken: nothing we could mend.
                     Found::Nothing => Err(trouble),
                     Found::Several(copies) => Err(ambiguous(copies).into()),
@@ -355,6 +357,11 @@ fn said_already(leased: &Leased) -> Option<Mirror> {
     let mirror = leased.mirror.as_ref().filter(|_| !leased.uncertain)?;
     let nothing_new = leased.payload.changed(&mirror.fields).next().is_none();
     nothing_new.then(|| remember(leased, &mirror.fields))
+}
+
+fn unseen() -> Failure {
+    let said = "Campaign says that a record has this record's key already, and shows none";
+    Failure::new(System::Campaign, Outcome::ServerError, said)
 }
 
 fn ambiguous(copies: usize) -> Failure {

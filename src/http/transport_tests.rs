@@ -90,3 +90,13 @@ async fn an_answer_with_more_headers_than_allowed_is_refused() {
         assert_eq!(answer.is_ok(), fits, "{count}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_of_which_only_the_first_packet_comes_is_given_up() {
+    // What larger packets meet that nobody may take apart, and nobody says so.
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+    let (url, sent) = endless(head, "x".repeat(1_200), Duration::from_hours(1)).await;
+    let broken = asked(url, Duration::from_secs(2)).await.unwrap_err();
+    assert!(matches!(broken, Broken::TimedOut(_)), "{broken:?}");
+    assert_eq!(sent.load(Ordering::Relaxed), 1_200);
+}

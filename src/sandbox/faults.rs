@@ -103,6 +103,11 @@ pub enum Fault {
         /// Milliseconds.
         ms: u64,
     },
+    /// A gateway's 504 at once; the request is applied this much later.
+    Late {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// The request was applied; the JSON ends in the middle, the HTTP does not.
     Truncated,
     /// An HTML page with status 200. Not applied.
@@ -155,6 +160,7 @@ impl Fault {
             Self::CutAfter => "cut_after",
             Self::CutIn => "cut_in",
             Self::Slow { .. } => "slow",
+            Self::Late { .. } => "late",
             Self::Truncated => "truncated",
             Self::Foreign => "foreign",
             Self::ExpiredToken => "expired_token",
@@ -184,6 +190,7 @@ impl Fault {
             | Self::CutAfter
             | Self::CutIn
             | Self::Slow { .. }
+            | Self::Late { .. }
             | Self::Truncated
             | Self::Foreign
             | Self::ForeignLink { .. }

@@ -39,6 +39,7 @@ mod page;
 mod play;
 mod random;
 mod row;
+mod sending;
 mod server;
 mod setup;
 mod sftp;

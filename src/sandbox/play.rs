@@ -33,6 +33,7 @@ pub(crate) fn instead(fault: &Fault, system: System, call: &Call) -> Option<Repl
         )),
         Fault::Redirect { to } => Some(Reply::empty(StatusCode::FOUND).with("location", to)),
         Fault::EmptyPage => Some(empty_page(system, call)),
+        Fault::Late { .. } => Some(gateway_timeout()),
         Fault::HugeBody { bytes } => Some(huge(system, *bytes)),
         Fault::GzipBomb { bytes } => Some(bomb(*bytes)),
         Fault::CutBefore
@@ -64,6 +65,12 @@ pub(crate) fn throttled(system: System, retry_after: u64) -> Reply {
     };
     Reply::new(StatusCode::TOO_MANY_REQUESTS, "application/json", body)
         .with("retry-after", &retry_after.to_string())
+}
+
+/// What a gateway says that has waited for long enough (campaign sheet,
+/// section 14, point 8).
+fn gateway_timeout() -> Reply {
+    Reply::new(StatusCode::GATEWAY_TIMEOUT, "text/plain", "Gateway Timeout")
 }
 
 fn empty_page(system: System, call: &Call) -> Reply {
@@ -174,6 +181,7 @@ pub(crate) fn rewrite(fault: &Fault, call: &Call, mut reply: Reply, last: &LastR
         | Fault::CutAfter
         | Fault::CutIn
         | Fault::Slow { .. }
+        | Fault::Late { .. }
         | Fault::Foreign
         | Fault::ExpiredToken
         | Fault::ExpiredDelta

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use super::log::{LogEntry, RequestLog, System};
 use super::optouts::Exported;
 use super::page;
 use super::play::{self, LastRows};
+use super::sending::{Sending, half, respond};
 use super::sftp::SftpControl;
 use super::variants::Variants;
 use super::wire::{Call, Reply};
@@ -61,37 +61,11 @@ pub(crate) struct Shared {
     pub(crate) desk: page::Desk,
 }
 
-/// What becomes of a reply on its way out.
-enum Sending {
-    Whole(Reply),
-    Half(Reply),
-    Nothing,
-    /// The request was applied; the connection closes.
-    Lost(Reply),
-}
-
-impl Sending {
-    /// The same with the operations that it stands for and the faults they met.
-    fn counted(self) -> (Self, usize, Vec<&'static str>) {
-        match self {
-            Self::Whole(mut reply) => {
-                let faults = std::mem::take(&mut reply.faults);
-                let operations = reply.operations;
-                (Self::Whole(reply), operations, faults)
-            }
-            Self::Half(reply) => {
-                let operations = reply.operations;
-                (Self::Half(reply), operations, Vec::new())
-            }
-            Self::Lost(reply) => (Self::Nothing, reply.operations, reply.faults),
-            Self::Nothing => (Self::Nothing, 1, Vec::new()),
-        }
-    }
-}
-
 struct Done {
     sending: Sending,
     slow_ms: u64,
+    /// When it is carried out, where that is after the answer.
+    late: Option<Duration>,
     flight: Flight,
 }
 
@@ -149,12 +123,7 @@ pub(crate) async fn handle(
     if cut.secure() {
         call.secured();
     }
-    let done = shared.serve(&call);
-    if done.slow_ms > 0 {
-        shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
-    }
-    drop(done.flight);
-    match done.sending {
+    match serve(&shared, call).await {
         Sending::Whole(reply) => respond(reply),
         Sending::Half(reply) => half(reply, cut),
         Sending::Nothing | Sending::Lost(_) => {
@@ -167,17 +136,12 @@ pub(crate) async fn handle(
 
 /// One request without a network; a cut connection is an error.
 pub(crate) async fn direct(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     request: http::Request<Bytes>,
 ) -> std::io::Result<http::Response<Bytes>> {
     let (parts, body) = request.into_parts();
     let call = call_of(parts, body, &shared.origin);
-    let done = shared.serve(&call);
-    if done.slow_ms > 0 {
-        shared.clock.sleep(Duration::from_millis(done.slow_ms)).await;
-    }
-    drop(done.flight);
-    match done.sending {
+    match serve(shared, call).await {
         Sending::Whole(reply) => {
             let mut response = http::Response::new(reply.body);
             *response.status_mut() = reply.status;
@@ -189,35 +153,21 @@ pub(crate) async fn direct(
     }
 }
 
-fn respond(reply: Reply) -> Response {
-    let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    response
-}
-
-/// Headers and the first half of the body, then the connection closes.
-fn half(reply: Reply, cut: Cut) -> Response {
-    let length = reply.body.len();
-    let first = reply.body.slice(..length / 2);
-    let stream = futures_util::stream::unfold((Some(first), cut), |(first, cut)| async move {
-        if let Some(first) = first {
-            return Some((Ok::<Bytes, std::io::Error>(first), (None, cut)));
-        }
-        // Lets the first half leave before the connection goes.
-        for _ in 0..16 {
-            tokio::task::yield_now().await;
-        }
-        cut.now();
-        Some((Err(std::io::ErrorKind::ConnectionReset.into()), (None, cut)))
-    });
-    let mut response = Response::new(Body::from_stream(stream));
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length.max(2)));
-    response
+/// Answers when it is time to, and carries out later what is late.
+async fn serve(shared: &Arc<Shared>, call: Call) -> Sending {
+    let Done { sending, slow_ms, late, flight } = shared.serve(&call);
+    if let Some(late) = late {
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            shared.clock.sleep(late).await;
+            drop(shared.answer(system(&call.path), &call, false));
+        });
+    }
+    if slow_ms > 0 {
+        shared.clock.sleep(Duration::from_millis(slow_ms)).await;
+    }
+    drop(flight);
+    sending
 }
 
 impl Shared {
@@ -270,7 +220,11 @@ impl Shared {
             in_flight,
         };
         self.log.keep(entry, &inner);
-        Done { sending, slow_ms: verdict.slow_ms, flight }
+        let late = match verdict.fault {
+            Some(Fault::Late { ms }) => Some(Duration::from_millis(ms)),
+            Some(_) | None => None,
+        };
+        Done { sending, slow_ms: verdict.slow_ms, late, flight }
     }
 
     fn play(&self, system: System, call: &Call, fault: Option<&Fault>) -> Sending {

@@ -2,6 +2,7 @@
 //! seldom brings together. What they lead to is the model's to say, not theirs.
 
 use super::plan::{Act, Crash, How, Meddling, Round, Settings};
+use super::seeds::doubtful_creations;
 use super::stream::Stream;
 use crate::failpoint::Point;
 use crate::model::Flow;
@@ -12,8 +13,15 @@ const WHO: std::ops::Range<usize> = 0..6;
 
 /// A scene, and what it needs of the settings.
 pub(super) fn scene(it: &Stream, settings: &mut Settings) -> Vec<Round> {
-    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 6] =
-        [set_back, leaves_and_returns, changes_back, cut_batches, insists, half_read];
+    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 7] = [
+        set_back,
+        leaves_and_returns,
+        changes_back,
+        cut_batches,
+        insists,
+        half_read,
+        goes_in_doubt,
+    ];
     it.one_of(&scenes)(it, settings)
 }
 
@@ -73,6 +81,21 @@ fn insists(it: &Stream, _: &mut Settings) -> Vec<Round> {
     let back = passes(WHO.map(|who| Act::InCampaign(who, pair, false)));
     let out = passes(WHO.map(|who| Act::InDynamics(who, pair, true)));
     vec![out, Round { meddling: vec![again], ..back }]
+}
+
+/// Nobody knows of some profiles whether they were made; the contacts go, and are
+/// told of twice.
+fn goes_in_doubt(it: &Stream, settings: &mut Settings) -> Vec<Round> {
+    settings.page_rows = it.one_of(&[2, 50]);
+    let faults = doubtful_creations(it);
+    let made = Round { faults: faults.to_vec(), ..passes(WHO.map(|_| Act::Add(false))) };
+    let twice = FaultRule {
+        system: Some(System::Dynamics),
+        path: Some("/contacts?".to_owned()),
+        ..FaultRule::always(Fault::DuplicateRows)
+    };
+    let gone = Round { faults: vec![twice], ..passes((0..12).map(Act::Delete)) };
+    vec![made, gone, passes([])]
 }
 
 /// The program dies while it takes up what people said.

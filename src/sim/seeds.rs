@@ -71,8 +71,13 @@ impl Plan {
         let contacts = world.index(7);
         let rounds = 1 + world.index(if scene.is_empty() { 5 } else { 3 });
         let mut doubtful = false;
+        let late = Stream::new(seed, "late");
+        let is_late = late.chance(6);
         let rounds = (0..rounds).map(|_| {
             let mut round = streams.round(society, settings, rates);
+            if is_late {
+                round.faults = vec![late_writes(&late)];
+            }
             if doubtful {
                 // Who was given up is not left alone.
                 round.before.extend((0..6).map(Act::Edit));
@@ -318,7 +323,7 @@ fn meddling(it: &Stream, most: u64, society: Society) -> Vec<Meddling> {
 
 /// Profiles are made, but their answers cannot be read, and nobody can look
 /// whether they are there: they are given up.
-fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
+pub(super) fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
     let of = |method: &str, path: &str| FaultRule {
         system: Some(System::Campaign),
         method: Some(method.to_owned()),
@@ -327,6 +332,19 @@ fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
     };
     let few = FaultRule { times: Some(1 + faults.below(3)), ..of("POST", "profile") };
     [few, of("GET", "byExternalId")]
+}
+
+/// Campaign's gateway gives up on writes that are carried out all the same, before
+/// the program looks what became of them.
+fn late_writes(it: &Stream) -> FaultRule {
+    let method = it.one_of(&["POST", "PATCH", "PATCH", "DELETE"]).to_owned();
+    FaultRule {
+        system: Some(System::Campaign),
+        method: Some(method),
+        every: Some(1 + it.below(3)),
+        times: Some(1 + it.below(6)),
+        ..FaultRule::always(Fault::Late { ms: it.below(4_800) })
+    }
 }
 
 fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Act, Plan, Round};
+use super::plan::{Act, Plan, Round, Settings};
 use super::run::{Life, live};
 use super::shrink::shrink;
 use super::world::World;
 use crate::model::Flow;
+use crate::model::consent::Direction;
 use crate::sandbox::{Credentials, Fault, FaultRule, System};
 
 /// A directory in memory, with the secrets of a seed.
@@ -168,11 +169,17 @@ fn lives_in_which_a_bug_was_found_break_no_promise_any_more() {
     assert!(lives > 0);
 }
 
+/// So many contacts, none of them left out, and nothing that happens.
+fn undisturbed(contacts: usize) -> Plan {
+    let plan = Plan::of_seed(1);
+    let settings = Settings { filter: false, direction: Direction::Bidirectional, ..plan.settings };
+    Plan { contacts, clocks: [0; 3], rounds: Vec::new(), settings, ..plan }
+}
+
 #[test]
 fn what_an_impatient_pass_had_begun_goes_with_the_next_of_the_same_process() {
     let directory = directory();
-    let seed = Plan::of_seed(1);
-    let plan = Plan { contacts: 1, clocks: [0; 3], rounds: Vec::new(), ..seed };
+    let plan = undisturbed(1);
     secrets(plan.seed, directory.path());
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
@@ -198,8 +205,7 @@ fn what_an_impatient_pass_had_begun_goes_with_the_next_of_the_same_process() {
 /// with half an answer each, and the next one in peace.
 fn garbled(flow: Flow, system: System, look_up: Option<&str>) -> [&'static str; 2] {
     let directory = directory();
-    let seed = Plan::of_seed(1);
-    let plan = Plan { contacts: 7, clocks: [0; 3], rounds: Vec::new(), ..seed };
+    let plan = undisturbed(7);
     secrets(plan.seed, directory.path());
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();

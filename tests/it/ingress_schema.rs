@@ -1,7 +1,7 @@
 //! Drift of either schema, lost rights and wrong secrets: the table concerned
 //! stops by name, the others go on, and nothing needs to be done afterwards.
 
-use cdsync::sandbox::{ColumnType, Fault, FieldType};
+use cdsync::sandbox::{ColumnType, Fault, FaultRule, FieldType, System};
 use serde_json::json;
 
 use crate::support::{FIELDS, Run, STORES, Setup, World, by_filter, on_pages};
@@ -17,6 +17,27 @@ fn two_tables() -> World {
     let store = dynamics.ids("new_store")[0];
     dynamics.update("new_store", store, &json!({ "new_city": "Bergen" })).unwrap();
     world
+}
+
+#[test]
+fn a_version_of_the_api_that_is_gone_ends_the_pass_at_once_and_loses_nothing() {
+    let said = "This version of the API is no longer supported.";
+    for (system, body) in [
+        (System::Dynamics, json!({ "error": { "code": "", "message": said } })),
+        (System::Campaign, json!({ "error_code": "", "message": said })),
+    ] {
+        for code in [400, 410, 501] {
+            let world = World::new(Setup { contacts: 2, ..Setup::default() });
+            let gone = Fault::Status { code, body: body.to_string() };
+            world.play(FaultRule { system: Some(system), ..FaultRule::always(gone) });
+            let run = world.sync().ends(1);
+            let reason = run.event("table.failed")["reason"].as_str().unwrap().to_owned();
+            let words = said.trim_end_matches('.');
+            assert!(reason.contains(words) && reason.contains(&code.to_string()), "{reason}");
+            world.calm();
+            world.equal_after_sync();
+        }
+    }
 }
 
 #[track_caller]
@@ -180,9 +201,9 @@ fn a_column_that_goes_while_pages_are_read_is_drift_and_keeps_the_token() {
 fn a_table_or_resource_that_is_deleted_is_drift() {
     let world = two_tables();
     let gone = r#"{"error":{"code":"0x80040217","message":"Could not find an entity with the specified name."}}"#;
-    world.play(cdsync::sandbox::FaultRule {
+    world.play(FaultRule {
         path: Some("EntityDefinitions(LogicalName='contact')".to_owned()),
-        ..cdsync::sandbox::FaultRule::always(Fault::Status { code: 404, body: gone.to_owned() })
+        ..FaultRule::always(Fault::Status { code: 404, body: gone.to_owned() })
     });
     names(&world.sync().ends(1), "schema.drifted", &["there is no table contact"]);
     the_other_table_went_on(&world);
@@ -221,8 +242,7 @@ fn a_secret_that_is_refused_ends_with_3_and_is_tried_a_few_times_at_most() {
         world.forget();
         let run = world.sync().ends(3);
         assert!(!run.stderr.contains("not-the-secret"));
-        let asked = world.asked(cdsync::sandbox::System::Entra).len()
-            + world.asked(cdsync::sandbox::System::Ims).len();
+        let asked = world.asked(System::Entra).len() + world.asked(System::Ims).len();
         assert!(asked <= 8, "{asked} token requests");
         assert!(world.writes().is_empty());
         let known = world.sandbox.credentials();

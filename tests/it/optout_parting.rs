@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::optout_rig::{
     BULK, REST, ago, email, in_campaign, in_dynamics, reasons, sections, settle, silent, writes,
 };
+use crate::preload::library;
 use crate::support::{Setup, World, on_writes, status};
 
 /// A world in which contacts without a job have no profile. All have one.
@@ -84,6 +85,36 @@ fn a_deletion_that_fails_at_first_keeps_the_opt_out_once() {
     in_campaign(&world, ids[0], true, Some(ago(1)));
     world.play(FaultRule { times: Some(1), ..on_writes("DELETE", status(503)) });
     leaves(&world, ids[0]);
+    settle(&world);
+    assert!(in_crm(&world, ids[0]));
+    assert_eq!(reasons(&world, ids[0]), ["profile-deleted"]);
+}
+
+#[test]
+fn a_profile_whose_opt_out_cannot_be_kept_is_not_deleted() {
+    let (world, ids) = filtered("bidirectional", 1);
+    in_campaign(&world, ids[0], true, Some(ago(1)));
+    world.change(ids[0], &json!({ "jobtitle": null }));
+    world.forget();
+    // The disk is full from the moment in which the profile is looked at.
+    let looked = world.path("looked");
+    let mut command = world.command(&["sync", "ingress"]);
+    command
+        .env("LD_PRELOAD", library("anomaly"))
+        .env("ANOMALY_DIR", world.path("store.db"))
+        .env("ANOMALY_WHEN", &looked)
+        .env("ANOMALY_AT", "1")
+        .env("ANOMALY_ERROR", "ENOSPC")
+        .env("ANOMALY_LASTING", "1");
+    world.sandbox.before((System::Campaign, "GET", "byExternalId"), 0, move || {
+        std::fs::write(&looked, "").unwrap();
+    });
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.verbs(), [""; 0], "nothing is deleted");
+    // There is room again.
+    world.synced();
+    assert!(world.profiles_of(ids[0]).is_empty());
     settle(&world);
     assert!(in_crm(&world, ids[0]));
     assert_eq!(reasons(&world, ids[0]), ["profile-deleted"]);

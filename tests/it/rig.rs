@@ -86,6 +86,7 @@ client_secret = {{ file = "{here}/campaign-secret" }}
 organization_id = "{organization}"
 ims_url = "{origin}"
 requests_per_second = 10000
+read_back = "0s"
 [store]
 path = "{here}/store/cdsync.db"
 [ingress]

@@ -52,6 +52,27 @@ async fn cut_after_closes_without_a_byte_but_the_row_is_there() {
     assert_eq!(world.sandbox.dynamics().count("contact"), 1);
 }
 
+fn contact(name: &str) -> String {
+    json!({ "lastname": name }).to_string()
+}
+
+#[tokio::test]
+async fn late_answers_at_once_and_is_carried_out_all_the_same() {
+    let world = World::plain().await;
+    world.sandbox.set_faults(once(System::Dynamics, Fault::Late { ms: 600_000 }));
+    let create = |name: &str| world.dynamics("POST", "contacts").body(contact(name));
+    assert_eq!(send(create("Lee")).await.status, 504);
+    assert_eq!(world.sandbox.dynamics().count("contact"), 0, "in ten minutes");
+    world.sandbox.set_faults(once(System::Dynamics, Fault::Late { ms: 10 }));
+    assert_eq!(send(create("Moe")).await.status, 504);
+    let there = async {
+        while world.sandbox.dynamics().count("contact") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), there).await.expect("it is carried out");
+}
+
 #[tokio::test]
 async fn cut_in_sends_headers_and_half_of_the_body() {
     let world = World::plain().await;

@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
+use crate::preload::library;
 use crate::rig::Ended;
 use crate::stress_world::{Everything, PASS, asked_for, report};
 
@@ -35,23 +34,6 @@ const WAYS: [Way; 5] = [
     Way { error: "SHORT", lasting: false },
 ];
 
-/// The library that lets calls fail, made once.
-fn library() -> &'static Path {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stress/anomaly.c");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let made = folder.join(format!("anomaly-{}.so", std::process::id()));
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&made).arg(source).arg("-ldl");
-        assert!(cc.status().unwrap().success(), "cc, which SQLite needs too");
-        // Programs that have the library open keep it.
-        let place = folder.join("anomaly.so");
-        fs::rename(&made, &place).unwrap();
-        place
-    })
-}
-
 /// What a pass met.
 struct Met {
     ended: Ended,
@@ -67,7 +49,7 @@ async fn pass(world: &Everything, at: u64, way: Way) -> Met {
     let _ = fs::remove_file(&report);
     let mut command = world.rig.command(PASS);
     command
-        .env("LD_PRELOAD", library())
+        .env("LD_PRELOAD", library("anomaly"))
         .env("ANOMALY_DIR", world.directory())
         .env("ANOMALY_AT", at.to_string())
         .env("ANOMALY_ERROR", way.error)
@@ -212,7 +194,7 @@ async fn a_disk_that_is_slow_at_each_sync_costs_time_and_nothing_else() {
 fn slow(world: &Everything, milliseconds: u64) -> Command {
     let mut command = world.rig.command(&[]);
     command
-        .env("LD_PRELOAD", library())
+        .env("LD_PRELOAD", library("anomaly"))
         .env("ANOMALY_DIR", world.directory())
         .env("ANOMALY_SLOW_MS", milliseconds.to_string());
     command

@@ -8,12 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
 use rusqlite::types::Value;
 
+use crate::preload::library;
 use crate::rig::Ended;
 use crate::stress_world::{Dice, Everything, PASS, asked_for, report};
 
@@ -22,22 +21,6 @@ const FEW: u64 = 6;
 
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
-
-/// The library that writes down, made once.
-fn library() -> &'static Path {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stress/powercut.c");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let made = folder.join(format!("powercut-{}.so", std::process::id()));
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&made).arg(source).arg("-ldl");
-        assert!(cc.status().unwrap().success(), "cc, which SQLite needs too");
-        let place = folder.join("powercut.so");
-        fs::rename(&made, &place).unwrap();
-        place
-    })
-}
 
 /// One call of the program.
 #[derive(Clone, Debug)]
@@ -236,7 +219,7 @@ async fn pass(world: &Everything, plan: &str) -> (Ended, Disk, Vec<Record>) {
     let before = Disk::of(&directory);
     let mut command = world.rig.command(PASS);
     command
-        .env("LD_PRELOAD", library())
+        .env("LD_PRELOAD", library("powercut"))
         .env("POWER_DIR", &directory)
         .env("POWER_LOG", &log)
         .env("CDSYNC_CRASH", plan);

@@ -155,7 +155,7 @@ impl World {
         let (known, origin) = (self.sandbox.credentials(), self.sandbox.origin());
         let path = |name: &str| self.path(name).display().to_string();
         let text = format!(
-            "[dynamics]\nurl = \"{origin}\"\ntenant = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\nauthority_url = \"{origin}\"\nrequests_per_5_minutes = 100000\npage_rows = {}\n\n[campaign]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\norganization_id = \"{}\"\nims_url = \"{origin}\"\nrequests_per_second = 10000\n\n[store]\npath = \"{}\"\n\n[ingress]\n{tables}",
+            "[dynamics]\nurl = \"{origin}\"\ntenant = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\nauthority_url = \"{origin}\"\nrequests_per_5_minutes = 100000\npage_rows = {}\n\n[campaign]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\norganization_id = \"{}\"\nims_url = \"{origin}\"\nrequests_per_second = 10000\nread_back = \"0s\"\n\n[store]\npath = \"{}\"\n\n[ingress]\n{tables}",
             known.tenant,
             known.dynamics_client_id,
             path("dynamics-secret"),

@@ -8,27 +8,25 @@
  * ANOMALY_ERROR   EIO (any call), ENOSPC (calls that need room), SHORT (half of
  *                 a write is done)
  * ANOMALY_LASTING 1: all further calls fail too
+ * ANOMALY_WHEN    a file elsewhere: nothing is counted before it is there
  * ANOMALY_SLOW_MS each sync takes so much longer
  * ANOMALY_REPORT  a file elsewhere: one line per failed call, and at the end
  *                 how many calls were counted
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 #include <unistd.h>
 
-#define MOST_FILES 4096
+#include "opens.h"
 
 static const char *directory;
 static const char *report;
+static const char *when;
 static long at;
 static int error_number = EIO;
 static int shortened;
@@ -39,10 +37,6 @@ static atomic_char watched[MOST_FILES];
 
 /* Whether a call needs room on the disk. */
 enum kind { READS, MAKES, WRITES };
-
-static void *next(const char *name) {
-  return dlsym(RTLD_NEXT, name);
-}
 
 static void tell(const char *what, long number) {
   ssize_t (*real_write)(int, const void *, size_t) = next("write");
@@ -60,6 +54,7 @@ static void tell(const char *what, long number) {
 __attribute__((constructor)) static void begin(void) {
   directory = getenv("ANOMALY_DIR");
   report = getenv("ANOMALY_REPORT");
+  when = getenv("ANOMALY_WHEN");
   const char *text = getenv("ANOMALY_AT");
   at = text ? atol(text) : 0;
   text = getenv("ANOMALY_ERROR");
@@ -87,48 +82,25 @@ static int is_watched(int fd) {
 static int fails(enum kind kind, const char *name) {
   if (error_number == ENOSPC && kind == READS) return 0;
   if (shortened && kind != WRITES) return 0;
+  if (when && access(when, F_OK) != 0) return 0;
   long number = atomic_fetch_add(&calls, 1) + 1;
   if (at == 0 || number < at || (number > at && !lasting)) return 0;
   if (number == at) tell(name, number);
   return 1;
 }
 
-static int opened(int fd, const char *path) {
+static int opening(const char *path, int flags, const char *call) {
+  if (!below(path) || !fails((flags & O_CREAT) ? MAKES : READS, call)) return 0;
+  errno = error_number;
+  return -1;
+}
+
+static int opened(int fd, const char *path, int flags, int known) {
+  (void)flags;
+  (void)known;
   if (fd >= 0 && fd < MOST_FILES) atomic_store(&watched[fd], below(path));
   return fd;
 }
-
-#define OPEN(name)                                                            \
-  int name(const char *path, int flags, ...) {                                \
-    int (*real)(const char *, int, ...) = next(#name);                        \
-    va_list rest;                                                             \
-    va_start(rest, flags);                                                    \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;               \
-    va_end(rest);                                                             \
-    if (below(path) && fails((flags & O_CREAT) ? MAKES : READS, #name)) {     \
-      errno = error_number;                                                   \
-      return -1;                                                              \
-    }                                                                         \
-    return opened(real(path, flags, mode), path);                             \
-  }
-OPEN(open)
-OPEN(open64)
-
-#define OPENAT(name)                                                          \
-  int name(int folder, const char *path, int flags, ...) {                    \
-    int (*real)(int, const char *, int, ...) = next(#name);                   \
-    va_list rest;                                                             \
-    va_start(rest, flags);                                                    \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;               \
-    va_end(rest);                                                             \
-    if (below(path) && fails((flags & O_CREAT) ? MAKES : READS, #name)) {     \
-      errno = error_number;                                                   \
-      return -1;                                                              \
-    }                                                                         \
-    return opened(real(folder, path, flags, mode), path);                     \
-  }
-OPENAT(openat)
-OPENAT(openat64)
 
 int close(int fd) {
   int (*real)(int) = next("close");

@@ -12,29 +12,21 @@
  *             Names are full paths.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MOST_FILES 4096
+#include "opens.h"
 
 static const char *directory;
 static int records = -1;
 static char *names[MOST_FILES];
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
-
-static void *next(const char *name) {
-  return dlsym(RTLD_NEXT, name);
-}
 
 __attribute__((constructor)) static void begin(void) {
   int (*real_open)(const char *, int, ...) = next("open");
@@ -49,7 +41,9 @@ static int below(const char *path) {
   return directory && path && strncmp(path, directory, strlen(directory)) == 0;
 }
 
-static int is_new(const char *path, int flags) {
+/* Whether the file comes into being. */
+static int opening(const char *path, int flags, const char *call) {
+  (void)call;
   return below(path) && (flags & O_CREAT) && access(path, F_OK) != 0;
 }
 
@@ -77,32 +71,6 @@ static int opened(int fd, const char *path, int flags, int new) {
   pthread_mutex_unlock(&order);
   return fd;
 }
-
-#define OPEN(name)                                                            \
-  int name(const char *path, int flags, ...) {                                \
-    int (*real)(const char *, int, ...) = next(#name);                        \
-    va_list rest;                                                             \
-    va_start(rest, flags);                                                    \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;               \
-    va_end(rest);                                                             \
-    int new = is_new(path, flags);                                            \
-    return opened(real(path, flags, mode), path, flags, new);                 \
-  }
-OPEN(open)
-OPEN(open64)
-
-#define OPENAT(name)                                                          \
-  int name(int folder, const char *path, int flags, ...) {                    \
-    int (*real)(int, const char *, int, ...) = next(#name);                   \
-    va_list rest;                                                             \
-    va_start(rest, flags);                                                    \
-    mode_t mode = (flags & O_CREAT) ? va_arg(rest, mode_t) : 0;               \
-    va_end(rest);                                                             \
-    int new = is_new(path, flags);                                            \
-    return opened(real(folder, path, flags, mode), path, flags, new);         \
-  }
-OPENAT(openat)
-OPENAT(openat64)
 
 int close(int fd) {
   int (*real)(int) = next("close");

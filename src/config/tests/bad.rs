@@ -94,6 +94,14 @@ fn wrong_types_and_ranges_are_all_found() {
     organization_id
       10:10: campaign.scopes: no scopes are listed (list those of the Developer Console, or remove the key)
     "##);
+    insta::assert_snapshot!(before("organization_id", &["read_back = \"61s\"", "read_back = 5"]), @r##"
+    read_back = "61s"
+    organization_id
+      10:13: campaign.read_back: this is not a time span, or one that is too long (a time span of at most 60 seconds, such as `2s`)
+    read_back = 5
+    organization_id
+      10:13: campaign.read_back: this is an integer, it must be a string (write it in double quotes)
+    "##);
     insta::assert_snapshot!(before("tenant", &["max_in_flight = 201\nrequests_per_5_minutes = 100001"]), @r##"
     max_in_flight = 201
     requests_per_5_minutes = 100001

@@ -1,6 +1,7 @@
 //! What loads, and what it becomes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -31,6 +32,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(campaign.url.0.as_str(), "https://mc.adobe.io/contoso");
     assert_eq!(campaign.ims_url.0.as_str(), "https://ims-na1.adobelogin.com/");
     assert_eq!((campaign.max_in_flight, campaign.requests_per_second), (8, 50));
+    assert_eq!(campaign.read_back, Duration::from_secs(5));
     assert_eq!(
         campaign.scopes.join(","),
         "AdobeID,openid,read_organizations,additional_info.projectedProductContext,campaign_sdk,campaign_config_server_general,deliverability_service_general"
@@ -198,6 +200,7 @@ fn the_annotated_example_loads_and_so_does_every_line_it_comments_out() {
         "scopes",
         "ims_url",
         "requests_per_second",
+        "read_back",
         "time_zone",
         "tracking",
         "picklists",
@@ -298,7 +301,7 @@ fn a_budget_of_a_day_has_a_share_for_opt_outs() {
 #[test]
 fn runs_may_be_spread() {
     let plain = loaded(&format!("{BASE}{TABLE}"));
-    assert_eq!(plain.daemon.jitter, std::time::Duration::ZERO);
+    assert_eq!(plain.daemon.jitter, Duration::ZERO);
     let spread = loaded(&with("[campaign]", "[daemon]\njitter = \"2s\"\n[campaign]"));
-    assert_eq!(spread.daemon.jitter, std::time::Duration::from_secs(2));
+    assert_eq!(spread.daemon.jitter, Duration::from_secs(2));
 }

@@ -10,13 +10,14 @@ mod write;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub(crate) use contact::Foreseen;
 
-use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, is_in_vain, verdict};
+use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, is_in_vain, rest, verdict};
 use crate::campaign;
 use crate::clock::Clock;
 use crate::dynamics::{Query, RecordWriter};
@@ -55,6 +56,8 @@ pub(crate) struct ConsentTarget {
     pub(crate) direction: Direction,
     /// How strictly a lead is proven.
     pub(crate) mode: Mode,
+    /// How long a contact rests whose write may be applied yet.
+    pub(crate) read_back: Duration,
 }
 
 impl ConsentTarget {
@@ -276,11 +279,13 @@ impl Shared {
                     attempts = counted;
                     // Somebody wrote the contact meanwhile: look at once.
                     if failure.outcome != Outcome::VersionConflict {
-                        let wait = wait / 2 + self.clock.jitter(wait / 2);
+                        let in_doubt = failure.outcome.may_be_applied();
+                        let jitter = |part| self.clock.jitter(part);
+                        let rest = rest(wait, in_doubt, self.target.read_back, jitter);
                         tokio::select! {
                             biased;
                             () = self.stop.requested() => {}
-                            () = self.clock.sleep(wait) => {}
+                            () = self.clock.sleep(rest) => {}
                         }
                     }
                     if self.stop.is_requested() {
