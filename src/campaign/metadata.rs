@@ -60,8 +60,8 @@ impl Reader {
                 Err(failure) => return Err(failure),
             }
         }
-        // Where no root says that it is missing, something else is wrong.
-        if refused.iter().all(|failure| failure.outcome != Outcome::Missing)
+        // Where no root says "not found", something else is wrong.
+        if refused.iter().all(|failure| failure.status != Some(404))
             && let Some(failure) = refused.pop()
         {
             return Err(failure);

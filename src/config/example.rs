@@ -153,7 +153,7 @@ fn campaign(example: &Example) -> String {
          {ims}\n\
          # max_in_flight = 8               # requests at one time, 1 to 200\n\
          # requests_per_second = 50        # 1 to 10000\n\
-         # read_back = \"5s\"               # before a write without an answer is looked up\n\
+         # read_back = \"5s\"                # before a write without an answer is looked up\n\
          # As in [dynamics].\n\
          # requests_per_day = 100000\n\
          # optout_share = 10\n",

@@ -146,23 +146,26 @@ fn bomb(bytes: u64) -> Reply {
     Reply::new(StatusCode::OK, "application/json", out).with("content-encoding", "gzip")
 }
 
-/// Remembers the last row of each list, for rows that come twice.
+/// Remembers the last row of each read, for rows that come twice.
 #[derive(Debug, Default)]
 pub(crate) struct LastRows(Mutex<HashMap<String, Bytes>>);
 
 impl LastRows {
-    /// Keeps the last row of this reply.
-    pub(crate) fn keep(&self, path: &str, reply: &Reply) {
-        if let Some(marks) = &reply.marks {
-            let row =
-                Bytes::copy_from_slice(reply.body.get(marks.last.clone()).unwrap_or_default());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), row);
-        }
+    /// Keeps the last row of this page; gives back that of the page before.
+    pub(crate) fn keep(&self, call: &Call, reply: &Reply) -> Option<Bytes> {
+        let row = reply.body.get(reply.marks.as_ref()?.last.clone())?;
+        let (read, row) = (read_of(call), Bytes::copy_from_slice(row));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(read, row)
     }
+}
 
-    fn of(&self, path: &str) -> Option<Bytes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
-    }
+/// Where a page of a read tells where it begins.
+const PLACES: [&str; 2] = ["skiptoken", "_lineStart"];
+
+/// The read that a page belongs to.
+fn read_of(call: &Call) -> String {
+    let asked = call.raw_query.split('&').filter(|it| !PLACES.iter().any(|at| it.contains(at)));
+    format!("{}?{}", call.path, asked.collect::<Vec<_>>().join("&"))
 }
 
 /// Changes a real reply the way the fault says.
@@ -200,9 +203,10 @@ fn duplicate(call: &Call, mut reply: Reply, last: &LastRows) -> Reply {
     let Some(marks) = reply.marks.clone() else {
         return reply;
     };
+    let before = last.keep(call, &reply);
     let first = reply.body.slice(marks.first);
-    let continues = ["skiptoken", "_lineStart"].iter().any(|it| call.raw_query.contains(it));
-    let row = last.of(&call.path).filter(|_| continues).unwrap_or(first);
+    let continues = PLACES.iter().any(|it| call.raw_query.contains(it));
+    let row = before.filter(|_| continues).unwrap_or(first);
     let (head, tail) = reply.body.split_at(marks.start);
     let mut body = Vec::with_capacity(reply.body.len() + row.len() + 1);
     body.extend_from_slice(head);

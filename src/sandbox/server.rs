@@ -245,7 +245,7 @@ impl Shared {
             None => reply,
         };
         if self.restless.load(Ordering::Relaxed) > 0 {
-            self.last_rows.keep(&call.path, &reply);
+            self.last_rows.keep(call, &reply);
         }
         if fault == Some(&Fault::CutAfter) || reply.lost {
             return Sending::Lost(reply);

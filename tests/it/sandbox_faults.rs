@@ -171,6 +171,16 @@ async fn pages_can_be_empty_repeat_a_row_or_lead_abroad() {
     let second = world.get(first["@odata.nextLink"].as_str().unwrap(), prefer).await.json();
     assert_eq!(second["value"][0], first["value"][1], "the last row of a page comes again");
     assert_eq!(second["value"].as_array().unwrap().len(), 3);
+    // Also where the page before had one twice, and never one of another read.
+    let each = FaultRule::always(Fault::DuplicateRows);
+    world.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![each] });
+    for columns in ["lastname", "firstname"] {
+        let read = format!("contacts?$select={columns}");
+        let first = world.get(&read, prefer).await.json();
+        assert_eq!(first["value"][0], first["value"][1]);
+        let second = world.get(first["@odata.nextLink"].as_str().unwrap(), prefer).await.json();
+        assert_eq!(second["value"][0], first["value"][2]);
+    }
 
     world.sandbox.set_faults(once(
         System::Dynamics,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::words::{kind_word, time_of};
-use super::xdm::flag;
 use super::*;
 use crate::model::{EmailEvent, EventKind};
 
@@ -286,29 +285,6 @@ fn an_event_that_is_not_recognised_is_told_by_kind_and_id() {
     let event = json!({ "eventid": "7", "k": "sent" });
     assert_eq!(pointed.told_name(&event).as_deref(), Some("4:sent:7"));
     assert_eq!(pointed.told_name(&bare), None);
-}
-
-#[test]
-fn a_switch_is_read_as_a_boolean_a_number_or_a_word() {
-    for (value, expected) in [
-        (json!(true), Some(true)),
-        (json!(false), Some(false)),
-        (json!(1), Some(true)),
-        (json!(0.5), Some(true)),
-        (json!(0), Some(false)),
-        (json!(-1), Some(false)),
-        (json!(" TRUE "), Some(true)),
-        (json!("1"), Some(true)),
-        (json!("yes"), Some(true)),
-        (json!("False"), Some(false)),
-        (json!("0"), Some(false)),
-        (json!("no"), Some(false)),
-        (json!("maybe"), None),
-        (json!(null), None),
-        (json!([true]), None),
-    ] {
-        assert_eq!(flag(&value), expected, "{value}");
-    }
 }
 
 #[test]

@@ -185,3 +185,33 @@ pub(super) fn word(value: &Value) -> Option<String> {
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_switch_is_read_as_a_boolean_a_number_or_a_word() {
+        for (value, expected) in [
+            (json!(true), Some(true)),
+            (json!(false), Some(false)),
+            (json!(1), Some(true)),
+            (json!(0.5), Some(true)),
+            (json!(0), Some(false)),
+            (json!(-1), Some(false)),
+            (json!(" TRUE "), Some(true)),
+            (json!("1"), Some(true)),
+            (json!("yes"), Some(true)),
+            (json!("False"), Some(false)),
+            (json!("0"), Some(false)),
+            (json!("no"), Some(false)),
+            (json!("maybe"), None),
+            (json!(null), None),
+            (json!([true]), None),
+        ] {
+            assert_eq!(flag(&value), expected, "{value}");
+        }
+    }
+}

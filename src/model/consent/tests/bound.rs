@@ -57,7 +57,7 @@ fn a_side_has_the_time_and_the_version_of_its_row() {
     let side = pair(false).dynamics_side(&timed).unwrap();
     assert_eq!((side.modified, side.version), (Some(at()), Some(RowVersion(3))));
     assert_eq!(BoundPair::silent(&timed, false).modified, Some(at()));
-    for unreadable in [row(&[no.clone()]), row(&[no, ("modifiedon", Value::Null)])] {
+    for unreadable in [row(std::slice::from_ref(&no)), row(&[no, ("modifiedon", Value::Null)])] {
         assert_eq!(modified(&unreadable), None);
         assert_eq!(pair(false).dynamics_side(&unreadable).unwrap().modified, None);
     }
