@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::campaign::Listed;
 use crate::model::{FieldName, RecordId};
+use crate::store::consent::FlagRow;
 use crate::store::{Leased, Store, StoreError};
 
 use super::target::Flags;
@@ -62,10 +63,37 @@ impl Parting {
     /// The flags of a new profile, as Campaign names them: those that the ledger
     /// keeps for it.
     pub(super) fn of_new<'a>(&'a self, leased: &'a Leased) -> impl Iterator<Item = Arc<str>> + 'a {
-        let kept = leased.flags.iter().filter(|row| row.marks_new_profile(self.flags.direction));
-        kept.filter_map(|row| {
+        self.named(leased, |row| row.marks_new_profile(self.flags.direction))
+    }
+
+    /// Those of which the opt-out flow has heard from Dynamics, perhaps since the
+    /// record was decided on.
+    pub(super) fn of_dynamics<'a>(
+        &'a self,
+        leased: &'a Leased,
+    ) -> impl Iterator<Item = Arc<str>> + 'a {
+        self.named(leased, |row| row.dynamics_marks_new_profile(self.flags.direction))
+    }
+
+    fn named<'a>(
+        &'a self,
+        leased: &'a Leased,
+        is_such: impl Fn(&FlagRow) -> bool + 'a,
+    ) -> impl Iterator<Item = Arc<str>> + 'a {
+        leased.flags.iter().filter(move |row| is_such(row)).filter_map(|row| {
             let pair = self.flags.pairs.iter().find(|it| it.pair.flag == row.flag)?;
             Some(pair.wire.as_str().into())
         })
     }
+}
+
+/// Each once, in order.
+pub(super) fn without_twins(names: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+    let mut kept = Vec::new();
+    for name in names {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
 }

@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 use super::parents::{Call, Turns};
-use super::parting::Parting;
+use super::parting::{Parting, without_twins};
 use super::paths::Paths;
 
 /// Where the records of one table go.
@@ -137,9 +137,17 @@ impl Errand<'_> {
     /// The profile has those of these flags that Dynamics has.
     fn agrees_on(&self, has: impl Fn(&str) -> bool) {
         let Some(parting) = &self.here.parting else { return };
-        let both = self.leased.payload.opt_outs.iter().map(|name| &**name).filter(|name| has(name));
+        let said = self.said_in_dynamics();
+        let both = said.iter().map(|name| &**name).filter(|name| has(name));
         let flags = parting.flags_of(both).collect();
         self.learned().opted_out = flags;
+    }
+
+    /// The flags that Dynamics has: as the record was read, and as the opt-out flow
+    /// has heard.
+    fn said_in_dynamics(&self) -> Vec<Arc<str>> {
+        let heard = self.here.parting.iter().flat_map(|it| it.of_dynamics(self.leased));
+        without_twins(self.leased.payload.opt_outs.iter().cloned().chain(heard))
     }
 
     /// The profile that an attempt of ours may have made has these flags: those
@@ -297,13 +305,8 @@ impl Errand<'_> {
 
     /// The flags with which a profile is made: Dynamics' and those that are kept.
     fn opt_outs_of_new(&self) -> Vec<Arc<str>> {
-        let mut names = self.leased.payload.opt_outs.clone();
-        for name in self.here.parting.iter().flat_map(|it| it.of_new(self.leased)) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        let kept = self.here.parting.iter().flat_map(|it| it.of_new(self.leased));
+        without_twins(self.said_in_dynamics().into_iter().chain(kept))
     }
 
     async fn delete(&self) -> Result<(), Trouble> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::optout::{CONTACT, flags, settle, world};
-use crate::support::{World, on_writes, status};
+use crate::support::{World, on_pages, on_writes, status};
 
 const OUT_BY_MAIL: [[bool; 2]; 2] = [[true, false], [true, false]];
 
@@ -171,4 +171,27 @@ fn a_flag_that_was_seen_before_its_profile_was_made_with_it_is_cleared_there_too
     world.change(id, &json!({ "donotbulkemail": false }));
     settle(&world);
     assert_eq!(flags(&world, id), [[false, false], [false, false]]);
+}
+
+#[test]
+fn a_no_that_was_heard_while_a_creation_waited_is_in_it() {
+    for direction in ["bidirectional", "dynamics-to-campaign"] {
+        let world = world(direction, "");
+        world.synced();
+        let id = world.add(&json!({ "lastname": "Sancho", "donotbulkemail": false }));
+        world.play(on_writes("POST", status(503)));
+        assert_eq!(world.sync_for("1").code, 4, "{direction}: its profile cannot be made yet");
+        world.change(id, &json!({ "donotbulkemail": true, "donotphone": false }));
+        settle(&world);
+        // The profile is made of what was read before: nothing can be read now.
+        world.play(on_pages(status(503)));
+        assert_eq!(world.sync_for("1").code, 4, "{direction}");
+        assert_eq!(flags(&world, id), OUT_BY_MAIL, "{direction}: from its first moment");
+        world.calm();
+        world.synced();
+        settle(&world);
+        world.forget();
+        settle(&world);
+        assert_eq!(world.verbs(), [""; 0], "{direction}: both agree");
+    }
 }

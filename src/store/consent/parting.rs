@@ -116,9 +116,12 @@ impl Work<'_> {
 }
 
 /// Whether a no of the profile was seen and is settled: both sides say so, or
-/// Dynamics has changed its mind since, in a direction in which that stays.
+/// Dynamics has changed its mind since, in a direction in which that stays. One that
+/// was said again since both agreed, and was given up, is not.
 fn is_settled(row: &FlagRow) -> bool {
-    let agreed = row.agreement.is_some_and(|agreement| agreement.campaign.opted_out);
+    let agreed = row.agreement.is_some_and(|agreement| {
+        agreement.campaign.opted_out && !is_newer(row.campaign, agreement.campaign)
+    });
     row.state == FlagState::Settled && row.campaign.opted_out && (row.dynamics || agreed)
 }
 
@@ -135,5 +138,11 @@ impl FlagRow {
     pub(crate) fn marks_new_profile(&self, direction: Direction) -> bool {
         let without_dynamics = direction == Direction::CampaignToDynamics;
         self.merged || (without_dynamics && self.campaign.opted_out)
+    }
+
+    /// Whether it begins so because Dynamics has said no, as far as the ledger knows;
+    /// where it has said yes since, the opt-out flow is yet to read that.
+    pub(crate) fn dynamics_marks_new_profile(&self, direction: Direction) -> bool {
+        direction != Direction::CampaignToDynamics && self.dynamics
     }
 }
