@@ -1,5 +1,6 @@
 //! Clients of both systems, from the configuration.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub(super) struct Lasting {
     pub(super) meters: Meters,
     /// Which cursors were told to be old.
     pub(super) aging: Told,
+    /// Whether the opt-out flow has read all contacts' changes once.
+    pub(super) has_read_flags: Arc<AtomicBool>,
     /// Held by the comparison that was asked for and runs.
     pub(super) comparing: Arc<tokio::sync::Mutex<()>>,
     /// Clients of systems that are elsewhere now, as long as they are to be left
@@ -89,6 +92,7 @@ impl Lasting {
         Self {
             meters: Meters::new(clock),
             aging: Told::default(),
+            has_read_flags: Arc::default(),
             comparing: Arc::default(),
             former: Arc::default(),
             transport: None,

@@ -225,6 +225,7 @@ impl App {
             tally: tally.clone(),
             source,
             files: self.flag_files(settings),
+            has_read: self.lasting.has_read_flags.clone(),
         }
     }
 

@@ -80,6 +80,21 @@ fn a_merge_counts_once_however_often_the_loser_is_read() {
     assert_eq!(email(&world, ids[0]), (false, false), "the merge has counted");
 }
 
+#[test]
+fn a_merged_contacts_profile_is_asked_where_campaigns_clock_was_set_back() {
+    let (world, ids) = both_ways(3);
+    in_campaign(&world, ids[1], true, Some(ago(0)));
+    settle(&world);
+    world.sandbox.set_clock_offset(System::Campaign, -3_600_000);
+    in_campaign(&world, ids[1], false, Some(world.sandbox.now(System::Campaign)));
+    in_dynamics(&world, ids[1], true, ago(0));
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (true, true), "the no counts for the survivor");
+    assert_eq!(email(&world, ids[1]), (true, true), "and stands for itself");
+    silent(&world, "after it");
+}
+
 /// An opt-out that Campaign refused to take.
 fn given_up(world: &World, id: Uuid) {
     world.play(FaultRule {

@@ -2,6 +2,7 @@
 
 use cdsync::sandbox::{System, Variants};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, decided, email, in_campaign, in_dynamics, passed, reasons,
@@ -14,7 +15,7 @@ const TWO: &str = r#"pairs = [
   { dynamics = "donotphone", campaign = "blackListPhone" },
 ]"#;
 
-fn phone(world: &World, id: uuid::Uuid) -> (bool, bool) {
+fn phone(world: &World, id: Uuid) -> (bool, bool) {
     let contact = world.sandbox.dynamics().get("contact", id).unwrap();
     (contact["donotphone"] == true, world.profile(id)["blackListPhone"] == true)
 }
@@ -153,6 +154,34 @@ fn an_older_store_knows_less_and_lifts_less() {
     assert_eq!(email(&world, ids[0]), (true, true));
     assert_eq!(reasons(&world, ids[0]).last().unwrap(), "dynamics-newer");
     silent(&world, "an older store");
+}
+
+#[test]
+fn a_flag_that_was_cleared_and_set_again_behind_an_older_store_is_set_in_campaign() {
+    for expired in [false, true] {
+        let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{BULK}"), 3);
+        in_dynamics(&world, ids[0], true, ago(5000));
+        in_dynamics(&world, ids[1], true, ago(5000));
+        settle(&world);
+        std::fs::copy(world.path("store.db"), world.path("backup.db")).unwrap();
+        // Dynamics' clock was set back, too.
+        in_dynamics(&world, ids[0], false, ago(7000));
+        settle(&world);
+        assert_eq!(email(&world, ids[0]), (false, false));
+        in_dynamics(&world, ids[0], true, ago(6000));
+        world.lose_store();
+        std::fs::copy(world.path("backup.db"), world.path("store.db")).unwrap();
+        if expired {
+            world.sandbox.dynamics().expire_tokens();
+        }
+        world.forget();
+        settle(&world);
+        assert_eq!(email(&world, ids[0]), (true, true), "expired: {expired}");
+        let asked = world.sandbox.requests().entries();
+        let looked = |id: &Uuid| asked.iter().any(|it| it.path.contains(&format!("({id})")));
+        assert!(looked(&ids[0]) && !looked(&ids[1]), "who did not change is not looked at");
+        silent(&world, "an older store");
+    }
 }
 
 #[test]

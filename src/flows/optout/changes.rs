@@ -1,5 +1,7 @@
 //! What Dynamics says of its contacts: all of them at first, then what changed.
 
+use std::sync::atomic::Ordering;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,11 +12,36 @@ use crate::dynamics::{Failure, Outcome, Page};
 use crate::flows::full_read::CATCH_UP_MARGIN;
 use crate::flows::page_watch::PageWatch;
 use crate::flows::steps::link_refused;
-use crate::model::{Change, Flow, RecordId, SourceRow, Value};
+use crate::model::consent::Direction;
+use crate::model::{Change, Flow, RecordId, RowVersion, SourceRow, Value};
+use crate::store::StoreError;
 use crate::telemetry::CursorExpired;
 
 /// The name of the position in the store.
 const SOURCE: &str = "dynamics";
+
+/// The name of the newest version that was read before the reading ended.
+const NEWEST: &str = "dynamics-version";
+
+/// Which rows the ledger may lack something about. A process that has not read to
+/// the end yet may have begun with an older store: what changed since that was
+/// made may have been carried, and more than once. Versions tell, not times: a
+/// clock may be set.
+#[derive(Debug)]
+struct Doubts {
+    /// Whether any row is in doubt.
+    any: bool,
+    /// The newest version before this reading.
+    known: Option<RowVersion>,
+    newest: Option<RowVersion>,
+}
+
+impl Doubts {
+    fn about(&mut self, row: &SourceRow) -> bool {
+        self.newest = self.newest.max(row.version);
+        self.any && (row.version.is_none() || row.version > self.known)
+    }
+}
 
 /// Where the reading of Dynamics stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,6 +89,7 @@ impl OptoutIntake {
         if matches!(position, Position::Full { next: Some(_), started: None, .. }) {
             position = self.all();
         }
+        let mut doubts = self.doubts().await?;
         let mut resumed = position.is_midway();
         let mut watch = PageWatch::default();
         loop {
@@ -77,17 +105,35 @@ impl OptoutIntake {
             if let Some(link) = &page.next {
                 watch.link((0, 0), link).map_err(|text| self.dynamics.endless(&text))?;
             }
-            let mut told: Vec<_> = page.changes.iter().map(|it| self.contact(it)).collect();
+            let told = page.changes.iter().map(|it| self.contact(it, &mut doubts));
+            let mut told: Vec<_> = told.collect();
             deletions_first(&mut told);
             let reading = position.reading(page.next.is_none());
             self.commit(SOURCE, &next, told, Some(reading)).await?;
             // Within pages that an earlier pass had asked for; what came since is
             // still to be asked for.
             if done && !std::mem::take(&mut resumed) {
-                return Ok(());
+                return self.has_read_all(&doubts).await;
             }
             position = next;
         }
+    }
+
+    /// Towards Dynamics no row is in doubt: there Campaign tells what it holds.
+    async fn doubts(&self) -> Result<Doubts, StoreError> {
+        let known = self.cursor(NEWEST).await?.map(RowVersion);
+        let alone = self.source.direction == Direction::DynamicsToCampaign;
+        let any = alone && !self.has_read.load(Ordering::Relaxed);
+        Ok(Doubts { any, known, newest: known })
+    }
+
+    async fn has_read_all(&self, doubts: &Doubts) -> Result<(), OptoutError> {
+        if let Some(RowVersion(newest)) = doubts.newest {
+            let newest = newest.to_string();
+            self.store.call(move |work| work.set_consent_cursor(NEWEST, &newest)).await?;
+        }
+        self.has_read.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// All contacts from the beginning. Any number that no other read has.
@@ -163,7 +209,7 @@ impl OptoutIntake {
         }
     }
 
-    fn contact(&self, change: &Change) -> Told {
+    fn contact(&self, change: &Change, doubts: &mut Doubts) -> Told {
         let row = match change {
             Change::Upsert(row) => row,
             // Nothing can be written to it; what is open ends when it is read.
@@ -171,9 +217,10 @@ impl OptoutIntake {
         };
         let seen = self.source.addresses.seen(row);
         let values = self.source.pairs.iter().map(|pair| pair.opted_out(row)).collect();
+        let doubt = doubts.about(row);
         match merged_into(row) {
             Some(into) => Told::Merged { contact: row.id, into, values, seen },
-            None => Told::Contact { contact: row.id, values, seen },
+            None => Told::Contact { contact: row.id, values, seen, doubt },
         }
     }
 }

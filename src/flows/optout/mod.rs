@@ -6,8 +6,10 @@ mod addresses;
 mod changes;
 mod files;
 mod listing;
+mod taking;
 
-use self::addresses::{Reading, Seen, look_up};
+use self::addresses::Reading;
+use self::taking::{Taking, Told};
 
 pub(crate) use self::addresses::AddressBook;
 pub(crate) use self::files::FileSource;
@@ -15,6 +17,7 @@ pub(crate) use crate::flows::egress_files::FileReport;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,12 +25,10 @@ use serde::de::DeserializeOwned;
 use crate::campaign::{self, Failure, Listed};
 use crate::clock::Clock;
 use crate::dynamics::{self, Query};
-use crate::flows::inventory::canonical_key;
 use crate::mapping::Compiled;
-use crate::model::consent::{BoundPair, CampaignSide, Direction};
-use crate::model::{FieldName, RecordId, ResourceSchema, TableName, Tally, TallyDelta};
-use crate::store::consent::Hinted;
-use crate::store::{Store, StoreError, Work};
+use crate::model::consent::{BoundPair, Direction};
+use crate::model::{FieldName, ResourceSchema, TableName, Tally};
+use crate::store::{Store, StoreError};
 use crate::telemetry::OptoutRecreated;
 
 /// What the flow reads, and how.
@@ -111,6 +112,9 @@ pub(crate) struct OptoutIntake {
     pub(crate) source: OptoutSource,
     /// Campaign's exports, where they are read.
     pub(crate) files: Option<FileSource>,
+    /// Whether the contacts were read to their end since the process began; until
+    /// then its store may be an older one that was put back.
+    pub(crate) has_read: Arc<AtomicBool>,
 }
 
 impl OptoutIntake {
@@ -207,194 +211,5 @@ fn remote(read: Result<(), OptoutError>) -> Result<Option<Failure>, OptoutError>
         Ok(()) => Ok(None),
         Err(OptoutError::Remote(failure)) => Ok(Some(failure)),
         Err(error @ OptoutError::Store(_)) => Err(error),
-    }
-}
-
-/// What one row of a source says.
-enum Told {
-    /// A contact of Dynamics, with one value per pair where the row has it.
-    Contact { contact: RecordId, values: Vec<Option<bool>>, seen: Seen },
-    /// A contact that was merged into another.
-    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>>, seen: Seen },
-    /// A contact that was deleted.
-    Gone { contact: RecordId },
-    /// A profile of Campaign, by its key, with one side per pair.
-    Profile { contact: Option<RecordId>, key: String, sides: Vec<Option<CampaignSide>> },
-    /// Somebody the flow does not know.
-    Nobody,
-}
-
-/// Puts what rows say into the ledger.
-struct Taking<'s> {
-    of: &'s OptoutSource,
-    /// The full read that the rows belong to.
-    reading: i64,
-    pub(super) delta: TallyDelta,
-    /// Contacts that came back under another id.
-    recreated: Vec<OptoutRecreated>,
-}
-
-impl<'s> Taking<'s> {
-    pub(super) fn of(of: &'s OptoutSource, reading: i64) -> Self {
-        Self { of, reading, delta: TallyDelta::default(), recreated: Vec::new() }
-    }
-
-    /// One row, told by this source.
-    pub(super) fn take(
-        &mut self,
-        work: &mut Work<'_>,
-        told: Told,
-        source: &str,
-    ) -> Result<(), StoreError> {
-        self.delta.read += 1;
-        let (contact, was_open, due) = match told {
-            Told::Nobody => {
-                self.delta.filtered += 1;
-                return Ok(());
-            }
-            Told::Contact { contact, values, seen } => {
-                let was_open = work.contact_open(contact)?;
-                let due = self.contact(work, (contact, &values, &seen), source)?;
-                (contact, was_open, due)
-            }
-            Told::Gone { contact } => {
-                work.contact_gone(contact)?;
-                (contact, work.contact_open(contact)?, false)
-            }
-            Told::Merged { contact, into, values, seen } => {
-                let loser_was_open = work.contact_open(contact)?;
-                work.note_merge(contact, into)?;
-                let into = work.survivor_of(contact)?.unwrap_or(into);
-                let was_open = work.contact_open(into)?;
-                let due = self.merged(work, (contact, &values, &seen), into)?;
-                self.closed(work, contact, loser_was_open)?;
-                if !loser_was_open && work.contact_open(contact)? {
-                    // The row is about both of them.
-                    self.delta.read += 1;
-                }
-                (into, was_open, due)
-            }
-            Told::Profile { contact, key, sides } => {
-                let contact = match contact {
-                    Some(contact) => Some(contact),
-                    None => work.record_of_key(self.of.table(), &canonical_key(&key))?,
-                };
-                let Some(contact) = contact else {
-                    self.delta.filtered += 1;
-                    return Ok(());
-                };
-                self.profile(work, (contact, sides), source)?
-            }
-        };
-        // A contact counts once, when it is settled.
-        if was_open || !due || !work.contact_open(contact)? {
-            self.delta.unchanged += 1;
-        }
-        Ok(())
-    }
-
-    /// Counts a contact that was read before and waited, where another takes its
-    /// place: nobody else will count it.
-    fn closed(
-        &mut self,
-        work: &Work<'_>,
-        contact: RecordId,
-        was_open: bool,
-    ) -> Result<(), StoreError> {
-        if was_open && !work.contact_open(contact)? {
-            self.delta.unchanged += 1;
-        }
-        Ok(())
-    }
-
-    /// Whether something is to be looked at.
-    fn contact(
-        &mut self,
-        work: &mut Work<'_>,
-        (contact, values, seen): (RecordId, &[Option<bool>], &Seen),
-        source: &str,
-    ) -> Result<bool, StoreError> {
-        work.forget_merge(contact)?;
-        let about = (&self.of.addresses, self.of.table(), &*self.of.pairs);
-        let recreated = look_up(work, about, (contact, values, seen), self.reading)?;
-        let mut due = recreated.iter().any(|it| it.opted_out);
-        if self.of.direction != Direction::CampaignToDynamics {
-            let told = self.of.pairs.iter().zip(values).filter(|(_, it)| **it == Some(false));
-            let flags: Vec<_> = told.map(|(pair, _)| &pair.pair.flag).collect();
-            work.clears_before_creation(self.of.table(), contact, &flags, source)?;
-        }
-        for (pair, value) in self.of.pairs.iter().zip(values) {
-            let Some(value) = *value else { continue };
-            due |= work.hint_dynamics(contact, &pair.pair.flag, value, source)? == Hinted::Due;
-        }
-        self.recreated.extend(recreated);
-        Ok(due)
-    }
-
-    /// Whose the profile's flags are: the contact's, or the survivor's where a
-    /// no of a merged contact counts for that now. Whether anything was open
-    /// about it, and is to be looked at.
-    fn profile(
-        &mut self,
-        work: &mut Work<'_>,
-        (contact, sides): (RecordId, Vec<Option<CampaignSide>>),
-        source: &str,
-    ) -> Result<(RecordId, bool, bool), StoreError> {
-        let survivor = work.survivor_of(contact)?;
-        let was_open = work.contact_open(contact)?;
-        let survivor_was_open = survivor.map_or(Ok(false), |it| work.contact_open(it))?;
-        let (mut due, mut counts) = (false, Vec::new());
-        for (pair, side) in self.of.pairs.iter().zip(sides) {
-            let Some(side) = side else { continue };
-            let flag = &pair.pair.flag;
-            let said_no = |work: &Work<'_>| {
-                Ok::<_, StoreError>(
-                    work.flag(contact, flag)?.is_some_and(|it| it.campaign.opted_out),
-                )
-            };
-            let before = survivor.is_some() && said_no(work)?;
-            due |= work.hint_campaign(contact, flag, side, source)? == Hinted::Due;
-            if let Some(survivor) = survivor
-                && said_no(work)?
-                && work.count_merged(contact, survivor, flag, !before)?
-            {
-                counts.push(flag);
-            }
-        }
-        match survivor {
-            Some(survivor) if !counts.is_empty() => {
-                // Another flag of the loser may still be to be looked at.
-                counts.into_iter().try_for_each(|flag| work.settle_as_it_is(contact, flag))?;
-                self.closed(work, contact, was_open)?;
-                if !was_open && work.contact_open(contact)? {
-                    self.delta.read += 1;
-                }
-                Ok((survivor, survivor_was_open, true))
-            }
-            Some(_) | None => Ok((contact, was_open, due)),
-        }
-    }
-
-    /// Whether the loser's no counts for the survivor, and did not yet.
-    fn merged(
-        &mut self,
-        work: &mut Work<'_>,
-        (contact, values, seen): (RecordId, &[Option<bool>], &Seen),
-        into: RecordId,
-    ) -> Result<bool, StoreError> {
-        if let Some(address) = &seen.address {
-            let print = work.address_print(address);
-            work.note_address(contact, print, self.reading)?;
-        }
-        let mut due = false;
-        for (pair, value) in self.of.pairs.iter().zip(values) {
-            let known = work.flag(contact, &pair.pair.flag)?;
-            let said_no = *value == Some(true)
-                || known.is_some_and(|row| row.dynamics || row.campaign.opted_out || row.merged);
-            if said_no && work.merge_flag(contact, into, &pair.pair.flag, *value == Some(true))? {
-                due = true;
-            }
-        }
-        Ok(due)
     }
 }

@@ -300,6 +300,28 @@ impl Work<'_> {
         Ok(true)
     }
 
+    /// The ledger may lack what was written: of an opt-out that both
+    /// sides had, Campaign is asked whether it still has it. What was given up waits
+    /// for a person.
+    pub(crate) fn doubt_both(
+        &mut self,
+        contact: RecordId,
+        flag: &FieldName,
+    ) -> Result<Hinted, StoreError> {
+        let Some(known) = self.flag(contact, flag)? else { return Ok(Hinted::Same) };
+        let both = known.dynamics && known.campaign.opted_out;
+        if !both || known.state != FlagState::Settled || self.is_given_up(contact)? {
+            return Ok(as_it_was(&known));
+        }
+        self.set_flag(&due(known))?;
+        Ok(Hinted::Due)
+    }
+
+    fn is_given_up(&self, contact: RecordId) -> Result<bool, StoreError> {
+        let letters = self.dead_letters_of(contact)?;
+        Ok(letters.iter().any(|letter| letter.flow == Flow::Optout))
+    }
+
     /// Campaign holds what it held. A difference that was never settled, because
     /// there was no profile, can be now; one that was given up waits for a
     /// person.
@@ -307,8 +329,7 @@ impl Work<'_> {
         if known.state != FlagState::Settled || !known.differs() {
             return Ok(as_it_was(&known));
         }
-        let letters = self.dead_letters_of(known.contact)?;
-        if letters.iter().any(|letter| letter.flow == Flow::Optout) {
+        if self.is_given_up(known.contact)? {
             return Ok(Hinted::Same);
         }
         let told_by = told_by.to_owned();
