@@ -1,27 +1,25 @@
 //! The loop: takes waiting decisions, keeps a bounded number of them on the
 //! way, and settles what comes back in groups.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 use crate::campaign::{Failure, Outcome};
-use crate::clock::{Clock, Monotonic};
+use crate::clock::Clock;
 use crate::model::{Flow, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 
-use super::evidence::{Mark, Seen};
 use super::parents::Turns;
-use super::parked::Parked;
 use super::parting::Parting;
 use super::paths::Paths;
 use super::policy::{Verdict, is_in_vain, rest, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
 use super::settle::{Attempt, End, Kinship, settle};
+use super::state::{Joined, Loop};
 use super::target::{DrainReport, Target};
 
 /// Attempts that are settled in one transaction, at most.
@@ -45,23 +43,6 @@ pub(crate) struct Delivery {
     work_ready: Arc<Notify>,
     settled: Arc<Notify>,
     stop: Stop,
-}
-
-/// A task of the loop that has ended.
-type Joined = Result<(Leased, Result<Delivered, Trouble>), tokio::task::JoinError>;
-
-/// What the loop remembers between its turns.
-#[derive(Default)]
-struct Loop {
-    active: JoinSet<(Leased, Result<Delivered, Trouble>)>,
-    /// Leased rows that wait for their next attempt.
-    waiting: BTreeSet<(Monotonic, i64)>,
-    seen: Seen,
-    /// The last failure of each row that may be tried again.
-    marks: HashMap<i64, Mark>,
-    stopped_tables: HashSet<TableName>,
-    parked: Parked,
-    report: DrainReport,
 }
 
 impl Delivery {
@@ -130,7 +111,7 @@ impl Delivery {
     ) -> Result<DrainReport, StoreError> {
         // An earlier pass of this process may have been dropped.
         self.store.call(|work| work.recover_writes().map(drop)).await?;
-        let mut state = Loop::default();
+        let mut state = Loop::new(self.clock.monotonic());
         loop {
             // Asked before the store is: what is added later shows as work.
             let last = finished();
@@ -169,10 +150,15 @@ impl Delivery {
         let flow = self.flow;
         let leased = self.store.call(move |work| work.lease(flow, room)).await?;
         let took = leased.len();
+        // What an earlier pass had sent, or a process that died, may be carried out
+        // yet: when it went out is not known.
+        let (now, look) = (self.clock.monotonic(), state.began.plus(self.read_back));
         for leased in leased {
             if state.stopped_tables.contains(&leased.table) || !self.routes.lead_from(&leased.table)
             {
                 state.park(leased);
+            } else if leased.uncertain && now < look {
+                state.waiting.insert((look, leased.id));
             } else {
                 self.begin(state, leased);
             }
@@ -380,14 +366,5 @@ impl Delivery {
             }
         }
         Ok(())
-    }
-}
-
-impl Loop {
-    fn park(&mut self, leased: Leased) {
-        self.parked.add(leased.id);
-        if !self.report.failed.contains(&leased.table) {
-            self.report.failed.push(leased.table);
-        }
     }
 }

@@ -16,6 +16,7 @@ mod paths;
 mod policy;
 mod send;
 mod settle;
+mod state;
 mod target;
 
 pub(crate) use activities::{ActivityDelivery, ActivitySettings};

@@ -15,13 +15,10 @@ use crate::app::{App, Came, PassEnd, PassOptions, PassReport, Requests, sync};
 use crate::daemon::{Desk, Hand, Simulated};
 use crate::failpoint;
 use crate::model::{Flow, Stop};
-use crate::sandbox::Fault;
 use crate::store::{Mode, Store, StoreError};
 
 /// Passes in peace until all must have arrived.
 const SETTLING: usize = 12;
-/// Seconds after which all is carried out that the gateway gave up on.
-const LATEST: u64 = 5;
 /// As long as a pass may stand still.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -94,10 +91,6 @@ impl World<'_> {
             }
             self.trouble(number as u64, round);
             self.round(round).await?;
-            if round.faults.iter().any(|rule| matches!(rule.fault, Fault::Late { .. })) {
-                // A program that begins looks at once.
-                self.rest(LATEST).await;
-            }
             self.unbroken()?;
             self.back_up();
         }

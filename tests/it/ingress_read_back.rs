@@ -1,9 +1,9 @@
 //! A write without an answer, and a read that does not show it yet: it rests,
 //! is looked up, and nothing is made twice or given up for it.
 
-use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System};
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, LogEntry, System};
 
-use crate::optout_rig::{ago, both_ways, email, in_dynamics, settle};
+use crate::optout_rig::{BULK, REST, ago, begun, both_ways, email, in_dynamics, settle};
 use crate::support::{Setup, World, on_writes};
 
 /// The configuration with this rest.
@@ -77,4 +77,44 @@ fn a_key_that_another_record_has_for_ever_is_a_dead_letter_with_its_reason() {
     world.run(&["dead-letters", "retry"]).ends(0);
     world.equal_after_sync();
     assert_eq!(world.profiles_of(world.contacts()[0]).len(), 1);
+}
+
+/// A process that dies with the answer to its first write in hand, and a next
+/// one: milliseconds from that write to the first look-up after it.
+fn rested_after_a_crash(set_out: impl Fn() -> World, flow: &str, method: &str) -> i128 {
+    for answer in 1..100 {
+        let world = set_out();
+        resting(&world, "3s");
+        world.forget();
+        let mut command = world.command(&["sync", flow]);
+        let died = command.env("CDSYNC_CRASH", format!("answered:{answer}")).output().unwrap();
+        assert_eq!(died.status.code(), None, "it ended before it wrote anything");
+        let wrote = |it: &LogEntry| it.method == method && it.path.contains("/profile");
+        if !world.asked(System::Campaign).iter().any(wrote) {
+            continue;
+        }
+        world.run(&["sync", flow]).ends(0);
+        let asked = world.asked(System::Campaign);
+        let at = asked.iter().position(wrote).unwrap();
+        let looks = |it: &&LogEntry| it.method == "GET" && it.path.contains("byExternalId");
+        let next = asked[at + 1..].iter().find(looks).expect("it is looked up");
+        return next.at.duration_since(asked[at].at).as_millis();
+    }
+    panic!("nothing was ever written");
+}
+
+#[test]
+fn what_a_process_had_sent_as_it_died_is_looked_up_no_sooner_by_the_next() {
+    let one = || World::new(Setup { contacts: 1, ..Setup::default() });
+    let rested = rested_after_a_crash(one, "ingress", "POST");
+    assert!(rested >= 3000, "a creation: {rested} ms");
+    let lifting = || {
+        let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{BULK}"), 1);
+        in_dynamics(&world, ids[0], true, ago(100));
+        settle(&world);
+        in_dynamics(&world, ids[0], false, ago(50));
+        world
+    };
+    let rested = rested_after_a_crash(lifting, "optout", "PATCH");
+    assert!(rested >= 3000, "a lifting: {rested} ms");
 }

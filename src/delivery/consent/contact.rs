@@ -82,6 +82,23 @@ impl Ruled<'_> {
 }
 
 impl Shared {
+    /// A lifting that an earlier pass had sent, or a process that died, may be
+    /// carried out yet: when it went out is not known.
+    pub(super) async fn rest_in_doubt(&self, contact: RecordId) -> Result<(), StoreError> {
+        let look = self.began.plus(self.target.read_back);
+        if self.clock.monotonic() >= look
+            || !self.store.call(move |work| work.has_intended(contact)).await?
+        {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.requested() => {}
+            () = self.clock.sleep_until(look) => {}
+        }
+        Ok(())
+    }
+
     /// Settles all flags of a contact that are open in this round. The inner
     /// result is the systems', the outer one the store's.
     pub(super) async fn settle(

@@ -19,7 +19,7 @@ pub(crate) use contact::Foreseen;
 
 use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, is_in_vain, rest, verdict};
 use crate::campaign;
-use crate::clock::Clock;
+use crate::clock::{Clock, Monotonic};
 use crate::dynamics::{Query, RecordWriter};
 use crate::http::{Failure, Outcome};
 use crate::mapping::Compiled;
@@ -98,6 +98,7 @@ struct Shared {
     clock: Clock,
     tally: Tally,
     target: ConsentTarget,
+    began: Monotonic,
     /// Whose turn it is. A contact that waits to be tried again has none.
     turns: Semaphore,
     stop: Stop,
@@ -125,6 +126,7 @@ impl ConsentDelivery {
             clock: clock.clone(),
             tally: tally.clone(),
             target,
+            began: clock.monotonic(),
             turns: Semaphore::new(limit.clamp(1, BEGUN)),
             stop,
             failing: Mutex::default(),
@@ -239,6 +241,7 @@ impl Shared {
     /// One contact, until it is settled, given up, or let go for this pass.
     async fn contact(&self, contact: RecordId, round: Round) -> Result<(), StoreError> {
         let (mut attempts, mut tries) = (0, 0);
+        self.rest_in_doubt(contact).await?;
         loop {
             // Closed never.
             let turn = self.turns.acquire().await;
