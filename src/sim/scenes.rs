@@ -13,13 +13,15 @@ const WHO: std::ops::Range<usize> = 0..6;
 
 /// A scene, and what it needs of the settings.
 pub(super) fn scene(it: &Stream, settings: &mut Settings) -> Vec<Round> {
-    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 7] = [
+    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 9] = [
         set_back,
         leaves_and_returns,
         changes_back,
         cut_batches,
         insists,
         half_read,
+        read_in_pages,
+        refuses,
         goes_in_doubt,
     ];
     it.one_of(&scenes)(it, settings)
@@ -111,4 +113,31 @@ fn half_read(it: &Stream, _: &mut Settings) -> Vec<Round> {
     let point = it.one_of(&[Point::Commit, Point::Committed]);
     let crash = Some(Crash::In(Flow::Optout, point, 3 + it.below(14)));
     vec![passes([]), Round { crash, ..passes(said) }]
+}
+
+/// All contacts are read anew, page by page, and people go on meanwhile.
+fn read_in_pages(it: &Stream, settings: &mut Settings) -> Vec<Round> {
+    settings.page_rows = 1 + it.below(2);
+    let acts = (0..32).map(|_| {
+        let when = it.below(it.one_of(&[60_000, 240_000]));
+        let who = it.index(64);
+        let said = Act::InDynamics(who, it.index(2), it.chance(70));
+        (when, if it.chance(60) { said } else { Act::Edit(who) })
+    });
+    let read = Round { during: acts.collect(), latency: 3_000, ..passes([Act::ExpireTokens]) };
+    vec![passes(WHO.map(|_| Act::Add(false))), read, passes([])]
+}
+
+/// Campaign takes no opt-out of a few contacts, and they say no to something else.
+fn refuses(it: &Stream, _: &mut Settings) -> Vec<Round> {
+    let pair = it.index(2);
+    let refused = FaultRule {
+        system: Some(System::Campaign),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(Fault::Status { code: 400, body: String::new() })
+    };
+    let few = || 0..1 + it.index(3);
+    let say = |pair| few().map(move |who| Act::InDynamics(who, pair, true));
+    let first = Round { faults: vec![refused], ..passes(say(pair)) };
+    vec![passes(WHO.map(|_| Act::Add(false))), first, passes(say(1 - pair))]
 }
