@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::campaign::{Failure, Outcome};
-use crate::clock::Clock;
+use crate::clock::{Clock, Monotonic};
 use crate::model::{Flow, Stop, TableName, Tally, TallyDelta};
 use crate::store::{Leased, Store, StoreError};
 use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
@@ -111,7 +111,7 @@ impl Delivery {
     ) -> Result<DrainReport, StoreError> {
         // An earlier pass of this process may have been dropped.
         self.store.call(|work| work.recover_writes().map(drop)).await?;
-        let mut state = Loop::new(self.clock.monotonic());
+        let mut state = Loop::new(self.clock.monotonic().plus(self.read_back));
         loop {
             // Asked before the store is: what is added later shows as work.
             let last = finished();
@@ -123,7 +123,7 @@ impl Delivery {
                 }
             }
             if state.active.is_empty() && state.waiting.is_empty() {
-                if ends || (last && took == 0) {
+                if ends || (last && took == 0 && !self.rests(&state).await?) {
                     state.parked.give_back(&self.store, &self.tally).await?;
                     return Ok(state.report);
                 }
@@ -132,6 +132,7 @@ impl Delivery {
                         biased;
                         () = self.work_ready.notified() => {}
                         () = self.stop.requested() => {}
+                        () = self.comes(state.rests_until) => {}
                     }
                 }
                 continue;
@@ -142,23 +143,20 @@ impl Delivery {
 
     /// Takes more work, if there is room.
     async fn fill(&self, state: &mut Loop) -> Result<usize, StoreError> {
+        state.rests_until = state.rests_until.filter(|until| self.clock.monotonic() < *until);
         let room = self.window.saturating_sub(state.active.len() + state.waiting.len());
         let ends = state.report.stopped.is_some() || self.stop.is_requested();
         if ends || room < self.window / 4 {
             return Ok(0);
         }
         let flow = self.flow;
-        let leased = self.store.call(move |work| work.lease(flow, room)).await?;
+        let rested = state.rests_until.is_none();
+        let leased = self.store.call(move |work| work.lease(flow, room, rested)).await?;
         let took = leased.len();
-        // What an earlier pass had sent, or a process that died, may be carried out
-        // yet: when it went out is not known.
-        let (now, look) = (self.clock.monotonic(), state.began.plus(self.read_back));
         for leased in leased {
             if state.stopped_tables.contains(&leased.table) || !self.routes.lead_from(&leased.table)
             {
                 state.park(leased);
-            } else if leased.uncertain && now < look {
-                state.waiting.insert((look, leased.id));
             } else {
                 self.begin(state, leased);
             }
@@ -180,15 +178,27 @@ impl Delivery {
         });
     }
 
+    /// Whether rows rest that may be taken later.
+    async fn rests(&self, state: &Loop) -> Result<bool, StoreError> {
+        let flow = self.flow;
+        match state.rests_until {
+            Some(_) => self.store.call(move |work| work.has_doubtful(flow)).await,
+            None => Ok(false),
+        }
+    }
+
+    /// This moment; never, where there is none.
+    async fn comes(&self, moment: Option<Monotonic>) {
+        match moment {
+            Some(moment) => self.clock.sleep_until(moment).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// One turn: waits for what comes first, and settles what has come.
     async fn turn(&self, state: &mut Loop) -> Result<(), StoreError> {
         let next_due = state.waiting.first().map(|(due, _)| *due);
-        let due = async {
-            match next_due {
-                Some(due) => self.clock.sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
+        let due = self.comes(next_due.into_iter().chain(state.rests_until).min());
         let room = state.active.len() + state.waiting.len() <= self.window * 3 / 4;
         tokio::select! {
             biased;

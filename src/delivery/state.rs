@@ -17,8 +17,9 @@ pub(super) type Joined = Result<(Leased, Result<Delivered, Trouble>), JoinError>
 
 /// What the loop remembers between its turns.
 pub(super) struct Loop {
-    /// When it began.
-    pub(super) began: Monotonic,
+    /// Until then rows rest that an earlier pass had sent, or a process that died:
+    /// they may be carried out yet, and when they went out is not known.
+    pub(super) rests_until: Option<Monotonic>,
     pub(super) active: JoinSet<(Leased, Result<Delivered, Trouble>)>,
     /// Leased rows that wait for their next attempt.
     pub(super) waiting: BTreeSet<(Monotonic, i64)>,
@@ -31,9 +32,9 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) fn new(began: Monotonic) -> Self {
+    pub(super) fn new(rests_until: Monotonic) -> Self {
         Self {
-            began,
+            rests_until: Some(rests_until),
             active: JoinSet::new(),
             waiting: BTreeSet::new(),
             seen: Seen::default(),

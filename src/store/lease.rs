@@ -12,16 +12,22 @@ use crate::store::{StoreError, Work};
 pub(super) const ASIDE: i64 = 0;
 
 impl Work<'_> {
-    /// Takes up to `limit` waiting rows of a flow for delivery, oldest first.
-    pub(crate) fn lease(&mut self, flow: Flow, limit: usize) -> Result<Vec<Leased>, StoreError> {
+    /// Takes up to `limit` waiting rows of a flow for delivery, oldest first; those
+    /// that may have been carried out only `with_doubtful`.
+    pub(crate) fn lease(
+        &mut self,
+        flow: Flow,
+        limit: usize,
+        with_doubtful: bool,
+    ) -> Result<Vec<Leased>, StoreError> {
         let rows: Vec<Raw> = {
             let mut statement = self.sql.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM outbox INDEXED BY outbox_ready
                  WHERE leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?1
-                 ORDER BY id LIMIT ?2"
+                   AND uncertain <= ?3 ORDER BY id LIMIT ?2"
             ))?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = statement.query_map((flow.as_str(), limit), Raw::read)?;
+            let rows = statement.query_map((flow.as_str(), limit, with_doubtful), Raw::read)?;
             rows.collect::<Result<_, _>>()?
         };
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
@@ -29,10 +35,23 @@ impl Work<'_> {
             .prepare_cached(
                 // The plus keeps SQLite from walking all rows of the flow.
                 "UPDATE outbox SET leased = revision WHERE id BETWEEN ?1 AND ?2
-                   AND leased IS NULL AND hold = 'free' AND waits = 0 AND +flow = ?3",
+                   AND leased IS NULL AND hold = 'free' AND waits = 0 AND +flow = ?3
+                   AND uncertain <= ?4",
             )?
-            .execute((first.id, last.id, flow.as_str()))?;
+            .execute((first.id, last.id, flow.as_str(), with_doubtful))?;
         rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
+    }
+
+    /// Whether a row could be taken that may have been carried out.
+    pub(crate) fn has_doubtful(&self, flow: Flow) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_ready
+                   WHERE leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?1
+                     AND uncertain = 1)",
+            )?
+            .query_row([flow.as_str()], |row| row.get(0))?)
     }
 
     /// Takes a leased row anew, with the newest decision. None if that is a

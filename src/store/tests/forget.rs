@@ -130,7 +130,7 @@ async fn what_others_wait_for_stays_without_the_forgotten_record() {
     forget(&store, id).await;
     store
         .call(move |work| {
-            let leased = work.lease(Flow::Ingress, 9)?;
+            let leased = work.lease(Flow::Ingress, 9, true)?;
             let mut told: Vec<_> =
                 leased.iter().map(|it| (it.record, it.payload.fields.len())).collect();
             told.sort();
@@ -161,7 +161,7 @@ async fn a_forgotten_record_that_comes_again_is_looked_up_before_it_is_made() {
     let leased = store
         .call(move |work| {
             again.put(work)?;
-            work.lease(Flow::Ingress, 9)
+            work.lease(Flow::Ingress, 9, true)
         })
         .await
         .unwrap();
@@ -179,7 +179,7 @@ async fn what_was_delivered_before_leaves_no_byte_in_free_pages_either() {
     store
         .call(move |work| {
             write.put(work)?;
-            let leased = work.lease(Flow::Ingress, 1)?;
+            let leased = work.lease(Flow::Ingress, 1, true)?;
             work.finish(&leased[0]).map(drop)
         })
         .await

@@ -143,7 +143,7 @@ pub(super) async fn read_all(store: &Store) -> Result<(), StoreError> {
             assert_eq!(work.rereads(&contact(), true, 9)?, [record(5)]);
             assert_eq!(work.held_wave(&contact())?.held, 1);
             assert_eq!(work.backlog(Flow::Ingress, None)?, 2);
-            let leased = work.lease(Flow::Ingress, 9)?;
+            let leased = work.lease(Flow::Ingress, 9, true)?;
             assert_eq!(leased.len(), 1);
             assert_eq!(leased[0].payload.fields[0].json.get(), "\"Bob\"");
             let mut letters = work.dead_letters()?;

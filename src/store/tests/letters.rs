@@ -98,7 +98,7 @@ async fn a_retried_letter_goes_back_to_the_outbox_with_its_doubt() {
                 assert_eq!(work.dead_letter_count(Flow::Ingress, Some(&contact()))?, 1);
                 assert!(work.retry_dead_letter(1)?);
                 assert!(!work.retry_dead_letter(1)?, "it is gone");
-                work.lease(Flow::Ingress, 9)
+                work.lease(Flow::Ingress, 9, true)
             })
             .await
             .unwrap();
@@ -121,7 +121,7 @@ async fn a_retried_letter_does_not_replace_a_newer_decision() {
             newer.put(work)?;
             work.add_dead_letter(&old)?;
             assert!(work.retry_dead_letter(1)?);
-            work.lease(Flow::Ingress, 9)
+            work.lease(Flow::Ingress, 9, true)
         })
         .await
         .unwrap();

@@ -44,7 +44,7 @@ fn holds(work: &mut Work<'_>, table: &TableName, id: RecordId) {
 
 /// What may go now; the leases are given back.
 fn ready(work: &mut Work<'_>) -> Vec<(String, RecordId)> {
-    let leased = work.lease(Flow::Ingress, 99).unwrap();
+    let leased = work.lease(Flow::Ingress, 99, true).unwrap();
     for one in &leased {
         work.unlease(one.id).unwrap();
     }
@@ -99,7 +99,7 @@ async fn a_parents_deletion_waits_for_the_children_it_has_and_had() {
         }
         assert_eq!(work.release_held(&contact()).unwrap(), 2);
         assert_eq!(ready(work), [("new_vehicle".to_owned(), record(1))]);
-        let leased = work.lease(Flow::Ingress, 9).unwrap().remove(0);
+        let leased = work.lease(Flow::Ingress, 9, true).unwrap().remove(0);
         work.finish(&leased).unwrap();
         work.child_settled(&leased, false, true).unwrap();
         assert_eq!(ready(work).len(), 2, "both parents may go");
@@ -124,7 +124,7 @@ async fn of_very_many_children_only_some_are_counted_and_the_last_lets_go() {
         };
         assert_eq!(waits(work), 8);
         for left in (0..40).rev() {
-            let leased = work.lease(Flow::Ingress, 1).unwrap().remove(0);
+            let leased = work.lease(Flow::Ingress, 1, true).unwrap().remove(0);
             assert_eq!(leased.table, vehicle());
             work.finish(&leased).unwrap();
             work.child_settled(&leased, false, true).unwrap();
@@ -162,7 +162,7 @@ async fn a_write_whose_parent_is_lost_waits_whatever_is_known_of_its_links() {
             by_key: false,
         }];
         decided.put(work).unwrap();
-        let leased = work.lease(Flow::Ingress, 9).unwrap().remove(0);
+        let leased = work.lease(Flow::Ingress, 9, true).unwrap().remove(0);
         assert_eq!(leased.parents[0].key, None);
         work.unlease(leased.id).unwrap();
         work.parents_lost(&leased, &[(contact(), record(9))]).unwrap();
@@ -170,7 +170,7 @@ async fn a_write_whose_parent_is_lost_waits_whatever_is_known_of_its_links() {
         assert_eq!(work.rereads(&contact(), false, 9).unwrap(), [record(9)]);
         holds(work, &contact(), record(9));
         work.recount_waiting().unwrap();
-        let leased = work.lease(Flow::Ingress, 9).unwrap().remove(0);
+        let leased = work.lease(Flow::Ingress, 9, true).unwrap().remove(0);
         assert_eq!(leased.parents[0].key, Some(record(9).to_string()));
         assert_eq!(leased.payload.links, decided.payload.links, "as it was put");
     })

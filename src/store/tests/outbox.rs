@@ -75,7 +75,7 @@ async fn act(store: &Store, step: Step, lease: &mut Option<Leased>) -> String {
                     }
                 }
                 Step::Lease => {
-                    if let Some(new) = work.lease(flow, 9)?.pop() {
+                    if let Some(new) = work.lease(flow, 9, true)?.pop() {
                         taken = Some(new);
                     }
                 }
@@ -266,16 +266,37 @@ async fn leases_come_oldest_first_and_no_more_than_asked_for() {
                 assert_eq!(new.put(work)?, Replaced::Nothing);
             }
             assert_eq!(new[0].put(work)?, Replaced::Waiting);
-            let mut taken = work.lease(Flow::Ingress, 2)?;
+            let mut taken = work.lease(Flow::Ingress, 2, true)?;
             assert_eq!(new[0].put(work)?, Replaced::InFlight);
-            assert!(work.lease(Flow::Egress, 9)?.is_empty());
-            taken.extend(work.lease(Flow::Ingress, 9)?);
+            assert!(work.lease(Flow::Egress, 9, true)?.is_empty());
+            taken.extend(work.lease(Flow::Ingress, 9, true)?);
             Ok(taken)
         })
         .await
         .unwrap();
     let order: Vec<_> = taken.iter().map(|leased| leased.record).collect();
     assert_eq!(order, [1, 2, 3, 4, 5].map(record));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_may_have_been_carried_out_is_taken_only_where_it_is_asked_for() {
+    let place = Place::new();
+    let store = place.open().await;
+    let new: Vec<_> = (1..=3).map(|n| decision(&store, n, Action::Write, "x")).collect();
+    let (others, all) = store
+        .call(move |work| {
+            new.iter().try_for_each(|new| new.put(work).map(drop))?;
+            assert!(!work.has_doubtful(Flow::Ingress)?);
+            work.mark_uncertain(Flow::Ingress, &new[1].table, record(2))?;
+            assert!(work.has_doubtful(Flow::Ingress)? && !work.has_doubtful(Flow::Egress)?);
+            let others = work.lease(Flow::Ingress, 9, false)?;
+            Ok((others, work.lease(Flow::Ingress, 9, true)?))
+        })
+        .await
+        .unwrap();
+    let records = |taken: &[Leased]| taken.iter().map(|it| it.record).collect::<Vec<_>>();
+    assert_eq!((records(&others), records(&all)), (vec![record(1), record(3)], vec![record(2)]));
     store.close().await;
 }
 
@@ -288,7 +309,7 @@ async fn a_decision_overtaken_under_its_lease_is_told_once() {
     store
         .call(move |work| {
             first.put(work)?;
-            let id = work.lease(Flow::Ingress, 1)?[0].id;
+            let id = work.lease(Flow::Ingress, 1, true)?[0].id;
             assert_eq!(work.overtaken(Flow::Ingress)?, 0);
             newer.put(work)?;
             assert_eq!(work.overtaken(Flow::Ingress)?, 1);

@@ -49,7 +49,7 @@ pub(super) async fn leave_half_way(store: &Store) {
     store
         .call(|work| {
             work.set_checkpoint(&account(), &reading())?;
-            let leased = work.lease(Flow::Ingress, 9)?;
+            let leased = work.lease(Flow::Ingress, 9, true)?;
             assert_eq!(leased.len(), 1);
             work.note_attempt(&leased[0], 1, false)?;
             let events = work.lease_events(EventKind::Send, 9, super::events::now())?;
@@ -74,7 +74,7 @@ async fn goes_on(store: &Store) {
                 let run = work.last_run(flow)?.unwrap();
                 assert_eq!((run.finished, run.outcome), (None, None), "{flow:?}");
             }
-            let leased = work.lease(Flow::Ingress, 9)?;
+            let leased = work.lease(Flow::Ingress, 9, true)?;
             let found = (leased.len(), leased[0].record, leased[0].attempts);
             assert_eq!(found, (1, record(2), 1));
             assert!(leased[0].uncertain, "it may have reached Campaign");
