@@ -1,6 +1,6 @@
 //! Clients of both systems, from the configuration.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +97,12 @@ impl Lasting {
             former: Arc::default(),
             transport: None,
         }
+    }
+
+    /// The same for a copy of the store: what is read into that, the store has not.
+    fn of_a_copy(&self) -> Self {
+        let has_read = AtomicBool::new(self.has_read_flags.load(Ordering::Relaxed));
+        Self { has_read_flags: Arc::new(has_read), ..self.clone() }
     }
 
     /// All clients that others may follow: the former, and behind them those of now.
@@ -212,7 +218,8 @@ impl App {
     pub(crate) fn on(&self, copy: &Copy) -> Self {
         let mut config = (*self.config).clone();
         config.store.path = copy.path();
-        Self { config: Arc::new(config), quiet: Quiet::default(), ..self.clone() }
+        let lasting = self.lasting.of_a_copy();
+        Self { config: Arc::new(config), quiet: Quiet::default(), lasting, ..self.clone() }
     }
 
     /// Opens the store. What an ended process was working on is marked: it may

@@ -140,7 +140,7 @@ async fn work(
     tally: &Tally,
     (prepared, options): (Prepared, PassOptions),
 ) -> Result<Halves, StoreError> {
-    let (requests, stop) = (options.requests, options.stop);
+    let (requests, stop, patience) = (options.requests, options.stop, options.patience);
     let requests = app.requests(store, &prepared, requests).await?;
     let delivery = Delivery::new(
         FLOW,
@@ -151,6 +151,7 @@ async fn work(
         app.config.campaign.max_in_flight,
     )
     .reading_back_after(app.config.campaign.read_back)
+    .resting_within(patience)
     .until(stop.clone());
     // Only for a warning; a role without this right still synchronises.
     let retention_days = app.retention_days().await;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::app::optout_keep::{
@@ -65,7 +66,8 @@ pub(super) async fn sync_optout(
         Driven::Ended(Err(ending)) => ending,
         Driven::Ended(Ok(source)) => {
             let tally = frame.tally.clone();
-            let work = work(app, store, &tally, (source, options.stop.clone()));
+            let within = (options.stop.clone(), options.patience);
+            let work = work(app, store, &tally, (source, within));
             match frame.drive(Box::pin(work), None).await? {
                 Driven::Ended(work) => of_work(work),
                 Driven::GaveUp | Driven::Stopped => Ending { gave_up: true, ..Ending::default() },
@@ -104,7 +106,7 @@ async fn work(
     app: &App,
     store: &Store,
     tally: &Tally,
-    (found, stop): (Option<(OptoutSource, ConsentTarget)>, Stop),
+    (found, (stop, patience)): (Option<(OptoutSource, ConsentTarget)>, (Stop, Duration)),
 ) -> Result<Work, StoreError> {
     let mut done = Work::default();
     let (Some((source, target)), Some(settings)) = (found, &app.config.optout) else {
@@ -128,6 +130,7 @@ async fn work(
             done.read = Some(failure);
         }
     }
+    let target = target.resting_within(patience);
     let delivery = ConsentDelivery::new(store, &app.clock, tally, target, CONTACTS, stop.clone());
     delivery.see_clocks().await?;
     delivery.run(Round::Due).await?;
@@ -289,6 +292,7 @@ impl App {
             direction: settings.direction,
             mode: settings.mode,
             read_back: self.config.campaign.read_back,
+            first_rest: self.config.campaign.read_back,
         };
         Ok((source, target))
     }

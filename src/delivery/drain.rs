@@ -16,7 +16,7 @@ use crate::telemetry::{RecordDeadLettered, TableFailed, tell_stop};
 use super::parents::Turns;
 use super::parting::Parting;
 use super::paths::Paths;
-use super::policy::{Verdict, is_in_vain, rest, verdict};
+use super::policy::{Verdict, first_rest, is_in_vain, rest, verdict};
 use super::send::{Delivered, Destination, Routes, Trouble};
 use super::settle::{Attempt, End, Kinship, settle};
 use super::state::{Joined, Loop};
@@ -40,6 +40,8 @@ pub(crate) struct Delivery {
     tally: Tally,
     window: usize,
     read_back: Duration,
+    /// How long rows rest that may have been carried out before it began.
+    first_rest: Duration,
     work_ready: Arc<Notify>,
     settled: Arc<Notify>,
     stop: Stop,
@@ -76,6 +78,7 @@ impl Delivery {
             tally: tally.clone(),
             window: (max_in_flight * 64).clamp(64, 1024),
             read_back: Duration::ZERO,
+            first_rest: Duration::ZERO,
             work_ready: Arc::new(Notify::new()),
             settled: Arc::new(Notify::new()),
             stop: Stop::default(),
@@ -84,7 +87,13 @@ impl Delivery {
 
     /// Looks up what became of a write without an answer after `read_back` only.
     pub(crate) fn reading_back_after(self, read_back: Duration) -> Self {
-        Self { read_back, ..self }
+        Self { read_back, first_rest: read_back, ..self }
+    }
+
+    /// What an earlier pass had sent rests for a part of the pass's patience at most:
+    /// it would never be taken up otherwise.
+    pub(crate) fn resting_within(self, patience: Duration) -> Self {
+        Self { first_rest: first_rest(self.read_back, patience), ..self }
     }
 
     /// Takes nothing more once this is asked for, and settles what is on its
@@ -110,8 +119,13 @@ impl Delivery {
         finished: impl Fn() -> bool,
     ) -> Result<DrainReport, StoreError> {
         // An earlier pass of this process may have been dropped.
-        self.store.call(|work| work.recover_writes().map(drop)).await?;
-        let mut state = Loop::new(self.clock.monotonic().plus(self.read_back));
+        let flow = self.flow;
+        let call = self.store.call(move |work| {
+            work.recover_writes()?;
+            work.has_doubtful(flow)
+        });
+        let rests_until = call.await?.then(|| self.clock.monotonic().plus(self.first_rest));
+        let mut state = Loop::new(rests_until);
         loop {
             // Asked before the store is: what is added later shows as work.
             let last = finished();

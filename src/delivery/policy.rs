@@ -101,6 +101,12 @@ pub(super) fn rest(
     if in_doubt { rest.max(read_back) } else { rest }
 }
 
+/// How long a write rests that may have been carried out before a pass began: of a
+/// short `patience` a half, or the pass would end before, and so each that follows.
+pub(super) fn first_rest(read_back: Duration, patience: Duration) -> Duration {
+    read_back.min(patience / 2)
+}
+
 /// Exponential, bounded; longer while the system is in trouble.
 pub(super) fn wait(attempts: u32, outage: bool) -> Duration {
     let steps = ExponentialBuilder::default()

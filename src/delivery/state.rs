@@ -17,8 +17,9 @@ pub(super) type Joined = Result<(Leased, Result<Delivered, Trouble>), JoinError>
 
 /// What the loop remembers between its turns.
 pub(super) struct Loop {
-    /// Until then rows rest that an earlier pass had sent, or a process that died:
-    /// they may be carried out yet, and when they went out is not known.
+    /// Until then rows in doubt rest, where there were any at its beginning: an
+    /// earlier pass had sent them, or a process that died, they may be carried out
+    /// yet, and when they went out is not known.
     pub(super) rests_until: Option<Monotonic>,
     pub(super) active: JoinSet<(Leased, Result<Delivered, Trouble>)>,
     /// Leased rows that wait for their next attempt.
@@ -32,9 +33,9 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) fn new(rests_until: Monotonic) -> Self {
+    pub(super) fn new(rests_until: Option<Monotonic>) -> Self {
         Self {
-            rests_until: Some(rests_until),
+            rests_until,
             active: JoinSet::new(),
             waiting: BTreeSet::new(),
             seen: Seen::default(),

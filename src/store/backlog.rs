@@ -61,16 +61,19 @@ impl Work<'_> {
 
     /// About how many decisions of a flow nobody has taken up yet, of those that may go:
     /// what reading need not run further ahead of. Never too few: the span of
-    /// their numbers, which are given and taken up in order.
+    /// their numbers, which are given and taken up in order, but for those in doubt,
+    /// which may rest for a while and are not counted.
     pub(crate) fn ready(&self, flow: Flow) -> Result<u64, StoreError> {
         let span: Option<i64> = self
             .sql
             .prepare_cached(
                 "SELECT (SELECT id FROM outbox INDEXED BY outbox_ready
                    WHERE leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?1
+                     AND uncertain = 0
                    ORDER BY id DESC LIMIT 1)
                  - (SELECT id FROM outbox INDEXED BY outbox_ready
                    WHERE leased IS NULL AND hold = 'free' AND waits = 0 AND flow = ?1
+                     AND uncertain = 0
                    ORDER BY id LIMIT 1) + 1",
             )?
             .query_row([flow.as_str()], |row| row.get(0))?;

@@ -42,7 +42,7 @@ impl Work<'_> {
         rows.into_iter().map(|raw| self.leased(flow, &raw)).collect()
     }
 
-    /// Whether a row could be taken that may have been carried out.
+    /// Whether there is a row to be taken that may have been carried out.
     pub(crate) fn has_doubtful(&self, flow: Flow) -> Result<bool, StoreError> {
         Ok(self
             .sql

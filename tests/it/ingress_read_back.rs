@@ -133,3 +133,11 @@ fn what_a_process_had_sent_as_it_died_is_looked_up_no_sooner_by_the_next() {
     let (rested, _) = looked_up(&world, "PATCH");
     assert!(rested >= 3000, "a lifting: {rested} ms");
 }
+
+#[test]
+fn what_rests_is_taken_up_within_the_patience_of_a_pass() {
+    let one = || World::new(Setup { contacts: 1, ..Setup::default() });
+    let world = died_in_doubt(one, "ingress", "POST");
+    world.run(&["sync", "ingress", "--patience", "2"]).ends(0);
+    world.equal();
+}

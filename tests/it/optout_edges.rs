@@ -8,6 +8,7 @@ use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, decided, email, in_campaign, in_dynamics, passed, reasons,
     sections, settle, silent, with, writes,
 };
+use crate::rig::Running;
 use crate::support::World;
 
 const TWO: &str = r#"pairs = [
@@ -182,6 +183,50 @@ fn a_flag_that_was_cleared_and_set_again_behind_an_older_store_is_set_in_campaig
         assert!(looked(&ids[0]) && !looked(&ids[1]), "who did not change is not looked at");
         silent(&world, "an older store");
     }
+}
+
+#[test]
+fn behind_an_older_store_a_merged_contact_and_one_without_a_profile_are_looked_at_too() {
+    let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{BULK}"), 3);
+    let (merged, without) = (ids[1], ids[2]);
+    world.sandbox.campaign().delete("profile", "externalId", &without.to_string());
+    for id in [merged, without] {
+        in_dynamics(&world, id, true, ago(5000));
+    }
+    settle(&world);
+    // What the store has lost: both were cleared in Campaign, and set in Dynamics.
+    in_campaign(&world, merged, false, Some(ago(300)));
+    let profile = json!({ "externalId": without.to_string(), "lastName": "Made meanwhile" });
+    world.sandbox.campaign().insert("profile", &profile).unwrap();
+    for id in [merged, without] {
+        in_dynamics(&world, id, true, ago(200));
+    }
+    world.sandbox.dynamics().merge("contact", ids[0], merged).unwrap();
+    settle(&world);
+    assert_eq!((email(&world, merged), email(&world, without)), ((true, true), (true, true)));
+    silent(&world, "an older store");
+}
+
+#[test]
+fn a_dry_run_beside_a_daemon_does_not_stand_for_the_first_reading_behind_an_older_store() {
+    let more = format!("schedule = \"0 0 0 1 1 *\"\n{REST}{BULK}");
+    let (world, ids) = begun("dynamics-to-campaign", &more, 3);
+    in_dynamics(&world, ids[0], true, ago(5000));
+    settle(&world);
+    // What the store has lost: it was cleared, which was carried, and set again.
+    in_dynamics(&world, ids[0], false, ago(400));
+    in_campaign(&world, ids[0], false, Some(ago(300)));
+    in_dynamics(&world, ids[0], true, ago(200));
+    world.run(&["pause", "optout"]).ends(0);
+    let daemon = Running::start(world.command(&["run"]));
+    daemon.wait_for("\"flow.finished\"");
+    let planned = world.run(&["plan", "optout"]).ends(0).stdout;
+    assert!(planned.contains("blackListEmail"), "{planned}");
+    world.run(&["resume", "optout"]).ends(0);
+    world.run(&["sync", "optout", "--via-daemon"]).ends(0);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    daemon.signal("TERM");
+    daemon.end().expect(0);
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Shared {
     /// A lifting that an earlier pass had sent, or a process that died, may be
     /// carried out yet: when it went out is not known.
     pub(super) async fn rest_in_doubt(&self, contact: RecordId) -> Result<(), StoreError> {
-        let look = self.began.plus(self.target.read_back);
+        let look = self.began.plus(self.target.first_rest);
         if self.clock.monotonic() >= look
             || !self.store.call(move |work| work.has_intended(contact)).await?
         {

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use contact::Foreseen;
 
-use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, is_in_vain, rest, verdict};
+use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, first_rest, is_in_vain, rest, verdict};
 use crate::campaign;
 use crate::clock::{Clock, Monotonic};
 use crate::dynamics::{Query, RecordWriter};
@@ -58,9 +58,16 @@ pub(crate) struct ConsentTarget {
     pub(crate) mode: Mode,
     /// How long a contact rests whose write may be applied yet.
     pub(crate) read_back: Duration,
+    /// The same of a lifting that was sent before the pass began.
+    pub(crate) first_rest: Duration,
 }
 
 impl ConsentTarget {
+    /// What an earlier pass had sent rests for a part of the pass's patience at most.
+    pub(crate) fn resting_within(self, patience: Duration) -> Self {
+        Self { first_rest: first_rest(self.read_back, patience), ..self }
+    }
+
     fn table(&self) -> &TableName {
         &self.query.table.name
     }

@@ -100,6 +100,10 @@ impl OptoutIntake {
                 }
                 page => page?,
             };
+            // The versions of an environment that was put back are lower.
+            if matches!(position, Position::Full { next: None, .. }) {
+                doubts.newest = None;
+            }
             watch.rows(page.changes.len()).map_err(|text| self.dynamics.endless(&text))?;
             let (next, done) = self.behind(&position, &page);
             if let Some(link) = &page.next {
@@ -128,7 +132,7 @@ impl OptoutIntake {
     }
 
     async fn has_read_all(&self, doubts: &Doubts) -> Result<(), OptoutError> {
-        if let Some(RowVersion(newest)) = doubts.newest {
+        if let Some(RowVersion(newest)) = doubts.newest.filter(|_| doubts.newest != doubts.known) {
             let newest = newest.to_string();
             self.store.call(move |work| work.set_consent_cursor(NEWEST, &newest)).await?;
         }
@@ -219,7 +223,7 @@ impl OptoutIntake {
         let values = self.source.pairs.iter().map(|pair| pair.opted_out(row)).collect();
         let doubt = doubts.about(row);
         match merged_into(row) {
-            Some(into) => Told::Merged { contact: row.id, into, values, seen },
+            Some(into) => Told::Merged { contact: row.id, into, values, seen, doubt },
             None => Told::Contact { contact: row.id, values, seen, doubt },
         }
     }

@@ -16,7 +16,7 @@ pub(super) enum Told {
     /// whether the ledger may lack what was written for it.
     Contact { contact: RecordId, values: Vec<Option<bool>>, seen: Seen, doubt: bool },
     /// A contact that was merged into another.
-    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>>, seen: Seen },
+    Merged { contact: RecordId, into: RecordId, values: Vec<Option<bool>>, seen: Seen, doubt: bool },
     /// A contact that was deleted.
     Gone { contact: RecordId },
     /// A profile of Campaign, by its key, with one side per pair.
@@ -56,23 +56,20 @@ impl<'s> Taking<'s> {
             Told::Contact { contact, values, seen, doubt } => {
                 let was_open = work.contact_open(contact)?;
                 let mut due = self.contact(work, (contact, &values, &seen), source)?;
-                if doubt {
-                    for pair in self.of.pairs.iter() {
-                        due |= work.doubt_both(contact, &pair.pair.flag)? == Hinted::Due;
-                    }
-                }
+                due |= doubt && self.doubt(work, contact)?;
                 (contact, was_open, due)
             }
             Told::Gone { contact } => {
                 work.contact_gone(contact)?;
                 (contact, work.contact_open(contact)?, false)
             }
-            Told::Merged { contact, into, values, seen } => {
+            Told::Merged { contact, into, values, seen, doubt } => {
                 let loser_was_open = work.contact_open(contact)?;
                 work.note_merge(contact, into)?;
                 let into = work.survivor_of(contact)?.unwrap_or(into);
                 let was_open = work.contact_open(into)?;
                 let due = self.merged(work, (contact, &values, &seen), into)?;
+                let _ = doubt && self.doubt(work, contact)?;
                 self.closed(work, contact, loser_was_open)?;
                 if !loser_was_open && work.contact_open(contact)? {
                     // The row is about both of them.
@@ -97,6 +94,15 @@ impl<'s> Taking<'s> {
             self.delta.unchanged += 1;
         }
         Ok(())
+    }
+
+    /// Whether an opt-out of the contact is to be looked at in Campaign.
+    fn doubt(&self, work: &mut Work<'_>, contact: RecordId) -> Result<bool, StoreError> {
+        let mut due = false;
+        for pair in self.of.pairs.iter() {
+            due |= work.doubt_flag(contact, &pair.pair.flag)? == Hinted::Due;
+        }
+        Ok(due)
     }
 
     /// Counts a contact that was read before and waited, where another takes its

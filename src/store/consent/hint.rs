@@ -300,17 +300,15 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// The ledger may lack what was written: of an opt-out that both
-    /// sides had, Campaign is asked whether it still has it. What was given up waits
-    /// for a person.
-    pub(crate) fn doubt_both(
+    /// The ledger may lack what was written: of an opt-out in Dynamics that is settled,
+    /// Campaign is asked whether it has it. What was given up waits for a person.
+    pub(crate) fn doubt_flag(
         &mut self,
         contact: RecordId,
         flag: &FieldName,
     ) -> Result<Hinted, StoreError> {
         let Some(known) = self.flag(contact, flag)? else { return Ok(Hinted::Same) };
-        let both = known.dynamics && known.campaign.opted_out;
-        if !both || known.state != FlagState::Settled || self.is_given_up(contact)? {
+        if !known.dynamics || known.state != FlagState::Settled || self.is_given_up(contact)? {
             return Ok(as_it_was(&known));
         }
         self.set_flag(&due(known))?;

@@ -289,7 +289,8 @@ async fn what_may_have_been_carried_out_is_taken_only_where_it_is_asked_for() {
             new.iter().try_for_each(|new| new.put(work).map(drop))?;
             assert!(!work.has_doubtful(Flow::Ingress)?);
             work.mark_uncertain(Flow::Ingress, &new[1].table, record(2))?;
-            assert!(work.has_doubtful(Flow::Ingress)? && !work.has_doubtful(Flow::Egress)?);
+            assert!(work.has_doubtful(Flow::Ingress)?);
+            assert!(!work.has_doubtful(Flow::Egress)?);
             let others = work.lease(Flow::Ingress, 9, false)?;
             Ok((others, work.lease(Flow::Ingress, 9, true)?))
         })
