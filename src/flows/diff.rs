@@ -52,7 +52,7 @@ pub(super) fn fitting(checkpoint: Checkpoint, tracking: Tracking, now: Timestamp
     };
     let position = match tracking {
         Tracking::Changes => {
-            Position::FullRead { next: None, started: now, pages: 0, rows: 0, initial }
+            Position::FullRead { next: None, started: now, began: None, pages: 0, rows: 0, initial }
         }
         Tracking::Diff => Position::DiffRead { next: None, pages: 0, rows: 0, initial, new: true },
     };
@@ -170,14 +170,27 @@ mod tests {
     #[test]
     fn a_position_of_the_other_kind_begins_a_read_under_a_new_number() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let full =
-            |initial| Position::FullRead { next: None, started: now, pages: 0, rows: 0, initial };
+        let full = |initial| Position::FullRead {
+            next: None,
+            started: now,
+            began: None,
+            pages: 0,
+            rows: 0,
+            initial,
+        };
         let diff =
             |initial| Position::DiffRead { next: None, pages: 0, rows: 0, initial, new: true };
         let page = Some("/p".to_owned());
         let (next, delta) = (page.clone(), "/d".to_owned());
         let read = Position::DiffRead { next: page, pages: 1, rows: 5, initial: true, new: true };
-        let tracked = Position::FullRead { next, started: now, pages: 1, rows: 5, initial: true };
+        let tracked = Position::FullRead {
+            next,
+            started: now,
+            began: None,
+            pages: 1,
+            rows: 5,
+            initial: true,
+        };
         let rest = Position::DiffRest { ended: now };
         let listing = Position::Inventory { next: None };
         let link = Position::Delta { link: delta, obtained: now, within: false };

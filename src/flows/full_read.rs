@@ -14,14 +14,33 @@ const FLOW: Flow = Flow::Ingress;
 
 /// How far before the start of a full read the catch-up looks, for clocks that
 /// disagree and writes that commit late.
-pub(super) const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+const CATCH_UP_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Since when, by its own clock, a source is asked what changed during a full read
+/// that began at `started`: earlier if its clock, which shows `date` now, was set back
+/// since. `elapsed` is how long the read took by ours, where that is known.
+pub(super) fn catch_up_since(
+    started: Timestamp,
+    date: Option<Timestamp>,
+    elapsed: Option<SignedDuration>,
+) -> Timestamp {
+    let then = date.zip(elapsed).and_then(|(date, elapsed)| stood_at(date, elapsed));
+    let since = [date, then].into_iter().flatten().fold(started, Timestamp::min);
+    since.checked_sub(CATCH_UP_MARGIN).unwrap_or(since)
+}
+
+/// Where a clock that shows `date` now stood, by that, when so much less had passed:
+/// earlier than it seemed then if it was set back.
+pub(super) fn stood_at(date: Timestamp, elapsed: SignedDuration) -> Option<Timestamp> {
+    date.checked_sub(elapsed.max(SignedDuration::ZERO)).ok()
+}
 
 /// A full read that finds nothing is an alarm from this many known records on.
 const EMPTY_ALARM: u64 = 10;
 
 impl TableRun<'_> {
     pub(super) async fn full_read(&mut self, checkpoint: &Checkpoint) -> Result<Next, IntakeError> {
-        let Position::FullRead { next, started, pages, rows, initial } =
+        let Position::FullRead { next, started, began, pages, rows, initial } =
             checkpoint.position.clone()
         else {
             return Ok(Next::Done);
@@ -40,18 +59,23 @@ impl TableRun<'_> {
                 page => page?,
             },
         };
+        let now = self.intake.clock.now();
         let started = if pages == 0 { page.date.unwrap_or(started) } else { started };
+        let began = if pages == 0 { Some(now) } else { began };
         let pages = pages + 1;
         let seen = rows + live_rows(&page);
         let position = match (&page.next, &page.delta) {
             (Some(next), _) => {
-                Position::FullRead { next: Some(next.clone()), started, pages, rows: seen, initial }
+                let next = Some(next.clone());
+                Position::FullRead { next, started, began, pages, rows: seen, initial }
             }
             (None, Some(delta)) => {
                 if let Some(alarm) = self.empty_alarm(checkpoint, seen).await? {
                     return Err(alarm);
                 }
-                self.after_full_read(delta, &page, started, pages, seen, initial)
+                let elapsed = began.map(|began| now.duration_since(began));
+                let since = catch_up_since(started, page.date, elapsed);
+                self.after_full_read(delta, &page, since, pages, seen, initial)
             }
             (None, None) => {
                 return Err(IntakeError::Table(
@@ -68,7 +92,7 @@ impl TableRun<'_> {
         &self,
         delta: &str,
         page: &Page,
-        started: Timestamp,
+        since: Timestamp,
         pages: u64,
         rows: u64,
         initial: bool,
@@ -83,7 +107,7 @@ impl TableRun<'_> {
         if pages == 1 {
             Position::Sweep { delta, obtained, rows, compare: false }
         } else {
-            let since = dated.then(|| started.checked_sub(CATCH_UP_MARGIN).unwrap_or(started));
+            let since = dated.then_some(since);
             Position::CatchUp { next: None, since, delta, obtained, initial, rows }
         }
     }
@@ -99,6 +123,7 @@ impl TableRun<'_> {
             position: Position::FullRead {
                 next: None,
                 started: self.intake.clock.now(),
+                began: None,
                 pages: 0,
                 rows: 0,
                 initial: false,
@@ -168,4 +193,38 @@ impl TableRun<'_> {
 
 pub(super) fn live_rows(page: &Page) -> u64 {
     page.changes.iter().filter(|change| matches!(change, Change::Upsert(_))).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_shows_by_how_far_it_should_have_come() {
+        let span = SignedDuration::from_secs;
+        assert_eq!(stood_at(at(300), span(300)), Some(at(0)));
+        assert_eq!(stood_at(at(-3300), span(300)), Some(at(-3600)));
+        // Ours was set back: nothing is known of the time between.
+        assert_eq!(stood_at(at(300), span(-900)), Some(at(300)));
+    }
+
+    #[test]
+    fn what_changed_during_a_read_is_asked_for_by_the_clock_that_stamped_it() {
+        let span = SignedDuration::from_secs;
+        for (date, elapsed, expected) in [
+            (Some(60), Some(60), 0),
+            (Some(5000), Some(60), 0),
+            (Some(-1740), Some(60), -1800),
+            (Some(-100), Some(-900), -100),
+            (Some(-100), None, -100),
+            (None, Some(60), 0),
+        ] {
+            let since = catch_up_since(at(0), date.map(at), elapsed.map(span));
+            assert_eq!(since, at(expected - 300), "{date:?} {elapsed:?}");
+        }
+    }
 }

@@ -130,7 +130,7 @@ impl Intake {
             | Position::DiffRest { .. } => false,
         };
         let started = self.clock.now();
-        Position::FullRead { next: None, started, pages: 0, rows: 0, initial }
+        Position::FullRead { next: None, started, began: None, pages: 0, rows: 0, initial }
     }
 }
 

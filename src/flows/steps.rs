@@ -141,6 +141,7 @@ impl<'a> TableRun<'a> {
             position: Position::FullRead {
                 next: None,
                 started: self.intake.clock.now(),
+                began: None,
                 pages: 0,
                 rows: 0,
                 initial,
@@ -190,6 +191,7 @@ impl<'a> TableRun<'a> {
                 Position::FullRead {
                     next: None,
                     started: self.intake.clock.now(),
+                    began: None,
                     pages: 0,
                     rows: 0,
                     initial: true,

@@ -23,6 +23,9 @@ pub(crate) enum Position {
         next: Option<String>,
         /// When the read began, by the source's clock where it told.
         started: Timestamp,
+        /// The same by ours, once there was a page.
+        #[serde(default)]
+        began: Option<Timestamp>,
         /// Pages taken so far.
         pages: u64,
         /// Rows taken so far.

@@ -160,8 +160,14 @@ impl Work<'_> {
             .execute([table.as_str()])?;
         if let Some(checkpoint) = self.checkpoint(table)? {
             let started = self.now();
-            let position =
-                Position::FullRead { next: None, started, pages: 0, rows: 0, initial: false };
+            let position = Position::FullRead {
+                next: None,
+                started,
+                began: None,
+                pages: 0,
+                rows: 0,
+                initial: false,
+            };
             let generation = checkpoint.generation + 1;
             self.set_checkpoint(table, &Checkpoint { position, generation, ..checkpoint })?;
         }

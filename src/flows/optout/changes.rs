@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::addresses::{Reading, deletions_first};
 use super::{OptoutError, OptoutIntake, Told};
 use crate::dynamics::{Failure, Outcome, Page};
-use crate::flows::full_read::CATCH_UP_MARGIN;
+use crate::flows::full_read::catch_up_since;
 use crate::flows::page_watch::PageWatch;
 use crate::flows::steps::link_refused;
 use crate::model::consent::Direction;
@@ -48,7 +48,7 @@ impl Doubts {
 #[serde(rename_all = "kebab-case")]
 enum Position {
     /// All contacts; the next page, none at the start, the number of this read,
-    /// and when it began by Dynamics' clock.
+    /// which is when it began by our clock, and when it began by Dynamics' clock.
     Full {
         next: Option<String>,
         #[serde(default)]
@@ -140,7 +140,7 @@ impl OptoutIntake {
         Ok(())
     }
 
-    /// All contacts from the beginning. Any number that no other read has.
+    /// All contacts from the beginning, at this time by our clock.
     fn all(&self) -> Position {
         Position::Full { next: None, number: self.clock.now().as_microsecond(), started: None }
     }
@@ -192,8 +192,14 @@ impl OptoutIntake {
                 let started = started.or(Some(obtained));
                 (Position::Full { next: Some(next), number: *number, started }, false)
             }
-            (None, Some(link), Position::Full { next: Some(_), started: Some(started), .. }) => {
-                let since = started.checked_sub(CATCH_UP_MARGIN).unwrap_or(*started);
+            (
+                None,
+                Some(link),
+                Position::Full { next: Some(_), started: Some(started), number },
+            ) => {
+                let began = Timestamp::from_microsecond(*number).ok();
+                let elapsed = began.map(|began| self.clock.now().duration_since(began));
+                let since = catch_up_since(*started, page.date, elapsed);
                 (Position::CatchUp { next: None, since, link, obtained }, false)
             }
             (next, _, Position::CatchUp { since, link, obtained, .. }) => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{OptoutError, OptoutIntake};
 use crate::campaign::Failure;
 use crate::campaign::{Listed, ListingPage};
+use crate::flows::full_read::stood_at;
 use crate::flows::page_watch::PageWatch;
 use crate::model::consent::{Direction, earliest, recent};
 use crate::model::{FieldName, TargetValue};
@@ -49,12 +50,6 @@ struct Changes {
 /// our own writes. A clock that is ahead may be set right at any time.
 fn floor(asked: Timestamp, page: Option<Timestamp>, own: Option<Timestamp>) -> Timestamp {
     [page, own].into_iter().flatten().fold(asked, Timestamp::min)
-}
-
-/// Where Campaign's clock stood at the reading before, if it is at `page` now
-/// and `since_then` has passed: earlier than it seemed then if it was set back.
-fn set_back(page: Timestamp, since_then: SignedDuration) -> Option<Timestamp> {
-    page.checked_sub(since_then.max(SignedDuration::ZERO)).ok()
 }
 
 /// When a profile was changed last. Where Campaign does not say it, the
@@ -125,7 +120,7 @@ impl OptoutIntake {
                 // An answer is dated when it is done, and may have taken long.
                 let took = self.clock.now().duration_since(asked).max(SignedDuration::ZERO);
                 let date = page.date.and_then(|date| date.checked_sub(took).ok());
-                let then = date.and_then(|date| set_back(date, asked.duration_since(before)));
+                let then = date.and_then(|date| stood_at(date, asked.duration_since(before)));
                 if let Some(then) = then.filter(|then| *then < since) {
                     at.since = then;
                     continue;
@@ -199,14 +194,5 @@ mod tests {
         ] {
             assert_eq!(floor(at(0), page.map(at), own.map(at)), at(expected), "{page:?} {own:?}");
         }
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_shows_by_how_far_it_should_have_come() {
-        let span = SignedDuration::from_secs;
-        assert_eq!(set_back(at(300), span(300)), Some(at(0)));
-        assert_eq!(set_back(at(-3300), span(300)), Some(at(-3600)));
-        // Ours was set back: nothing is known of the time between.
-        assert_eq!(set_back(at(300), span(-900)), Some(at(300)));
     }
 }

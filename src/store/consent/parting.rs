@@ -12,8 +12,9 @@ const CREATION: &str = "creation";
 
 impl Work<'_> {
     /// The contact's profile says this, and goes. A no that the ledger has not
-    /// settled, or that was said again since, counts from now on for the contact, or for who stands for it after
-    /// a merge: the opt-out flow brings it to Dynamics.
+    /// settled, or that was said again since, as far as is known, counts from now on
+    /// for the contact, or for who stands for it after a merge: the opt-out flow
+    /// brings it to Dynamics.
     pub(crate) fn profile_goes(
         &mut self,
         contact: RecordId,
@@ -24,7 +25,10 @@ impl Work<'_> {
             return Ok(());
         }
         let known = self.flag(contact, flag)?;
-        if known.as_ref().is_some_and(|row| is_settled(row) && !is_newer(side, row.campaign)) {
+        // Of what our own creation wrote no time is known.
+        let unseen = |row: &FlagRow| row.campaign.stamp.is_none() && side.stamp.is_some();
+        let told = |row: &FlagRow| !is_newer(side, row.campaign) && !unseen(row);
+        if known.as_ref().is_some_and(|row| is_settled(row) && told(row)) {
             return Ok(());
         }
         let anew = known.as_ref().is_none_or(|row| !row.campaign.opted_out);

@@ -35,6 +35,7 @@ fn reading() -> Checkpoint {
         position: Position::FullRead {
             next: Some("/api/data/v9.2/accounts?$skiptoken=2".to_owned()),
             started: super::events::now(),
+            began: None,
             pages: 1,
             rows: 5000,
             initial: true,
