@@ -129,6 +129,14 @@ mod tests {
     const OUTAGE: Evidence = Evidence { outage: true, others_succeed: false };
 
     #[test]
+    fn the_first_rest_ends_within_a_short_patience() {
+        let seconds = Duration::from_secs;
+        for (read_back, patience, rests) in [(5, 120, 5), (5, 10, 5), (5, 8, 4), (60, 30, 15)] {
+            assert_eq!(first_rest(seconds(read_back), seconds(patience)), seconds(rests));
+        }
+    }
+
+    #[test]
     fn every_outcome_has_its_consequence() {
         for outcome in Outcome::ALL {
             let verdict = verdict(outcome, 0, false, OTHERS_FINE);
