@@ -69,7 +69,9 @@ impl<'s> Taking<'s> {
                 let into = work.survivor_of(contact)?.unwrap_or(into);
                 let was_open = work.contact_open(into)?;
                 let due = self.merged(work, (contact, &values, &seen), into)?;
-                let _ = doubt && self.doubt(work, contact)?;
+                if doubt {
+                    self.doubt(work, contact)?;
+                }
                 self.closed(work, contact, loser_was_open)?;
                 if !loser_was_open && work.contact_open(contact)? {
                     // The row is about both of them.
