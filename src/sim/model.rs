@@ -43,7 +43,8 @@ pub(crate) struct Model {
     /// Those that were taken in by another: their flags follow the table of edge
     /// cases, not the newest word.
     pub(super) merged: BTreeSet<Uuid>,
-    pub(super) losers: BTreeSet<Uuid>,
+    /// Each that was taken in, with the one that took it in.
+    masters: BTreeMap<Uuid, Uuid>,
     pub(super) added: u64,
     /// Whether the contacts are without a column, and the profiles without a
     /// field.
@@ -74,7 +75,7 @@ impl Model {
             looked: BTreeMap::new(),
             events: Vec::new(),
             merged: BTreeSet::new(),
-            losers: BTreeSet::new(),
+            masters: BTreeMap::new(),
             added: 0,
             without: (false, false),
             set_back: false,
@@ -140,17 +141,18 @@ impl Model {
             self.taken_over.entry((winner, pair)).or_default().extend(whose);
         }
         self.merged.extend([winner, loser]);
-        self.losers.insert(loser);
+        self.masters.insert(loser, winner);
     }
 
     /// What was said by somebody who is no more, nobody can read, nor whom it had
-    /// taken in.
+    /// taken in: those lead to it, and no further.
     pub(super) fn deleted(&mut self, id: Uuid) {
-        for pair in 0..PAIRS.len() {
-            let mut gone = self.taken_over.get(&(id, pair)).cloned().unwrap_or_default();
-            gone.insert(id);
-            let others = self.taken_over.iter_mut().filter(|((_, of), _)| *of == pair);
-            others.for_each(|(_, losers)| losers.retain(|loser| !gone.contains(loser)));
+        let masters = &self.masters;
+        let leads_here = |loser: &Uuid| {
+            std::iter::successors(Some(*loser), |it| masters.get(it).copied()).any(|it| it == id)
+        };
+        for losers in self.taken_over.values_mut() {
+            losers.retain(|loser| !leads_here(loser));
         }
     }
 
@@ -221,7 +223,7 @@ impl Model {
     /// Whether a contact was taken in by another: it is not written any more, and
     /// its profile stays opted out.
     pub(crate) fn is_loser(&self, id: Uuid) -> bool {
-        self.losers.contains(&id)
+        self.masters.contains_key(&id)
     }
 
     /// Whether the newest word about a flag was a yes in Campaign.
