@@ -15,6 +15,8 @@ pub(super) struct Table {
     /// Where each ends.
     ends: Vec<usize>,
     fields: usize,
+    /// Whether a row is being read. A quote that opens leaves no other trace.
+    begun: bool,
     /// Where the row that is being read begins.
     line: u64,
     /// Held back until it is known whether another one follows.
@@ -36,6 +38,7 @@ impl Table {
             // One more, to see that there are too many.
             ends: vec![0; MAX_COLUMNS + 1],
             fields: 0,
+            begun: false,
             line: 1,
             held: None,
         }
@@ -57,7 +60,7 @@ impl Table {
         rows: &mut Vec<Row>,
     ) -> Result<(), ExtractError> {
         while !text.is_empty() {
-            if self.filled == 0 && self.fields == 0 {
+            if !self.begun {
                 // Line ends between rows come first, for the line number.
                 let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
                 if blank > 0 {
@@ -67,6 +70,7 @@ impl Table {
                     continue;
                 }
                 self.line = self.reader.line();
+                self.begun = true;
             }
             let (result, read) = self.step(text);
             text = text.get(read..).unwrap_or_default();
@@ -132,7 +136,7 @@ impl Table {
                 String::from_utf8_lossy(value).into_owned()
             })
             .collect();
-        (self.filled, self.fields) = (0, 0);
+        (self.filled, self.fields, self.begun) = (0, 0, false);
         if self.header.is_none() {
             return self.begin(&values);
         }

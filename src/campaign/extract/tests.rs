@@ -74,6 +74,19 @@ fn a_row_with_more_or_fewer_values_is_given_out_as_it_is() {
     assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3, 2]);
 }
 
+/// Found by the fuzz target: a cut right behind such a row glued it to the next,
+/// whose values were then told of other columns.
+#[test]
+fn a_row_of_one_empty_value_ends_there_wherever_the_bytes_are_cut() {
+    let expected = lines("a\n\n1");
+    assert_eq!(read(b"a\n\"\"\n1\n", &usual()), Ok(expected.clone()));
+    assert_eq!(read(b"a\r\n\"\"\r\n1", &usual()), Ok(expected));
+    // As many line ends as it takes to fill a buffer, within quotes.
+    let long = "\n".repeat(9000);
+    let text = format!("a\n\"{long}\"\n");
+    assert_eq!(read(text.as_bytes(), &usual()), Ok((vec!["a".to_owned()], vec![vec![long]])));
+}
+
 #[test]
 fn text_is_read_in_the_encoding_that_the_file_has() {
     let cp1252 = FileFormat { encoding: encoding_rs::WINDOWS_1252, ..usual() };
