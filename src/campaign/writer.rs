@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::campaign::reader::foreign;
-use crate::campaign::wire::{ListReply, Record, Written, garbled};
+use crate::campaign::wire::{Record, Written, garbled};
 use crate::campaign::{Failure, Listed, Outcome, Reader};
 use crate::http::{RemoteUrl, Request, Response, System};
 use crate::model::consent::Sample;
@@ -59,6 +59,10 @@ pub(crate) struct Created {
     /// The vendor's id of the request.
     pub(crate) request_id: Option<String>,
 }
+
+/// Most pages of a look-up without a record, though each says that another
+/// follows.
+const MOST_PAGES: usize = 16;
 
 /// Writes one resource. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -191,11 +195,18 @@ impl Writer {
             );
             Failure { outcome: Outcome::Setup, message, ..failure }
         })?;
-        let list: ListReply<'_> = serde_json::from_slice(&response.body)
-            .map_err(|_| garbled(&response, "the answer is not a list of records"))?;
+        let Writer { reader, schema, key: field, fields, .. } = self;
+        let mut page = reader.listing_page(schema, field, fields, &response)?;
+        // A page without records is the end only where no other follows.
+        for pages in 1.. {
+            let Some(next) = page.next.take().filter(|_| page.records.is_empty()) else { break };
+            if pages == MOST_PAGES {
+                return Err(garbled(&response, "page after page is empty, and another follows"));
+            }
+            page = reader.listing(schema, field, fields, Some(&next)).await?;
+        }
         let mut matching = Vec::new();
-        for record in &list.content {
-            let listed = self.listed(record, &response)?;
+        for listed in page.records {
             // A misspelt parameter makes a filter return every record.
             let text = format!(
                 "the filter {filter} returns records whose {} is not the one asked for; check the filter and the parameter {parameter}",

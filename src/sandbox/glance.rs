@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Sandbox;
+use super::campaign::pkey::Sealed;
 use super::row::{Cell, Packed};
 
 /// Fields in the order that was asked for; null where a row has none.
@@ -29,6 +30,17 @@ impl Sandbox {
         let numbers: Vec<_> =
             fields.iter().map(|name| data.def.field(name).map(|it| it.number)).collect();
         data.rows.values().map(|row| glance(row, &numbers)).collect()
+    }
+}
+
+impl Sandbox {
+    /// What a field of the record says that an address of Campaign ends with.
+    pub(crate) fn key_behind(&self, token: &str, field: &str) -> Option<String> {
+        let db = self.shared.campaign.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sealed::Record(place, row) = db.sealer.open(token)? else { return None };
+        let data = db.resources.get(usize::try_from(place).ok()?)?;
+        let number = data.def.field(field)?.number;
+        glance(data.rows.get(&row)?, &[Some(number)]).first()?.as_str().map(str::to_owned)
     }
 }
 

@@ -5,17 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Violation;
 use super::model::{Model, PAIRS, external_id, flag_of, id_in};
 use super::plan::Settings;
+use super::{Violation, events};
 use crate::sandbox::Sandbox;
-
-const ACTIVITIES: [&str; 4] = [
-    "new_campaignemailsend",
-    "new_campaignemailopen",
-    "new_campaignemailclick",
-    "new_campaignemailbounce",
-];
 
 /// Compares both sides.
 pub(crate) fn quiet(
@@ -35,6 +28,9 @@ pub(crate) fn quiet(
             }
             return Err(Violation::new("I1", format!("{id} has no profile")));
         };
+        if !wanted && settings.keeps {
+            continue;
+        }
         if !wanted {
             // A store that was set back may not know that it had made it.
             if model.set_back {
@@ -46,12 +42,12 @@ pub(crate) fn quiet(
         flags(*id, &contact, profile, model)?;
     }
     // A store that was set back may not know what it had written.
-    let mut left = profiles.keys().filter(|_| !model.set_back);
+    let mut left = profiles.keys().filter(|_| !(model.set_back || settings.keeps));
     if let Some(left) = left.find(|id| !ids.contains(id)) {
         return Err(Violation::new("I12", format!("{left} is deleted, and its profile is there")));
     }
     vehicles(sandbox, model, settings)?;
-    events(sandbox, model, &ids)
+    events::told(sandbox, model, &ids)
 }
 
 /// The profiles that have a contact's id, by it.
@@ -61,7 +57,7 @@ pub(crate) fn profiles(sandbox: &Sandbox) -> BTreeMap<Uuid, Map<String, Value>> 
 }
 
 /// Whether a contact belongs to Campaign.
-fn in_scope(contact: &Map<String, Value>, settings: &Settings) -> bool {
+pub(super) fn in_scope(contact: &Map<String, Value>, settings: &Settings) -> bool {
     !settings.filter || contact.get("jobtitle").is_some_and(Value::is_string)
 }
 
@@ -163,25 +159,4 @@ fn flags(
         }
     }
     Ok(())
-}
-
-fn events(sandbox: &Sandbox, model: &Model, ids: &BTreeSet<Uuid>) -> Result<(), Violation> {
-    let mut told: BTreeMap<String, u64> = BTreeMap::new();
-    for table in ACTIVITIES {
-        for id in sandbox.dynamics().ids(table) {
-            let row = sandbox.dynamics().get(table, id).unwrap_or_default();
-            let event = row.get("new_eventid").and_then(Value::as_str).unwrap_or_default();
-            *told.entry(event.to_owned()).or_default() += 1;
-        }
-    }
-    for (number, contact) in model.events.iter().enumerate() {
-        let count = told.remove(&format!("e{number}")).unwrap_or_default();
-        if count > 1 || (count == 0 && ids.contains(contact)) {
-            return Err(Violation::new("I6", format!("event e{number} has {count} activities")));
-        }
-    }
-    match told.into_iter().next() {
-        Some((event, _)) => Err(Violation::new("I6", format!("nobody told of event {event:?}"))),
-        None => Ok(()),
-    }
 }

@@ -16,11 +16,14 @@
 //! Must not be used by the program: it exists in tests only.
 
 mod check;
+mod events;
 mod gap;
 mod model;
+mod observe;
 mod operator;
 mod people;
 mod plan;
+mod price;
 mod run;
 mod said;
 mod scenes;
@@ -29,9 +32,11 @@ mod settings;
 mod shrink;
 mod stream;
 mod tests;
+mod trouble;
 mod wave;
 mod wire;
 mod world;
+mod writes;
 
 /// A sixth of a life's time went into the allocator of the C library.
 #[global_allocator]

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::check;
 use super::said::{Side, Word, Words};
-use super::{Violation, check};
 use crate::clock::{Clock, Monotonic};
 use crate::model::consent::Direction;
 use crate::sandbox::Sandbox;
@@ -16,30 +17,42 @@ use crate::sandbox::Sandbox;
 pub(crate) const PAIRS: [(&str, &str); 2] =
     [("donotbulkemail", "blackListEmail"), ("donotphone", "blackListPhone")];
 
-/// As long as a deletion may be on its way after the look that goes before it.
-const ON_ITS_WAY: Duration = Duration::from_secs(160);
+/// Something that Campaign tells of a mail: of whose, and when it was.
+#[derive(Clone, Copy)]
+pub(super) struct Mail {
+    pub(super) contact: Uuid,
+    pub(super) time: Timestamp,
+}
 
 /// What people did so far.
 pub(crate) struct Model {
-    clock: Clock,
+    pub(super) clock: Clock,
     /// The versions of the names of contacts and vehicles.
     pub(super) versions: BTreeMap<Uuid, u64>,
-    seen: BTreeMap<Uuid, u64>,
-    words: BTreeMap<(Uuid, usize), Words>,
-    said: u64,
+    pub(super) seen: BTreeMap<Uuid, u64>,
+    pub(super) words: BTreeMap<(Uuid, usize), Words>,
+    pub(super) said: u64,
     /// Which way opt-outs travel.
     direction: Direction,
     /// Flags of which anything was ever said, and where.
     spoken: BTreeSet<(Uuid, usize, Side)>,
     /// Flags that contacts had when they came into being, and ever since.
-    born_out: BTreeSet<(Uuid, usize)>,
+    pub(super) born_out: BTreeSet<(Uuid, usize)>,
     /// Flags that contacts take over from others, with those whose no it is.
     taken_over: BTreeMap<(Uuid, usize), BTreeSet<Uuid>>,
     /// When the program last asked for a contact's profile, and how much had been
     /// said by then.
-    looked: BTreeMap<Uuid, (Monotonic, u64)>,
-    /// Events by number, with their contact.
-    pub(crate) events: Vec<Uuid>,
+    pub(super) looked: BTreeMap<Uuid, (Monotonic, u64)>,
+    /// Events by number.
+    pub(super) events: Vec<Mail>,
+    /// Of how many of them the journal may have told nobody.
+    pub(super) lost_events: usize,
+    /// What was written on profiles that is not mapped.
+    pub(super) notes: BTreeMap<Uuid, String>,
+    /// Whether writes may be carried out when nobody looks any more.
+    pub(super) is_late: bool,
+    /// Whether something was done in Campaign that only a comparison can mend.
+    pub(super) mends: bool,
     /// Those that were taken in by another: their flags follow the table of edge
     /// cases, not the newest word.
     pub(super) merged: BTreeSet<Uuid>,
@@ -74,6 +87,10 @@ impl Model {
             taken_over: BTreeMap::new(),
             looked: BTreeMap::new(),
             events: Vec::new(),
+            lost_events: 0,
+            notes: BTreeMap::new(),
+            is_late: false,
+            mends: false,
             merged: BTreeSet::new(),
             masters: BTreeMap::new(),
             added: 0,
@@ -144,21 +161,24 @@ impl Model {
         self.masters.insert(loser, winner);
     }
 
+    /// Whether one contact is the other, or was taken in by it.
+    pub(super) fn leads_to(&self, from: Uuid, to: Uuid) -> bool {
+        std::iter::successors(Some(from), |it| self.masters.get(it).copied()).any(|it| it == to)
+    }
+
     /// What was said by somebody who is no more, nobody can read, nor whom it had
     /// taken in: those lead to it, and no further.
     pub(super) fn deleted(&mut self, id: Uuid) {
-        let masters = &self.masters;
-        let leads_here = |loser: &Uuid| {
-            std::iter::successors(Some(*loser), |it| masters.get(it).copied()).any(|it| it == id)
-        };
-        for losers in self.taken_over.values_mut() {
-            losers.retain(|loser| !leads_here(loser));
+        let mut taken_over = std::mem::take(&mut self.taken_over);
+        for losers in taken_over.values_mut() {
+            losers.retain(|loser| !self.leads_to(*loser, id));
         }
+        self.taken_over = taken_over;
     }
 
     /// Whether a no that stands may not be lifted where it was said: with one
     /// direction the other side's word goes over it.
-    fn is_safe(&self, id: Uuid, pair: usize, side: Side) -> bool {
+    pub(super) fn is_safe(&self, id: Uuid, pair: usize, side: Side) -> bool {
         match (self.direction, side) {
             (Direction::Bidirectional, _)
             | (Direction::DynamicsToCampaign, Side::Dynamics)
@@ -182,7 +202,7 @@ impl Model {
     }
 
     /// Whether what is said on this side goes to Campaign, or is there.
-    fn reaches_campaign(&self, side: Side) -> bool {
+    pub(super) fn reaches_campaign(&self, side: Side) -> bool {
         match self.direction {
             Direction::Bidirectional => true,
             Direction::DynamicsToCampaign => side == Side::Dynamics,
@@ -242,48 +262,6 @@ impl Model {
         self.words.get(&(id, pair))?.no_that_stands().map(|no| no.side)
     }
 
-    /// What must hold in Campaign after every request that may change it.
-    pub(crate) fn observe_campaign(&mut self, sandbox: &Sandbox) -> Result<(), Violation> {
-        let mut known = BTreeSet::new();
-        let flags = PAIRS.map(|(_, flag)| flag_name(sandbox, flag));
-        let fields = ["externalId", "lastName", flags[0], flags[1]];
-        for profile in sandbox.glance_at_resource("profile", &fields) {
-            let [key, name, shown @ ..] = &profile[..] else { continue };
-            let Some(id) = as_id(key) else { continue };
-            if !known.insert(id) {
-                return Err(Violation::new("I2", format!("two profiles have {id}")));
-            }
-            let is_new = !self.seen.contains_key(&id);
-            self.name_is_not_older(id, name)?;
-            for (pair, flag) in flags.into_iter().enumerate() {
-                let is_set = shown.get(pair) == Some(&Value::Bool(true));
-                let born_out =
-                    self.reaches_campaign(Side::Dynamics) && self.born_out.contains(&(id, pair));
-                if is_new && born_out && !is_set {
-                    let what = format!("the profile of {id} was made without {flag}");
-                    return Err(Violation::new("I8", what));
-                }
-                let safe = self.is_safe(id, pair, Side::Campaign);
-                if safe && self.said_no(id, pair) == Some(Side::Campaign) && !is_set {
-                    return Err(Violation::new(
-                        "I8",
-                        format!("{flag} of {id} was lifted in Campaign"),
-                    ));
-                }
-            }
-        }
-        self.forget_what_nobody_could_know(&known);
-        for car in sandbox.glance_at_resource("cusVehicle", &["cusVehicleId", "cusName"]) {
-            let [key, name] = &car[..] else { continue };
-            let Some(id) = as_id(key) else { continue };
-            if !known.insert(id) {
-                return Err(Violation::new("I2", format!("two vehicles have {id}")));
-            }
-            self.name_is_not_older(id, name)?;
-        }
-        Ok(())
-    }
-
     /// The program asks for a contact's profile.
     pub(super) fn looks_at(&mut self, id: Uuid) {
         self.looked.insert(id, (self.clock.monotonic(), self.said));
@@ -306,51 +284,14 @@ impl Model {
         });
     }
 
-    /// A profile is looked at before it is deleted: what is said on it while the
-    /// deletion is on its way goes with it.
-    fn forget_what_nobody_could_know(&mut self, there: &BTreeSet<Uuid>) {
-        let (now, looked) = (self.clock.monotonic(), &self.looked);
-        self.words.retain(|(id, _), words| {
-            let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
-            let no = no.filter(|_| !there.contains(id));
-            let (Some(no), Some((at, said))) = (no, looked.get(id)) else { return true };
-            no.number <= *said || now.since(*at) > ON_ITS_WAY
+    /// Somebody has deleted a profile: what was said there alone nobody can know,
+    /// and what was taken over there.
+    pub(super) fn is_discarded(&mut self, id: Uuid) {
+        self.notes.remove(&id);
+        self.words.retain(|(of, _), words| {
+            let no = words.no_that_stands();
+            *of != id || no.is_none_or(|no| no.side != Side::Campaign)
         });
-    }
-
-    /// What must hold in Dynamics after every request that may change it.
-    pub(crate) fn observe_dynamics(&self, sandbox: &Sandbox) -> Result<(), Violation> {
-        let columns = PAIRS.map(|(column, _)| column);
-        for (id, shown) in sandbox.glance_at_table("contact", &columns) {
-            for (pair, column) in columns.into_iter().enumerate() {
-                let is_set = shown.get(pair) == Some(&Value::Bool(true));
-                let safe = self.is_safe(id, pair, Side::Dynamics);
-                if safe && !is_set && self.said_no(id, pair) == Some(Side::Dynamics) {
-                    let what = format!("{column} of {id} was lifted in Dynamics");
-                    return Err(Violation::new("I8", what));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn name_is_not_older(&mut self, id: Uuid, name: &Value) -> Result<(), Violation> {
-        let name = name.as_str().unwrap_or_default();
-        let Some(version) = name.strip_prefix('v').and_then(|it| it.parse::<u64>().ok()) else {
-            return Err(Violation::new(
-                "I2",
-                format!("{id} has a name that nobody gave: {name:?}"),
-            ));
-        };
-        if version > self.version(id) {
-            return Err(Violation::new("I2", format!("{id} has version {version} too early")));
-        }
-        let newest = self.seen.entry(id).or_default();
-        if version < *newest && !self.set_back {
-            return Err(Violation::new("I3", format!("{id} went from {newest} back to {version}")));
-        }
-        *newest = version;
-        Ok(())
     }
 }
 
@@ -379,9 +320,5 @@ pub(crate) fn external_id(profile: &serde_json::Map<String, Value>) -> Option<Uu
 
 /// The id that a field holds.
 pub(crate) fn id_in(row: &serde_json::Map<String, Value>, field: &str) -> Option<Uuid> {
-    as_id(row.get(field)?)
-}
-
-fn as_id(value: &Value) -> Option<Uuid> {
-    value.as_str()?.parse().ok()
+    row.get(field)?.as_str()?.parse().ok()
 }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::Violation;
 use super::plan::Wanted;
 use super::run::PATIENCE;
 use crate::app::{Wish, ask};
 use crate::clock::Clock;
 use crate::daemon::{Desk, Hand};
-use crate::model::{Flow, TableName};
+use crate::model::{Flow, RecordId, TableName};
 use crate::store::{Purpose, Store, StoreError};
 
 /// Asks a daemon. Ends when it has answered, or is no more.
 pub(crate) async fn of_daemon(
     wanted: Wanted,
+    one: Option<Uuid>,
     desk: Desk,
     hand: Hand,
     clock: Clock,
@@ -32,6 +35,12 @@ pub(crate) async fn of_daemon(
         }
         Wanted::Replay(cars) => again(&store, Purpose::Replay, cars).await,
         Wanted::Repair(cars) => again(&store, Purpose::Repair, cars).await,
+        Wanted::One(_) => {
+            let ids: Vec<_> = one.into_iter().map(RecordId::from).collect();
+            if ids.is_empty() { Ok(()) } else { of_contacts(&store, Purpose::Replay, ids).await }
+        }
+        Wanted::Verify => again(&store, Purpose::Verify, false).await,
+        Wanted::Approve => approve(&store).await,
         Wanted::Turn(seconds) => {
             if let Some(turn) = desk.turn().await {
                 clock.sleep(Duration::from_secs(seconds)).await;
@@ -57,17 +66,35 @@ async fn set_paused(store: &Store, flow: Flow, paused: bool) -> Result<(), Store
 
 async fn again(store: &Store, purpose: Purpose, cars: bool) -> Result<(), StoreError> {
     let table = if cars { "new_vehicle" } else { "contact" };
+    wish(store, purpose, table, Vec::new()).await
+}
+
+async fn of_contacts(
+    store: &Store,
+    purpose: Purpose,
+    ids: Vec<RecordId>,
+) -> Result<(), StoreError> {
+    wish(store, purpose, "contact", ids).await
+}
+
+async fn wish(
+    store: &Store,
+    purpose: Purpose,
+    table: &str,
+    ids: Vec<RecordId>,
+) -> Result<(), StoreError> {
     let Ok(table) = TableName::new(table) else { return Ok(()) };
-    let wish = Wish { purpose, tables: vec![table], ids: Vec::new(), since: None };
+    let wish = Wish { purpose, tables: vec![table], ids, since: None };
     ask(store, &wish).await.map(drop)
 }
 
-/// What the documents ask for where a backup of the store was put back: what was
-/// changed since and changed back shows in Campaign alone, and where a link leads
-/// does not even show there.
-pub(super) async fn after_a_backup(store: &Store) -> Result<(), StoreError> {
+/// What the documents ask for where somebody has written over what stands in
+/// Campaign; and where a backup of the store was put `back`, for what was changed
+/// since and changed back shows in Campaign alone, and where a link leads does not
+/// even show there.
+pub(super) async fn after_a_backup(store: &Store, back: bool) -> Result<(), StoreError> {
     again(store, Purpose::Repair, false).await?;
-    again(store, Purpose::Replay, true).await
+    if back { again(store, Purpose::Replay, true).await } else { Ok(()) }
 }
 
 /// Puts every dead letter back to work.

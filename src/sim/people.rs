@@ -1,15 +1,17 @@
 //! What people do in both systems, and that the model remembers it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::model::{Model, PAIRS, flag_name};
+use super::model::{Mail, Model, PAIRS, flag_name};
 use super::plan::{Act, Change};
 use super::said::Side;
 use crate::sandbox::{Sandbox, System};
 
 /// What the contacts lose and get back.
 const COLUMN: &str = "firstname";
+/// What is not mapped of a profile.
+pub(super) const NOTED: &str = "salutation";
 /// What the profiles lose and get back.
 const FIELD: &str = "firstName";
 
@@ -34,11 +36,8 @@ impl Model {
                 }
             }
             Act::Merge(winner, loser) => {
-                let (Some(winner), Some(loser)) = (of(winner), of(loser)) else { return };
-                // Nobody merges what is merged: it is inactive.
-                let merged = self.is_loser(winner) || self.is_loser(loser);
-                if !merged && winner != loser && dynamics.merge("contact", winner, loser).is_ok() {
-                    self.merged(winner, loser);
+                if let (Some(winner), Some(loser)) = (of(winner), of(loser)) {
+                    self.merge(sandbox, winner, loser);
                 }
             }
             Act::Flip(who) => {
@@ -83,7 +82,19 @@ impl Model {
             Act::AddCar(_) | Act::MoveCar(..) | Act::NameCar(_) | Act::DeleteCar(_) => {
                 self.with_cars(sandbox, act, &ids);
             }
+            Act::Note(who) => self.notes(sandbox, of(who)),
+            Act::Overwrite(who) => self.overwrite(sandbox, of(who)),
+            Act::Discard(who) => self.discard(sandbox, of(who)),
+            Act::ExpireEvents(count) => self.expire_events(sandbox, *count),
             Act::OwnClock(_) | Act::Ask(_) => {}
+        }
+    }
+
+    fn merge(&mut self, sandbox: &Sandbox, winner: Uuid, loser: Uuid) {
+        // Nobody merges what is merged: it is inactive.
+        let merged = self.is_loser(winner) || self.is_loser(loser) || winner == loser;
+        if !merged && sandbox.dynamics().merge("contact", winner, loser).is_ok() {
+            self.merged(winner, loser);
         }
     }
 
@@ -176,18 +187,50 @@ impl Model {
         }
     }
 
+    /// Somebody writes what is not mapped: it stays as long as the profile.
+    fn notes(&mut self, sandbox: &Sandbox, id: Option<Uuid>) {
+        let Some(id) = id else { return };
+        self.added += 1;
+        let note = format!("note {}", self.added);
+        if changes(sandbox, id, &json!({ NOTED: note })) {
+            self.notes.insert(id, note);
+        }
+    }
+
+    /// Somebody writes over what is mapped.
+    fn overwrite(&mut self, sandbox: &Sandbox, id: Option<Uuid>) {
+        let change = json!({ "email": "somebody@example.net" });
+        self.mends |= id.is_some_and(|id| changes(sandbox, id, &change));
+    }
+
+    fn expire_events(&mut self, sandbox: &Sandbox, count: usize) {
+        sandbox.journal().expire_oldest(count);
+        self.lost_events = self.events.len();
+    }
+
+    /// A profile goes that nobody has deleted in Dynamics, and what was said on it
+    /// alone.
+    fn discard(&mut self, sandbox: &Sandbox, id: Option<Uuid>) {
+        let Some(id) = id else { return };
+        if sandbox.campaign().delete("profile", "externalId", &id.to_string()) > 0 {
+            self.mends = true;
+            self.is_discarded(id);
+        }
+    }
+
     fn mail(&mut self, sandbox: &Sandbox, id: Uuid) {
         let number = self.events.len();
         let kinds = ["send", "open", "click", "bounce"];
+        let time = sandbox.now(System::Journal);
         sandbox.journal().add(&[json!({
             "id": format!("e{number}"),
             "kind": kinds[number % kinds.len()],
             "contact": id.to_string(),
-            "time": sandbox.now(System::Journal).to_string(),
+            "time": time.to_string(),
             "campaign": "Spring", "delivery": "First",
             "url": "https://example.com/", "mirror": "https://example.com/m",
         })]);
-        self.events.push(id);
+        self.events.push(Mail { contact: id, time });
     }
 
     /// An administrator changes a schema.
@@ -226,6 +269,12 @@ impl Model {
     }
 }
 
+/// A user of Campaign changes a profile, if there is one.
+fn changes(sandbox: &Sandbox, id: Uuid, change: &Value) -> bool {
+    let changed = sandbox.campaign().update("profile", "externalId", &id.to_string(), change);
+    changed.is_ok_and(|profiles| profiles > 0)
+}
+
 impl Act {
     /// The same act, of another contact.
     pub(super) fn of(&self, who: usize) -> Self {
@@ -234,6 +283,9 @@ impl Act {
             Self::Job(_, job) => Self::Job(who, *job),
             Self::Flip(_) => Self::Flip(who),
             Self::Delete(_) => Self::Delete(who),
+            Self::Note(_) => Self::Note(who),
+            Self::Overwrite(_) => Self::Overwrite(who),
+            Self::Discard(_) => Self::Discard(who),
             Self::InDynamics(_, pair, out) => Self::InDynamics(who, *pair, *out),
             Self::InCampaign(_, pair, out) => Self::InCampaign(who, *pair, *out),
             Self::Argue(_, pair, out) => Self::Argue(who, *pair, *out),
@@ -244,6 +296,7 @@ impl Act {
             | Self::NameCar(_)
             | Self::DeleteCar(_)
             | Self::Mail(_)
+            | Self::ExpireEvents(_)
             | Self::ExpireTokens
             | Self::RevokeAccess
             | Self::Clock(..)

@@ -27,6 +27,9 @@ pub(crate) struct Plan {
     /// Whether a full read in peace leaves a contact out.
     #[serde(default)]
     pub(crate) gap: bool,
+    /// Whether it is counted what one change costs in peace.
+    #[serde(default)]
+    pub(crate) price: bool,
 }
 
 /// What differs between configurations.
@@ -51,6 +54,9 @@ pub(crate) struct Settings {
     pub(crate) schema_cache: u64,
     /// Which way opt-outs travel; the same for a whole life.
     pub(crate) direction: Direction,
+    /// Whether no profile is ever deleted; the same for a whole life.
+    #[serde(default)]
+    pub(crate) keeps: bool,
 }
 
 /// One life of the program with what happens around it.
@@ -79,6 +85,10 @@ pub(crate) struct Round {
     /// Whether the store is set back to what it was at the end of the round
     /// before the last, as from a backup.
     pub(crate) restored: bool,
+    /// Percent of the requests that somebody on the way sends twice.
+    pub(crate) repeats: u64,
+    /// Whether rows come in any order where none was asked for.
+    pub(crate) reorders: bool,
 }
 
 /// How the program lives in a round.
@@ -148,8 +158,16 @@ pub(crate) enum Act {
     Argue(usize, usize, bool),
     /// A contact's job goes back and forth between two.
     Flip(usize),
+    /// Somebody in Campaign writes something on a profile that is not mapped.
+    Note(usize),
+    /// Somebody in Campaign writes over what is mapped. It is mended in the end.
+    Overwrite(usize),
+    /// Somebody in Campaign deletes a profile. It is mended in the end.
+    Discard(usize),
     /// Campaign sends mail to a contact and tells of it.
     Mail(usize),
+    /// So many events leave the journal, the oldest first.
+    ExpireEvents(usize),
     /// All delta tokens expire.
     ExpireTokens,
     /// All access tokens end.
@@ -190,6 +208,12 @@ pub(crate) enum Wanted {
     Replay(bool),
     /// All contacts, or all vehicles, are compared and mended.
     Repair(bool),
+    /// A contact is sent again.
+    One(usize),
+    /// All contacts are compared.
+    Verify,
+    /// What the guards hold goes.
+    Approve,
     /// A moment without passes, for so many seconds.
     Turn(u64),
     /// Dead letters are tried again.

@@ -101,11 +101,16 @@ impl World<'_> {
         let begun = self.start().await;
         let program = begun.map_err(|error| Violation::new("I30", error))?;
         let program = Program { scheduled: true, ..program };
-        if self.wire.state().model.set_back {
-            let asked = operator::after_a_backup(&program.store).await;
+        let (back, mends) = {
+            let model = &self.wire.state().model;
+            (model.set_back, model.mends)
+        };
+        if back || mends {
+            let asked = operator::after_a_backup(&program.store, back).await;
             asked.map_err(|error| Violation::new("I30", error.to_string()))?;
         }
         self.settle(&program).await?;
+        self.price(&program).await?;
         self.wave(&program).await?;
         self.gap(&program).await?;
         self.is_silent(&program).await?;

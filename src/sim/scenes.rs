@@ -2,8 +2,8 @@
 //! seldom brings together. What they lead to is the model's to say, not theirs.
 
 use super::plan::{Act, Crash, How, Meddling, Round, Settings};
-use super::seeds::doubtful_creations;
 use super::stream::Stream;
+use super::trouble::doubtful_creations;
 use crate::failpoint::Point;
 use crate::model::Flow;
 use crate::sandbox::{Fault, FaultRule, System};

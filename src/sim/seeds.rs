@@ -4,28 +4,12 @@
 use crate::failpoint::Point;
 use crate::model::Flow;
 use crate::model::consent::Direction;
-use crate::sandbox::{Fault, FaultRule, System, TokenMoment, Variants};
+use crate::sandbox::{System, TokenMoment, Variants};
 
 use super::plan::{Act, Change, Crash, How, Meddling, Plan, Round, Settings, Wanted};
 use super::scenes::scene;
 use super::stream::Stream;
-
-const FAULTS: &[fn(&Stream) -> Fault] = &[
-    |it| Fault::Throttle { retry_after: 1 + it.below(20) },
-    |it| Fault::Status { code: it.one_of(&[500, 502, 503, 504]), body: String::new() },
-    |_| Fault::CutBefore,
-    |_| Fault::CutAfter,
-    |_| Fault::CutAfter,
-    |_| Fault::CutIn,
-    |it| Fault::Slow { ms: 100 + it.below(5_000) },
-    |it| Fault::Slow { ms: 100_000 + it.below(50_000) },
-    |_| Fault::Truncated,
-    |_| Fault::Foreign,
-    |_| Fault::WrongContent,
-    |_| Fault::ExpiredToken,
-    |_| Fault::ExpiredDelta,
-    |_| Fault::DuplicateRows,
-];
+use super::trouble::{late_writes, rules};
 
 const POINTS: [Point; 4] = [Point::Commit, Point::Committed, Point::Request, Point::Answered];
 const FLOWS: [Flow; 3] = [Flow::Ingress, Flow::Egress, Flow::Optout];
@@ -37,6 +21,8 @@ struct Society {
     jobs: bool,
     schema: bool,
     operators: bool,
+    /// Campaign's users do more there than to opt out.
+    campaign: bool,
     /// Clocks are set all the time, and little else is done than to opt out.
     clocks: bool,
 }
@@ -57,9 +43,11 @@ impl Plan {
             schema: society.chance(15),
             operators: society.chance(30),
             clocks: society.chance(15),
+            campaign: society.chance(25),
         };
         let direction = direction(&Stream::new(seed, "direction"));
         let mut settings = settings(&Stream::new(seed, "settings"), society, direction);
+        settings.keeps = Stream::new(seed, "keeps").chance(10);
         let scenes = Stream::new(seed, "scenes");
         let scene = if scenes.chance(40) { scene(&scenes, &mut settings) } else { Vec::new() };
         let rates = Rates {
@@ -93,6 +81,7 @@ impl Plan {
             settings,
             rounds: rounds.chain(scene).collect(),
             gap: Stream::new(seed, "gap").chance(10),
+            price: Stream::new(seed, "price").chance(20),
         }
     }
 }
@@ -118,6 +107,7 @@ struct Streams {
     operators: Stream,
     meddlers: Stream,
     restores: Stream,
+    ways: Stream,
 }
 
 impl Streams {
@@ -133,6 +123,7 @@ impl Streams {
             operators: stream("operators"),
             meddlers: stream("meddling"),
             restores: stream("restores"),
+            ways: stream("middleboxes"),
         }
     }
 
@@ -159,7 +150,7 @@ impl Streams {
             let asks = (0..operators.below(4))
                 .map(|_| (operators.below(span), Act::Ask(wanted(operators, settings, society))));
             during.extend(asks);
-            let now = || self::settings(operators, society, settings.direction);
+            let now = || anew(operators, settings, society);
             reload = operators.chance(50).then(|| (operators.below(3_000), now()));
         }
         Round {
@@ -173,6 +164,8 @@ impl Streams {
             how,
             latency: world.one_of(&[0, 5, 200, 3_000]),
             restored: self.restores.chance(rates.restores),
+            repeats: self.ways.one_of(&[0, 0, 0, 0, 10, 60]),
+            reorders: self.ways.chance(30),
         }
     }
 }
@@ -216,12 +209,18 @@ fn settings(it: &Stream, society: Society, direction: Direction) -> Settings {
         guard: it.chance(15).then(|| 1 + it.below(2)),
         schema_cache: it.one_of(&[0, 300, 36_000, 36_000, 36_000]),
         direction,
+        keeps: false,
     }
+}
+
+/// Other settings for the same life.
+fn anew(it: &Stream, now: Settings, society: Society) -> Settings {
+    Settings { keeps: now.keeps, ..settings(it, society, now.direction) }
 }
 
 fn wanted(it: &Stream, now: Settings, society: Society) -> Wanted {
     let flow = it.one_of(&FLOWS);
-    match it.below(16) {
+    match it.below(18) {
         0 => Wanted::Pause(flow),
         1 | 2 => Wanted::Resume(flow),
         3..6 => Wanted::Pass(flow),
@@ -230,7 +229,9 @@ fn wanted(it: &Stream, now: Settings, society: Society) -> Wanted {
         10 => Wanted::Turn(it.below(60)),
         11 => Wanted::Retry,
         12 => Wanted::Settings(now),
-        _ => Wanted::Settings(settings(it, society, now.direction)),
+        13 => Wanted::One(it.index(64)),
+        14 => it.one_of(&[Wanted::Verify, Wanted::Approve]),
+        _ => Wanted::Settings(anew(it, now, society)),
     }
 }
 
@@ -249,7 +250,9 @@ fn act(people: &Stream, society: Society) -> Act {
         };
     }
     let owner = || people.chance(75).then(|| people.index(64));
-    match people.below(44) {
+    match people.below(48) {
+        44 => Act::ExpireEvents(1 + people.index(4)),
+        45..48 if society.campaign => in_campaign(people, who),
         28..30 if society.jobs => Act::Job(who, people.chance(60).then(|| people.below(9))),
         30..34 if society.jobs => Act::Flip(who),
         34 if society.schema => Act::Schema(Change::Further),
@@ -260,6 +263,14 @@ fn act(people: &Stream, society: Society) -> Act {
         41 | 42 if society.vehicles => Act::NameCar(who),
         43 if society.vehicles => Act::DeleteCar(who),
         roll => common(people, who, roll % 29),
+    }
+}
+
+fn in_campaign(people: &Stream, who: usize) -> Act {
+    match people.below(4) {
+        0 | 1 => Act::Note(who),
+        2 => Act::Overwrite(who),
+        _ => Act::Discard(who),
     }
 }
 
@@ -317,57 +328,6 @@ fn meddling(it: &Stream, most: u64, society: Society) -> Vec<Meddling> {
             // Few contacts are written in Dynamics.
             let most = if system == System::Dynamics && !reads { 2 } else { 10 };
             Meddling { system, reads, number: 1 + it.below(most), act }
-        })
-        .collect()
-}
-
-/// Profiles are made, but their answers cannot be read, and nobody can look
-/// whether they are there: they are given up.
-pub(super) fn doubtful_creations(faults: &Stream) -> [FaultRule; 2] {
-    let of = |method: &str, path: &str| FaultRule {
-        system: Some(System::Campaign),
-        method: Some(method.to_owned()),
-        path: Some(path.to_owned()),
-        ..FaultRule::always(Fault::Truncated)
-    };
-    let few = FaultRule { times: Some(1 + faults.below(3)), ..of("POST", "profile") };
-    [few, of("GET", "byExternalId")]
-}
-
-/// Campaign's gateway gives up on writes that are carried out all the same, before
-/// the program looks what became of them.
-fn late_writes(it: &Stream) -> FaultRule {
-    let method = it.one_of(&["POST", "PATCH", "PATCH", "DELETE"]).to_owned();
-    FaultRule {
-        system: Some(System::Campaign),
-        method: Some(method),
-        every: Some(1 + it.below(3)),
-        times: Some(1 + it.below(6)),
-        ..FaultRule::always(Fault::Late { ms: it.below(4_800) })
-    }
-}
-
-fn rules(faults: &Stream, rate: u64) -> Vec<FaultRule> {
-    if rate == 0 {
-        return Vec::new();
-    }
-    if faults.chance(15) {
-        return doubtful_creations(faults).into();
-    }
-    let count = 1 + faults.below(3);
-    (0..count)
-        .map(|_| {
-            let fault = faults.one_of(FAULTS)(faults);
-            let system = faults.one_of(&[
-                None,
-                Some(System::Dynamics),
-                Some(System::Campaign),
-                Some(System::Journal),
-            ]);
-            #[expect(clippy::cast_precision_loss, reason = "a small percentage")]
-            let probability = Some(rate as f64 / 100.0);
-            let times = Some(1 + faults.below(12));
-            FaultRule { system, probability, times, ..FaultRule::always(fault) }
         })
         .collect()
 }

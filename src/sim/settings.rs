@@ -46,11 +46,13 @@ path = "{here}/cdsync.db"
 }
 
 fn ingress(settings: &Settings) -> String {
-    let every = settings.every;
+    let (every, deletes) = (settings.every, !settings.keeps);
     let filter = if settings.filter {
-        "filter = { rules = [ { column = \"jobtitle\", is = \"not-null\" } ], delete_filtered_out = true }\n"
+        format!(
+            "filter = {{ rules = [ {{ column = \"jobtitle\", is = \"not-null\" }} ], delete_filtered_out = {deletes} }}\n"
+        )
     } else {
-        ""
+        String::new()
     };
     let guard = settings
         .guard
@@ -63,7 +65,7 @@ schedule = "*/{every} * * * * *"
 dynamics = "contact"
 campaign = "profile"
 key = {{ from = "contactid", to = "externalId", filter = "byExternalId", parameter = "externalId_parameter" }}
-apply_deletes = true
+apply_deletes = {deletes}
 {guard}{filter}fields = [
   {{ from = "lastname", to = "lastName" }},
   {{ from = "firstname", to = "firstName" }},

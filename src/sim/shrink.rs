@@ -45,6 +45,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         circumstances(&mut with, at, round);
         people(&mut with, at, round);
     }
+    if plan.price {
+        with(&|it| it.price = false);
+    }
     if plan.gap {
         with(&|it| it.gap = false);
     }
@@ -80,6 +83,12 @@ fn circumstances(with: With<'_>, at: usize, round: &Round) {
     }
     if round.latency > 0 {
         with(&|it| it.rounds[at].latency = 0);
+    }
+    if round.repeats > 0 {
+        with(&|it| it.rounds[at].repeats = 0);
+    }
+    if round.reorders {
+        with(&|it| it.rounds[at].reorders = false);
     }
     if round.rest > 0 {
         with(&|it| it.rounds[at].rest = 0);

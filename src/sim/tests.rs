@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Violation;
 use super::plan::{Act, Plan, Round, Settings};
 use super::run::{Life, live};
 use super::shrink::shrink;
@@ -41,7 +42,14 @@ fn secrets(seed: u64, directory: &Path) {
 
 fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
     secrets(plan.seed, directory);
-    live(plan, directory, loud)
+    let life = || live(plan, directory, loud);
+    // A program that panics has broken its promise: the seed must not be lost.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(life)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+        let broken = Some(Violation::new("panic", text));
+        Life { broken, story: Vec::new(), requests: 0, trace: 0 }
+    })
 }
 
 /// What a seed's life broke, in words with the command that repeats it.

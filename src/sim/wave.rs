@@ -31,7 +31,8 @@ impl World<'_> {
     /// Contacts whose profiles are there, one more than may go; none where there
     /// are fewer, or no guard.
     fn too_many(&self) -> Option<BTreeSet<Uuid>> {
-        let most = usize::try_from(self.now().guard?).ok()? + 1;
+        let guard = self.now().guard.filter(|_| !self.now().keeps)?;
+        let most = usize::try_from(guard).ok()? + 1;
         let profiles = check::profiles(&self.wire.sandbox);
         let ids = self.wire.sandbox.dynamics().ids("contact").into_iter();
         let wave: BTreeSet<Uuid> = ids.filter(|id| profiles.contains_key(id)).take(most).collect();

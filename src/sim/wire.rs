@@ -1,7 +1,7 @@
 //! The way of a request to the look-alikes: how long it takes, what is checked
 //! on it, and that nothing goes to or comes from a program that is dead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,9 +14,11 @@ use super::Violation;
 use super::model::Model;
 use super::plan::{Meddling, Plan};
 use super::stream::Stream;
+use super::writes::{self, Writing};
 use crate::clock::{Clock, Monotonic};
 use crate::failpoint;
 use crate::http::{Broken, LocalAnswer, Transport};
+use crate::model::Flow;
 use crate::sandbox::{Sandbox, System};
 
 /// Where both systems are said to be. Nothing listens there.
@@ -54,6 +56,17 @@ pub(crate) struct State {
     pub(crate) blind: bool,
     /// The contact that the program asked Campaign for last.
     asked_last: Option<Uuid>,
+    writing: Writing,
+    /// Flows that were told to rest, and since then not to go on.
+    paused: BTreeSet<Flow>,
+    /// How often somebody asked that, or that they go on.
+    pub(crate) asked: u64,
+    /// Percent of the requests that are sent twice.
+    pub(crate) repeats: u64,
+    /// Whether rows come in any order.
+    pub(crate) reorders: bool,
+    /// Whether no profile may go.
+    keeps: bool,
     /// Whether every request is told.
     pub(crate) loud: bool,
 }
@@ -85,6 +98,12 @@ impl Wire {
             meddling: Vec::new(),
             blind: false,
             asked_last: None,
+            writing: Writing::default(),
+            paused: BTreeSet::new(),
+            asked: 0,
+            repeats: 0,
+            reorders: false,
+            keeps: plan.settings.keeps,
             loud: false,
         };
         let ways = Stream::new(plan.seed, "ways");
@@ -111,15 +130,26 @@ impl Wire {
         self.trace(&[request.uri().to_string().as_bytes(), request.body()]);
         let reads = request.method() == http::Method::GET;
         let line = format!("{} {}", request.method(), request.uri());
+        let _underway = self.writes(&request);
         self.way().await;
         self.meddle(system, &request);
         let (asked_for, blinds) = (asked_for(&request), self.blinds(&request));
+        let mixes = self.reorders(&request);
+        if self.repeats(&request) {
+            // Nobody hears of the first answer.
+            let _ = self.sandbox.call(copy_of(&request)).await;
+        }
         let mut answer = self.sandbox.call(request).await;
         if let Some(id) = asked_for {
             self.state().model.looks_at(id);
         }
-        if blinds && let Ok(response) = &mut answer {
-            leave_out_a_row(response.body_mut());
+        if let Ok(response) = &mut answer {
+            if blinds {
+                change_rows(response.body_mut(), |rows| drop(rows.remove(0)));
+            }
+            if mixes {
+                change_rows(response.body_mut(), |rows| rows.reverse());
+            }
         }
         if !reads {
             let seen = self.state().observe(system, &self.sandbox);
@@ -179,6 +209,69 @@ impl Wire {
         }
     }
 
+    /// What this request writes is under way.
+    fn writes(&self, request: &http::Request<Bytes>) -> Option<Underway<'_>> {
+        if failpoint::is_dead() {
+            return None;
+        }
+        let records = match writes::of(request, &self.sandbox) {
+            Ok(records) => records,
+            Err(violation) => {
+                self.note(Err(violation));
+                return None;
+            }
+        };
+        let is_profile = request.uri().path().contains("/profile/");
+        if self.state().keeps && is_profile && request.method() == http::Method::DELETE {
+            self.note(Err(Violation::new("I12", "a profile is deleted that is to be kept")));
+        }
+        let begun = self.state().writing.begin(&records);
+        match begun {
+            Ok(number) => Some(Underway { wire: self, records, number }),
+            Err(violation) => {
+                self.note(Err(violation));
+                None
+            }
+        }
+    }
+
+    /// Whether somebody on the way sends this request twice.
+    fn repeats(&self, request: &http::Request<Bytes>) -> bool {
+        let path = request.uri().path();
+        // Without a key that Campaign keeps unique, it makes two profiles of two
+        // requests, and nobody can help that.
+        let makes = request.method() == http::Method::POST && path.contains("/campaign/");
+        let gives_tokens = path.starts_with("/ims/") || path.ends_with("/token");
+        let percent = self.state().repeats;
+        percent > 0 && !makes && !gives_tokens && self.ways.chance(percent)
+    }
+
+    /// Whether the rows come in another order: none was asked for.
+    fn reorders(&self, request: &http::Request<Bytes>) -> bool {
+        let query = request.uri().query().unwrap_or_default();
+        let ordered = query.contains("_order=") || query.contains("$orderby=");
+        let of = request.uri().path();
+        let lists = of.starts_with("/api/data/") || of.contains("/campaign/");
+        let reads = request.method() == http::Method::GET;
+        self.state().reorders && reads && lists && !ordered && self.ways.chance(50)
+    }
+
+    /// A flow rests, unless somebody has asked for something else since.
+    pub(crate) fn rests(&self, flow: Flow, asked: u64) {
+        let mut state = self.state();
+        if state.asked == asked {
+            state.paused.insert(flow);
+        }
+    }
+
+    /// A flow may go on, or its rest begins anew. Gives the number of the request.
+    pub(crate) fn is_asked(&self, flow: Flow) -> u64 {
+        let mut state = self.state();
+        state.paused.remove(&flow);
+        state.asked += 1;
+        state.asked
+    }
+
     /// Whether a row is to be left out of the answer.
     fn blinds(&self, request: &http::Request<Bytes>) -> bool {
         let query = request.uri().query().unwrap_or_default();
@@ -234,6 +327,9 @@ impl Wire {
         if uri.authority().map(http::uri::Authority::as_str) != ORIGIN.strip_prefix("http://") {
             self.note(Err(Violation::new("I20", format!("a request left for {uri}"))));
         }
+        if let Some(flow) = flow_of(uri).filter(|flow| self.state().paused.contains(flow)) {
+            self.note(Err(Violation::new("I33", format!("{flow:?} rests, and asks for {uri}"))));
+        }
         if pause.is_some_and(|until| self.clock.monotonic() < until) {
             self.note(Err(Violation::new("I19", format!("{system} asked for rest and got none"))));
         }
@@ -281,7 +377,11 @@ impl Wire {
 
     /// The program that was told to rest is no more.
     pub(crate) fn forget_pauses(&self) {
-        self.state().pauses.clear();
+        let mut state = self.state();
+        state.pauses.clear();
+        state.writing.forget();
+        state.paused.clear();
+        state.asked += 1;
     }
 }
 
@@ -301,13 +401,46 @@ fn contact_in(request: &http::Request<Bytes>) -> Option<Uuid> {
     body.get("externalId")?.as_str()?.parse().ok()
 }
 
-/// A page without its first row.
-fn leave_out_a_row(body: &mut Bytes) {
+/// The flow that alone asks for this.
+fn flow_of(uri: &http::Uri) -> Option<Flow> {
+    let query = uri.query().unwrap_or_default();
+    if uri.path().starts_with("/events") {
+        return Some(Flow::Egress);
+    }
+    let of_flags = query.contains("modifiedon&$deltatoken") || query.contains("since_parameter");
+    of_flags.then_some(Flow::Optout)
+}
+
+/// The same request again.
+fn copy_of(request: &http::Request<Bytes>) -> http::Request<Bytes> {
+    let mut copy = http::Request::new(request.body().clone());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// A page with other rows, where it has some.
+fn change_rows(body: &mut Bytes, change: impl FnOnce(&mut Vec<serde_json::Value>)) {
     let Ok(mut page) = serde_json::from_slice::<serde_json::Value>(body) else { return };
-    if let Some(rows) = page.get_mut("value").and_then(|it| it.as_array_mut())
+    let name = if page.get("value").is_some() { "value" } else { "content" };
+    if let Some(rows) = page.get_mut(name).and_then(|it| it.as_array_mut())
         && !rows.is_empty()
     {
-        rows.remove(0);
+        change(rows);
         *body = page.to_string().into();
+    }
+}
+
+/// A request that writes, until it is answered or given up.
+struct Underway<'a> {
+    wire: &'a Wire,
+    records: Vec<String>,
+    number: u64,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.wire.state().writing.end(&self.records, self.number);
     }
 }

@@ -149,8 +149,13 @@ impl<'a> World<'a> {
     /// What goes wrong from now on, and how long the ways are.
     pub(super) fn trouble(&self, number: u64, round: &Round) {
         let (seed, rules) = (self.plan.seed ^ number, round.faults.clone());
-        self.wire.state().latency = round.latency;
-        self.wire.state().meddling.clone_from(&round.meddling);
+        let mut state = self.wire.state();
+        (state.latency, state.repeats, state.reorders) =
+            (round.latency, round.repeats, round.reorders);
+        state.meddling.clone_from(&round.meddling);
+        state.model.is_late |=
+            rules.iter().any(|rule| matches!(rule.fault, crate::sandbox::Fault::Late { .. }));
+        drop(state);
         self.wire.sandbox.set_faults(FaultPlan { seed, rules });
     }
 
@@ -169,7 +174,31 @@ impl<'a> World<'a> {
             *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = *settings;
         }
         let (desk, hand) = daemon.filter(|_| !failpoint::is_dead())?.clone();
-        Some(operator::of_daemon(*wanted, desk, hand, self.wire.clock.clone()).boxed())
+        let ids = self.wire.sandbox.dynamics().ids("contact");
+        let one = if let Wanted::One(who) = wanted {
+            ids.get(who.checked_rem(ids.len())?).copied()
+        } else {
+            None
+        };
+        let done = operator::of_daemon(*wanted, one, desk, hand, self.wire.clock.clone());
+        let (Wanted::Pause(flow) | Wanted::Resume(flow) | Wanted::Pass(flow)) = *wanted else {
+            return Some(done.boxed());
+        };
+        let (wire, asked) = (Arc::clone(&self.wire), self.wire.is_asked(flow));
+        let rests =
+            matches!(wanted, Wanted::Pause(_)).then(|| daemon.map(|(desk, _)| desk.clone()));
+        let work = async move {
+            let done = done.await;
+            // What a pass had begun, it ends.
+            if let Some(desk) = rests.flatten()
+                && let Some(turn) = desk.turn().await
+            {
+                wire.rests(flow, asked);
+                drop(turn);
+            }
+            done
+        };
+        Some(work.boxed())
     }
 
     /// A new configuration, soon after a system has asked the daemon for rest.
@@ -184,7 +213,8 @@ impl<'a> World<'a> {
             wire.throttled.notified().await;
             wire.clock.sleep(Duration::from_millis(ms)).await;
             *known.lock().unwrap_or_else(PoisonError::into_inner) = settings;
-            operator::of_daemon(Wanted::Settings(settings), desk, hand, wire.clock.clone()).await
+            let wanted = Wanted::Settings(settings);
+            operator::of_daemon(wanted, None, desk, hand, wire.clock.clone()).await
         };
         Some(work.boxed())
     }

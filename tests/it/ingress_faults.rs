@@ -98,6 +98,14 @@ fn look_ups_in_campaign_come_through_every_fault_that_can_heal() {
 }
 
 #[test]
+fn a_look_up_goes_on_behind_an_empty_page() {
+    heals(filtered, &[Fault::EmptyPage], |fault| FaultRule {
+        path: Some("byExternalId".to_owned()),
+        ..on_writes("GET", fault)
+    });
+}
+
+#[test]
 fn the_listing_of_campaign_comes_through_every_fault_that_can_heal() {
     std::thread::scope(|scope| {
         for fault in healing() {
