@@ -13,13 +13,14 @@ const WHO: std::ops::Range<usize> = 0..6;
 
 /// A scene, and what it needs of the settings.
 pub(super) fn scene(it: &Stream, settings: &mut Settings) -> Vec<Round> {
-    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 9] = [
+    let scenes: [fn(&Stream, &mut Settings) -> Vec<Round>; 10] = [
         set_back,
         leaves_and_returns,
         changes_back,
         cut_batches,
         insists,
         half_read,
+        half_stored,
         read_in_pages,
         refuses,
         goes_in_doubt,
@@ -102,17 +103,34 @@ fn goes_in_doubt(it: &Stream, settings: &mut Settings) -> Vec<Round> {
 
 /// The program dies while it takes up what people said.
 fn half_read(it: &Stream, _: &mut Settings) -> Vec<Round> {
-    let pair = it.index(2);
-    let said = WHO.map(|who| {
+    let said = |who| {
+        let (pair, out) = (it.index(2), it.chance(70));
         if it.chance(50) {
-            Act::InDynamics(who, pair, true)
+            Act::InDynamics(who, pair, out)
         } else {
-            Act::InCampaign(who, pair, true)
+            Act::InCampaign(who, pair, out)
         }
-    });
+    };
+    dying(it, Flow::Optout, 3 + it.below(11), said)
+}
+
+/// A few lives in a row that end one step later each. Somebody else does something
+/// in each, so that what is lost is not made good by the next.
+fn dying(it: &Stream, flow: Flow, first: u64, does: impl Fn(usize) -> Act) -> Vec<Round> {
     let point = it.one_of(&[Point::Commit, Point::Committed]);
-    let crash = Some(Crash::In(Flow::Optout, point, 3 + it.below(14)));
-    vec![passes([]), Round { crash, ..passes(said) }]
+    let lives = (first..).zip(0..6).map(|(number, who)| {
+        let crash = Some(Crash::In(flow, point, number));
+        Round { crash, ..passes([does(who)]) }
+    });
+    std::iter::once(passes([])).chain(lives).collect()
+}
+
+/// The program dies while it stores what changed or what was told.
+fn half_stored(it: &Stream, settings: &mut Settings) -> Vec<Round> {
+    settings.page_rows = it.one_of(&[1, 2, 50]);
+    let flow = it.one_of(&[Flow::Ingress, Flow::Egress]);
+    let does = |who| if flow == Flow::Egress { Act::Mail(who) } else { Act::Edit(who) };
+    dying(it, flow, 1 + it.below(18), does)
 }
 
 /// All contacts are read anew, page by page, and people go on meanwhile.
