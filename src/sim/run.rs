@@ -105,6 +105,12 @@ impl World<'_> {
             let model = &self.wire.state().model;
             (model.set_back, model.mends)
         };
+        if mends {
+            // As the documents ask for: what is on its way is not compared.
+            let tidied = self.tidy_up(&program.store).await;
+            tidied.map_err(|error| Violation::new("I30", error.to_string()))?;
+            self.passes_of(&program).await.map_err(|error| Violation::new("I29", error))?;
+        }
         if back || mends {
             let asked = operator::after_a_backup(&program.store, back).await;
             asked.map_err(|error| Violation::new("I30", error.to_string()))?;

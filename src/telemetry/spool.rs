@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -131,13 +131,15 @@ impl Spool {
     /// # Errors
     /// Where it cannot be read.
     pub(crate) fn oldest(&self) -> io::Result<Option<Part>> {
-        while let Some((number, path)) = self.lines().as_ref().and_then(Lines::oldest) {
+        loop {
+            // Locked no longer than this statement: `remove` locks again.
+            let oldest = self.lines().as_ref().and_then(Lines::oldest);
+            let Some((number, path)) = oldest else { return Ok(None) };
             match read(number, &path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.remove(number),
                 read => return read.map(Some),
             }
         }
-        Ok(None)
     }
 
     /// Removes a part that has been copied, or that nobody can read.
@@ -234,8 +236,17 @@ impl Lines {
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let mut file = match self.file.take() {
-            Some(file) => file,
-            None => {
+            Some(file) if file.metadata()?.nlink() > 0 => file,
+            before => {
+                if before.is_some() {
+                    // Somebody has removed it.
+                    self.lost.bytes += std::mem::take(&mut self.bytes);
+                    self.lost.error = Some(io::ErrorKind::NotFound.into());
+                }
+                if !self.directory.is_dir() {
+                    // Somebody has cleaned it away.
+                    DirBuilder::new().mode(0o700).create(&self.directory)?;
+                }
                 let mut options = OpenOptions::new();
                 options.append(true).create_new(true).mode(0o600).open(self.path(self.number))?
             }

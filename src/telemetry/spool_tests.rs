@@ -80,10 +80,11 @@ fn a_line_that_cannot_be_written_is_told_and_the_next_one_tried() {
     let mut spool = opened(directory.path());
     let there = directory.path().join("spool");
     fs::remove_dir(&there).unwrap();
+    fs::write(&there, "not ours").unwrap();
     spool.write_all(b"one\n").unwrap();
     let lost = spool.lost().unwrap();
     assert_eq!((lost.bytes, lost.error.is_some()), (4, true));
-    fs::create_dir(&there).unwrap();
+    fs::remove_file(&there).unwrap();
     spool.write_all(b"two\n").unwrap();
     spool.finish();
     assert_eq!(text(&spool), Some((1, "two\n".to_owned())));
@@ -121,4 +122,24 @@ fn a_closed_one_takes_nothing() {
     spool.write_all(b"one\n").unwrap();
     assert!(!spool.is_open() && spool.is_empty() && spool.lost().is_none());
     assert!(spool.oldest().unwrap().is_none());
+}
+
+#[test]
+fn what_somebody_took_away_is_none_and_new_lines_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = opened(directory.path());
+    spool.write_all(b"one\n").unwrap();
+    spool.finish();
+    fs::remove_dir_all(directory.path().join("spool")).unwrap();
+    assert_eq!(text(&spool), None);
+    spool.write_all(b"two\n").unwrap();
+    spool.finish();
+    assert_eq!(text(&spool), Some((2, "two\n".to_owned())));
+    assert!(spool.lost().is_none());
+    spool.write_all(b"three\n").unwrap();
+    fs::remove_dir_all(directory.path().join("spool")).unwrap();
+    spool.write_all(b"four\n").unwrap();
+    assert_eq!(spool.lost().unwrap().bytes, 6);
+    spool.finish();
+    assert_eq!(text(&spool), Some((3, "four\n".to_owned())));
 }

@@ -169,6 +169,22 @@ async fn what_a_killed_daemon_kept_is_sent_by_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_that_somebody_cleans_away_are_lost_and_nothing_else_is() {
+    let rig = rig("24h").await;
+    let daemon = Running::start(rig.command(RUN));
+    daemon.wait_for("");
+    rig.run(VIA).await.expect(0);
+    assert!(waiting(&rig).contains("flow.finished"));
+    fs::remove_dir_all(rig.path("store/cdsync.db-logs")).unwrap();
+    rig.run(VIA).await.expect(0);
+    daemon.signal("TERM");
+    daemon.end().expect(0);
+    rig.assert_equal("at the end");
+    let there = copied(&rig);
+    assert_eq!(events(&there, "daemon.stopped"), 1, "{there:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_server_does_wrong_the_lines_are_there_once_it_works() {
     let rig = rig("1s").await;
     let sftp = rig.sandbox.sftp();

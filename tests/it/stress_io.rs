@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use cdsync::sandbox::{Fault, FaultPlan, FaultRule, System};
+
 use crate::preload::library;
 use crate::rig::Ended;
 use crate::stress_world::{Everything, PASS, asked_for, report};
@@ -172,6 +174,31 @@ async fn a_disk_that_is_full_from_then_on_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_cut_short_loses_nothing() {
     sweep(WAYS[4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_room_for_the_recovery_from_a_kill_and_refused_tokens_at_once_lose_nothing() {
+    let mut stops = 0;
+    for part in 0..SOME {
+        let world = Everything::start(CONTACTS).await;
+        world.people_act(0);
+        let killed = world.rig.run_crashing(PASS, &format!("answered:{}", 26 + 3 * part)).await;
+        assert!(killed.crashed(), "{part}: {killed:#?}");
+        let system = Some(System::Dynamics);
+        let refused =
+            FaultRule { system, times: Some(1), ..FaultRule::always(Fault::ExpiredToken) };
+        world.rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![refused] });
+        let met = pass(&world, 20 + 25 * part, WAYS[2]).await;
+        let when = format!("{part}: {:?}", met.failed);
+        in_order(&met, &when);
+        assert!(met.failed.is_some(), "{when}: {:#?}", met.ended);
+        stops += u64::from(met.ended.code == Some(5));
+        let plain = world.pass().await;
+        let faults = world.rig.sandbox.requests().faults();
+        assert_eq!(faults.get("expired_token"), Some(&1), "{when}");
+        world.is_whole(&when, &plain);
+    }
+    assert!(stops > 0, "nothing was ever noticed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
