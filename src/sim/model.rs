@@ -278,9 +278,20 @@ impl Model {
     pub(super) fn is_set_back(&mut self, sandbox: &Sandbox) {
         self.set_back = true;
         let there: BTreeSet<Uuid> = check::profiles(sandbox).into_keys().collect();
-        self.words.retain(|(id, _), words| {
-            let no = words.no_that_stands();
-            there.contains(id) || no.is_none_or(|no| no.side != Side::Campaign)
+        self.forget_what_profiles_said(|id| !there.contains(id));
+    }
+
+    /// Nobody knows any more what was said on these profiles. Dynamics keeps what
+    /// was carried there, as if somebody had said it there.
+    fn forget_what_profiles_said(&mut self, gone: impl Fn(&Uuid) -> bool) {
+        let spoken = &mut self.spoken;
+        self.words.retain(|(id, pair), words| {
+            let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
+            let forgotten = no.is_some() && gone(id);
+            if forgotten {
+                spoken.insert((*id, *pair, Side::Dynamics));
+            }
+            !forgotten
         });
     }
 
@@ -288,10 +299,7 @@ impl Model {
     /// and what was taken over there.
     pub(super) fn is_discarded(&mut self, id: Uuid) {
         self.notes.remove(&id);
-        self.words.retain(|(of, _), words| {
-            let no = words.no_that_stands();
-            *of != id || no.is_none_or(|no| no.side != Side::Campaign)
-        });
+        self.forget_what_profiles_said(|of| *of == id);
     }
 }
 
