@@ -18,6 +18,7 @@
 mod check;
 mod events;
 mod gap;
+mod message;
 mod model;
 mod observe;
 mod operator;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Violation;
+use super::message::{asked_for, change_rows, contact_in, copy_of, flow_of, wait_of_a_part};
 use super::model::Model;
 use super::plan::{Meddling, Plan};
 use super::stream::Stream;
@@ -337,12 +338,13 @@ impl Wire {
     }
 
     fn arrives(&self, system: &'static str, response: &http::Response<Bytes>) {
-        if response.status().as_u16() != 429 {
-            return;
-        }
+        let wait = if response.status().as_u16() == 429 {
+            response.headers().get("retry-after").and_then(|it| it.to_str().ok()?.parse().ok())
+        } else {
+            wait_of_a_part(response)
+        };
+        let Some(wait) = wait else { return };
         self.throttled.notify_one();
-        let wait = response.headers().get("retry-after").and_then(|it| it.to_str().ok());
-        let Some(wait) = wait.and_then(|it| it.parse().ok()) else { return };
         let until = self.clock.monotonic().plus(Duration::from_secs(wait));
         let mut state = self.state();
         let pause = state.pauses.entry(system).or_insert(until);
@@ -382,53 +384,6 @@ impl Wire {
         state.writing.forget();
         state.paused.clear();
         state.asked += 1;
-    }
-}
-
-/// Whose profile is asked for.
-fn asked_for(request: &http::Request<Bytes>) -> Option<Uuid> {
-    let by_key = request.uri().path().ends_with("/profile/byExternalId");
-    request.uri().query().filter(|_| by_key)?.rsplit('=').next()?.parse().ok()
-}
-
-/// The contact that a request to Dynamics names, or whose profile is made.
-fn contact_in(request: &http::Request<Bytes>) -> Option<Uuid> {
-    let path = request.uri().path();
-    if let Some((_, rest)) = path.rsplit_once("/contacts(") {
-        return rest.split(')').next()?.parse().ok();
-    }
-    let body: serde_json::Value = serde_json::from_slice(request.body()).ok()?;
-    body.get("externalId")?.as_str()?.parse().ok()
-}
-
-/// The flow that alone asks for this.
-fn flow_of(uri: &http::Uri) -> Option<Flow> {
-    let query = uri.query().unwrap_or_default();
-    if uri.path().starts_with("/events") {
-        return Some(Flow::Egress);
-    }
-    let of_flags = query.contains("modifiedon&$deltatoken") || query.contains("since_parameter");
-    of_flags.then_some(Flow::Optout)
-}
-
-/// The same request again.
-fn copy_of(request: &http::Request<Bytes>) -> http::Request<Bytes> {
-    let mut copy = http::Request::new(request.body().clone());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
-}
-
-/// A page with other rows, where it has some.
-fn change_rows(body: &mut Bytes, change: impl FnOnce(&mut Vec<serde_json::Value>)) {
-    let Ok(mut page) = serde_json::from_slice::<serde_json::Value>(body) else { return };
-    let name = if page.get("value").is_some() { "value" } else { "content" };
-    if let Some(rows) = page.get_mut(name).and_then(|it| it.as_array_mut())
-        && !rows.is_empty()
-    {
-        change(rows);
-        *body = page.to_string().into();
     }
 }
 

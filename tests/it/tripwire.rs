@@ -15,10 +15,14 @@ const SYSTEMS: [System; 5] =
 /// A pass of all flows in which each answer of a system is spoiled so.
 async fn spoiled(world: &Everything, system: System, fault: Fault, round: usize) {
     world.people_act(round);
-    let rule = FaultRule { system: Some(system), ..FaultRule::always(fault) };
+    let rule = FaultRule { system: Some(system), ..FaultRule::always(fault.clone()) };
     world.rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
     let pass = ["--log-format", "json", "sync", "--patience", "1"];
+    let name = fault.name();
+    let met = || world.rig.sandbox.requests().faults().get(name).copied().unwrap_or_default();
+    let before = met();
     let ended = world.rig.run(&pass).await;
+    assert!(met() > before, "{system:?}: nothing was spoiled by {name}: {ended:#?}");
     assert!(ended.code.is_some() && !ended.err.contains("panicked"), "{system:?}: {ended:#?}");
     world.rig.sandbox.set_faults(FaultPlan::default());
 }
