@@ -87,14 +87,13 @@ impl Wire {
     /// Ways to these systems.
     pub(crate) fn new(sandbox: Sandbox, clock: &Clock, plan: &Plan) -> Arc<Self> {
         let model = Model::new(&sandbox, clock, plan.settings.direction);
-        let (requests, writes, latency) = (0, 0, 0);
         let state = State {
             model,
             broken: None,
-            latency,
-            requests,
+            latency: 0,
+            requests: 0,
             trace: 0,
-            writes,
+            writes: 0,
             pauses: BTreeMap::new(),
             meddling: Vec::new(),
             blind: false,
@@ -182,8 +181,8 @@ impl Wire {
         if state.meddling.is_empty() || of_many || failpoint::is_dead() {
             return;
         }
-        let last = state.asked_last;
-        let Some(id) = subject.or_else(|| contact_in(request)).or(last) else { return };
+        let named = subject.or_else(|| contact_in(request));
+        let Some(id) = named.or(state.asked_last) else { return };
         let Some(who) = self.sandbox.dynamics().ids("contact").iter().position(|it| *it == id)
         else {
             return;
