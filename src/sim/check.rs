@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::model::{Model, PAIRS, external_id, flag_of, id_in};
 use super::plan::Settings;
+use super::said::Side;
 use super::{Violation, events};
 use crate::sandbox::Sandbox;
 
@@ -143,9 +144,14 @@ fn flags(
         // A merged contact is not written in Dynamics: what its profile says is
         // its own, be it an opt-out or a later change of mind.
         let own = model.is_loser(id) && (here || model.said_yes_in_campaign(id, pair));
-        // What a store that was set back has forgotten stays opted out, and nobody
-        // looks at it where nothing is read of Campaign.
-        let forgotten = model.is_forgotten_towards_campaign() && here;
+        // What a store that was set back has forgotten stays opted out where it was
+        // carried to: nobody looks at it where nothing is read of Campaign, and
+        // nobody knows that it came from there.
+        let forgotten = match model.forgotten_in() {
+            Some(Side::Campaign) => here,
+            Some(Side::Dynamics) => there,
+            None => false,
+        };
         if there != here && !own && !forgotten && model.has_to_agree(id, pair) {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));

@@ -267,10 +267,16 @@ impl Model {
         self.looked.insert(id, (self.clock.monotonic(), self.said));
     }
 
-    /// Whether the ledger may lack what was carried to Campaign, where Campaign is not
-    /// asked what it holds.
-    pub(super) fn is_forgotten_towards_campaign(&self) -> bool {
-        self.set_back && self.direction == Direction::DynamicsToCampaign
+    /// Where opt-outs may stay that were carried there, and that nobody can take back
+    /// because the ledger lacks them: with one direction, the other side.
+    pub(super) fn forgotten_in(&self) -> Option<Side> {
+        match self.direction {
+            Direction::DynamicsToCampaign if self.set_back => Some(Side::Campaign),
+            Direction::CampaignToDynamics if self.set_back => Some(Side::Dynamics),
+            Direction::DynamicsToCampaign
+            | Direction::CampaignToDynamics
+            | Direction::Bidirectional => None,
+        }
     }
 
     /// An older store takes the place of the one that knew whose profile went with
