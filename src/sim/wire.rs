@@ -61,7 +61,7 @@ pub(crate) struct State {
     /// Flows that were told to rest, and since then not to go on.
     paused: BTreeSet<Flow>,
     /// How often somebody asked that, or that they go on.
-    pub(crate) asked: u64,
+    asked: u64,
     /// Percent of the requests that are sent twice.
     pub(crate) repeats: u64,
     /// Whether rows come in any order.

@@ -58,7 +58,7 @@ impl Lost {
     /// Why, in words.
     pub(crate) fn reason(&self) -> String {
         match &self.error {
-            Some(error) => format!("lines cannot be written beside the store: {error}"),
+            Some(error) => format!("lines cannot be kept beside the store: {error}"),
             None => format!("the oldest went, because more than {} MiB waited", MOST_BYTES >> 20),
         }
     }
@@ -136,7 +136,7 @@ impl Spool {
             let oldest = self.lines().as_ref().and_then(Lines::oldest);
             let Some((number, path)) = oldest else { return Ok(None) };
             match read(number, &path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.remove(number),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.is_gone(number),
                 read => return read.map(Some),
             }
         }
@@ -148,6 +148,15 @@ impl Spool {
             lines.parts.retain(|(other, _)| *other != number);
             // One that stays is copied again under its old name.
             let _ = fs::remove_file(lines.path(number));
+        }
+    }
+
+    /// A part is not there any more, and was not copied.
+    fn is_gone(&self, number: u64) {
+        if let Some(lines) = self.lines().as_mut() {
+            let gone = lines.parts.extract_if(.., |(other, _)| *other == number);
+            let bytes = gone.map(|(_, bytes)| bytes).sum();
+            lines.removed(bytes);
         }
     }
 
@@ -211,6 +220,13 @@ impl Lines {
         }
     }
 
+    /// Somebody has removed so much that was not copied.
+    fn removed(&mut self, bytes: u64) {
+        self.lost.bytes += bytes;
+        let what = "somebody removed those that waited there";
+        self.lost.error = Some(io::Error::new(io::ErrorKind::NotFound, what));
+    }
+
     /// Adds a line. Gives whether somebody should look.
     fn add(&mut self, line: &[u8]) -> bool {
         let length = line.len() as u64;
@@ -239,9 +255,8 @@ impl Lines {
             Some(file) if file.metadata()?.nlink() > 0 => file,
             before => {
                 if before.is_some() {
-                    // Somebody has removed it.
-                    self.lost.bytes += std::mem::take(&mut self.bytes);
-                    self.lost.error = Some(io::ErrorKind::NotFound.into());
+                    let bytes = std::mem::take(&mut self.bytes);
+                    self.removed(bytes);
                 }
                 if !self.directory.is_dir() {
                     // Somebody has cleaned it away.

@@ -132,6 +132,12 @@ fn what_somebody_took_away_is_none_and_new_lines_are_kept() {
     spool.finish();
     fs::remove_dir_all(directory.path().join("spool")).unwrap();
     assert_eq!(text(&spool), None);
+    let lost = spool.lost().unwrap();
+    assert_eq!(lost.bytes, 4);
+    assert_eq!(
+        lost.reason(),
+        "lines cannot be kept beside the store: somebody removed those that waited there"
+    );
     spool.write_all(b"two\n").unwrap();
     spool.finish();
     assert_eq!(text(&spool), Some((2, "two\n".to_owned())));
