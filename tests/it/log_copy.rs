@@ -178,7 +178,11 @@ async fn lines_that_somebody_cleans_away_are_lost_and_nothing_else_is() {
     fs::remove_dir_all(rig.path("store/cdsync.db-logs")).unwrap();
     rig.run(VIA).await.expect(0);
     daemon.signal("TERM");
-    daemon.end().expect(0);
+    let ended = daemon.end();
+    ended.expect(0);
+    let told = ended.events("logs.dropped");
+    assert_eq!(told.len(), 1, "{ended:#?}");
+    assert!(told[0]["reason"].as_str().unwrap().contains("somebody removed"), "{told:#?}");
     rig.assert_equal("at the end");
     let there = copied(&rig);
     assert_eq!(events(&there, "daemon.stopped"), 1, "{there:#?}");
