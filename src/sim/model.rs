@@ -262,8 +262,10 @@ impl Model {
         self.words.get(&(id, pair))?.no_that_stands().map(|no| no.side)
     }
 
-    /// The program asks for a contact's profile.
-    pub(super) fn looks_at(&mut self, id: Uuid) {
+    /// The program asks for a contact's profile. A deletion that nobody heard of
+    /// may have been carried out since it asked before.
+    pub(super) fn looks_at(&mut self, id: Uuid, sandbox: &Sandbox) {
+        self.forget_what_nobody_could_know(&check::profiles(sandbox).into_keys().collect());
         self.looked.insert(id, (self.clock.monotonic(), self.said));
     }
 

@@ -105,7 +105,7 @@ impl Model {
 
     /// A profile is looked at before it is deleted: what is said on it while the
     /// deletion is on its way goes with it.
-    fn forget_what_nobody_could_know(&mut self, there: &BTreeSet<Uuid>) {
+    pub(super) fn forget_what_nobody_could_know(&mut self, there: &BTreeSet<Uuid>) {
         let (now, looked) = (self.clock.monotonic(), &self.looked);
         self.words.retain(|(id, _), words| {
             let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);

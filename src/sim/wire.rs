@@ -141,7 +141,7 @@ impl Wire {
         }
         let mut answer = self.sandbox.call(request).await;
         if let Some(id) = asked_for {
-            self.state().model.looks_at(id);
+            self.state().model.looks_at(id, &self.sandbox);
         }
         if let Ok(response) = &mut answer {
             if blinds {
