@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System};
+use crate::http::{Client, Failure, Origin, Outcome, Request, Response, System, json};
 
 /// Most bytes of a page: the vendor's cap is 1.5 MB, and servers may count
 /// differently.
@@ -110,6 +110,9 @@ impl Journal {
             return Ok(JournalPage { events: Vec::new(), next, last: None, quiet });
         }
         let body = response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body);
+        if !json::is_readable(body) {
+            return Err(garbled(response, "the page has more than a million parts"));
+        }
         let page: Wire = serde_json::from_slice(body)
             .map_err(|_| garbled(response, "the answer is not a page of a journal"))?;
         let told = page.page.and_then(|page| page.last);

@@ -77,13 +77,13 @@ impl Reader {
         fields: &[FieldName],
         response: &Response,
     ) -> Result<ListingPage, Failure> {
-        let list: ListReply<'_> = serde_json::from_slice(&response.body)
-            .map_err(|_| garbled(response, "the answer is not a list of records"))?;
-        let records = list
-            .content
-            .iter()
-            .map(|record| self.listed(record, schema, key, fields, response))
-            .collect::<Result<_, _>>()?;
+        let wrong = |_| garbled(response, "the answer is not a list of records");
+        let list: ListReply<'_> = serde_json::from_slice(&response.body).map_err(wrong)?;
+        let mut records = Vec::with_capacity(list.content.len());
+        for record in list.content.iter() {
+            let record: Record<'_> = serde_json::from_str(record.get()).map_err(wrong)?;
+            records.push(self.listed(&record, schema, key, fields, response)?);
+        }
         let next = list.next.map(|next| self.storable(&next.href)).transpose()?;
         Ok(ListingPage { records, next, date: response.date })
     }

@@ -1,21 +1,21 @@
 //! JSON of Campaign, as it stands on the wire.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
+use crate::http::json::{self, Fields, Rows};
 use crate::http::{Failure, Response, System};
 
-/// One record; its fields stay as text until their type is known.
-pub(super) type Record<'a> = HashMap<&'a str, &'a RawValue>;
+/// One record.
+pub(super) type Record<'a> = Fields<'a>;
 
 /// A list of records.
 #[derive(Deserialize)]
 pub(super) struct ListReply<'a> {
     #[serde(borrow)]
-    pub(super) content: Vec<Record<'a>>,
+    pub(super) content: Rows<'a>,
     pub(super) next: Option<Href>,
 }
 
@@ -73,15 +73,7 @@ pub(super) struct FilterReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
-    if let Ok(parsed) = serde_json::from_slice(&response.body) {
-        return Ok(parsed);
-    }
-    // Once more, to learn the place; that takes several times as long.
-    let mut json = serde_json::Deserializer::from_slice(&response.body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let at = error.path().to_string();
-        garbled(response, &format!("the answer cannot be read at {at}"))
-    })
+    json::parse(response, System::Campaign)
 }
 
 /// A complete answer that is not what the API promises.

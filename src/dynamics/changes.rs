@@ -276,7 +276,7 @@ impl Reader {
             .map_err(|_| garbled(response, "the answer is not a page of rows"))?;
         let mut changes = Vec::with_capacity(page.value.len());
         let names: Vec<String> = query.columns.iter().map(Column::wire_name).collect();
-        for row in page.value {
+        for row in page.value.iter() {
             let row: Row<'_> = serde_json::from_str(row.get())
                 .map_err(|_| garbled(response, "the answer is not a page of rows"))?;
             let change = if is_deletion(&row) {

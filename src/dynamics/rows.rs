@@ -1,7 +1,7 @@
 //! From a row's JSON to values, by the types of the table's metadata
 //! ("Web API types and operations": types on the wire).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::http::json::Fields;
 use crate::model::{
     Column, ColumnType, DateTimeBehavior, Decimal, RecordId, RowVersion, SourceRow, TableSchema,
     Value,
@@ -18,8 +19,8 @@ use crate::model::{
 /// lookup properties").
 pub(super) const LOOKUP_TABLE: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 
-/// One item of a page; columns stay as text until their type is known.
-pub(super) type Row<'a> = HashMap<&'a str, &'a RawValue>;
+/// One item of a page.
+pub(super) type Row<'a> = Fields<'a>;
 
 /// One row of a data query; `names` are the columns' names on the wire. None
 /// if it has no readable primary id.

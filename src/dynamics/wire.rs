@@ -2,16 +2,15 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
+use crate::http::json::{self, Rows};
 use crate::http::{Failure, Response, System};
 
-/// A page of rows, each of them still text: a page laid open as a whole would
-/// take ten times its size.
+/// A page of rows.
 #[derive(Deserialize)]
 pub(super) struct RowPage<'a> {
     #[serde(borrow)]
-    pub(super) value: Vec<&'a RawValue>,
+    pub(super) value: Rows<'a>,
     #[serde(rename = "@odata.nextLink")]
     pub(super) next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
@@ -170,15 +169,7 @@ pub(super) struct LocalizedReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
-    if let Ok(parsed) = serde_json::from_slice(&response.body) {
-        return Ok(parsed);
-    }
-    // Once more, to learn the place; that takes several times as long.
-    let mut json = serde_json::Deserializer::from_slice(&response.body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let at = error.path().to_string();
-        garbled(response, &format!("the answer cannot be read at {at}"))
-    })
+    json::parse(response, System::Dynamics)
 }
 
 /// A complete answer that is not what the Web API promises.

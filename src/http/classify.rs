@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::clean::clean;
 use super::failure::{Failure, Outcome, System};
-use super::{classify_campaign, classify_dynamics, message, retry_after};
+use super::{classify_campaign, classify_dynamics, json, message, retry_after};
 
 /// Longest error body that is parsed, in bytes.
 const MAX_ERROR_BYTES: usize = 1 << 20;
@@ -144,7 +144,7 @@ fn redirect(headers: &HeaderMap) -> String {
 /// The body as a JSON object, when it is one.
 pub(super) fn object(body: &[u8]) -> Option<serde_json::Map<String, Value>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    if body.first() != Some(&b'{') {
+    if body.first() != Some(&b'{') || !json::is_readable(body) {
         return None;
     }
     match serde_json::from_slice(body) {

@@ -25,6 +25,7 @@ mod failure;
 pub(crate) mod fuzz;
 mod gate;
 mod health;
+pub(crate) mod json;
 #[cfg(test)]
 mod marker_tests;
 mod message;

@@ -140,6 +140,66 @@ fn hostile_links_are_refused_before_anything_connects() {
     assert!(pin.handed(&format!("contacts?{}", "a".repeat(70_000))).is_err());
 }
 
+/// Hosts that are not the configured one, however much they look like it.
+const FOREIGN: &[&str] = &[
+    "evil.example",
+    "evil.example:443",
+    "127.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "169.254.169.254",
+    "localhost",
+    "org.crm4.dynamics.com.evil.example",
+    "org.crm4.dynamics.com%00.evil.example",
+    "org.crm4.dynamics.com%2f.evil.example",
+    "org.crm4.dynamics.com.",
+    "org.crm4.dynamics.com:444",
+    "org.crm4.dynamics.comx",
+    "org.crm5.dynamics.com",
+    "crm4.dynamics.com",
+    "xorg.crm4.dynamics.com",
+    "org%2Ecrm4.dynamics.com",
+    "%6frg.crm4.dynamics.com",
+    "оrg.crm4.dynamics.com",
+    "org。crm4.dynamics.com",
+    "ｏrg.crm4.dynamics.com",
+    "ⓞrg.crm4.dynamics.com",
+    "org.crm4.dynamics\u{ad}.com",
+    "xn--rg-emb.crm4.dynamics.com",
+    "user@org.crm4.dynamics.com",
+];
+
+#[test]
+fn every_foreign_host_is_refused_in_every_spelling_of_a_link() {
+    let pin = origin(DATAVERSE);
+    let path = "api/data/v9.2/contacts";
+    let mut forms = 0;
+    for host in FOREIGN {
+        for text in [
+            format!("https://{host}/{path}"),
+            format!("http://{host}/{path}"),
+            format!("HtTpS://{host}/{path}"),
+            format!("//{host}/{path}"),
+            format!("/\\{host}/{path}"),
+            format!("\\\\{host}\\{path}"),
+            format!("https:{host}/{path}"),
+            format!("https:/{host}/{path}"),
+            format!("https:///{host}/{path}"),
+            format!("https://org.crm4.dynamics.com@{host}/{path}"),
+            format!("https://{host}#@org.crm4.dynamics.com/{path}"),
+            format!("https://{host}?@org.crm4.dynamics.com/{path}"),
+            format!("https://{host}\\@org.crm4.dynamics.com/{path}"),
+        ] {
+            assert!(pin.handed(&text).is_err(), "{text}");
+            forms += 1;
+        }
+    }
+    assert!(forms >= 200, "{forms}");
+}
+
 #[test]
 fn a_path_of_our_own_never_names_a_host() {
     assert!(origin(DATAVERSE).own("https://org.crm4.dynamics.com/api/data/v9.2/contacts").is_err());

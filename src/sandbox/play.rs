@@ -223,7 +223,10 @@ fn foreign_links(call: &Call, mut reply: Reply, to: &str) -> Reply {
     let own = &call.origin;
     let text = text
         .replace(&format!("Link\":\"{own}"), &format!("Link\":\"{to}"))
-        .replace(&format!("\"href\":\"{own}"), &format!("\"href\":\"{to}"));
+        .replace(&format!("\"href\":\"{own}"), &format!("\"href\":\"{to}"))
+        // Of the parts of a batch.
+        .replace(&format!("Location: {own}"), &format!("Location: {to}"))
+        .replace(&format!("OData-EntityId: {own}"), &format!("OData-EntityId: {to}"));
     for name in ["location", "odata-entityid"] {
         let changed = reply
             .headers

@@ -28,6 +28,10 @@ pub(super) fn wait_of_a_part(response: &http::Response<Bytes>) -> Option<u64> {
         return None;
     }
     let text = String::from_utf8_lossy(response.body()).to_ascii_lowercase();
+    // What was cut off on the way says nothing.
+    if !text.trim_end().ends_with("--") {
+        return None;
+    }
     let parts = text.split("http/1.1 429").skip(1);
     let waits = parts.filter_map(|part| {
         let (_, wait) = part.split_once("retry-after:")?;

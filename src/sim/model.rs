@@ -292,12 +292,17 @@ impl Model {
     /// Nobody knows any more what was said on these profiles. Dynamics keeps what
     /// was carried there, as if somebody had said it there.
     fn forget_what_profiles_said(&mut self, gone: impl Fn(&Uuid) -> bool) {
-        let spoken = &mut self.spoken;
+        let (spoken, taken_over) = (&mut self.spoken, &mut self.taken_over);
         self.words.retain(|(id, pair), words| {
             let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
             let forgotten = no.is_some() && gone(id);
             if forgotten {
                 spoken.insert((*id, *pair, Side::Dynamics));
+            }
+            if forgotten {
+                taken_over.iter_mut().filter(|((_, of), _)| of == pair).for_each(|(_, losers)| {
+                    losers.remove(id);
+                });
             }
             !forgotten
         });

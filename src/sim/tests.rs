@@ -1,7 +1,9 @@
 //! The seeds that are run with the other tests, and those that are asked for.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,9 +14,16 @@ use super::plan::{Act, Plan, Round, Settings};
 use super::run::{Life, live};
 use super::shrink::shrink;
 use super::world::World;
+use crate::clock::{Clock, Monotonic};
 use crate::model::Flow;
 use crate::model::consent::Direction;
 use crate::sandbox::{Credentials, Fault, FaultRule, System};
+
+/// A life takes some milliseconds; one that takes this long will not end.
+const STILL: Duration = Duration::from_mins(5);
+
+/// Each of so many lives is lived twice, and must be the same.
+const TWICE: u64 = 15;
 
 /// A directory in memory, with the secrets of a seed.
 fn directory() -> tempfile::TempDir {
@@ -55,8 +64,13 @@ fn tell(plan: &Plan, directory: &Path, loud: bool) -> Life {
 /// What a seed's life broke, in words with the command that repeats it.
 fn failure(plan: &Plan, life: &Life) -> Option<String> {
     let (broken, seed) = (life.broken.as_ref()?, plan.seed);
-    let again = format!("CDSYNC_SIM_SEED={seed} cargo test --lib simulated_lives -- --nocapture");
+    let again = again(seed);
     Some(format!("seed {seed}: {}: {}\nagain, and shorter: {again}\n", broken.promise, broken.what))
+}
+
+/// The command that lives a life again.
+fn again(seed: u64) -> String {
+    format!("CDSYNC_SIM_SEED={seed} cargo test --lib simulated_lives -- --nocapture")
 }
 
 /// The shortest plan that breaks the same promise, and its story.
@@ -101,16 +115,69 @@ impl Outcome {
     }
 }
 
+fn now() -> Monotonic {
+    Clock::system().monotonic()
+}
+
+/// The lives that are being lived, each with its beginning: one that stands still
+/// would never name its seed.
+#[derive(Default)]
+struct Underway(Mutex<BTreeMap<u64, Monotonic>>);
+
+impl Underway {
+    fn live<T>(&self, seed: u64, life: impl FnOnce() -> T) -> T {
+        self.0.lock().unwrap().insert(seed, now());
+        let lived = life();
+        self.0.lock().unwrap().remove(&seed);
+        lived
+    }
+
+    /// What is to be said of a life that has begun so long ago. Another takes its
+    /// place in a few milliseconds.
+    fn standing(&self, now: Monotonic) -> Option<String> {
+        let lives = self.0.lock().unwrap();
+        let still = |begun: Monotonic| now.since(begun) >= STILL;
+        let (seed, _) = lives.iter().find(|(_, begun)| still(**begun))?;
+        Some(format!("seed {seed} stands still\nagain: {}\n", again(*seed)))
+    }
+
+    /// Ends the process, with the name of a life that stands still, unless the
+    /// others are through.
+    fn watch(&self, working: &AtomicU64) {
+        while working.load(Ordering::Acquire) > 0 {
+            std::thread::park_timeout(Duration::from_secs(5));
+            if let Some(what) = self.standing(now()) {
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), what.as_bytes());
+                std::process::abort();
+            }
+        }
+    }
+}
+
+/// One that works until it is dropped, and who is to hear that.
+struct Works<'w>(&'w AtomicU64, std::thread::Thread);
+
+impl Drop for Works<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+        self.1.unpark();
+    }
+}
+
 /// Runs seeds on all processors, until some have failed.
 fn seeds(range: std::ops::Range<u64>) -> Outcome {
     let enough = from_environment("CDSYNC_SIM_ENOUGH").unwrap_or(20);
     let next = AtomicU64::new(range.start);
-    let outcome = std::sync::Mutex::new(Outcome::default());
+    let underway = Underway::default();
+    let outcome = Mutex::new(Outcome::default());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let working = AtomicU64::new(workers as u64);
     std::thread::scope(|scope| {
+        let watch = scope.spawn(|| underway.watch(&working)).thread().clone();
         for _ in 0..workers {
+            let works = Works(&working, watch.clone());
             scope.spawn(|| {
-                let directory = directory();
+                let (_works, directory) = (works, directory());
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let failed = outcome.lock().unwrap().failures.len() as u64;
@@ -118,7 +185,10 @@ fn seeds(range: std::ops::Range<u64>) -> Outcome {
                         return;
                     }
                     let plan = Plan::of_seed(at);
-                    let life = run(&plan, directory.path());
+                    let mut life = underway.live(at, || run(&plan, directory.path()));
+                    if at.is_multiple_of(TWICE) {
+                        life = underway.live(at, || same(life, &run(&plan, directory.path())));
+                    }
                     let mut failed = failure(&plan, &life);
                     if let (Some(text), Some(broken), 1) =
                         (&mut failed, &life.broken, range.end - range.start)
@@ -131,6 +201,14 @@ fn seeds(range: std::ops::Range<u64>) -> Outcome {
         }
     });
     outcome.into_inner().unwrap()
+}
+
+/// A life, unless the same plan lived another one the second time.
+fn same(life: Life, other: &Life) -> Life {
+    let what = "the same seed lived two lives";
+    let differs = life.broken.is_none() && life.trace != other.trace;
+    let broken = if differs { Some(Violation::new("I31", what)) } else { life.broken };
+    Life { broken, ..life }
 }
 
 fn from_environment(name: &str) -> Option<u64> {
@@ -158,6 +236,18 @@ fn the_same_seed_lives_the_same_life() {
         assert!(differs.is_empty(), "seed {seed}: {differs:#?}");
         assert_eq!(one.trace, other.trace, "seed {seed}");
     }
+}
+
+#[test]
+fn a_life_that_stands_still_names_its_seed() {
+    let underway = Underway::default();
+    underway.live(7, || {
+        let begun = now();
+        assert_eq!(underway.standing(begun), None);
+        let told = underway.standing(begun.plus(STILL)).unwrap();
+        assert!(told.starts_with("seed 7 stands still\nagain: CDSYNC_SIM_SEED=7 "), "{told}");
+    });
+    assert_eq!(underway.standing(now().plus(STILL)), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! descriptors, time in which it runs; and what stands around it: a proxy's
 //! name in the environment, who looks at its arguments.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 use std::sync::mpsc;
@@ -106,6 +107,50 @@ async fn a_body_that_unpacks_without_end_takes_no_more_memory_than_its_limit() {
         assert!(entries.iter().any(|it| it.fault.is_some()), "{request:?}: it never came");
         rig.run(SYNC).await.expect(0);
         rig.assert_equal(&format!("{request:?}"));
+    }
+}
+
+/// Documents that are as large as a body may be and many times that once they are
+/// laid open, without depth, or that say two things of one record.
+fn shapes(list: &str, key: &str) -> [(&'static str, String); 6] {
+    let page = |rows: &str| format!("{{\"{list}\":[{rows}]}}");
+    let mut fields = String::new();
+    (0..4_000_000).for_each(|at| write!(fields, "\"f{at}\":0,").unwrap());
+    [
+        ("rows", page(&format!("{}{{}}", "{},".repeat(18 << 20)))),
+        ("fields", page(&format!("{{{fields}\"f\":0}}"))),
+        ("a text", page(&format!("{{\"{key}\":\"{}\"}}", "x".repeat(60 << 20)))),
+        ("depth", "[".repeat(60 << 20)),
+        ("depth of a row", page(&format!("{{\"{key}\":{}", "{\"a\":".repeat(10 << 20)))),
+        ("a field twice", page(&format!("{{\"{key}\":\"a\",\"{key}\":\"b\"}}"))),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_of_any_shape_takes_no_more_memory_than_the_largest_body() {
+    for (system, path, list, key) in [
+        (System::Dynamics, "/contacts?", "value", "contactid"),
+        (System::Campaign, "/profile?", "content", "externalId"),
+    ] {
+        for (shape, body) in shapes(list, key) {
+            let rig = Rig::usual(3).await;
+            let (arrived, answer) = hold(&rig.sandbox, (system, "GET", path));
+            let pass = Running::start(rig.command(SYNC));
+            arrived.recv_timeout(Duration::from_mins(2)).unwrap();
+            let rule = FaultRule::always(Fault::Status { code: 200, body });
+            let path = Some(path.to_owned());
+            let rule = FaultRule { system: Some(system), path, ..rule };
+            rig.sandbox.set_faults(FaultPlan { seed: 1, rules: vec![rule] });
+            limit(pass.pid(), &format!("--as={}", memory(pass.pid()) + (400 << 20)));
+            drop(answer);
+            let ended = pass.end();
+            assert!(matches!(ended.code, Some(0 | 1)), "{system:?}, {shape}: {ended:#?}");
+            let entries = rig.sandbox.requests().entries();
+            assert!(entries.iter().any(|it| it.fault.is_some()), "{system:?}, {shape}: not met");
+            rig.sandbox.set_faults(FaultPlan::default());
+            rig.run(SYNC).await.expect(0);
+            rig.assert_equal(&format!("{system:?}, {shape}"));
+        }
     }
 }
 

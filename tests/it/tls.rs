@@ -12,6 +12,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::rig::Running;
+use crate::stress_world::Everything;
 use crate::support::{FIELDS, Setup, World, by_filter};
 
 /// An authority of this test alone.
@@ -57,10 +58,14 @@ fn certificate(name: &str) -> CertificateParams {
 #[derive(Clone)]
 enum Face {
     Tls(Arc<ServerConfig>),
+    /// The same, and gives a token for whatever it is asked.
+    Tokens(Arc<ServerConfig>),
     /// HTTP without TLS.
     Plain,
     /// Takes the connection and says nothing.
     Silent,
+    /// Hears the greeting and hangs up.
+    Deaf,
 }
 
 /// A server, and all that it was told after the handshake (of one that speaks
@@ -95,6 +100,9 @@ impl Impostor {
     }
 }
 
+/// What [`Face::Tokens`] gives.
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"any"}"#;
+
 /// Hears a request and refuses it.
 fn converse(face: &Face, mut stream: TcpStream, heard: &Mutex<Vec<u8>>) {
     let mut some = [0; 4096];
@@ -109,6 +117,15 @@ fn converse(face: &Face, mut stream: TcpStream, heard: &Mutex<Vec<u8>>) {
             // Until the other side goes.
             while let Ok(1..) = stream.read(&mut some) {}
         }
+        Face::Tokens(config) => {
+            let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream);
+            while let Ok(1..) = stream.read(&mut some) {
+                let length = TOKEN.len();
+                let above = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                let _ = stream.write_all(format!("{above}{TOKEN}").as_bytes());
+            }
+        }
         Face::Plain => {
             if let Ok(length) = stream.read(&mut some) {
                 heard.lock().unwrap().extend_from_slice(&some[..length]);
@@ -117,6 +134,11 @@ fn converse(face: &Face, mut stream: TcpStream, heard: &Mutex<Vec<u8>>) {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
         }
         Face::Silent => while let Ok(1..) = stream.read(&mut some) {},
+        Face::Deaf => {
+            if let Ok(length) = stream.read(&mut some) {
+                heard.lock().unwrap().extend_from_slice(&some[..length]);
+            }
+        }
     }
 }
 
@@ -221,6 +243,95 @@ fn a_server_without_tls_is_told_nothing() {
 #[test]
 fn a_handshake_that_stands_still_is_given_up() {
     refused(&Authority::new("one"), Face::Silent, "timed out");
+}
+
+/// The versions of TLS that a greeting offers, by its extension
+/// `supported_versions` (RFC 8446, 4.2.1); one without it offers its own.
+fn offered(hello: &[u8]) -> Vec<u16> {
+    let number = |at: usize| usize::from(hello[at]) << 8 | usize::from(hello[at + 1]);
+    // Record, handshake, version, random.
+    let mut at = 5 + 4 + 2 + 32;
+    at += 1 + usize::from(hello[at]);
+    at += 2 + number(at);
+    at += 1 + usize::from(hello[at]);
+    let end = at + 2 + number(at);
+    at += 2;
+    while at < end {
+        let (kind, length) = (number(at), number(at + 2));
+        if kind == 43 {
+            let list = &hello[at + 5..at + 4 + length];
+            return list.chunks(2).map(|it| u16::from_be_bytes([it[0], it[1]])).collect();
+        }
+        at += 4 + length;
+    }
+    vec![u16::from_be_bytes([hello[9], hello[10]])]
+}
+
+#[test]
+fn no_tls_older_than_1_2_is_offered() {
+    let impostor = Impostor::new(Face::Deaf);
+    let (problem, _world) = problem(&Authority::new("one").pem, &impostor.origin());
+    assert!(!problem.is_empty());
+    let hello = impostor.heard.lock().unwrap().clone();
+    let mut versions = offered(&hello);
+    versions.sort_unstable();
+    assert_eq!(versions, [0x0303, 0x0304], "{hello:x?}");
+}
+
+/// Lines of a configuration that say where a host is, and whether it proves to be
+/// that one.
+type Hosts = fn(&Everything) -> Vec<(String, bool)>;
+
+fn key(name: &str, url: &str) -> String {
+    format!("\n{name} = \"{url}\"\n")
+}
+
+/// A host has another's certificate, those that give tokens have their own: its
+/// system is named, and it is told nothing.
+async fn of_one_host(hosts: Hosts, system: &str) {
+    let world = Everything::start(1).await;
+    let authority = Authority::new("one");
+    let tls = |name: &str| authority.server(&certificate(name), true);
+    let impostor = Impostor::new(Face::Tls(tls("other.example")));
+    let honest = Impostor::new(Face::Tokens(tls("localhost")));
+    let config = world.rig.path("config.toml");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    for (line, proves) in hosts(&world) {
+        assert_eq!(text.matches(&line).count(), 1, "{line} in {text}");
+        let origin = if proves { honest.origin() } else { impostor.origin() };
+        text = text.replace(&line, &line.replace(&world.rig.sandbox.origin(), &origin));
+    }
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(world.rig.path("authority.pem"), &authority.pem).unwrap();
+    let mut pass = world.rig.command(&["--log-format", "json", "sync", "--patience", "600"]);
+    pass.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", world.rig.path("authority.pem"));
+    let pass = Running::start(pass);
+    let told = pass.wait_for("\"remote.unreachable\"");
+    drop(pass);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["system"], system, "{told}");
+    let problem = told["problem"].as_str().unwrap();
+    assert!(problem.contains("certificate is for another name; check the address"), "{told}");
+    assert_eq!(impostor.heard(), "", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_host_has_to_prove_who_it_is_whatever_the_others_do() {
+    fn dynamics(world: &Everything, proves: bool) -> Vec<(String, bool)> {
+        let origin = world.rig.sandbox.origin();
+        let api = format!("[dynamics]{}", key("url", &origin));
+        vec![(api, false), (key("authority_url", &origin), proves)]
+    }
+    fn campaign(world: &Everything, proves: bool) -> Vec<(String, bool)> {
+        let (origin, api) = (world.rig.sandbox.origin(), world.rig.sandbox.campaign_url());
+        vec![(key("url", &api), false), (key("ims_url", &origin), proves)]
+    }
+    of_one_host(|it| dynamics(it, false), "dynamics").await;
+    of_one_host(|it| dynamics(it, true), "dynamics").await;
+    of_one_host(|it| campaign(it, false), "campaign").await;
+    of_one_host(|it| campaign(it, true), "campaign").await;
+    let journal: Hosts = |it| vec![(key("url", &it.rig.sandbox.journal().url()), false)];
+    of_one_host(journal, "journal").await;
 }
 
 #[test]

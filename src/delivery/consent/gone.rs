@@ -48,14 +48,15 @@ impl Shared {
         if untold.is_empty() {
             return Ok(known);
         }
-        let tally = self.tally.clone();
+        let (tally, opened) = (self.tally.clone(), self.opened.clone());
         self.store
             .call(move |work| {
                 for (flag, side) in &untold {
-                    let opened =
+                    let read =
                         work.opens(contact, |work| work.profile_goes(contact, flag, *side))?;
-                    tally.add(TallyDelta { read: opened, ..TallyDelta::default() });
+                    tally.add(TallyDelta { read, ..TallyDelta::default() });
                 }
+                work.survivor_of(contact)?.into_iter().for_each(|it| opened.add(it));
                 Ok(())
             })
             .await?;

@@ -5,6 +5,7 @@ mod clocks;
 mod contact;
 mod gone;
 mod report;
+mod rounds;
 mod write;
 
 use std::collections::HashSet;
@@ -13,9 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 pub(crate) use contact::Foreseen;
+pub(crate) use rounds::Round;
+
+use rounds::Opened;
 
 use super::policy::{Evidence, MAX_ATTEMPTS, Verdict, first_rest, is_in_vain, rest, verdict};
 use crate::campaign;
@@ -73,28 +76,6 @@ impl ConsentTarget {
     }
 }
 
-/// Which contacts are settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Round {
-    /// All whose sides seem to differ. Opt-outs that would be lifted are only
-    /// noted.
-    Due,
-    /// Those whose opt-outs may be lifted.
-    Clearing,
-    /// Those that a person let go.
-    Approved,
-}
-
-impl Round {
-    fn state(self) -> FlagState {
-        match self {
-            Self::Due => FlagState::Due,
-            Self::Clearing => FlagState::Clearing,
-            Self::Approved => FlagState::Approved,
-        }
-    }
-}
-
 /// Settles the flags of one pass.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsentDelivery(Arc<Shared>);
@@ -114,6 +95,8 @@ struct Shared {
     stopped: Mutex<Option<Failure>>,
     /// What the first contact met that was let go and is still open.
     kept: Mutex<Option<Failure>>,
+    /// Contacts that were opened by what the look at another showed.
+    opened: Opened,
     /// Contacts that we may not write, as it seems.
     refused: Mutex<Vec<(RecordId, Failure)>>,
 }
@@ -140,6 +123,7 @@ impl ConsentDelivery {
             successes: AtomicU64::new(0),
             stopped: Mutex::default(),
             kept: Mutex::default(),
+            opened: Opened::default(),
             refused: Mutex::default(),
         }))
     }
@@ -162,35 +146,6 @@ impl ConsentDelivery {
     /// How far the clocks are apart now, as far as is known.
     pub(crate) async fn skew(&self) -> Result<Skew, StoreError> {
         self.0.skew_now().await
-    }
-
-    /// Settles every contact of the round once.
-    pub(crate) async fn run(&self, round: Round) -> Result<(), StoreError> {
-        let (mut after, mut active) = (None, JoinSet::new());
-        loop {
-            let state = round.state();
-            let contacts =
-                self.0.store.call(move |work| work.contacts_with(state, after, ROUND)).await?;
-            let Some(last) = contacts.last() else { break };
-            after = Some(*last);
-            for contact in contacts {
-                if self.0.ends() {
-                    break;
-                }
-                if active.len() >= BEGUN {
-                    joined(active.join_next().await)?;
-                }
-                let shared = self.0.clone();
-                active.spawn(async move { shared.contact(contact, round).await });
-            }
-            if self.0.ends() {
-                break;
-            }
-        }
-        while let Some(result) = active.join_next().await {
-            joined(Some(result))?;
-        }
-        self.0.judge_refused().await
     }
 
     /// What a pass would do about every flag whose sides seem to differ; of a
@@ -223,17 +178,6 @@ impl ConsentDelivery {
 /// cannot be reached, patience decides.
 fn let_go(outcome: Outcome, tries: u32) -> bool {
     is_in_vain(outcome, tries) || (outcome == Outcome::ServerError && tries >= MAX_ATTEMPTS)
-}
-
-/// A panic is a bug and ends the process.
-fn joined(
-    result: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>,
-) -> Result<(), StoreError> {
-    match result {
-        Some(Ok(ended)) => ended,
-        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Some(Err(_)) | None => Ok(()),
-    }
 }
 
 impl Shared {

@@ -208,7 +208,7 @@ impl Shared {
         }
         let Left { samples, request_ids, .. } = left;
         let (contact, table) = (now.contact, self.target.table().clone());
-        let tally = self.tally.clone();
+        let (tally, opened) = (self.tally.clone(), self.opened.clone());
         let settle = move |work: &mut Work<'_>| {
             for ((before, row), is_news, intended) in ends {
                 work.set_flag_after(&before, &row)?;
@@ -217,6 +217,7 @@ impl Shared {
                         work.count_merged(contact, survivor, &row.flag, true).map(drop)
                     })?;
                     tally.add(TallyDelta { read, ..TallyDelta::default() });
+                    opened.add(survivor);
                 }
                 match intended {
                     (Some(id), _) => work.end_decision(id, Outcome::Done, &request_ids)?,
