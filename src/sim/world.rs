@@ -1,6 +1,7 @@
 //! The world of one life: both systems, the program's files and its clock.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -64,6 +65,9 @@ pub(super) struct World<'a> {
     backups: RefCell<Vec<Backup>>,
     /// The configuration that was read last, with its text.
     known: RefCell<Option<(String, Config)>>,
+    /// Held by each pass of a flow that somebody asked for and waits for: it runs,
+    /// also where the flow was paused meanwhile.
+    awaited: RefCell<BTreeMap<Flow, Arc<()>>>,
     /// How often the program may still wait before it dies.
     pub(super) waits: Cell<Option<u64>>,
     /// Where it dies from the first pass of a flow on.
@@ -110,6 +114,7 @@ impl<'a> World<'a> {
             settings: Arc::new(Mutex::new(plan.settings)),
             backups: RefCell::default(),
             known: RefCell::default(),
+            awaited: RefCell::default(),
             waits: Cell::new(None),
             crash_in: Cell::new(None),
         }
@@ -187,13 +192,20 @@ impl<'a> World<'a> {
         let (wire, asked) = (Arc::clone(&self.wire), self.wire.is_asked(flow));
         let rests =
             matches!(wanted, Wanted::Pause(_)).then(|| daemon.map(|(desk, _)| desk.clone()));
+        let awaited = Arc::clone(self.awaited.borrow_mut().entry(flow).or_default());
+        let all = Arc::downgrade(&awaited);
+        let waits = matches!(wanted, Wanted::Pass(_)).then_some(awaited);
         let work = async move {
             let done = done.await;
+            drop(waits);
             // What a pass had begun, it ends.
             if let Some(desk) = rests.flatten()
                 && let Some(turn) = desk.turn().await
             {
-                wire.rests(flow, asked);
+                // The world holds one.
+                if all.strong_count() == 1 {
+                    wire.rests(flow, asked);
+                }
                 drop(turn);
             }
             done
