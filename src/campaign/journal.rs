@@ -110,8 +110,8 @@ impl Journal {
             return Ok(JournalPage { events: Vec::new(), next, last: None, quiet });
         }
         let body = response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body);
-        if !json::is_readable(body) {
-            return Err(garbled(response, "the page has more than a million parts"));
+        if !json::is_within(body, json::MOST_VALUES) {
+            return Err(garbled(response, "the page has more than 500000 parts"));
         }
         let page: Wire = serde_json::from_slice(body)
             .map_err(|_| garbled(response, "the answer is not a page of a journal"))?;

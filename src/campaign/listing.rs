@@ -181,6 +181,9 @@ fn text_of(record: &Record<'_>, name: &str) -> Option<String> {
 
 /// A key as text, whatever the field's type; none if it is empty.
 fn key_text(raw: &serde_json::value::RawValue) -> Option<String> {
+    if raw.get().starts_with(['[', '{']) {
+        return None;
+    }
     let text = match serde_json::from_str::<serde_json::Value>(raw.get()).ok()? {
         serde_json::Value::String(text) => text,
         serde_json::Value::Number(number) => number.to_string(),

@@ -73,7 +73,7 @@ pub(super) struct FilterReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
-    json::parse(response, System::Campaign)
+    json::parse(response, System::Campaign, json::MOST_VALUES)
 }
 
 /// A complete answer that is not what the API promises.

@@ -169,7 +169,7 @@ pub(super) struct LocalizedReply {
 
 /// Reads a whole body; the failure names the place in it, never its content.
 pub(super) fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
-    json::parse(response, System::Dynamics)
+    json::parse(response, System::Dynamics, json::MOST_PARTS)
 }
 
 /// A complete answer that is not what the Web API promises.

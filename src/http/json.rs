@@ -15,13 +15,15 @@ use serde_json::value::RawValue;
 
 use super::{Failure, Response, System};
 
-/// Most values of a document that is laid open as a whole. The largest that are
-/// read so describe a table: a thousand columns, the labels of its choices in
-/// every language.
-const MOST_PARTS: usize = 1_000_000;
-/// Most rows of a page. Dataverse gives 5,000 ("Page results"); a look-alike may
-/// give what fits into a body.
-const MOST_ROWS: usize = 1_000_000;
+/// Most parts of a document of which only what is known is kept. The largest
+/// describes a table: a thousand columns, the labels of its choices in every
+/// language.
+pub(crate) const MOST_PARTS: usize = 4_000_000;
+/// Most parts of a document of which all is kept, whatever it is: a page of events,
+/// an error, a resource.
+pub(crate) const MOST_VALUES: usize = 500_000;
+/// Most rows of a page. Dataverse gives 5,000 ("Page results").
+const MOST_ROWS: usize = 100_000;
 /// Most fields of a record. A table has 1,024 columns, each with a few annotations.
 const MOST_FIELDS: usize = 8_192;
 
@@ -110,14 +112,15 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 /// Reads a whole body; the failure names the place in it, never its content.
 ///
 /// # Errors
-/// Garbled where it is not such a document, or has more than a million parts.
+/// Garbled where it is not such a document, or has more than `most` parts.
 pub(crate) fn parse<T: DeserializeOwned>(
     response: &Response,
     system: System,
+    most: usize,
 ) -> Result<T, Failure> {
     let garbled = |what: &str| Failure::garbled(system, what, response.request_id.clone());
-    if !is_readable(&response.body) {
-        return Err(garbled("the answer has more than a million parts"));
+    if !is_within(&response.body, most) {
+        return Err(garbled(&format!("the answer has more than {most} parts")));
     }
     if let Ok(parsed) = serde_json::from_slice(&response.body) {
         return Ok(parsed);
@@ -128,10 +131,10 @@ pub(crate) fn parse<T: DeserializeOwned>(
         .map_err(|error| garbled(&format!("the answer cannot be read at {}", error.path())))
 }
 
-/// Whether a document has so few parts that it can be laid open as a whole. What
-/// separates or opens them is counted, in texts too, which are few there.
-pub(crate) fn is_readable(body: &[u8]) -> bool {
-    body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() <= MOST_PARTS
+/// Whether a document has at most so many parts, that it can be laid open as a
+/// whole. What separates or opens them is counted, in texts too, which are few there.
+pub(crate) fn is_within(body: &[u8], most: usize) -> bool {
+    body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() <= most
 }
 
 #[cfg(test)]
@@ -168,13 +171,13 @@ mod tests {
         let rows = page(MOST_ROWS);
         assert_eq!(serde_json::from_str::<Rows<'_>>(&rows).unwrap().len(), MOST_ROWS);
         let error = serde_json::from_str::<Rows<'_>>(&page(MOST_ROWS + 1)).unwrap_err();
-        assert!(error.to_string().contains("at most 1000000 rows"), "{error}");
+        assert!(error.to_string().contains("at most 100000 rows"), "{error}");
     }
 
     #[test]
     fn a_document_is_laid_open_up_to_its_limit_and_refused_beyond() {
         let document = |parts: usize| format!("[{}0]", "0,".repeat(parts - 1)).into_bytes();
-        assert!(is_readable(&document(MOST_PARTS)));
-        assert!(!is_readable(&document(MOST_PARTS + 1)));
+        assert!(is_within(&document(MOST_VALUES), MOST_VALUES));
+        assert!(!is_within(&document(MOST_VALUES + 1), MOST_VALUES));
     }
 }

@@ -286,12 +286,16 @@ impl Model {
     pub(super) fn is_set_back(&mut self, sandbox: &Sandbox) {
         self.set_back = true;
         let there: BTreeSet<Uuid> = check::profiles(sandbox).into_keys().collect();
-        self.forget_what_profiles_said(|id| !there.contains(id));
+        self.forget_what_profiles_said(sandbox, |id| !there.contains(id));
     }
 
     /// Nobody knows any more what was said on these profiles. Dynamics keeps what
     /// was carried there, as if somebody had said it there.
-    fn forget_what_profiles_said(&mut self, gone: impl Fn(&Uuid) -> bool) {
+    fn forget_what_profiles_said(&mut self, sandbox: &Sandbox, gone: impl Fn(&Uuid) -> bool) {
+        let in_dynamics = |id: &Uuid, pair: &usize| {
+            let row = sandbox.dynamics().get("contact", *id).unwrap_or_default();
+            row.get(PAIRS[*pair].0) == Some(&Value::Bool(true))
+        };
         let (spoken, taken_over) = (&mut self.spoken, &mut self.taken_over);
         self.words.retain(|(id, pair), words| {
             let no = words.no_that_stands().filter(|no| no.side == Side::Campaign);
@@ -299,7 +303,8 @@ impl Model {
             if forgotten {
                 spoken.insert((*id, *pair, Side::Dynamics));
             }
-            if forgotten {
+            // Who took it in can still read it where Dynamics has it, too.
+            if forgotten && !in_dynamics(id, pair) {
                 taken_over.iter_mut().filter(|((_, of), _)| of == pair).for_each(|(_, losers)| {
                     losers.remove(id);
                 });
@@ -310,9 +315,9 @@ impl Model {
 
     /// Somebody has deleted a profile: what was said there alone nobody can know,
     /// and what was taken over there.
-    pub(super) fn is_discarded(&mut self, id: Uuid) {
+    pub(super) fn is_discarded(&mut self, sandbox: &Sandbox, id: Uuid) {
         self.notes.remove(&id);
-        self.forget_what_profiles_said(|of| *of == id);
+        self.forget_what_profiles_said(sandbox, |of| *of == id);
     }
 }
 

@@ -214,7 +214,7 @@ impl Model {
         let Some(id) = id else { return };
         if sandbox.campaign().delete("profile", "externalId", &id.to_string()) > 0 {
             self.mends = true;
-            self.is_discarded(id);
+            self.is_discarded(sandbox, id);
         }
     }
 

@@ -199,14 +199,18 @@ impl<'a> World<'a> {
             let done = done.await;
             drop(waits);
             // What a pass had begun, it ends.
-            if let Some(desk) = rests.flatten()
-                && let Some(turn) = desk.turn().await
-            {
-                // The world holds one.
-                if all.strong_count() == 1 {
+            let Some(desk) = rests.flatten() else { return done };
+            // Nor does one end that somebody waits for; the world holds `all`, too.
+            while let Some(turn) = desk.turn().await {
+                let is_asked = all.strong_count() > 1;
+                if !is_asked {
                     wire.rests(flow, asked);
                 }
                 drop(turn);
+                if !is_asked {
+                    break;
+                }
+                wire.clock.sleep(Duration::from_secs(1)).await;
             }
             done
         };

@@ -112,16 +112,22 @@ async fn a_body_that_unpacks_without_end_takes_no_more_memory_than_its_limit() {
 
 /// Documents that are as large as a body may be and many times that once they are
 /// laid open, without depth, or that say two things of one record.
-fn shapes(list: &str, key: &str) -> [(&'static str, String); 6] {
+fn shapes(list: &str, key: &str) -> [(&'static str, String); 8] {
     let page = |rows: &str| format!("{{\"{list}\":[{rows}]}}");
     let mut fields = String::new();
     (0..4_000_000).for_each(|at| write!(fields, "\"f{at}\":0,").unwrap());
+    let deep = format!("{}0{}", "{\"a\":".repeat(9 << 20), "}".repeat(9 << 20));
+    let mut rows = String::new();
+    let id = "00000000-0000-0000-0000";
+    (0..99_999).for_each(|at| write!(rows, "{{\"{key}\":\"{id}-{at:012}\"}},").unwrap());
     [
         ("rows", page(&format!("{}{{}}", "{},".repeat(18 << 20)))),
         ("fields", page(&format!("{{{fields}\"f\":0}}"))),
         ("a text", page(&format!("{{\"{key}\":\"{}\"}}", "x".repeat(60 << 20)))),
-        ("depth", "[".repeat(60 << 20)),
-        ("depth of a row", page(&format!("{{\"{key}\":{}", "{\"a\":".repeat(10 << 20)))),
+        ("depth", page(&format!("{}{}", "[".repeat(30 << 20), "]".repeat(30 << 20)))),
+        ("depth of a row", page(&format!("{{\"{key}\":{deep}}}"))),
+        ("a field that is a list", page(&format!("{{\"{key}\":[{}0]}}", "0,".repeat(30 << 20)))),
+        ("rows that could be", page(&format!("{rows}{{}}"))),
         ("a field twice", page(&format!("{{\"{key}\":\"a\",\"{key}\":\"b\"}}"))),
     ]
 }

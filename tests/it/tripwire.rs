@@ -63,7 +63,7 @@ async fn no_flow_follows_a_redirect_of_any_system() {
 async fn documents_without_bottom_are_refused_and_do_no_harm() {
     let world = Everything::start(4).await;
     for (round, system) in SYSTEMS.into_iter().enumerate() {
-        let body = "{\"value\":[".repeat(100_000);
+        let body = format!("{}{}", "{\"value\":[".repeat(100_000), "]}".repeat(100_000));
         spoiled(&world, system, Fault::Status { code: 200, body }, round).await;
         mended(&world, &Tripwire::new(), &format!("depth of {system:?}")).await;
     }

@@ -11,7 +11,7 @@ use crate::model::consent::{
     BoundPair, CampaignSide, Case, Decision, Direction, DynamicsSide, OwnWrite, Reason, Skew,
 };
 use crate::model::{ColumnName, FieldName, Flow, RecordId};
-use crate::store::consent::{FlagRow, FlagState};
+use crate::store::consent::FlagRow;
 use crate::store::{StoreError, Work};
 
 /// How often both sides are read while their clocks are not known.
@@ -262,10 +262,13 @@ impl Shared {
     /// Lifts nothing yet: the opt-outs that would be are noted, so that their
     /// number is known before any is.
     pub(super) async fn note_clearing(&self, rows: Vec<FlagRow>) -> Result<(), StoreError> {
+        let opened = self.opened.clone();
         self.store
             .call(move |work| {
                 for row in rows {
-                    work.set_flag(&FlagRow { state: FlagState::Clearing, ..row })?;
+                    if !work.note_clearing(&row)? {
+                        opened.add(row.contact);
+                    }
                 }
                 Ok(())
             })

@@ -218,6 +218,7 @@ impl Shared {
             // Whether it is this contact that we may not write, or all of them,
             // the others tell: it holds nobody else's opt-out up.
             if failure.status == Some(403) && !outage {
+                self.opened.is_over(contact);
                 self.refused
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -226,6 +227,7 @@ impl Shared {
             }
             match verdict(failure.outcome, attempts, false, evidence) {
                 Verdict::Retry { .. } if let_go(failure.outcome, tries) => {
+                    self.opened.is_over(contact);
                     self.keep(failure);
                     return Ok(());
                 }

@@ -1,7 +1,7 @@
 //! The rounds of a pass: every contact that is open, and those that it opens.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
@@ -62,18 +62,37 @@ impl ConsentDelivery {
     }
 }
 
-/// Contacts that were opened by what the look at another showed, which was
-/// merged into them.
+/// Contacts that were opened during their turn, or after it: mostly by what the look
+/// at another showed, which was merged into them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Opened(Arc<Mutex<BTreeSet<RecordId>>>);
+pub(super) struct Opened(Arc<Mutex<Turns>>);
+
+#[derive(Debug, Default)]
+struct Turns {
+    again: BTreeSet<RecordId>,
+    /// Those that are tried no more in this pass: they count once.
+    over: BTreeSet<RecordId>,
+}
 
 impl Opened {
+    /// The contact is to have another turn.
     pub(super) fn add(&self, contact: RecordId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(contact);
+        self.turns().again.insert(contact);
+    }
+
+    /// The contact is tried no more in this pass, whatever opens it.
+    pub(super) fn is_over(&self, contact: RecordId) {
+        self.turns().over.insert(contact);
     }
 
     fn take(&self) -> BTreeSet<RecordId> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut turns = self.turns();
+        let again = std::mem::take(&mut turns.again);
+        again.into_iter().filter(|contact| !turns.over.contains(contact)).collect()
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,5 +154,23 @@ fn joined(
         Some(Ok(ended)) => ended,
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_tried_no_more_has_no_other_turn_whatever_opens_it() {
+        let (opened, contact) = (Opened::default(), |n| RecordId::from(uuid::Uuid::from_u128(n)));
+        opened.add(contact(1));
+        opened.add(contact(2));
+        opened.is_over(contact(2));
+        opened.add(contact(2));
+        assert_eq!(opened.take().into_iter().collect::<Vec<_>>(), [contact(1)]);
+        assert!(opened.take().is_empty());
+        opened.add(contact(1));
+        assert_eq!(opened.take().len(), 1);
     }
 }

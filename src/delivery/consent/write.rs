@@ -40,7 +40,11 @@ impl Shared {
         if free.is_empty() {
             return Ok(Ok(()));
         }
-        let intended = self.intend(&now, &free).await?;
+        let Some(intended) = self.intend(&now, &free).await? else {
+            let text = "something was said of the contact meanwhile";
+            let system = System::Campaign;
+            return Ok(Err(Failure::new(system, Remote::VersionConflict, text)));
+        };
         match self.write(&now, &free).await {
             Ok(left) => self.settled(now, free, intended, left).await.map(Ok),
             Err(failure) => {
@@ -53,26 +57,24 @@ impl Shared {
         }
     }
 
-    /// Stores why an opt-out is lifted, before it is.
-    async fn intend(&self, now: &Now, ruled: &[Ruled<'_>]) -> Result<Vec<Option<i64>>, StoreError> {
+    /// Stores why an opt-out is lifted, before it is. None where something was said
+    /// of one meanwhile.
+    async fn intend(
+        &self,
+        now: &Now,
+        ruled: &[Ruled<'_>],
+    ) -> Result<Option<Vec<Option<i64>>>, StoreError> {
         if !ruled.iter().any(Ruled::clears) {
-            return Ok(vec![None; ruled.len()]);
+            return Ok(Some(vec![None; ruled.len()]));
         }
         let decisions: Vec<_> = ruled
             .iter()
             .map(|ruled| {
                 let new = decision(now, ruled, Outcome::Intended);
-                ruled.clears().then_some(new)
+                (ruled.row.clone(), ruled.clears().then_some(new))
             })
             .collect();
-        self.store
-            .call(move |work| {
-                decisions
-                    .iter()
-                    .map(|new| new.as_ref().map(|new| work.add_decision(new)).transpose())
-                    .collect()
-            })
-            .await
+        self.store.call(move |work| work.intend(&decisions)).await
     }
 
     async fn drop_intended(&self, intended: Vec<Option<i64>>) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod cursor;
 mod decision;
 mod flag;
 mod hint;
+mod lifting;
 mod merged;
 mod parting;
 mod taken_over;

@@ -346,6 +346,27 @@ async fn a_no_of_campaign_is_looked_at_where_dynamics_had_said_so_before() {
 }
 
 #[tokio::test]
+async fn an_opt_out_of_which_something_was_said_since_is_not_lifted() {
+    within(|work| {
+        work.hint_dynamics(record(1), &email(), true, "dynamics")?;
+        let before = work.flag(record(1), &email())?.unwrap();
+        work.count_merged(record(5), record(1), &email(), true)?;
+        let since = work.flag(record(1), &email())?.unwrap();
+        assert!(!work.note_clearing(&before)?);
+        assert_eq!(work.intend(&[(before, Some(lifting()))])?, None);
+        assert_eq!(work.flag(record(1), &email())?.as_ref(), Some(&since), "as it was said");
+        assert_eq!(work.decisions_of(record(1), None, 9)?.len(), 0);
+        assert_eq!(work.intend(&[(since.clone(), None)])?, Some(vec![None]));
+        assert!(work.note_clearing(&since)?);
+        assert_eq!(state(work), FlagState::Clearing, "where nothing was said");
+        let now = work.flag(record(1), &email())?.unwrap();
+        assert!(work.intend(&[(now, Some(lifting()))])?.is_some_and(|it| it[0].is_some()));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_look_comes_to_does_not_hide_what_was_noted_during_it() {
     within(|work| {
         work.hint_dynamics(record(1), &email(), true, "dynamics")?;
