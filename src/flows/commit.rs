@@ -129,22 +129,16 @@ impl Step<'_, '_> {
     ) -> Result<(), StoreError> {
         let name = &self.table.name;
         match decision {
-            Decision::Write => {
-                self.write(prepared, pending, out)?;
-                self.keep_doubt(prepared, (pending, doubt))
-            }
-            Decision::Delete => {
-                self.delete(prepared, mirror.as_ref(), pending, out)?;
-                self.keep_doubt(prepared, (pending, doubt))
-            }
+            Decision::Write => self.write(prepared, (pending, doubt), out)?,
+            Decision::Delete => self.delete(prepared, mirror.as_ref(), pending, out)?,
             Decision::Unchanged => {
                 out.tally.unchanged += 1;
                 self.revive(prepared.id, mirror, alive)?;
-                self.withdraw(pending, out)
+                self.withdraw(pending, out)?;
             }
             Decision::LeaveOut => {
                 out.tally.filtered += 1;
-                self.withdraw(pending, out)
+                self.withdraw(pending, out)?;
             }
             Decision::Forget => {
                 out.tally.filtered += 1;
@@ -152,10 +146,11 @@ impl Step<'_, '_> {
                     let gone = Mirror { state: MirrorState::Gone, ..mirror };
                     self.work.set_mirror(name, prepared.id, &gone)?;
                 }
-                self.withdraw(pending, out)
+                self.withdraw(pending, out)?;
             }
-            Decision::GiveUp => self.give_up(prepared, pending, out),
+            Decision::GiveUp => self.give_up(prepared, (pending, doubt), out)?,
         }
+        if doubt { self.keep_doubt(prepared, decision, pending) } else { Ok(()) }
     }
 
     /// Notes what was read and decided, for `cdsync trace`.
@@ -231,7 +226,7 @@ impl Step<'_, '_> {
     fn write(
         &mut self,
         prepared: &Prepared,
-        pending: Option<Pending>,
+        (pending, doubt): (Option<Pending>, bool),
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Record(payload) = &prepared.content else { return Ok(()) };
@@ -241,7 +236,7 @@ impl Step<'_, '_> {
                 let reason = format!(
                     "its key is also the key of record {owner}; one of them must get another"
                 );
-                self.dead_letter(prepared, reason, out)?;
+                self.dead_letter(prepared, reason, doubt, out)?;
                 return self.withdraw(pending, out);
             }
             out.tally.unchanged += self.work.take_over_key(name, &payload.key, prepared.id)?;
@@ -250,16 +245,20 @@ impl Step<'_, '_> {
     }
 
     /// That Campaign may hold the record counts for what waits now, and for what
-    /// may take its place.
+    /// may take its place; where nothing waits, for what comes some day.
     fn keep_doubt(
         &mut self,
         prepared: &Prepared,
-        (pending, doubt): (Option<Pending>, bool),
+        decision: Decision,
+        pending: Option<Pending>,
     ) -> Result<(), StoreError> {
-        if doubt && pending.is_none() {
-            self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)?;
+        match decision {
+            Decision::Write | Decision::Delete if pending.is_none() => {
+                self.work.mark_uncertain(FLOW, &self.table.name, prepared.id)
+            }
+            Decision::LeaveOut | Decision::Forget => self.work.note_doubt(prepared.id),
+            Decision::Write | Decision::Delete | Decision::Unchanged | Decision::GiveUp => Ok(()),
         }
-        Ok(())
     }
 
     fn delete(
@@ -362,11 +361,11 @@ impl Step<'_, '_> {
     fn give_up(
         &mut self,
         prepared: &Prepared,
-        pending: Option<Pending>,
+        (pending, doubt): (Option<Pending>, bool),
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         let Content::Failed(reason) = &prepared.content else { return Ok(()) };
-        self.dead_letter(prepared, reason.clone(), out)?;
+        self.dead_letter(prepared, reason.clone(), doubt, out)?;
         self.withdraw(pending, out)
     }
 
@@ -374,6 +373,7 @@ impl Step<'_, '_> {
         &mut self,
         prepared: &Prepared,
         reason: String,
+        uncertain: bool,
         out: &mut Committed,
     ) -> Result<(), StoreError> {
         self.work.add_dead_letter(&NewDeadLetter {
@@ -387,7 +387,7 @@ impl Step<'_, '_> {
             status: None,
             request_id: None,
             attempts: 0,
-            uncertain: false,
+            uncertain,
         })?;
         out.tally.dead_lettered += 1;
         out.given_up.push((prepared.id, reason));

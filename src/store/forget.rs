@@ -70,18 +70,24 @@ impl Work<'_> {
         gone.cleaned += self.clean_texts(&names)?;
         gone.cleaned += self.forget_trace(record)?;
         if gone != Forgotten::default() {
-            let name = self.forgotten_name(record);
-            self.sql.execute(
-                "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, zeroblob(0))",
-                [name],
-            )?;
+            self.note_doubt(record)?;
         }
         gone.left = self.naming(&names)?;
         self.want_scrub()?;
         Ok(gone)
     }
 
-    /// Whether a record was forgotten and comes again. Asked once: what is
+    /// Campaign may hold the record, though nothing here says so: it was forgotten,
+    /// or left out while that was not known.
+    pub(crate) fn note_doubt(&mut self, record: RecordId) -> Result<(), StoreError> {
+        let name = self.forgotten_name(record);
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, zeroblob(0))")?
+            .execute([name])?;
+        Ok(())
+    }
+
+    /// Whether a record comes again of which that was noted. Asked once: what is
     /// decided about it now says so from here on.
     pub(super) fn was_forgotten(&mut self, record: RecordId) -> Result<bool, StoreError> {
         let name = self.forgotten_name(record);
