@@ -152,7 +152,8 @@ fn flags(
             Some(Side::Dynamics) => there,
             None => false,
         };
-        if there != here && !own && !forgotten && model.has_to_agree(id, pair) {
+        let stays = there && model.may_stay_in_dynamics(id);
+        if there != here && !own && !forgotten && !stays && model.has_to_agree(id, pair) {
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));
         }

@@ -49,6 +49,8 @@ pub(crate) struct Model {
     pub(super) lost_events: usize,
     /// What was written on profiles that is not mapped.
     pub(super) notes: BTreeMap<Uuid, String>,
+    /// Contacts of which somebody on the way sent a request twice.
+    pub(super) written_twice: BTreeSet<Uuid>,
     /// Whether writes may be carried out when nobody looks any more.
     pub(super) is_late: bool,
     /// Whether something was done in Campaign that only a comparison can mend.
@@ -89,6 +91,7 @@ impl Model {
             events: Vec::new(),
             lost_events: 0,
             notes: BTreeMap::new(),
+            written_twice: BTreeSet::new(),
             is_late: false,
             mends: false,
             merged: BTreeSet::new(),
@@ -124,10 +127,11 @@ impl Model {
         }
     }
 
-    /// Somebody set or cleared a flag.
-    pub(super) fn said(&mut self, id: Uuid, pair: usize, side: Side, out: bool) {
+    /// Somebody set or cleared a flag, which was set there as he cleared it if he
+    /// `heard` that.
+    pub(super) fn said(&mut self, (id, pair): (Uuid, usize), side: Side, out: bool, heard: bool) {
         self.said += 1;
-        let word = Word { at: self.clock.monotonic(), side, number: self.said };
+        let word = Word { at: self.clock.monotonic(), side, number: self.said, heard };
         self.spoken.insert((id, pair, side));
         let words = self.words.entry((id, pair)).or_default();
         if out {
@@ -144,7 +148,7 @@ impl Model {
 
     /// A contact comes into being with a flag set.
     pub(super) fn is_born_out(&mut self, id: Uuid, pair: usize) {
-        self.said(id, pair, Side::Dynamics, true);
+        self.said((id, pair), Side::Dynamics, true, false);
         self.born_out.insert((id, pair));
     }
 
@@ -279,6 +283,13 @@ impl Model {
             | Direction::CampaignToDynamics
             | Direction::Bidirectional => None,
         }
+    }
+
+    /// Whether an opt-out may stay in Dynamics that Campaign has lifted: where a write
+    /// of ours was sent twice, we take the second refusal for somebody else's write,
+    /// and what Campaign says in the same moment is not later for certain.
+    pub(super) fn may_stay_in_dynamics(&self, id: Uuid) -> bool {
+        self.direction == Direction::CampaignToDynamics && self.written_twice.contains(&id)
     }
 
     /// An older store takes the place of the one that knew whose profile went with

@@ -170,11 +170,12 @@ impl Model {
         // A merged contact may differ from its profile for good: nobody takes a no
         // back there, or says it again.
         let now = dynamics.get("contact", id).unwrap_or_default();
-        if self.is_loser(id) && (!out || now.get(column) == Some(&json!(true))) {
+        let was_out = now.get(column) == Some(&json!(true));
+        if self.is_loser(id) && (!out || was_out) {
             return;
         }
         if dynamics.update("contact", id, &json!({ column: out })).is_ok() {
-            self.said(id, pair, Side::Dynamics, out);
+            self.said((id, pair), Side::Dynamics, out, was_out && !out);
         }
     }
 
@@ -183,7 +184,7 @@ impl Model {
         let now = sandbox.now(System::Campaign);
         let set = sandbox.campaign().set_flag_at(&id.to_string(), flag, out, Some(now));
         if set.is_ok_and(|profiles| profiles > 0) {
-            self.said(id, pair, Side::Campaign, out);
+            self.said((id, pair), Side::Campaign, out, false);
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Word {
     pub(super) at: Monotonic,
     pub(super) side: Side,
     pub(super) number: u64,
+    /// A yes, where the other side's no had arrived: it is the later one.
+    pub(super) heard: bool,
 }
 
 /// The newest words of each kind and side about one flag.
@@ -33,7 +35,7 @@ impl Words {
     pub(super) fn no_that_stands(&self) -> Option<Word> {
         let lifted = |no: &Word| {
             self.yes.iter().flatten().any(|yes| {
-                let after = no.side == yes.side && no.number < yes.number;
+                let after = (no.side == yes.side || yes.heard) && no.number < yes.number;
                 no.at < yes.at || (no.at == yes.at && after)
             })
         };

@@ -243,7 +243,11 @@ impl Wire {
         let makes = request.method() == http::Method::POST && path.contains("/campaign/");
         let gives_tokens = path.starts_with("/ims/") || path.ends_with("/token");
         let percent = self.state().repeats;
-        percent > 0 && !makes && !gives_tokens && self.ways.chance(percent)
+        let twice = percent > 0 && !makes && !gives_tokens && self.ways.chance(percent);
+        if let Some(id) = contact_in(request).filter(|_| twice) {
+            self.state().model.written_twice.insert(id);
+        }
+        twice
     }
 
     /// Whether the rows come in another order: none was asked for.
@@ -296,8 +300,7 @@ impl Wire {
     }
 
     fn leaves(&self, request: &http::Request<Bytes>) -> &'static str {
-        let uri = request.uri();
-        let path = uri.path();
+        let (uri, path) = (request.uri(), request.uri().path());
         let system = if path.starts_with("/api/data/") {
             "dynamics"
         } else if path.contains("/campaign/") {
@@ -312,8 +315,7 @@ impl Wire {
         let gives_tokens = matches!(system, "ims" | "entra");
         let mut state = self.state();
         state.requests += 1;
-        // An event that waits for its contact is tried now and then, in a batch;
-        // that it becomes one activity is another promise.
+        // That an event becomes one activity is another promise; it may be tried again.
         let tries = path.ends_with("/$batch");
         if request.method() != http::Method::GET && !gives_tokens && !tries {
             state.writes += 1;
@@ -346,8 +348,7 @@ impl Wire {
         self.throttled.notify_one();
         let until = self.clock.monotonic().plus(Duration::from_secs(wait));
         let mut state = self.state();
-        let pause = state.pauses.entry(system).or_insert(until);
-        *pause = (*pause).max(until);
+        state.pauses.entry(system).and_modify(|it| *it = (*it).max(until)).or_insert(until);
     }
 
     /// Tells of a request that was answered, to who wants to know all.
@@ -355,8 +356,7 @@ impl Wire {
         let mut state = self.state();
         let dull = ["EntityDefinitions", "resourceType", "WhoAmI"];
         if state.loud && !(answer == "200" && dull.iter().any(|it| line.contains(it))) {
-            let at = state.model.since_begin();
-            let trace = state.trace & 0xffff;
+            let (at, trace) = (state.model.since_begin(), state.trace & 0xffff);
             state.model.story.push(format!("    {at:?} {line}: {answer} [{trace:04x}]"));
         }
     }
