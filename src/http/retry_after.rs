@@ -38,8 +38,10 @@ fn from_headers(headers: &HeaderMap, now: Option<Timestamp>) -> Option<Duration>
 /// Whole or decimal seconds, capped; more than zero.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.trim().parse().ok()?;
-    (seconds > 0.0 && seconds.is_finite())
-        .then(|| Duration::try_from_secs_f64(seconds).map_or(MAX_WAIT, |wait| wait.min(MAX_WAIT)))
+    let wait = (seconds > 0.0 && seconds.is_finite())
+        .then(|| Duration::try_from_secs_f64(seconds).map_or(MAX_WAIT, |wait| wait.min(MAX_WAIT)));
+    // Less than a nanosecond is none.
+    wait.filter(|wait| !wait.is_zero())
 }
 
 fn until(text: &str, now: Timestamp) -> Option<Duration> {
@@ -84,6 +86,7 @@ mod tests {
             (&["30000"], "", Some(30_000)),
             (&["2.0"], "", Some(2)),
             (&["0"], "", None),
+            (&["0.0000000000000005"], "", None),
             (&["-5"], "", None),
             (&["NaN"], "", None),
             (&["inf"], "", None),
