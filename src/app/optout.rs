@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::app::optout_keep::{
-    address_book, address_column, guard, take_up_refused, tell_shared, tell_skew,
+    address_book, address_column, guard, take_up_refused, tell_shared, tell_skew, tell_unsure,
 };
 use crate::app::pass::{Driven, Ending, Frame, PassOptions, PassReport, Watch};
 use crate::app::pin::fits;
@@ -142,6 +142,7 @@ async fn work(
     }
     delivery.run(Round::Approved).await?;
     tell_skew(delivery.skew().await?);
+    tell_unsure(delivery.unsure());
     if tally.get().read > 0 {
         tell_shared(store).await?;
     }

@@ -14,7 +14,8 @@ use crate::model::{ColumnName, ColumnType, Flow, TableName, TableSchema, exceede
 use crate::store::consent::FlagState;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{
-    OptoutClockSkew, OptoutsHeld, OptoutsReleased, OptoutsRetried, OptoutsShareAddress,
+    OptoutClockSkew, OptoutClocksUnknown, OptoutsHeld, OptoutsReleased, OptoutsRetried,
+    OptoutsShareAddress,
 };
 
 const FLOW: Flow = Flow::Optout;
@@ -82,6 +83,13 @@ pub(super) fn tell_skew(skew: Skew) {
             spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
         }
         .emit();
+    }
+}
+
+/// Tells that flags stay opted out because the clocks are not known.
+pub(super) fn tell_unsure(flags: u64) {
+    if flags > 0 {
+        OptoutClocksUnknown { flow: FLOW, flags }.emit();
     }
 }
 

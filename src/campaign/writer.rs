@@ -139,19 +139,16 @@ impl Writer {
     ) -> Result<Option<String>, Failure> {
         let url = self.url(address)?;
         let request = Request::patch(url, Bytes::from(body));
-        let response = self.reader.client.send(request).await.map_err(absent)?;
-        confirmed(response)
+        let response = self.reader.client.send(request).await;
+        confirmed(response.map_err(|failure| absent(failure, address))?)
     }
 
-    /// DELETE. A record that is not there counts as deleted. Gives the vendor's
-    /// id of the request.
+    /// DELETE. Gives the vendor's id of the request. `Missing` at a path says that
+    /// no record is there, which may be elsewhere now.
     pub(crate) async fn delete(&self, address: &Address) -> Result<Option<String>, Failure> {
         let url = self.url(address)?;
-        match self.reader.client.send(Request::delete(url)).await.map_err(absent) {
-            Ok(response) => confirmed(response),
-            Err(failure) if failure.outcome == Outcome::Missing => Ok(failure.request_id),
-            Err(failure) => Err(failure),
-        }
+        let response = self.reader.client.send(Request::delete(url)).await;
+        confirmed(response.map_err(|failure| absent(failure, address))?)
     }
 
     /// The record that has this key now.
@@ -166,10 +163,12 @@ impl Writer {
 
     async fn find_in_uri(&self, key: &str) -> Result<Found, Failure> {
         let path = self.path(&key_segment(key)?);
-        let response = match self.reader.get(&path).await.map_err(absent) {
+        let response = match self.reader.get(&path).await {
             Ok(response) => response,
-            Err(failure) if failure.outcome == Outcome::Missing => return Ok(Found::Nothing),
-            Err(failure) => return Err(failure),
+            Err(failure) => match absent(failure, &Address::Key(key.to_owned())) {
+                failure if failure.outcome == Outcome::Missing => return Ok(Found::Nothing),
+                failure => return Err(failure),
+            },
         };
         let record: Record<'_> = serde_json::from_slice(&response.body)
             .map_err(|_| garbled(&response, "the answer is not one record"))?;
@@ -265,19 +264,28 @@ pub(super) fn confirmed(response: Response) -> Result<Option<String>, Failure> {
     }
 }
 
-/// At the address of one record a 404 says that the record is not there, in
-/// whatever words; only `rc=-2003` speaks of the resource.
-fn absent(failure: Failure) -> Failure {
-    let elsewhere = ["rc=-2003", "Check your URI", "<"];
-    let other = elsewhere.iter().any(|text| failure.message.contains(text));
+/// At the address of one record a 404 of Campaign's own says that the record is
+/// not there, in whatever words; only `rc=-2003` speaks of the resource. A 404 of
+/// something in front of Campaign says nothing of a record: taken for an absence
+/// it would let deletions and opt-outs pass for done.
+fn absent(failure: Failure, address: &Address) -> Failure {
+    let says = |text: &str| failure.message.contains(text);
     // A PKey that is no longer understood leads nowhere either.
-    let stale = ["attribute unknown", "not a valid constant", "Unable to decrypt PKey"]
-        .iter()
-        .any(|text| failure.message.contains(text));
-    if failure.status == Some(404) && !other || stale {
+    let stale = ["attribute unknown", "not a valid constant", "Unable to decrypt PKey"];
+    if matches!(address, Address::Path(_)) && stale.iter().any(|text| says(text)) {
         return Failure { outcome: Outcome::Missing, ..failure };
     }
-    failure
+    match (failure.status, failure.own_words) {
+        (Some(404), true) if !says("rc=-2003") => Failure { outcome: Outcome::Missing, ..failure },
+        (Some(404), false) if failure.outcome == Outcome::Setup && !says("Check your URI") => {
+            let text = format!(
+                "an answer 404 that is not Campaign's own; look at what stands between: {}",
+                failure.message
+            );
+            Failure { outcome: Outcome::Garbled, message: text, ..failure }
+        }
+        (Some(_) | None, _) => failure,
+    }
 }
 
 /// Equal as text, or the same GUID in another spelling.

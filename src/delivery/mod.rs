@@ -14,6 +14,7 @@ mod parked;
 mod parting;
 mod paths;
 mod policy;
+mod removal;
 mod send;
 mod settle;
 mod state;

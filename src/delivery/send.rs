@@ -308,37 +308,6 @@ impl Errand<'_> {
         let kept = self.here.parting.iter().flat_map(|it| it.of_new(self.leased));
         without_twins(self.said_in_dynamics().into_iter().chain(kept))
     }
-
-    async fn delete(&self) -> Result<(), Trouble> {
-        let (here, key) = (self.here, &self.leased.payload.key);
-        let parting = here.parting.as_ref().filter(|it| it.looks_first());
-        let known = match here.paths.get(key) {
-            Some(path) => Some(Address::Path(path)),
-            None => here.writer.by_uri().then(|| Address::Key(key.clone())),
-        };
-        let address = match (known, parting) {
-            (Some(address), None) => address,
-            (known, _) => match here.writer.find(key).await? {
-                Found::Nothing => return Ok(()),
-                Found::One(found) => {
-                    if let Some(parting) = parting {
-                        let kept = parting.keep(self.leased.record, &found).await;
-                        kept.map_err(|_| Trouble::Unkept)?;
-                    }
-                    match (found.href, known) {
-                        (Some(path), _) => Address::Path(path),
-                        (None, Some(known)) => known,
-                        (None, None) => return Err(nowhere().into()),
-                    }
-                }
-                Found::Several(copies) => return Err(ambiguous(copies).into()),
-            },
-        };
-        here.paths.forget(key);
-        let id = here.writer.delete(&address).await?;
-        self.answered(id.as_ref());
-        Ok(())
-    }
 }
 
 /// A flag that is set when a record is made, and in no other call.
@@ -367,7 +336,7 @@ fn unseen() -> Failure {
     Failure::new(System::Campaign, Outcome::ServerError, said)
 }
 
-fn ambiguous(copies: usize) -> Failure {
+pub(super) fn ambiguous(copies: usize) -> Failure {
     Failure::new(
         System::Campaign,
         Outcome::BadRecord,

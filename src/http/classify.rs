@@ -18,6 +18,8 @@ pub(super) struct Verdict {
     pub(super) outcome: Outcome,
     pub(super) code: Option<String>,
     pub(super) message: String,
+    /// As [`Failure::own_words`].
+    pub(super) own_words: bool,
 }
 
 /// What a complete answer means; `None` for success (2xx and 304), and where the
@@ -34,11 +36,17 @@ pub(crate) fn classify(
             outcome: Outcome::Garbled,
             code: None,
             message: garbled(headers, body)?.to_owned(),
+            own_words: false,
         },
         // A batch that ended at its first failure: the parts say which.
         // Source: dynamics sheet, 5.2.
         400 if system == System::Dynamics && is_multipart(headers) => return None,
-        300..=399 => Verdict { outcome: Outcome::Foreign, code: None, message: redirect(headers) },
+        300..=399 => Verdict {
+            outcome: Outcome::Foreign,
+            code: None,
+            message: redirect(headers),
+            own_words: false,
+        },
         _ => {
             let body = body.get(..MAX_ERROR_BYTES).unwrap_or(body);
             match system {
@@ -55,6 +63,7 @@ pub(crate) fn classify(
         code: verdict.code,
         request_id: message::request_id(headers),
         retry_after: retry_after::relative(headers, body),
+        own_words: verdict.own_words,
         ..Failure::new(system, verdict.outcome, &message)
     })
 }

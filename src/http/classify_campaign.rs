@@ -14,12 +14,16 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
     if let Some(object) = object(body) {
         return gateway(status, &object);
     }
-    let text = match serde_json::from_slice::<String>(body.trim_ascii()) {
+    let quoted = serde_json::from_slice::<String>(body.trim_ascii());
+    // No proxy puts its text into quotation marks; Campaign has codes where it does not.
+    let is_quoted = quoted.as_ref().is_ok_and(|text| !text.is_empty());
+    let text = match quoted {
         Ok(text) => text,
         Err(_) if is_html(body.trim_ascii()) => String::new(),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    server(status, text)
+    let known = by_text(&text).is_some() || vendor_code(&text).is_some();
+    Verdict { own_words: is_quoted || known, ..server(status, text) }
 }
 
 /// The same for the journal, which stands behind the same gateway but has no
@@ -53,7 +57,7 @@ fn gateway(status: u16, object: &Map<String, Value>) -> Verdict {
         }
     };
     let code = code.or_else(|| member(object, "code"));
-    Verdict { outcome, code: code.and_then(|c| plain_code(&c)), message }
+    Verdict { outcome, code: code.and_then(|c| plain_code(&c)), message, own_words: false }
 }
 
 /// Unknown tenant, unknown path, or no DNS entry for the tenant.
@@ -68,7 +72,7 @@ fn server(status: u16, text: String) -> Verdict {
         401 | 403 | 429 => by_status_outcome(status),
         _ => by_text(&text).unwrap_or_else(|| by_status_outcome(status)),
     };
-    Verdict { outcome, code: vendor_code(&text), message: text }
+    Verdict { outcome, code: vendor_code(&text), message: text, own_words: false }
 }
 
 /// The texts of section 3.8. The order matters: texts are joined by newlines,

@@ -16,6 +16,7 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
             outcome: by_status_outcome(status),
             code: None,
             message: message.to_owned(),
+            own_words: false,
         };
     };
     let error = object.get("error").and_then(serde_json::Value::as_object).unwrap_or(&object);
@@ -40,7 +41,7 @@ pub(super) fn verdict(status: u16, body: &[u8]) -> Verdict {
     let code = code
         .map(|code| format!("{code:#010x}"))
         .or_else(|| member(error, "code").and_then(|c| plain_code(&c)));
-    Verdict { outcome, code, message: text }
+    Verdict { outcome, code, message: text, own_words: false }
 }
 
 /// A code as the Web API writes it (`0x80040217`) or as the SDKs do

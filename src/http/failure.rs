@@ -174,6 +174,9 @@ pub(crate) struct Failure {
     pub(crate) request_id: Option<String>,
     /// How long the vendor asked to wait.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the form of the words shows that the system itself said them, and
+    /// not a proxy or gateway in front of it. Of Campaign only.
+    pub(crate) own_words: bool,
 }
 
 impl Failure {
@@ -187,6 +190,7 @@ impl Failure {
             message: clean(message),
             request_id: None,
             retry_after: None,
+            own_words: false,
         }
     }
 

@@ -157,9 +157,11 @@ fn flags(
             let what = format!("{column} of {id} is {there}, and {flag} is {here}");
             return Err(Violation::new("I9", what));
         }
-        if !here && model.takes_over(id, pair) {
-            let what = format!("{id} took in somebody who said no, and {flag} is off");
-            return Err(Violation::new("I9", what));
+        for (side, held, what) in [(Side::Dynamics, there, column), (Side::Campaign, here, flag)] {
+            if !held && model.writes_to(side) && model.takes_over(id, pair) {
+                let what = format!("{id} took in somebody who said no, and {what} is off");
+                return Err(Violation::new("I9", what));
+            }
         }
         if !here && model.is_out_in_campaign(id, pair) {
             return Err(Violation::new("I9", format!("{id} said no, and {flag} is off")));

@@ -155,8 +155,9 @@ impl Model {
     /// One contact takes another in, and what it said.
     pub(super) fn merged(&mut self, winner: Uuid, loser: Uuid) {
         for pair in 0..PAIRS.len() {
-            let own =
-                self.words.get(&(loser, pair)).is_some_and(|it| it.no_that_stands().is_some());
+            // With one direction the other side's word goes over it, or is not heard.
+            let no = self.words.get(&(loser, pair)).and_then(Words::no_that_stands);
+            let own = no.is_some_and(|no| self.is_safe(loser, pair, no.side));
             let others = self.taken_over.get(&(loser, pair)).cloned().unwrap_or_default();
             let whose = others.into_iter().chain(own.then_some(loser));
             self.taken_over.entry((winner, pair)).or_default().extend(whose);
@@ -195,9 +196,10 @@ impl Model {
     }
 
     /// Whether both sides have to say the same in the end: with one direction,
-    /// where nobody ever spoke on the other side.
+    /// where nobody ever spoke on the other side, nor took anybody in.
     pub(super) fn has_to_agree(&self, id: Uuid, pair: usize) -> bool {
-        let spoke = |side| self.spoken.contains(&(id, pair, side));
+        let merged = self.merged.contains(&id);
+        let spoke = |side| merged || self.spoken.contains(&(id, pair, side));
         match self.direction {
             Direction::Bidirectional => true,
             Direction::DynamicsToCampaign => !spoke(Side::Campaign),
@@ -228,10 +230,20 @@ impl Model {
             && self.said_no(id, pair) == Some(Side::Campaign)
     }
 
-    /// Whether a contact has to be opted out because of those it took in.
+    /// Whether a contact has to be opted out because of those it took in, on the
+    /// sides that are written to.
     pub(crate) fn takes_over(&self, id: Uuid, pair: usize) -> bool {
         let losers = self.taken_over.get(&(id, pair));
         losers.is_some_and(|losers| !losers.is_empty()) && !(self.is_loser(id) || self.set_back)
+    }
+
+    /// Whether opt-outs travel to this side.
+    pub(super) fn writes_to(&self, side: Side) -> bool {
+        match self.direction {
+            Direction::Bidirectional => true,
+            Direction::DynamicsToCampaign => side == Side::Campaign,
+            Direction::CampaignToDynamics => side == Side::Dynamics,
+        }
     }
 
     /// Time since the beginning.

@@ -141,10 +141,6 @@ impl Streams {
         if society.clocks {
             before = followed(before, people);
         }
-        // A merge has a rule of its own in each direction; the model knows one.
-        let merges = settings.direction == Direction::Bidirectional;
-        before.retain(|act| merges || !matches!(act, Act::Merge(..)));
-        during.retain(|(_, act)| merges || !matches!(act, Act::Merge(..)));
         let mut reload = None;
         if society.operators {
             let asks = (0..operators.below(4))

@@ -52,6 +52,13 @@ events! { OPTOUT_EVENTS;
         /// How uncertain that is.
         spread_ms: u64,
     }
+    /// People stay opted out who may have subscribed again, because it is not known how far the clocks are apart.
+    OptoutClocksUnknown = "optout.clocks_unknown" WARN, "`cdsync optouts show ID` has the times of both sides. Three changes carried to each system within a day show the clocks; a person who is to be mailed says so again after that." {
+        /// The flow.
+        flow: Flow,
+        /// Flags that stayed set.
+        flags: u64,
+    }
     /// A contact has the address of one that was deleted, which had opted out, and has not.
     OptoutRecreated = "optout.recreated" WARN, "Ask the person, or set the flag; with `[optout] recreated = \"opt-out\"` it is set by itself." {
         /// The flow.

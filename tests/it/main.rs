@@ -64,6 +64,7 @@ mod ingress_deletes;
 mod ingress_diff;
 mod ingress_families;
 mod ingress_faults;
+mod ingress_gone;
 mod ingress_hostile;
 mod ingress_keys;
 mod ingress_levels;

@@ -180,3 +180,20 @@ fn without_stamps_opt_outs_travel_and_none_is_lifted() {
     assert_eq!(reasons(&world, ids[0]).last().unwrap(), "no-campaign-stamp");
     silent(&world, "without stamps");
 }
+
+#[test]
+fn a_stamp_ahead_of_the_dates_of_the_answers_lifts_nothing() {
+    // Campaign's clock is fast, and what stands in front of it dates the answers by its own.
+    let (world, ids) = both_ways(3);
+    in_campaign(&world, ids[0], false, Some(ago(-116)));
+    in_dynamics(&world, ids[0], true, ago(0));
+    let run = passed(&world).ends(0);
+    assert_eq!(email(&world, ids[0]), (true, true));
+    assert_eq!(reasons(&world, ids[0]), ["clocks-unknown"]);
+    assert_eq!(run.event("optout.clocks_unknown")["flags"], 1);
+    // Nor does a later one, which time has caught up with.
+    in_campaign(&world, ids[1], false, Some(ago(10)));
+    in_dynamics(&world, ids[1], true, ago(60));
+    settle(&world);
+    assert_eq!(reasons(&world, ids[1]), ["clocks-unknown"]);
+}

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, email, in_campaign, in_dynamics, passed, settle, silent,
+    time_passes,
 };
 use crate::support::{World, status};
 
@@ -72,12 +73,43 @@ fn a_merge_counts_once_however_often_the_loser_is_read() {
     world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
     settle(&world);
     assert_eq!(email(&world, ids[0]), (true, true));
+    time_passes(&world, 120);
     in_campaign(&world, ids[0], false, Some(ago(-60)));
     settle(&world);
     assert_eq!(email(&world, ids[0]), (false, false), "subscribed again, provably later");
     world.change(ids[1], &json!({ "lastname": "Edited" }));
     settle(&world);
     assert_eq!(email(&world, ids[0]), (false, false), "the merge has counted");
+}
+
+#[test]
+fn a_no_that_a_profile_alone_took_over_stays_when_its_contact_is_looked_at_again() {
+    let pairs =
+        BULK.replace(" ]", ", { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]");
+    let (world, ids) = begun("dynamics-to-campaign", &format!("{REST}{pairs}"), 3);
+    in_dynamics(&world, ids[1], true, ago(600));
+    settle(&world);
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, true), "the merge keeps the survivor's value");
+    world.play(FaultRule {
+        system: Some(System::Campaign),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(status(400))
+    });
+    world.change(ids[0], &json!({ "donotphone": true }));
+    assert_eq!(passed(&world).code, 1);
+    world.calm();
+    world.run(&["dead-letters", "retry"]).ends(0);
+    settle(&world);
+    assert!(world.dead_letters().is_empty());
+    assert_eq!(world.profile(ids[0])["blackListPhone"], true);
+    assert_eq!(email(&world, ids[0]), (false, true), "nobody took it back");
+    in_dynamics(&world, ids[0], true, ago(20));
+    settle(&world);
+    in_dynamics(&world, ids[0], false, ago(10));
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, false), "said no and yes in Dynamics");
 }
 
 #[test]

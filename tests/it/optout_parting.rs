@@ -246,3 +246,26 @@ fn an_opt_out_that_was_said_again_outlives_its_profile_although_dynamics_cleared
     settle(&world);
     assert_eq!(email(&world, id), (false, false));
 }
+
+#[test]
+fn a_no_that_a_profile_alone_took_over_is_on_the_one_that_is_made_in_its_place() {
+    let (world, ids) = filtered("dynamics-to-campaign", 3);
+    in_dynamics(&world, ids[1], true, ago(600));
+    settle(&world);
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, true), "the merge keeps the survivor's value");
+    leaves(&world, ids[0]);
+    assert!(world.profiles_of(ids[0]).is_empty());
+    comes_back(&world, ids[0]);
+    assert_eq!(email(&world, ids[0]), (false, true), "it is made with it");
+    settle(&world);
+    assert_eq!(email(&world, ids[0]), (false, true));
+    in_dynamics(&world, ids[0], true, ago(20));
+    settle(&world);
+    in_dynamics(&world, ids[0], false, ago(10));
+    settle(&world);
+    leaves(&world, ids[0]);
+    comes_back(&world, ids[0]);
+    assert_eq!(email(&world, ids[0]), (false, false), "said no and yes in Dynamics");
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, email, in_campaign, in_dynamics, passed, reasons, settle,
-    silent,
+    silent, time_passes,
 };
 
 #[test]
@@ -61,6 +61,7 @@ fn the_no_of_a_losers_profile_counts_though_dynamics_refuses_to_write_the_loser(
         assert!(reasons(&world, ids[0]).contains(&"merged".to_owned()));
         assert!(world.dead_letters().is_empty());
         silent(&world, "merged");
+        time_passes(&world, 120);
         in_campaign(&world, ids[0], false, Some(ago(-60)));
         settle(&world);
         assert_eq!(email(&world, ids[0]), (false, false), "a later yes lifts it as any other");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::optout_rig::{
     BULK, REST, ago, begun, both_ways, decided, email, in_campaign, in_dynamics, number, passed,
-    reasons, settle, silent,
+    reasons, settle, silent, time_passes,
 };
 use crate::support::World;
 
@@ -74,6 +74,7 @@ fn where_that_is_wanted_who_comes_back_is_opted_out_until_campaign_says_otherwis
     settle(&world);
     assert_eq!(email(&world, new), (true, true), "the profile is made with it");
     silent(&world, "opted out again");
+    time_passes(&world, 120);
     in_campaign(&world, new, false, Some(ago(-60)));
     settle(&world);
     assert_eq!(email(&world, new), (false, false), "subscribed again, provably later");

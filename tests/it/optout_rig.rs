@@ -90,6 +90,13 @@ pub(crate) fn email(world: &World, id: Uuid) -> (bool, bool) {
     (contact["donotbulkemail"] == true, profile["blackListEmail"] == true)
 }
 
+/// So many seconds pass, by both systems' clocks.
+pub(crate) fn time_passes(world: &World, seconds: i64) {
+    for system in [System::Dynamics, System::Campaign] {
+        world.sandbox.set_clock_offset(system, seconds * 1000);
+    }
+}
+
 pub(crate) fn passed(world: &World) -> Run {
     world.run(&["sync", "optout", "--patience", "60"])
 }

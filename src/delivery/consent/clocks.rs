@@ -1,26 +1,57 @@
 //! How far the systems' clocks are apart, as far as that is known.
 
 use super::Shared;
-use crate::model::consent::{Sight, Skew, agreed, borne_out, measure, recent};
+use super::contact::Now;
+use jiff::Timestamp;
+
+use crate::model::consent::{
+    Sight, Skew, agreed, borne_out, is_ahead, is_doubted, measure, modified, recent,
+};
 use crate::store::consent::{ClockOf, StoredSample};
 use crate::store::{StoreError, Work};
 
 impl Shared {
-    /// As it is now: by our own writes, or else by what the answers say.
+    /// As it is now: by our own writes, or else by what the answers say, unless stamps
+    /// were seen ahead of that.
     pub(super) async fn skew_now(&self) -> Result<Skew, StoreError> {
-        let (dynamics, campaign) = self
+        let (dynamics, campaign, ahead) = self
             .store
             .call(|work| {
                 Ok((
                     work.clock_samples(ClockOf::Dynamics, true)?,
                     work.clock_samples(ClockOf::Campaign, true)?,
+                    work.consent_cursor(AHEAD)?,
                 ))
             })
             .await?;
         let now = self.clock.now();
         let own = measure(&recent(dynamics, now), &recent(campaign, now));
+        if own == Skew::Unknown && is_doubted(ahead.and_then(|seen| seen.parse().ok()), now) {
+            return Ok(own);
+        }
         let (dynamics, campaign) = (&self.target.writer, &self.target.campaign);
         Ok(agreed(own, measure(&dynamics.clock_samples(), &campaign.clock_samples())))
+    }
+
+    /// Notes where a stamp is ahead of its system's clock, as far as the dates of the
+    /// answers show that: a server in front may write them by a clock of its own.
+    pub(super) async fn compare_stamps(&self, seen: &Now) -> Result<(), StoreError> {
+        let (now, target) = (self.clock.now(), &self.target);
+        let of_campaign: Vec<Timestamp> = target
+            .pairs
+            .iter()
+            .filter_map(|pair| pair.campaign_side(&seen.profile.fields).stamp)
+            .collect();
+        let of_dynamics = seen.dynamics.row.as_ref().and_then(modified);
+        let ahead = |stamps: &[Timestamp], dates: &[_]| {
+            stamps.iter().any(|stamp| is_ahead(*stamp, dates, now))
+        };
+        if ahead(of_dynamics.as_slice(), &target.writer.clock_samples())
+            || ahead(&of_campaign, &target.campaign.clock_samples())
+        {
+            self.store.call(move |work| work.set_consent_cursor(AHEAD, &now.to_string())).await?;
+        }
+        Ok(())
     }
 
     /// The same as far as stamps can be compared by it: unknown where a clock was
@@ -51,6 +82,9 @@ impl Shared {
             .await
     }
 }
+
+/// When a stamp was last seen that is ahead of the dates of its system's answers.
+const AHEAD: &str = "stamps-ahead";
 
 /// What earlier passes kept, oldest first.
 fn sights(work: &Work<'_>) -> Result<Vec<Sight>, StoreError> {

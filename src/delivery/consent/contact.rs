@@ -172,6 +172,7 @@ impl Shared {
         round: Round,
     ) -> Result<Vec<Ruled<'p>>, StoreError> {
         let Some(row) = &now.dynamics.row else { return Ok(Vec::new()) };
+        self.compare_stamps(now).await?;
         let skew = self.skew().await?;
         let open = known.flags.iter().filter(|row| row.state == round.state());
         let mut rows: HashMap<_, _> = open.map(|row| (row.flag.clone(), row.clone())).collect();

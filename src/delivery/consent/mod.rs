@@ -97,11 +97,19 @@ struct Shared {
     kept: Mutex<Option<Failure>>,
     /// Contacts that were opened by what the look at another showed.
     opened: Opened,
+    /// Flags that stay opted out because the clocks are not known.
+    unsure: AtomicU64,
     /// Contacts that we may not write, as it seems.
     refused: Mutex<Vec<(RecordId, Failure)>>,
 }
 
 impl ConsentDelivery {
+    /// Flags that stayed opted out, other than the vendor's page has it, because it is
+    /// not known how far the clocks are apart.
+    pub(crate) fn unsure(&self) -> u64 {
+        self.0.unsure.load(Ordering::Relaxed)
+    }
+
     /// Settles flags through `target`, at most `limit` contacts at one time.
     pub(crate) fn new(
         store: &Store,
@@ -124,6 +132,7 @@ impl ConsentDelivery {
             stopped: Mutex::default(),
             kept: Mutex::default(),
             opened: Opened::default(),
+            unsure: AtomicU64::new(0),
             refused: Mutex::default(),
         }))
     }

@@ -1,8 +1,11 @@
 //! What the log says of a decision.
 
+use std::sync::atomic::Ordering;
+
 use super::Shared;
 use super::contact::Ruled;
 use crate::model::RecordId;
+use crate::model::consent::Reason;
 use crate::telemetry::OptoutResolved;
 
 impl Shared {
@@ -16,6 +19,9 @@ impl Shared {
     ) {
         if ruled.case.dynamics.opted_out == ruled.case.campaign.opted_out && !wrote {
             return;
+        }
+        if ruled.decision.reason == Reason::ClocksUnknown && ruled.decision.documented.is_some() {
+            self.unsure.fetch_add(1, Ordering::Relaxed);
         }
         OptoutResolved {
             flow: crate::model::Flow::Optout,

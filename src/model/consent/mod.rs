@@ -17,5 +17,6 @@ pub(crate) use rule::{
     Agreement, CampaignSide, Case, Decision, Direction, DynamicsSide, Mode, OwnWrite, Reason,
 };
 pub(crate) use skew::{
-    SAMPLES, Sample, Sight, Skew, Witness, agreed, borne_out, earliest, measure, recent,
+    SAMPLES, Sample, Sight, Skew, Witness, agreed, borne_out, earliest, is_ahead, is_doubted,
+    measure, recent,
 };

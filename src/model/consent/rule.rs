@@ -235,6 +235,10 @@ impl Case {
             return self.both(dynamics, Reason::Agreed, None);
         }
         match direction {
+            // An opt-out of another's, which only Campaign took over.
+            Direction::DynamicsToCampaign if campaign && self.may_differ() => {
+                Decision { campaign, ..self.both(dynamics, Reason::NothingNew, None) }
+            }
             Direction::DynamicsToCampaign => self.both(dynamics, Reason::Direction, None),
             Direction::CampaignToDynamics if self.campaign_changed(mode) => {
                 self.both(campaign, Reason::Direction, None)
@@ -324,6 +328,14 @@ impl Case {
         let Some(agreement) = self.agreement else { return true };
         self.campaign.stamp != agreement.campaign.stamp
             && agreement.own_campaign != Some(self.campaign)
+    }
+
+    /// Whether the sides differ as they did when it was decided that they may.
+    fn may_differ(&self) -> bool {
+        self.agreement.is_some_and(|agreed| {
+            agreed.dynamics == self.dynamics.opted_out
+                && agreed.campaign.opted_out == self.campaign.opted_out
+        })
     }
 
     /// As [`Case::stamp_is_new`]; a flag without a stamp has changed if its

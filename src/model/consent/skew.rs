@@ -98,6 +98,21 @@ pub(crate) fn earliest(samples: &[Sample], now: Timestamp) -> Option<Timestamp> 
     now.checked_add(offset.checked_sub(doubt)?).ok()
 }
 
+/// Whether a stamp is later than a system's clock can be, by these dates of its
+/// answers, when ours shows `now`: then they are another clock's, and say nothing
+/// of stamps.
+pub(crate) fn is_ahead(stamp: Timestamp, dates: &[Sample], now: Timestamp) -> bool {
+    let Some((offset, doubt)) = summary(dates) else { return false };
+    let latest = now.checked_add(offset + doubt + SignedDuration::from_secs(2));
+    latest.is_ok_and(|latest| stamp > latest)
+}
+
+/// Whether dates count no longer, where a stamp was last seen ahead of them.
+pub(crate) fn is_doubted(seen_ahead: Option<Timestamp>, now: Timestamp) -> bool {
+    let week = SignedDuration::from_hours(7 * 24);
+    seen_ahead.is_some_and(|seen| now.duration_since(seen).abs() <= week)
+}
+
 /// What our own writes say, as far as the dates of the answers bear it out.
 /// Stamps of writes lie further back, and the two systems' not at one time: a
 /// clock that was set since makes them wrong.

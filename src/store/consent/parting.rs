@@ -138,10 +138,21 @@ fn is_newer(side: CampaignSide, known: CampaignSide) -> bool {
 impl FlagRow {
     /// Whether a profile that is made for the contact begins with this flag set,
     /// whatever Dynamics says: where a no is taken over, and where Dynamics has no
-    /// say and the profile before had it.
+    /// say, or did not have it, and the profile before had it.
     pub(crate) fn marks_new_profile(&self, direction: Direction) -> bool {
-        let without_dynamics = direction == Direction::CampaignToDynamics;
-        self.merged || (without_dynamics && self.campaign.opted_out)
+        let had = match direction {
+            Direction::CampaignToDynamics => self.campaign.opted_out,
+            Direction::DynamicsToCampaign => self.is_on_profile_alone(),
+            Direction::Bidirectional => false,
+        };
+        self.merged || had
+    }
+
+    /// Whether the profile alone took over a no, and Dynamics says nothing new since.
+    fn is_on_profile_alone(&self) -> bool {
+        let apart = |dynamics: bool, campaign: CampaignSide| !dynamics && campaign.opted_out;
+        apart(self.dynamics, self.campaign)
+            && self.agreement.is_some_and(|agreed| apart(agreed.dynamics, agreed.campaign))
     }
 
     /// Whether it begins so because Dynamics has said no, as far as the ledger knows;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::consent::{
-    Sample, Sight, Skew, Witness, agreed, borne_out, earliest, measure, recent,
+    Sample, Sight, Skew, Witness, agreed, borne_out, earliest, is_ahead, is_doubted, measure,
+    recent,
 };
 
 /// A sample of a system whose clock is `ahead` of the truth, while ours is
@@ -163,4 +164,17 @@ fn a_stamp_in_whole_seconds_is_half_a_second_in_doubt() {
     };
     assert_eq!(offset, SignedDuration::from_millis(-500));
     assert_eq!(spread, Duration::from_millis(2500));
+}
+
+#[test]
+fn a_stamp_is_ahead_of_the_dates_where_nothing_in_doubt_explains_it() {
+    let now = Timestamp::from_second(1_700_001_000).unwrap();
+    let stamp = |ahead: i64| now + SignedDuration::from_secs(ahead);
+    let shown = |by, shown| is_ahead(stamp(by), &samples(3, shown, 0), now);
+    assert_eq!([3, 4, 116, -116].map(|by| shown(by, 0)), [false, true, true, false]);
+    assert_eq!([116, 124].map(|by| shown(by, 120)), [false, true], "their clock is ahead");
+    assert!(!is_ahead(stamp(116), &samples(2, 0, 0), now), "not known");
+    let (day, fortnight) = (SignedDuration::from_hours(24), SignedDuration::from_hours(14 * 24));
+    assert!(is_doubted(Some(now - day), now) && is_doubted(Some(now + day), now));
+    assert!(!is_doubted(Some(now - fortnight), now) && !is_doubted(None, now));
 }

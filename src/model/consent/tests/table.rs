@@ -293,3 +293,23 @@ fn every_reason_has_its_word() {
     }
     assert_eq!(Reason::parse("nonsense"), None);
 }
+
+#[test]
+fn towards_campaign_what_it_took_over_from_another_stays_until_dynamics_says_something_new() {
+    let after = |dynamics: bool, campaign: bool| Agreement {
+        campaign: CampaignSide { opted_out: campaign, stamp: at(50) },
+        dynamics,
+        own_campaign: None,
+    };
+    let case = |agreement| Case { agreement, ..case(false, true, at(90)) };
+    let decided = |agreement| {
+        let decision = case(agreement).decide(Direction::DynamicsToCampaign, SAFE);
+        ((decision.dynamics, decision.campaign), decision.reason)
+    };
+    let kept = ((false, true), Reason::NothingNew);
+    let lifted = ((false, false), Reason::Direction);
+    assert_eq!(decided(Some(after(false, true))), kept);
+    assert_eq!(decided(Some(after(true, true))), lifted, "Dynamics has cleared it");
+    assert_eq!(decided(Some(after(false, false))), lifted, "somebody set it in Campaign");
+    assert_eq!(decided(None), lifted);
+}
