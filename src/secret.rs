@@ -143,6 +143,24 @@ fn from(source_name: &str, path: &Path) -> String {
     if source_name.contains(&path) { String::new() } else { format!(" from {path}") }
 }
 
+impl SecretError {
+    /// Whether the place is there and unfit, whoever looks and wherever: not only
+    /// out of reach from here.
+    pub(crate) fn is_of_place(&self) -> bool {
+        match self {
+            Self::CredentialName(_)
+            | Self::NotAFile { .. }
+            | Self::ReadableByOthers { .. }
+            | Self::Empty { .. }
+            | Self::TooLarge { .. }
+            | Self::NotText { .. } => true,
+            Self::NoCredentialsDirectory { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl SecretSource {
     /// Reads the secret from its place. Blocks on the file system.
     pub(crate) fn load(&self) -> Result<Secret, SecretError> {

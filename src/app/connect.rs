@@ -11,6 +11,7 @@ use crate::app::aging::Told;
 use crate::app::budget::{Meters, day_limit};
 use crate::app::egress::{Quiet, journal_source};
 use crate::app::known::Known;
+use crate::app::{Finding, FindingKind};
 use crate::campaign;
 use crate::campaign::sftp::{Server, Sftp};
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ use crate::delivery::ActivityTargets;
 use crate::dynamics;
 use crate::http::{Auth, Client, ClientProof, Limits, Origin, SecretLoader, System, Transport};
 use crate::model::Stop;
-use crate::secret::SecretSource;
+use crate::secret::{SecretError, SecretSource};
 use crate::store::{Copy, Mode, Store, StoreError};
 use crate::telemetry::LeasesRecovered;
 
@@ -159,7 +160,9 @@ impl App {
             None => Client::new(system, origin, limits, auth, clock.clone())
                 .map_err(SetupError::Transport),
         };
-        try_secrets(&config)?;
+        if let Some((place, error)) = secret_problems(&config).into_iter().next() {
+            return Err(SetupError::Secret { place, reason: error.to_string() });
+        }
         let dynamics_origin = Origin::new(&config.dynamics.url.0);
         let dynamics = client(
             System::Dynamics,
@@ -331,7 +334,22 @@ fn campaign_auth(settings: &CampaignSettings) -> Result<Auth, SetupError> {
     })
 }
 
-fn try_secrets(config: &Config) -> Result<(), SetupError> {
+/// What is wrong with the secrets that the configuration names. With `offline` only
+/// what is so wherever one looks: others may not be here, but where the program will
+/// run.
+pub(crate) fn secret_findings(config: &Config, offline: bool) -> Vec<Finding> {
+    let found = secret_problems(config).into_iter();
+    let finding = |(place, error): (&str, SecretError)| {
+        let text = error.to_string();
+        let (problem, hint) = text.split_once("; ").unwrap_or((&text, ""));
+        let (place, problem, hint) = (place.to_owned(), problem.to_owned(), hint.to_owned());
+        Finding { place, problem, hint, kind: FindingKind::Problem }
+    };
+    found.filter(|(_, error)| !offline || error.is_of_place()).map(finding).collect()
+}
+
+/// Each with its key.
+fn secret_problems(config: &Config) -> Vec<(&'static str, SecretError)> {
     let mut sources = vec![("campaign.client_secret", &config.campaign.client_secret)];
     match &config.dynamics.credential {
         DynamicsCredential::Secret(source) => sources.push(("dynamics.client_secret", source)),
@@ -345,9 +363,6 @@ fn try_secrets(config: &Config) -> Result<(), SetupError> {
         sources.push(("campaign.sftp.private_key", &sftp.private_key));
         sources.extend(sftp.passphrase.iter().map(|it| ("campaign.sftp.passphrase", it)));
     }
-    for (place, source) in sources {
-        let loaded = source.load();
-        loaded.map_err(|error| SetupError::Secret { place, reason: error.to_string() })?;
-    }
-    Ok(())
+    let problem = |(place, source): (_, &SecretSource)| Some((place, source.load().err()?));
+    sources.into_iter().filter_map(problem).collect()
 }

@@ -40,7 +40,7 @@ mod told;
 
 pub(crate) use budget::budget_findings;
 pub(crate) use came::Came;
-pub(crate) use connect::{App, SetupError};
+pub(crate) use connect::{App, SetupError, secret_findings};
 pub(crate) use explore::{Finding, FindingKind, check};
 pub(crate) use guardrails::guardrails;
 pub(crate) use pass::{PassEnd, PassOptions, PassReport, Watch, sync};

@@ -45,6 +45,9 @@ pub(crate) struct TableStatus {
     pub(crate) backlog: u64,
     /// Records given up.
     pub(crate) dead_letters: u64,
+    /// End of the last pass in which all was done, of this table, too. None while it
+    /// is read for the first time, or anew.
+    pub(crate) last_success: Option<Timestamp>,
     /// Age of the oldest decision that waits; 0 where none does.
     pub(crate) lag_seconds: u64,
     /// Records in Campaign.

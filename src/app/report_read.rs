@@ -150,8 +150,11 @@ impl Look<'_, '_> {
         let work = self.work;
         let oldest = work.oldest_decision(Flow::Ingress, Some(&table))?;
         let (phase, cursor_age_seconds) = self.token_age(&table)?;
+        let is_read = matches!(phase, "delta" | "diff");
+        let success = work.last_success(Flow::Ingress)?;
         Ok(TableStatus {
             phase,
+            last_success: success.filter(|_| is_read),
             backlog: work.backlog(Flow::Ingress, Some(&table))?,
             dead_letters: work.dead_letter_count(Flow::Ingress, Some(&table))?,
             lag_seconds: age(self.now, oldest),

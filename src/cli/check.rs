@@ -3,7 +3,7 @@
 use jiff::Zoned;
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Finding, FindingKind, budget_findings, check, guardrails};
+use crate::app::{App, Finding, FindingKind, budget_findings, check, guardrails, secret_findings};
 use crate::clock::Clock;
 use crate::config::{Config, load, next_runs, read};
 
@@ -40,6 +40,10 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
             return Ok(Exit::Usage);
         }
     };
+    let secrets = secret_findings(&config, arguments.offline);
+    if !secrets.is_empty() {
+        return unfit(&secrets, as_json);
+    }
     if arguments.offline {
         return report(&config, &[], as_json, clock);
     }
@@ -48,6 +52,23 @@ pub(super) async fn run(cli: &Cli, arguments: &Check, clock: &Clock) -> Result<E
     let findings = check(&app).await;
     progress.end();
     report(&app.config, &findings, as_json, clock)
+}
+
+/// Secrets that cannot be used: nobody is asked.
+fn unfit(secrets: &[Finding], as_json: bool) -> Result<Exit, End> {
+    if as_json {
+        print_json(&json!({ "problems": as_list(&secrets.iter().collect::<Vec<_>>()) }))?;
+    } else {
+        data(&secrets.iter().map(told).collect::<String>())?;
+        say(&to_mend(secrets.len()));
+    }
+    Ok(Exit::Usage)
+}
+
+fn told(finding: &Finding) -> String {
+    let hint = if finding.hint.is_empty() { "" } else { "  → " };
+    let end = if hint.is_empty() { "" } else { "\n" };
+    format!("{}: {}\n{hint}{}{end}", finding.place, finding.problem, finding.hint)
 }
 
 fn report(
@@ -85,10 +106,7 @@ fn report(
     } else {
         let mut out = String::new();
         for finding in &problems {
-            out.push_str(&format!("{}: {}\n", finding.place, finding.problem));
-            if !finding.hint.is_empty() {
-                out.push_str(&format!("  → {}\n", finding.hint));
-            }
+            out.push_str(&told(finding));
         }
         for finding in &warnings {
             out.push_str(&format!("warning: {}: {}\n", finding.place, finding.problem));

@@ -37,6 +37,7 @@ fn table(name: &str) -> TableStatus {
         phase: "delta",
         backlog: 4,
         dead_letters: 1,
+        last_success: None,
         lag_seconds: 30,
         mapped: 12_345_678,
         held: HeldWave { held: 3, ..HeldWave::default() },

@@ -12,6 +12,9 @@ use crate::dynamics::{Failure, Outcome, Reader};
 use crate::http::{Response, System};
 use crate::model::{Change, Column, ColumnType, RecordId, SourceRow, TableSchema};
 
+/// Most pages of a read of a few rows by their ids.
+const MOST_PAGES: usize = 64;
+
 /// What is read of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
@@ -202,23 +205,7 @@ impl Reader {
         query: &Query,
         ids: &[RecordId],
     ) -> Result<Vec<Change>, Failure> {
-        let key = &query.table.primary_id;
-        let tests: Vec<String> = ids.iter().map(|id| format!("{key} eq {id}")).collect();
-        let path = format!(
-            "{}?$select={}&$filter={}",
-            query.table.entity_set,
-            query.select(),
-            encode(&tests.join(" or ")),
-        );
-        let mut next = Some(self.link(&path)?);
-        let mut found = Vec::with_capacity(ids.len());
-        while let Some(link) = next {
-            let response = self.follow(&link, &query.untracked()).await?;
-            let page = self.page(query, &response)?;
-            found.extend(page.changes);
-            next = page.next;
-        }
-        Ok(found)
+        self.among(query, &query.select(), ids).await
     }
 
     /// Which of `ids` (at most 50) exist now.
@@ -258,15 +245,18 @@ impl Reader {
             query.table.entity_set,
             encode(&tests.join(" or ")),
         );
-        let link = self.link(&path)?;
-        let response = self.follow(&link, &query.untracked()).await?;
-        let mut page = self.page(query, &response)?;
-        let mut found = page.changes;
+        let mut next = Some(self.link(&path)?);
+        let mut found = Vec::with_capacity(ids.len());
         // Fewer ids than a page holds are asked, yet a page may be cut short.
-        while let Some(next) = page.next {
-            let response = self.follow(&next, &query.untracked()).await?;
-            page = self.page(query, &response)?;
-            found.append(&mut page.changes);
+        for pages in 1.. {
+            let Some(link) = next else { break };
+            let response = self.follow(&link, &query.untracked()).await?;
+            let page = self.page(query, &response)?;
+            found.extend(page.changes);
+            next = page.next;
+            if pages == MOST_PAGES && next.is_some() {
+                return Err(garbled(&response, "page after page follows for a few rows"));
+            }
         }
         Ok(found)
     }

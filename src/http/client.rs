@@ -239,7 +239,10 @@ impl Client {
     /// A part of a batch was refused for now: nobody sends before its wait is
     /// over, as if the whole request had been refused.
     pub(crate) fn heed(&self, failure: &Failure) {
-        if failure.outcome == Outcome::Throttled {
+        let names_a_time = failure.retry_after.is_some();
+        if failure.outcome == Outcome::Throttled
+            || (failure.outcome == Outcome::Unavailable && names_a_time)
+        {
             self.0.pause(None, failure);
         }
     }
@@ -312,7 +315,7 @@ impl Client {
                     refreshed += 1;
                 }
                 Outcome::Throttled => shared.pause(Some(&place), &failure),
-                Outcome::Unavailable if failure.retry_after.is_some() => {
+                Outcome::Unavailable | Outcome::ServerError if failure.retry_after.is_some() => {
                     shared.pause(Some(&place), &failure);
                     return Err(failure);
                 }

@@ -107,7 +107,18 @@ async fn a_secret_that_others_may_read_is_refused() {
         "secret_readable",
         said(&rig, &rig.run(&["--log-format", "pretty", "sync"]).await)
     );
+    assert_snapshot!(
+        "secret_readable_offline",
+        said(&rig, &rig.run(&["check", "--offline"]).await)
+    );
+    let told = rig.run(&["check", "--json"]).await.expect(2).json();
+    let problem = &told["problems"][0];
+    assert_eq!(problem["where"], "dynamics.client_secret");
+    assert!(problem["problem"].as_str().unwrap().contains("may be read by others"), "{told}");
+    assert!(problem["hint"].as_str().unwrap().starts_with("run `chmod 600"), "{told}");
     fs::remove_file(&file).unwrap();
+    // Where it is looked at may not be where the program will run.
+    rig.run(&["check", "--offline"]).await.expect(0);
     assert_snapshot!(
         "secret_missing",
         said(&rig, &rig.run(&["--log-format", "pretty", "sync"]).await)

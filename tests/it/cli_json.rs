@@ -31,8 +31,13 @@ async fn status_has_its_keys_before_and_after_the_first_run() {
         for flow in ["ingress", "egress", "optout"] {
             has(&status["flows"][flow], keys);
         }
-        has(&status["tables"]["contact"], &["state", "backlog", "dead_letters", "lag_seconds"]);
+        has(&status["tables"]["contact"], keys);
     }
+    assert_eq!(before["tables"]["contact"]["last_success"], Value::Null);
+    assert_eq!(
+        after["tables"]["contact"]["last_success"],
+        after["flows"]["ingress"]["last_success"]
+    );
     let (new, done) = (&before["flows"]["ingress"], &after["flows"]["ingress"]);
     assert_eq!((&new["last_success"], &new["state"]), (&Value::Null, &json!("idle")));
     let success = done["last_success"].as_str().unwrap();

@@ -1,6 +1,6 @@
 //! What happens in the two systems between the passes of the demo.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -128,7 +128,10 @@ fn people_say_no(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError> {
             let fields = json!({ "blackListPostalMail": true });
             sandbox.campaign().update("profile", "externalId", &id.to_string(), &fields)?;
         } else {
-            sandbox.dynamics().update("contact", id, &json!({ "donotpostalmail": true }))?;
+            // Some minutes ago: a later word is one by any clock.
+            let at = before(sandbox, System::Dynamics, 10);
+            let no = json!({ "donotpostalmail": true });
+            sandbox.dynamics().update_at("contact", id, &no, at)?;
         }
     }
     Ok(())
@@ -140,15 +143,20 @@ fn people_think_again(sandbox: &Sandbox, _seed: u64) -> Result<(), ControlError>
     for (id, voice) in voices(sandbox) {
         let minutes = match voice {
             Voice::InDynamics | Voice::InCampaign => continue,
-            Voice::Earlier => -60,
-            Voice::Later => 2,
+            Voice::Earlier => 60,
+            Voice::Later => 0,
         };
-        let stamp =
-            sandbox.now(System::Campaign).checked_add(SignedDuration::from_mins(minutes)).ok();
+        let stamp = Some(before(sandbox, System::Campaign, minutes));
         let id = id.to_string();
         sandbox.campaign().set_flag_at(&id, "blackListPostalMail", false, stamp)?;
     }
     Ok(())
+}
+
+/// So many minutes ago, by a system's clock.
+fn before(sandbox: &Sandbox, system: System, minutes: i64) -> Timestamp {
+    let now = sandbox.now(system);
+    now.checked_sub(SignedDuration::from_mins(minutes)).unwrap_or(now)
 }
 
 /// Every `step`-th contact from `start` on, at most `most`.

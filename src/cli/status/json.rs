@@ -112,6 +112,7 @@ fn table_json(table: &TableStatus) -> Value {
         "state": table.phase,
         "backlog": table.backlog,
         "dead_letters": table.dead_letters,
+        "last_success": table.last_success.map(|at| at.to_string()),
         "lag_seconds": table.lag_seconds,
         "records": table.mapped,
         "deletes_held": table.held.held,
