@@ -169,6 +169,31 @@ fn a_flag_that_was_given_up_is_looked_at_again_with_the_next_one_of_its_contact(
 }
 
 #[test]
+fn anothers_no_that_was_given_up_is_looked_at_again_with_the_next_flag_of_the_contact() {
+    let pairs =
+        BULK.replace(" ]", ", { dynamics = \"donotphone\", campaign = \"blackListPhone\" } ]");
+    let (world, ids) = begun("campaign-to-dynamics", &format!("{REST}{pairs}"), 3);
+    in_dynamics(&world, ids[1], true, ago(600));
+    settle(&world);
+    world.play(FaultRule {
+        system: Some(System::Dynamics),
+        method: Some("PATCH".to_owned()),
+        ..FaultRule::always(status(400))
+    });
+    world.sandbox.dynamics().merge("contact", ids[0], ids[1]).unwrap();
+    assert_eq!(passed(&world).code, 1);
+    assert_eq!(world.dead_letters().len(), 1);
+    world.calm();
+    let (campaign, id) = (world.sandbox.campaign(), ids[0].to_string());
+    campaign.set_flag_at(&id, "blackListPhone", true, Some(ago(5))).unwrap();
+    settle(&world);
+    settle(&world);
+    assert!(world.dead_letters().is_empty());
+    let there = world.sandbox.dynamics().get("contact", ids[0]).unwrap();
+    assert_eq!((&there["donotphone"], &there["donotbulkemail"]), (&json!(true), &json!(true)));
+}
+
+#[test]
 fn a_merged_no_stays_with_who_is_not_in_campaign_yet() {
     let (world, ids) = both_ways(3);
     in_dynamics(&world, ids[1], true, ago(600));

@@ -44,11 +44,12 @@ impl FlagRow {
         Self { agreement: Some(both), ..self }
     }
 
-    /// Whether the sides differ as nobody has decided that they may.
-    fn differs(&self) -> bool {
+    /// Whether something is still to be decided: another's no is to count, or the sides
+    /// differ as nobody has decided that they may.
+    fn is_undecided(&self) -> bool {
         let sides = (self.dynamics, self.campaign.opted_out);
         let agreed = self.agreement.map(|it| (it.dynamics, it.campaign.opted_out));
-        sides.0 != sides.1 && agreed != Some(sides)
+        self.merged || (sides.0 != sides.1 && agreed != Some(sides))
     }
 }
 
@@ -222,7 +223,7 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         self.supersede_dead_letter(Flow::Optout, table, contact)?;
         for row in self.flags_of(contact)? {
-            if row.state == FlagState::Settled && row.differs() {
+            if row.state == FlagState::Settled && row.is_undecided() {
                 self.set_flag(&due(row))?;
             }
         }
@@ -324,7 +325,7 @@ impl Work<'_> {
     /// there was no profile, can be now; one that was given up waits for a
     /// person.
     fn seen_again(&mut self, known: FlagRow, told_by: &str) -> Result<Hinted, StoreError> {
-        if known.state != FlagState::Settled || !known.differs() {
+        if known.state != FlagState::Settled || !known.is_undecided() {
             return Ok(as_it_was(&known));
         }
         if self.is_given_up(known.contact)? {
