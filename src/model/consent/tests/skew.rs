@@ -174,7 +174,7 @@ fn a_stamp_is_ahead_of_the_dates_where_nothing_in_doubt_explains_it() {
     assert_eq!([3, 4, 116, -116].map(|by| shown(by, 0)), [false, true, true, false]);
     assert_eq!([116, 124].map(|by| shown(by, 120)), [false, true], "their clock is ahead");
     assert!(!is_ahead(stamp(116), &samples(2, 0, 0), now), "not known");
-    let (day, fortnight) = (SignedDuration::from_hours(24), SignedDuration::from_hours(14 * 24));
-    assert!(is_doubted(Some(now - day), now) && is_doubted(Some(now + day), now));
+    let [days, fortnight] = [6, 14].map(|days| SignedDuration::from_hours(days * 24));
+    assert!(is_doubted(Some(now - days), now) && is_doubted(Some(now + days), now));
     assert!(!is_doubted(Some(now - fortnight), now) && !is_doubted(None, now));
 }
