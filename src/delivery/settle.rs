@@ -148,6 +148,8 @@ impl<'k> Family<'k> {
         }
         Ok(match delivered {
             Delivered::Made | Delivered::Gone => true,
+            // Found after a write without an answer: it may be one that we made.
+            Delivered::Holds(_) if leased.uncertain => true,
             Delivered::Holds(now) | Delivered::AsItWas(now) => work
                 .mirror(&leased.table, leased.record)?
                 .is_none_or(|before| before.key != now.key),
