@@ -209,7 +209,7 @@ pub(super) struct Init {
 /// `check`
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Look at the file only; contact nobody
+    /// Look at the file and at the secrets that it names; contact nobody
     #[arg(long)]
     pub(super) offline: bool,
     /// Print JSON

@@ -123,7 +123,7 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
-complete -c cdsync -n "__fish_cdsync_using_subcommand check" -l offline -d 'Look at the file only; contact nobody'
+complete -c cdsync -n "__fish_cdsync_using_subcommand check" -l offline -d 'Look at the file and at the secrets that it names; contact nobody'
 complete -c cdsync -n "__fish_cdsync_using_subcommand check" -l json -d 'Print JSON in place of a table'
 complete -c cdsync -n "__fish_cdsync_using_subcommand check" -s h -l help -d 'Print help'
 complete -c cdsync -n "__fish_cdsync_using_subcommand tables" -l config -d 'The configuration file' -r -F
